@@ -1,0 +1,1 @@
+"""What it takes to serve a large language model."""

@@ -1,0 +1,97 @@
+"""Every way Ridgeline says no, in one tree.
+
+::
+
+    RidgelineError (ValueError)
+    ├── UnitError        a number or unit that cannot be read: "4.8 TB" where a rate is expected
+    ├── SpecError        a record that does not hold: names each field, what it got, what it takes
+    ├── CatalogError     an id nobody knows: suggests near names
+    ├── ConfigError      a model's config.json that is broken or not understood
+    ├── InfeasibleError  a question without an answer: says what is short, and by how much
+    └── MissingExtraError  an optional part is not installed: says how to get it
+
+Each message says what is wrong, where, what was expected, and what to do next. Within a sweep an
+infeasible point is data (a flag with a sentence), never an exception.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "CatalogError",
+    "ConfigError",
+    "InfeasibleError",
+    "MissingExtraError",
+    "RidgelineError",
+    "SpecError",
+    "UnitError",
+    "did_you_mean",
+]
+
+
+class RidgelineError(ValueError):
+    """Base of every error that is the input's, not the program's."""
+
+
+class UnitError(RidgelineError):
+    """A quantity that cannot be read."""
+
+
+class SpecError(RidgelineError):
+    """A record whose fields do not hold; lists every problem at once."""
+
+
+class CatalogError(RidgelineError):
+    """An unknown id."""
+
+
+class ConfigError(RidgelineError):
+    """A model configuration that is broken, or not understood."""
+
+
+class InfeasibleError(RidgelineError):
+    """A question that has no answer, with the reason."""
+
+
+class MissingExtraError(RidgelineError):
+    """An optional dependency is missing."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f"{what} needs the optional part [{extra}]. "
+            f"Install it with: pip install 'ridgeline[{extra}]'"
+        )
+
+
+def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
+    """Return ``" Did you mean 'x' or 'y'?"`` for near names, or an empty string.
+
+    Parameters
+    ----------
+    name : str            What was asked for.
+    known : iterable      What there is.
+    n : int               At most so many suggestions.
+
+    Returns
+    -------
+    str   A sentence with a leading space, so that it can be appended as it is.
+
+    Examples
+    --------
+    >>> did_you_mean("h100-smx", ["h100-sxm", "b200-sxm"], n=1)
+    " Did you mean 'h100-sxm'?"
+    """
+    known = list(known)
+    by_folded = {k.casefold(): k for k in known}
+    near = [by_folded[k] for k in get_close_matches(name.casefold(), list(by_folded), n, 0.6)]
+    # A part of a name ("llama-3.1-8b", "h200") is the commonest way to ask for the whole.
+    parts = [k for k in known if name and name.casefold() in k.casefold()]
+    picks = list(dict.fromkeys([*parts[:n], *near]))[:n]
+    if not picks:
+        return ""
+    return f" Did you mean {' or '.join(repr(p) for p in picks)}?"

@@ -1,0 +1,56 @@
+"""One accelerator: its memory and its compute. Links and prices belong to the `Cluster`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ridgeline.specs.quantities import Bytes, BytesPerSecond, FlopsPerSecond, Watts
+from ridgeline.specs.record import Record, Sourced
+
+__all__ = ["Chip", "ComputeDtype", "Memory"]
+
+#: number formats that hardware multiplies in; fp16 runs at the bf16 rate on every listed chip
+ComputeDtype = Literal["fp32", "tf32", "bf16", "fp8", "fp4", "int8"]
+
+
+class Memory(Record):
+    """The memory weights and KV live in."""
+
+    capacity: Bytes = Field(description="Nominal capacity; GB is 1e9, GiB is 2^30.")
+    usable: Bytes | None = Field(None, description="What a program sees, where that is less.")
+    bandwidth: BytesPerSecond = Field(description="Peak read bandwidth.")
+    technology: str = ""
+
+
+class Chip(Sourced):
+    """One accelerator package, as bought and scheduled.
+
+    Attributes
+    ----------
+    peak : mapping of compute dtype to FLOP/s
+        *Dense* peak, two FLOPs a multiply-add. Vendors often print twice that (2:4 sparsity).
+    node : str
+        The cluster meant when this chip's id is given where a cluster is expected.
+    """
+
+    id: str
+    name: str
+    vendor: str
+    kind: Literal["gpu", "tpu", "asic", "sram", "wafer", "consumer", "local", "cpu"] = "gpu"
+    launched: str = Field("", description="Year or year-month; 'announced' where not yet shipped.")
+    aliases: tuple[str, ...] = ()
+    memory: Memory
+    peak: dict[ComputeDtype, FlopsPerSecond] = Field(min_length=1)
+    tdp: Watts | None = Field(None, description="Thermal design power of the package.")
+    node: str = ""
+    confidence: Literal["high", "medium", "low"] | None = None
+    notes: str = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        usable = self.memory.usable
+        if usable is not None and usable > 1.2 * self.memory.capacity:
+            raise ValueError("memory.usable is far above memory.capacity; GB or GiB mixed up?")
+        return self

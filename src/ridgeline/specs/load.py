@@ -1,0 +1,35 @@
+"""What is asked of one replica: how many sequences, how long."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from ridgeline.specs.quantities import PositiveCount
+from ridgeline.specs.record import Record
+
+__all__ = ["Load"]
+
+
+class Load(Record):
+    """Sequences in flight in one replica and their length.
+
+    `context` is the mean number of cached tokens a sequence has while it decodes; or give the
+    input and output lengths `isl` and `osl` of a request and let it follow.
+    """
+
+    batch: PositiveCount = Field(1, description="Sequences in flight in one replica.")
+    context: float | None = Field(None, ge=0, le=1e9, description="Mean cached tokens a sequence.")
+    isl: float | None = Field(None, ge=0, le=1e9, description="Input tokens of a request.")
+    osl: float | None = Field(None, ge=1, le=1e9, description="Output tokens of a request.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.context is not None and (self.isl is not None or self.osl is not None):
+            raise ValueError("give either context, or isl and osl, not both.")
+        if (self.isl is None) != (self.osl is None):
+            raise ValueError("isl and osl come together.")
+        if self.context is None and self.isl is None:
+            raise ValueError("a context length is needed: context, or isl and osl.")
+        return self

@@ -1,0 +1,157 @@
+"""The base of every record: frozen, validated, and aware of where its numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date as Date  # noqa: N812  (the field below is called date)
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ridgeline.errors import SpecError, UnitError, did_you_mean
+from ridgeline.units import unit_of
+
+__all__ = ["Provenance", "Record", "Sourced", "SourceKind"]
+
+SourceKind = Literal[
+    "datasheet", "paper", "measured", "price-page", "index", "leak", "derived", "estimate",
+    "recalled", "user",
+]  # fmt: skip
+
+
+class Record(BaseModel):
+    """A frozen record; unknown fields are refused by name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def parse(cls, data: object, where: str) -> Self:
+        """Validate raw data, or raise one `SpecError` that lists every problem.
+
+        Parameters
+        ----------
+        data : mapping   Raw fields, as read from TOML or JSON.
+        where : str      What to call the origin in the message, such as a file name.
+
+        Raises
+        ------
+        SpecError   Each line names a field, what it got and what it takes.
+        """
+        if not isinstance(data, Mapping):
+            raise SpecError(f"{where}: a table of fields is expected, not {type(data).__name__}.")
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise SpecError(_explain(error, cls, where)) from None
+
+
+def _explain(error: ValidationError, cls: type[BaseModel], where: str) -> str:
+    lines = [f"{where} is not a valid {cls.__name__}:"]
+    problems = error.errors(include_url=False, include_context=False)
+    for problem in problems[:12]:
+        path = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            parent = _class_at(cls, problem["loc"][:-1])
+            known = list(parent.model_fields) if parent else []
+            message = "there is no such field." + did_you_mean(str(problem["loc"][-1]), known)
+            if known:
+                message += f" It has: {', '.join(known)}."
+        elif problem["type"] == "missing":
+            message = "this field is required."
+        else:
+            message = f"{message} (got {_short(problem['input'])})"
+        lines.append(f"  {path or 'the whole'}: {message}")
+    if len(problems) > 12:
+        lines.append(f"  … and {len(problems) - 12} more.")
+    return "\n".join(lines)
+
+
+def _class_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Follow a path of plain nested records; give up (None) inside unions and lists."""
+    for part in path:
+        field = cls.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return None
+        cls = kind
+    return cls
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _any_number(value: object) -> object:
+    """Read a bound such as ``"13 TB/s"`` whatever its unit; the value beside it has the same."""
+    if isinstance(value, str):
+        try:
+            return unit_of(value)[0]
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+    return value
+
+
+def _iso_date(value: object) -> object:
+    """Keep a date as text: years, months and days are all honest answers."""
+    return value.isoformat() if isinstance(value, Date) else value
+
+
+_Bound = Annotated[float | None, BeforeValidator(_any_number)]
+
+
+class Provenance(Record):
+    """Where one number comes from.
+
+    `source` is an id of the catalogue's ``sources.toml`` or free text; an ``estimate`` must give
+    the range it believes in, in SI, because it widens everything computed from it.
+    """
+
+    source: str = "unknown"
+    kind: SourceKind | None = None
+    date: Annotated[str | None, BeforeValidator(_iso_date)] = None
+    low: _Bound = None
+    high: _Bound = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.kind == "estimate" and (self.low is None or self.high is None):
+            raise ValueError("an estimate must give low and high.")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low ({self.low:g}) is above high ({self.high:g}).")
+        return self
+
+
+_PROVENANCE_KEYS = frozenset({"value", *Provenance.model_fields})
+
+
+def _lift(value: object, path: str, found: dict[str, Any]) -> object:
+    """Replace each ``{value, source, …}`` table by its value and note the rest under its path."""
+    if isinstance(value, Mapping):
+        if "value" in value and _PROVENANCE_KEYS.issuperset(value):
+            found[path] = {k: v for k, v in value.items() if k != "value"}
+            return value["value"]
+        return {k: _lift(v, f"{path}.{k}" if path else str(k), found) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_lift(v, f"{path}.{i}", found) for i, v in enumerate(value)]
+    return value
+
+
+class Sourced(Record):
+    """A record whose numbers may be written as ``{value = …, source = …}``.
+
+    The fields stay plain numbers; `sources` maps the dotted path of a field to its `Provenance`.
+    """
+
+    sources: dict[str, Provenance] = Field(default_factory=dict, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lift_sources(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        found: dict[str, Any] = dict(data.get("sources") or {})
+        plain = {k: v if k == "sources" else _lift(v, str(k), found) for k, v in data.items()}
+        return {**plain, "sources": found}

@@ -1,0 +1,216 @@
+"""Text to SI numbers and back: the only place that knows prefixes.
+
+Inside the library every number is SI without a prefix (bytes, bytes/s, FLOP/s, W, s, USD/h). At the
+borders people write ``"141 GB"``, ``"4.8 TB/s"`` or ``"989 TFLOP/s"``; GB is 1e9 and GiB is 2**30.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from ridgeline.errors import UnitError
+
+__all__ = ["DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "unit_of"]
+
+_SI: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_BINARY: Final = {f"{p}i": 2.0 ** (10 * i) for i, p in enumerate("KMGTPE", start=1)}
+_TIME: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0}
+_LONG_TIME: Final = {"min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "d": 86400.0}
+_MONEY: Final = {"$": 1.0, "USD": 1.0, "usd": 1.0, "US$": 1.0}
+
+
+def _scaled(base: dict[str, float], prefixes: dict[str, float]) -> dict[str, float]:
+    return {p + unit: f * g for p, f in prefixes.items() for unit, g in base.items()}
+
+
+def _unit_table() -> dict[str, dict[str, float]]:
+    """Spell out every accepted unit, by dimension, with its factor to SI."""
+    sizes = _scaled({"B": 1.0, "bit": 0.125, "b": 0.125}, {**_SI, **_BINARY})
+    sizes |= {"byte": 1.0, "bytes": 1.0}
+    rates = {f"{unit}/s": f for unit, f in sizes.items()}
+    rates |= {f"{unit}ps": f for unit, f in sizes.items() if unit[-1] in "Bb"}
+    ops = _scaled(dict.fromkeys(("FLOP/s", "FLOPS", "FLOPs/s", "OP/s", "OPS", "OPs/s"), 1.0), _SI)
+    per_hour = {f"{m}/{h}": 1.0 for m in _MONEY for h in ("h", "hr", "hour", "GPU-h", "chip-hour")}
+    return {
+        "B": sizes,
+        "B/s": rates,
+        "FLOP/s": ops,
+        "W": _scaled({"W": 1.0}, _SI),
+        "s": _TIME | _LONG_TIME,
+        "USD/h": per_hour,
+        "USD": dict(_MONEY),
+    }
+
+
+_UNITS: Final = _unit_table()
+
+#: dimension (named by its SI unit) -> what it is called and an example, for messages and schemas
+DIMENSIONS: Final = {
+    "B": ("a size", "141 GB"),
+    "B/s": ("a rate", "4.8 TB/s"),
+    "FLOP/s": ("a compute rate", "989 TFLOP/s"),
+    "W": ("a power", "700 W"),
+    "s": ("a time", "20 ms"),
+    "USD/h": ("a price per hour", "$2.35/h"),
+    "USD": ("a price", "$30000"),
+}
+
+_NUMBER = r"[+-]?(?:\d[\d_,]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_QUANTITY: Final = re.compile(rf"^\s*(\$?)\s*({_NUMBER})\s*(\S.*?)?\s*$")
+
+
+def unit_of(text: str) -> tuple[float, str | None]:
+    """Split ``"4.8 TB/s"`` into its SI value and dimension.
+
+    Parameters
+    ----------
+    text : str   A number with or without a unit.
+
+    Returns
+    -------
+    (float, str or None)   Value in SI, and the SI unit of its dimension (None: a bare number).
+
+    Raises
+    ------
+    UnitError   No number, or a unit nobody knows.
+
+    Examples
+    --------
+    >>> unit_of("80 GiB")
+    (85899345920.0, 'B')
+    >>> unit_of("400 Gbit/s")
+    (50000000000.0, 'B/s')
+    """
+    match = _QUANTITY.match(text)
+    if match is None:
+        raise UnitError(f"{text!r} is not a number with a unit, such as '141 GB' or '4.8 TB/s'.")
+    dollar, number, unit = match.groups()
+    value = float(number.replace(",", "").replace("_", ""))
+    unit = dollar + (unit or "").replace(" ", "")
+    if not unit:
+        return value, None
+    for dimension, table in _UNITS.items():
+        if unit in table:
+            return value * table[unit], dimension
+    raise UnitError(
+        f"{text!r} has the unknown unit {unit!r}. Units are case-sensitive: "
+        "GB (1e9), GiB (2^30), TB/s, Gbit/s, TFLOP/s, TOP/s, W, ms, $/h."
+    )
+
+
+def parse_quantity(value: object, dimension: str) -> float:
+    """Read a quantity of the given dimension as an SI float.
+
+    Parameters
+    ----------
+    value : str or number   ``"4.8 TB/s"``; a bare number is taken to be SI already.
+    dimension : str         SI unit: one of `DIMENSIONS`.
+
+    Returns
+    -------
+    float   In that SI unit.
+
+    Raises
+    ------
+    UnitError   Not a number, not finite, unknown unit, or a unit of another dimension.
+
+    Examples
+    --------
+    >>> parse_quantity("4.8 TB/s", "B/s")
+    4800000000000.0
+    >>> parse_quantity("4.8 TB", "B/s")
+    Traceback (most recent call last):
+    ridgeline.errors.UnitError: '4.8 TB' is a size; a rate is expected here, such as '4.8 TB/s'.
+    """
+    what, example = DIMENSIONS[dimension]
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise UnitError(f"{value!r} is not {what}, such as {example!r}.")
+    if isinstance(value, str):
+        number, found = unit_of(value)
+        if found not in (None, dimension):
+            is_what = DIMENSIONS[found][0]
+            raise UnitError(
+                f"{value!r} is {is_what}; {what} is expected here, such as {example!r}."
+            )
+    else:
+        number = float(value)
+    if not math.isfinite(number):
+        raise UnitError(f"{value!r} is not a finite number; {what} is expected, such as {example!r}.")
+    return number
+
+
+_COUNTS: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+
+
+def parse_count(text: str | float) -> float:
+    """Read ``"671B"`` (10^9) or ``"8k"`` as a plain number of things.
+
+    Examples
+    --------
+    >>> parse_count("671B")
+    671000000000.0
+    """
+    if isinstance(text, (int, float)):
+        return float(text)
+    match = re.match(rf"^\s*({_NUMBER})\s*([kKMBGT]?)\s*$", text)
+    if match is None:
+        raise UnitError(f"{text!r} is not a count, such as '8192', '8k' or '671B'.")
+    return float(match[1].replace(",", "").replace("_", "")) * _COUNTS[match[2]]
+
+
+def _engineering(value: float, unit: str) -> str:
+    prefixes = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")]
+    for factor, prefix in prefixes:
+        # 999.5 k would print as "1000 k": hand it to the next prefix up.
+        if abs(value) >= 0.9995 * factor:
+            return f"{_three(value / factor)} {prefix}{unit}"
+    return f"{_three(value)} {unit}"
+
+
+def _three(value: float) -> str:
+    """Three significant digits without an exponent in the range people read."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    digits = max(0, 2 - math.floor(math.log10(abs(value) * 1.0005)))
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits > 3 else text
+
+
+def format_quantity(value: float, dimension: str) -> str:
+    """Write an SI number for people, three digits and a fitting prefix.
+
+    Parameters
+    ----------
+    value : float      In SI.
+    dimension : str    SI unit; any text is allowed as a unit.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_quantity(4.8e12, "B/s"), format_quantity(0.00231, "s"), format_quantity(1.5, "USD/h")
+    ('4.80 TB/s', '2.31 ms', '$1.50/h')
+    """
+    if dimension == "s":
+        return _format_time(value)
+    if dimension == "USD/h":
+        return f"${value:,.2f}/h"
+    if dimension == "USD":
+        return f"${value:,.0f}"
+    return _engineering(value, dimension)
+
+
+def _format_time(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return f"{seconds:g} s"
+    for factor, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "min")):
+        if seconds >= 2 * factor:
+            return f"{_three(seconds / factor)} {unit}"
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if seconds >= 0.9995 * factor:
+            return f"{_three(seconds / factor)} {unit}"
+    return f"{_three(seconds / 1e-9)} ns"
