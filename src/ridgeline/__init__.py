@@ -1,1 +1,92 @@
-"""What it takes to serve a large language model."""
+"""Ridgeline: what it takes to serve a large language model, from first principles.
+
+::
+
+    import ridgeline as rl
+
+    model = rl.model("deepseek-ai/DeepSeek-V3")  # or a config.json, or rl.Model.from_counts(…)
+    rack = rl.cluster("gb200-nvl72")  # or a chip, or a TOML file
+    curve = rl.serving(model, rack, context=8192, batch=rl.logspace(1, 16_384))
+    print(curve.explain(batch=2400))
+    curve.chart("cost").save("cost.png")
+
+Names are loaded when first used, so that ``import ridgeline`` itself costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ridgeline.catalog import chip as chip
+    from ridgeline.catalog import cluster as cluster
+    from ridgeline.catalog import dtype as dtype
+    from ridgeline.catalog import model as model
+    from ridgeline.errors import RidgelineError as RidgelineError
+    from ridgeline.grid import logspace as logspace
+    from ridgeline.questions.serving import Serving as Serving
+    from ridgeline.questions.serving import compare as compare
+    from ridgeline.questions.serving import serving as serving
+    from ridgeline.readers import read_config as read_config
+    from ridgeline.specs import Chip as Chip
+    from ridgeline.specs import Cluster as Cluster
+    from ridgeline.specs import Layout as Layout
+    from ridgeline.specs import Load as Load
+    from ridgeline.specs import Model as Model
+    from ridgeline.specs import Price as Price
+    from ridgeline.steps import counts as counts
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "chip": "catalog",
+    "cluster": "catalog",
+    "dtype": "catalog",
+    "model": "catalog",
+    "RidgelineError": "errors",
+    "logspace": "grid",
+    "read_config": "readers",
+    "Serving": "questions.serving",
+    "compare": "questions.serving",
+    "serving": "questions.serving",
+    "Chip": "specs",
+    "Cluster": "specs",
+    "Layout": "specs",
+    "Load": "specs",
+    "Model": "specs",
+    "Price": "specs",
+    "counts": "steps",
+}
+
+__all__ = [
+    "Chip",
+    "Cluster",
+    "Layout",
+    "Load",
+    "Model",
+    "Price",
+    "RidgelineError",
+    "Serving",
+    "chip",
+    "cluster",
+    "compare",
+    "counts",
+    "dtype",
+    "logspace",
+    "model",
+    "read_config",
+    "serving",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ridgeline' has no attribute {name!r}")
+    value = getattr(import_module(f"ridgeline.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

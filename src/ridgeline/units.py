@@ -137,7 +137,9 @@ def parse_quantity(value: object, dimension: str) -> float:
     else:
         number = float(value)
     if not math.isfinite(number):
-        raise UnitError(f"{value!r} is not a finite number; {what} is expected, such as {example!r}.")
+        raise UnitError(
+            f"{value!r} is not a finite number; {what} is expected, such as {example!r}."
+        )
     return number
 
 

@@ -25,8 +25,8 @@ __all__ = [
     "LightningAttention",
     "Mamba1",
     "Mamba2",
-    "MixtureOfExperts",
     "Mixer",
+    "MixtureOfExperts",
     "Part",
     "ShortConv",
 ]
@@ -186,6 +186,7 @@ class Mamba2(Record):
     d_conv: PositiveCount = 4
     conv_bias: bool = True
     proj_bias: bool = False
+    norm: bool = Field(True, description="A learned norm on the gated output.")
     n_params_other: Count = 0
 
 

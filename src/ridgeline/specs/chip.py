@@ -19,7 +19,7 @@ class Memory(Record):
     """The memory weights and KV live in."""
 
     capacity: Bytes = Field(description="Nominal capacity; GB is 1e9, GiB is 2^30.")
-    usable: Bytes | None = Field(None, description="What a program sees, where that is less.")
+    usable: Bytes | None = Field(None, description="What a program sees, where that differs.")
     bandwidth: BytesPerSecond = Field(description="Peak read bandwidth.")
     technology: str = ""
 

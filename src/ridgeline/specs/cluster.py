@@ -13,7 +13,7 @@ from ridgeline.specs.record import Sourced
 
 __all__ = ["Cluster", "FabricKind"]
 
-#: switch: full rate to any peer; mesh: the rate is shared over all peers; torus and ring: neighbours
+#: switch: full rate to any peer; mesh: shared over all peers; torus and ring: neighbours
 FabricKind = Literal["switch", "mesh", "torus", "ring", "pcie", "bridge", "none"]
 
 

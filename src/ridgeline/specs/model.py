@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from ridgeline.errors import SpecError
 from ridgeline.specs.blocks import Block, Part
 from ridgeline.specs.quantities import Count, PositiveCount
 from ridgeline.specs.record import Record, Sourced
@@ -105,7 +106,7 @@ class Model(Sourced):
         kv_bytes_per_token: float = 0.0,
         weight_bits: float = 16.0,
         *,
-        id: str = "given-by-counts",  # noqa: A002  (the field's name)
+        id: str = "given-by-counts",
     ) -> Self:
         """Describe a model by its numbers alone.
 
@@ -134,3 +135,48 @@ class Model(Sourced):
             "weight_bits": weight_bits,
         }
         return cls.parse({"id": id, "counts": counts}, where="Model.from_counts")
+
+    def _expand(self, path: str) -> list[str]:
+        """``n_kv_heads`` stands for that field of every mixer and feed-forward part that has it."""
+        head, _, rest = path.partition(".")
+        if head in type(self).model_fields:
+            return [path]
+        parts = [
+            f"blocks.{i}.{where}.{path}"
+            for i, block in enumerate(self.blocks)
+            for where, part in (("mixer", block.mixer), ("ffn", block.ffn))
+            if part is not None and head in type(part).model_fields and not rest
+        ]
+        return parts or [path]
+
+    def with_weight_dtype(self, dtype: str, bits: float) -> Self:
+        """Return the model stored in another format, the way engines convert.
+
+        Parts that are kept wide by convention (embedding, head, router, norms) stay as they are,
+        unless the new format is at least as wide.
+
+        Parameters
+        ----------
+        dtype : str    Id of the format.
+        bits : float   Its bits a weight.
+        """
+        if self.counts is not None:
+            counts = self.counts.model_copy(update={"weight_bits": bits})
+            return self.model_copy(update={"counts": counts, "weight_dtype": dtype})
+        wide = "bf16" if self.weight_dtype not in _WIDE else self.weight_dtype
+        kept = {} if dtype in _WIDE else dict.fromkeys(_KEPT_WIDE, wide)
+        blocks = tuple(b.model_copy(update={"dtypes": {}}) for b in self.blocks)
+        return self.model_copy(update={"weight_dtype": dtype, "dtypes": kept, "blocks": blocks})
+
+    def with_kv_dtype(self, dtype: str) -> Self:
+        """Return the model with its cache in another format; index keys and state stay."""
+        if self.counts is not None:
+            raise SpecError(
+                "A model given by its counts has its cache in bytes already: change "
+                "kv_bytes_per_token instead of the KV format."
+            )
+        return self.model_copy(update={"kv_dtype": dtype})
+
+
+_WIDE = ("bf16", "fp16", "fp32")
+_KEPT_WIDE: tuple[Part, ...] = ("embedding", "head", "router", "other")

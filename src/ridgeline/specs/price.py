@@ -25,7 +25,9 @@ class Price(Record):
 
     usd_per_chip_hour: UsdPerHour
     basis: PriceBasis = "user"
-    date: Annotated[str, BeforeValidator(_iso_date)] = Field("", description="ISO year[-month[-day]].")
+    date: Annotated[str, BeforeValidator(_iso_date)] = Field(
+        "", description="ISO year[-month[-day]]."
+    )
     low: UsdPerHour | None = None
     high: UsdPerHour | None = None
     source: str = ""

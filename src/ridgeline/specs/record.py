@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ridgeline.errors import SpecError, UnitError, did_you_mean
 from ridgeline.units import unit_of
 
-__all__ = ["Provenance", "Record", "Sourced", "SourceKind"]
+__all__ = ["Provenance", "Record", "SourceKind", "Sourced"]
 
 SourceKind = Literal[
     "datasheet", "paper", "measured", "price-page", "index", "leak", "derived", "estimate",
@@ -43,6 +43,65 @@ class Record(BaseModel):
             return cls.model_validate(data)
         except ValidationError as error:
             raise SpecError(_explain(error, cls, where)) from None
+
+    def replaced(self, changes: Mapping[str, object], where: str = "--set") -> Self:
+        """Return a copy with fields changed by dotted path, validated like any other input.
+
+        Parameters
+        ----------
+        changes : mapping   ``{"chip.memory.bandwidth": "10 TB/s"}``; list items by their index.
+        where : str         What to call the origin in messages.
+
+        Raises
+        ------
+        SpecError   A path that leads nowhere (suggests near names), or a value that does not hold.
+        """
+        data = _listed(self.model_dump())
+        for path, value in changes.items():
+            for full in self._expand(path):
+                _set(data, self, full.split("."), value, f"{where} {path}")
+        return type(self).parse(data, where)
+
+    def _expand(self, path: str) -> list[str]:
+        """Full paths that a short one stands for; records with parts of a kind override it."""
+        return [path]
+
+
+def _listed(value: Any) -> Any:
+    """Dumped data with lists for tuples, so that it can be changed in place."""
+    if isinstance(value, dict):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _set(data: Any, record: object, path: list[str], value: object, where: str) -> None:
+    """Change one leaf of dumped data, and note in its record's sources that the user set it."""
+    node, owner, at = data, data if isinstance(record, Sourced) else None, 0
+    for depth, part in enumerate(path[:-1]):
+        node = _child(node, part, where)
+        record = _attribute(record, part)
+        if isinstance(record, Sourced):
+            owner, at = node, depth + 1
+    _child(node, path[-1], where)
+    node[int(path[-1]) if isinstance(node, list) else path[-1]] = value
+    if owner is not None:
+        owner["sources"][".".join(path[at:])] = {"source": "set by the user", "kind": "user"}
+
+
+def _child(node: Any, part: str, where: str) -> Any:
+    if isinstance(node, tuple | list) and part.isdigit() and int(part) < len(node):
+        return node[int(part)]
+    if isinstance(node, dict) and part in node:
+        return node[part]
+    known = [str(k) for k in node] if isinstance(node, dict) else []
+    has = f" It has: {', '.join(known)}." if known else ""
+    raise SpecError(f"{where}: there is no field {part!r} here.{did_you_mean(part, known)}{has}")
+
+
+def _attribute(record: object, part: str) -> object:
+    if isinstance(record, tuple | list):
+        return record[int(part)]
+    return record.get(part) if isinstance(record, dict) else getattr(record, part, None)
 
 
 def _explain(error: ValidationError, cls: type[BaseModel], where: str) -> str:

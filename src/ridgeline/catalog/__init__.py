@@ -1,0 +1,32 @@
+"""The data: one TOML per chip, cluster and model, each number with its source.
+
+Look-ups take an id, an alias, or the path of a user's own TOML file; folders named in
+``ridgeline.toml`` (see `user_folders`) are searched before the built-in ones.
+"""
+
+from ridgeline.catalog._dtypes import dtype, dtypes
+from ridgeline.catalog._entries import (
+    chip,
+    cluster,
+    cluster_or_chip,
+    entry_ids,
+    model,
+    node_of,
+    sources,
+)
+from ridgeline.catalog._store import user_folders
+from ridgeline.catalog._write import to_toml
+
+__all__ = [
+    "chip",
+    "cluster",
+    "cluster_or_chip",
+    "dtype",
+    "dtypes",
+    "entry_ids",
+    "model",
+    "node_of",
+    "sources",
+    "to_toml",
+    "user_folders",
+]

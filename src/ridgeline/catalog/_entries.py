@@ -1,0 +1,157 @@
+"""Look up chips, clusters, models and sources by name."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
+from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.specs.chip import Chip
+from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.model import Model
+from ridgeline.specs.record import Record
+
+__all__ = ["chip", "cluster", "cluster_or_chip", "entry_ids", "model", "node_of", "sources"]
+
+R = TypeVar("R", bound=Record)
+
+
+def entry_ids(kind: str) -> list[str]:
+    """Ids of all entries of a kind.
+
+    Parameters
+    ----------
+    kind : str   ``chips``, ``clusters`` or ``models``.
+
+    Returns
+    -------
+    list of str   Sorted; models as ``org/name``.
+    """
+    names = (path.stem for path in index(kind).values())
+    return sorted((n.replace("__", "/") for n in names), key=str.casefold)
+
+
+def _find(kind: str, name: str, hint: str) -> Path:
+    path = find_file(kind, name)
+    if path is None:
+        one = kind.removesuffix("s")
+        known = entry_ids(kind)
+        raise CatalogError(f"There is no {one} {name!r}.{did_you_mean(name, known)} {hint}")
+    return path
+
+
+@cache
+def _load(cls: type[R], path: Path) -> R:
+    data: dict[str, Any] = read_toml(path)
+    if cls is Cluster and isinstance(data.get("chip"), str):
+        # Beside a user's cluster may lie a user's chip: "my-chip.toml" is relative to the file.
+        name = data["chip"]
+        beside = path.parent / name
+        data["chip"] = chip(str(beside) if name.endswith(".toml") else name)
+    return cls.parse(data, where=path.name)
+
+
+def chip(name: str) -> Chip:
+    """Return the chip of an id, an alias or a TOML file.
+
+    Parameters
+    ----------
+    name : str   ``h200-sxm``, ``H200``, ``my-chip.toml``.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names.
+    SpecError      A file that is no valid chip.
+    """
+    return _load(Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too."))
+
+
+def cluster(name: str) -> Cluster:
+    """Return the cluster of an id, an alias or a TOML file; of a chip, its standard node.
+
+    Parameters
+    ----------
+    name : str   ``gb200-nvl72``, ``hgx-h100``, ``my-cluster.toml``, or a chip such as ``h200-sxm``.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names of clusters and chips.
+    SpecError      A file that is no valid cluster.
+    """
+    return cluster_or_chip(name)[0]
+
+
+def cluster_or_chip(name: str) -> tuple[Cluster, bool]:
+    """As `cluster`, and whether a chip was named: then its node says nothing of how many.
+
+    Returns
+    -------
+    (Cluster, bool)
+    """
+    path = find_file("clusters", name)
+    if path is not None and not (name.endswith(".toml") and _is_chip_file(path)):
+        return _load(Cluster, path), False
+    if path is not None or find_file("chips", name) is not None:
+        return node_of(chip(name)), True
+    known = [*entry_ids("clusters"), *entry_ids("chips")]
+    raise CatalogError(
+        f"There is no chip or cluster {name!r}.{did_you_mean(name, known)} "
+        "'ridgeline chips' lists all; a .toml file works too."
+    )
+
+
+def _is_chip_file(path: Path) -> bool:
+    data = read_toml(path)
+    return "memory" in data and "chip" not in data
+
+
+def node_of(found: Chip) -> Cluster:
+    """Return the standard node of a chip; the chip by itself where it names none."""
+    if not found.node:
+        return Cluster(id=found.id, name=found.name, chip=found)
+    path = find_file("clusters", found.node)
+    if path is None:
+        raise CatalogError(f"{found.id}: its standard node {found.node!r} is not in the catalogue.")
+    # The chip may be a user's variant of the one the node was described with.
+    return _load(Cluster, path).model_copy(update={"chip": found})
+
+
+def model(name: str) -> Model:
+    """Return the model of a HuggingFace id, a TOML record, or a ``config.json``.
+
+    Parameters
+    ----------
+    name : str
+        Catalogue id (``deepseek-ai/DeepSeek-V3``, or its unique last part), the path of a
+        ``config.json`` or of a folder that holds one, or of a model record in TOML.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names.
+    ConfigError    A config.json that is broken or not understood.
+    """
+    from ridgeline.readers import read_config  # noqa: PLC0415  (catalogue entries need no reader)
+
+    known = find_file("models", name)
+    if name.endswith(".json") or (known is None and Path(name).exists()):
+        return read_config(Path(name))
+    path = known or _by_last_part(name)
+    if path is None:
+        hint = "'ridgeline models' lists all; the path of a config.json works for any other."
+        path = _find("models", name, hint)
+    return _load(Model, path)
+
+
+def _by_last_part(name: str) -> Path | None:
+    """``DeepSeek-V3`` means ``deepseek-ai/DeepSeek-V3`` as long as one organisation has it."""
+    wanted = name.casefold()
+    hits = [p for k, p in index("models").items() if k.rpartition("--")[2] == wanted]
+    return hits[0] if len(hits) == 1 else None
+
+
+@cache
+def sources() -> dict[str, dict[str, Any]]:
+    """All citations of the built-in catalogue: id -> title, publisher, date, kind, url."""
+    return read_toml(BUILT_IN / "sources.toml")

@@ -1,0 +1,146 @@
+"""Turn what people type into numbers, lists and records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline import catalog
+from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
+from ridgeline.grid import logspace
+from ridgeline.specs.model import Model
+from ridgeline.units import parse_count
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ridgeline.specs.cluster import Cluster
+
+__all__ = ["model_from", "numbers", "on_from", "settings"]
+
+
+def numbers(text: str | None, name: str) -> np.ndarray | None:
+    """Read ``8192``, ``8k``, ``1,64,2400`` or a range ``1:16384``.
+
+    Parameters
+    ----------
+    text : str or None   None passes through.
+    name : str           For the message.
+
+    Raises
+    ------
+    SpecError   Not numbers, or an empty range.
+    """
+    if text is None:
+        return None
+    try:
+        if ":" in text:
+            low, high = (parse_count(part) for part in text.split(":"))
+            return logspace(low, high)
+        return np.asarray([parse_count(part) for part in text.split(",")])
+    except (UnitError, ValueError) as error:
+        detail = f" {error}" if isinstance(error, RidgelineError) else ""
+        raise SpecError(
+            f"--{name} {text!r}: a number, a list such as 1,64,2400 or a range such as 1:16384 "
+            f"is expected.{detail}"
+        ) from None
+
+
+_SUBJECTS = ("model", "cluster", "price", "load")
+
+
+def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Sort ``cluster.chip.memory.bandwidth=10 TB/s`` by the record it changes.
+
+    Returns
+    -------
+    dict   Record name to its changes, for `Record.replaced`.
+
+    Raises
+    ------
+    SpecError   No ``=``, or a first word that names no record.
+    """
+    sorted_by: dict[str, dict[str, str]] = {name: {} for name in _SUBJECTS}
+    for pair in pairs:
+        path, equals, value = pair.partition("=")
+        subject, _, rest = path.strip().partition(".")
+        if not equals or not rest:
+            raise SpecError(
+                f"--set {pair!r}: RECORD.FIELD=VALUE is expected, such as "
+                '--set cluster.chip.memory.bandwidth="10 TB/s".'
+            )
+        if subject not in sorted_by:
+            raise SpecError(
+                f"--set {pair!r}: {subject!r} is no record.{did_you_mean(subject, _SUBJECTS)} "
+                f"There are {', '.join(_SUBJECTS)}."
+            )
+        sorted_by[subject][rest] = value.strip()
+    return sorted_by
+
+
+_COUNT_NAMES = {
+    "active": "n_params_active",
+    "total": "n_params",
+    "kv": "kv_bytes_per_token",
+    "bits": "weight_bits",
+}
+
+
+def model_from(
+    name: str | None,
+    from_counts: str | None,
+    assume_harmless: tuple[str, ...],
+    changes: Mapping[str, str],
+) -> Model:
+    """Find or build the model asked for, and apply the user's changes.
+
+    Raises
+    ------
+    RidgelineError   No model, two models, or one that cannot be read.
+    """
+    if (name is None) == (from_counts is None):
+        raise SpecError(
+            "Name one model: a HuggingFace id, the path of a config.json, or "
+            "--from-counts active=37B,total=671B,kv=70272,bits=8."
+        )
+    if from_counts is not None:
+        model = _by_counts(from_counts)
+    elif assume_harmless and name is not None and Path(name).exists():
+        from ridgeline.readers import read_config  # noqa: PLC0415  (slow to import)
+
+        model = read_config(Path(name), assume_harmless=assume_harmless)
+    else:
+        model = catalog.model(name or "")
+    return model.replaced({**changes}, "--set model") if changes else model
+
+
+def _by_counts(text: str) -> Model:
+    given: dict[str, Any] = {}
+    for part in text.split(","):
+        key, equals, value = part.partition("=")
+        if not equals or key.strip() not in _COUNT_NAMES:
+            raise SpecError(
+                f"--from-counts {part!r}: active=, total=, kv= or bits= is expected, "
+                "such as active=37B,total=671B,kv=70272,bits=8."
+            )
+        given[_COUNT_NAMES[key.strip()]] = parse_count(value)
+    if "n_params_active" not in given:
+        raise SpecError("--from-counts: active= is needed, the parameters that multiply a token.")
+    return Model.from_counts(**given)
+
+
+def on_from(name: str, chip: str | None, changes: Mapping[str, str]) -> tuple[Cluster, bool]:
+    """Find the machine asked for, put another chip in it, and apply the user's changes.
+
+    Returns
+    -------
+    (Cluster, bool)   And whether only a chip was named, which leaves the number open.
+    """
+    found, is_chip = catalog.cluster_or_chip(name)
+    if chip is not None:
+        found = found.model_copy(update={"chip": catalog.chip(chip)})
+    if changes:
+        found = found.replaced({**changes}, "--set cluster")
+    return found, is_chip

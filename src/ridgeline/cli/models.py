@@ -1,0 +1,173 @@
+"""``ridgeline models``: search models, show one with its counts, compare several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ridgeline import catalog
+from ridgeline.cli.inputs import model_from
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.search import find
+from ridgeline.errors import CatalogError, SpecError
+from ridgeline.questions.models import block_rows, model_row
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ridgeline.specs.model import Model
+
+__all__ = ["models"]
+
+
+def models(
+    *names: str,
+    assume_harmless: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    toml: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Search the models of the catalogue, or read any config.json.
+
+    Without a name all are listed. One exact id, config.json or model TOML is shown with its
+    counts; several stand side by side; anything else is searched for.
+
+    Parameters
+    ----------
+    names
+        HuggingFace ids, paths of config.json or model TOML, or words to search for.
+    assume_harmless
+        Config field to ignore although it is not understood.
+    toml
+        Print the record as TOML: the way to describe a model by hand is to change such a file.
+    json
+        As JSON.
+    csv
+        As CSV.
+    """
+    if sum((toml, json, csv)) > 1:
+        raise SpecError("Choose one of --toml, --json and --csv.")
+    found = [m for name in names if (m := _exact(name, assume_harmless)) is not None]
+    if not names or len(found) != len(names):
+        found = _search(names)
+        if toml:
+            raise SpecError("--toml prints one model: name it exactly.")
+    elif toml:
+        _print_toml(found)
+        return
+    rows = [model_row(m) for m in found]
+    if json:
+        print_json(rows)
+    elif csv:
+        print_csv(rows)
+    elif len(found) == 1 and names:
+        _show_one(found[0], rows[0])
+    elif len(found) == len(names):
+        _side_by_side(rows)
+    else:
+        as_table(rows, _COLUMNS, title=f"{len(rows)} models")
+        print_text("Active: what multiplies for a token, with LM head, without embedding table.")
+
+
+def _exact(name: str, assume_harmless: tuple[str, ...]) -> Model | None:
+    if name.endswith((".json", ".toml")) or Path(name).exists():
+        return model_from(name, None, assume_harmless, {})
+    try:
+        return catalog.model(name)
+    except CatalogError:
+        return None
+
+
+def _search(words: tuple[str, ...]) -> list[Model]:
+    ids = find("models", words)
+    if not ids:
+        # Let the look-up say what is near.
+        catalog.model(words[0])
+    return [catalog.model(i) for i in ids]
+
+
+def _print_toml(found: list[Model]) -> None:
+    if len(found) != 1:
+        raise SpecError("--toml prints one model: name one.")
+    print_text(catalog.to_toml(found[0]))
+
+
+def _params(value: Any) -> str:
+    return format_quantity(float(value), "").strip().replace("G", "B")
+
+
+def _bytes(value: Any) -> str:
+    return format_quantity(float(value), "B") if value else "-"
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "id": ("model", str),
+    "family": ("family", str),
+    "n_params": ("params", _params),
+    "n_params_active": ("active", _params),
+    "weight_bytes": ("weights", _bytes),
+    "weight_dtype": ("stored as", str),
+    "kv_bytes_per_token": ("KV/token", _bytes),
+    "state_bytes": ("state", _bytes),
+    "max_context": ("context", lambda v: f"{v:,}"),
+}
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    "family": ("family", str),
+    "n_layers": ("layers", lambda v: f"{v:,}"),
+    "d_model": ("d_model", lambda v: f"{v:,}"),
+    "vocab_size": ("vocabulary", lambda v: f"{v:,}"),
+    "max_context": ("longest context", lambda v: f"{v:,}"),
+    "n_params": ("parameters", lambda v: f"{v:,.0f}"),
+    "n_params_active": ("  active (with LM head, without embedding)", lambda v: f"{v:,.0f}"),
+    "n_params_active_with_embedding": ("  active, with embedding too", lambda v: f"{v:,.0f}"),
+    "n_params_active_without_head": ("  active, layers alone", lambda v: f"{v:,.0f}"),
+    "n_params_mtp": ("  MTP layers, not included", lambda v: f"{v:,.0f}"),
+    "sparsity": ("sparsity, total / active", lambda v: f"{v:.3g}"),
+    "weight_dtype": ("stored as", str),
+    "weight_bytes": ("weights", _bytes),
+    "kv_dtype": ("KV cache as", str),
+    "kv_bytes_per_token": ("KV per token, every layer keeping all", lambda v: f"{v:,.0f} B"),
+    "index_bytes_per_token": ("index keys per token", lambda v: f"{v:,.0f} B"),
+    "state_bytes": ("state per sequence", _bytes),
+    "cache_bytes_8k": ("cache of 8,192 tokens", _bytes),
+    "cache_bytes_128k": ("cache of 131,072 tokens", _bytes),
+    "cache_read_bytes_128k": ("  read by a step at 131,072", _bytes),
+    "flops_per_token": ("FLOPs per token, context 0", lambda v: format_quantity(v, "FLOP")),
+    "flops_per_token_128k": ("  at context 131,072", lambda v: format_quantity(v, "FLOP")),
+    "published_n_params": ("published parameters", _params),
+    "published_n_params_active": ("published active", _params),
+    "published_source": ("  source", str),
+    "notes": ("notes", str),
+}
+
+
+def _show_one(model: Model, row: dict[str, Any]) -> None:
+    lines = [
+        {"field": heading, "value": write(row[key])}
+        for key, (heading, write) in _FIELDS.items()
+        if row.get(key) not in (None, "", 0)
+    ]
+    as_table(lines, {"field": (model.id, str), "value": ("", str)})
+    blocks = block_rows(model)
+    if blocks:
+        shown = {
+            "layers": ("layers", str),
+            "mixer": ("mixer", str),
+            "ffn": ("feed-forward", str),
+            "params": ("parameters each", _params),
+            "share": ("of all", lambda v: f"{v:.1%}"),
+        }
+        as_table(blocks, shown)
+
+
+def _side_by_side(rows: list[dict[str, Any]]) -> None:
+    lines = [
+        {"field": heading, **{r["id"]: write(r[key]) if r.get(key) else "" for r in rows}}
+        for key, (heading, write) in _FIELDS.items()
+        if any(r.get(key) for r in rows)
+    ]
+    as_table(lines, {"field": ("", str)} | {r["id"]: (r["id"], str) for r in rows})

@@ -1,0 +1,76 @@
+"""Show rows as a table, JSON or CSV; the same rows each time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["as_table", "print_csv", "print_json", "print_text"]
+
+Row = dict[str, Any]
+
+
+def print_text(text: str = "") -> None:
+    """Print a line of the answer."""
+    print(text)  # noqa: T201  (the face)
+
+
+def print_json(value: Any) -> None:
+    """Print strict JSON: what is not a finite number is null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_csv(rows: Sequence[Row]) -> None:
+    """Print rows as CSV, names first."""
+    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def as_table(
+    rows: Sequence[Row],
+    columns: dict[str, tuple[str, Callable[[Any], str]]],
+    *,
+    title: str | None = None,
+    faint: Callable[[Row], bool] = lambda _: False,
+) -> None:
+    """Print rows as a table that fits the terminal.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    columns : mapping   Key of a row to the heading and how to write the value.
+    title : str or None
+    faint : callable    Rows to grey out.
+    """
+    from rich import box  # noqa: PLC0415  (only when a table is shown)
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, (heading, write) in enumerate(columns.values()):
+        is_words = i == 0 or write is str
+        table.add_column(heading, justify="left" if is_words else "right", overflow="fold")
+    for row in rows:
+        cells = ["" if row.get(k) is None else write(row[k]) for k, (_, write) in columns.items()]
+        table.add_row(*cells, style="dim" if faint(row) else None)
+    # Cells are data: brackets in them are not markup.
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        # A pipe has no width: show all, rather than what a narrow terminal would leave.
+        console = Console(markup=False, highlight=False, width=200)
+    console.print(table)

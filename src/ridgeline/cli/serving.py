@@ -1,0 +1,270 @@
+"""``ridgeline serving``: what a decode step takes and costs at least."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from cyclopts import Parameter
+
+from ridgeline.cli.inputs import model_from, numbers, on_from, settings
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.serving import Serving, compare
+from ridgeline.questions.serving import serving as ask
+from ridgeline.questions.serving.words import count, usd
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ridgeline.specs.model import Model
+
+__all__ = ["serving"]
+
+_Many = Parameter(negative=(), consume_multiple=False)
+
+
+def serving(
+    model: str | None = None,
+    /,
+    *,
+    on: str | None = None,
+    chip: str | None = None,
+    chips: int | None = None,
+    context: str | None = None,
+    isl: float | None = None,
+    osl: float | None = None,
+    batch: str | None = None,
+    dtype: str | None = None,
+    kv_dtype: str | None = None,
+    compute: str | None = None,
+    price: str | None = None,
+    basis: str | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    from_counts: str | None = None,
+    assume_harmless: Annotated[tuple[str, ...], _Many] = (),
+    out: Annotated[tuple[Path, ...], _Many] = (),
+    chart: str = "both",
+    dark: Annotated[bool, Parameter(negative=())] = False,
+    explain: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """What a decode step takes at least, what binds it, and what a token costs.
+
+    The blackboard reading: all weights are read once a step, each sequence's cache once, and
+    computing overlaps with reading. Real steps take longer.
+
+    Parameters
+    ----------
+    model
+        HuggingFace id in the catalogue, path of a config.json (or its folder), or a model TOML.
+    on
+        Machine, or several separated by commas, compared cheapest first: a cluster is used whole,
+        a chip means the fewest of its standard node on which the model fits. Names of the
+        catalogue or TOML files.
+    chip
+        Chip to put into the cluster instead of its own; alone, a chip by itself.
+    chips
+        Chips that hold one copy of the model.
+    context
+        Cached tokens a sequence (default 8192); several separated by commas.
+    isl
+        Instead of context: input tokens of a request, with --osl.
+    osl
+        Output tokens of a request.
+    batch
+        Sequences in flight: a list 1,64,2400 or a range 1:16384.
+    dtype
+        Store weights in this format: bf16, fp8, nvfp4, q4_k_m, exl2_4.25bpw…
+    kv_dtype
+        Store the KV cache in this format.
+    compute
+        Multiply in this arithmetic: bf16, fp8, fp4, int8.
+    price
+        USD per chip-hour, instead of the catalogue's price.
+    basis
+        Which of the catalogue's prices: on-demand, spot, contract, rental-3yr, own-tco-neocloud…
+    set_
+        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
+    from_counts
+        A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
+    assume_harmless
+        Config field to ignore although it is not understood.
+    out
+        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
+    chart
+        Which picture: latency, cost or both.
+    dark
+        Dark picture.
+    explain
+        Show the working, with the numbers in the equations.
+    json
+        Everything as JSON.
+    csv
+        Every point as CSV.
+    """
+    if json and csv:
+        raise SpecError("Choose one of --json and --csv.")
+    changes = settings(set_)
+    record = model_from(model, from_counts, assume_harmless, changes["model"])
+    options = _options(changes, context, isl, osl, batch, price)
+    options |= {"weight_dtype": dtype, "kv_dtype": kv_dtype, "compute": compute, "basis": basis}
+    answers, refused = _ask_each(record, on, chip, chips, changes["cluster"], options)
+    _draw(answers, out, chart, dark)
+    if json:
+        every = [a.to_dict() for a in answers]
+        print_json(
+            every[0] if len(every) == 1 and not refused else {"answers": every, "refused": refused}
+        )
+    elif csv:
+        print_csv([_about(a) | row for a in answers for row in a.result.rows()])
+    elif len(answers) + len(refused) == 1:
+        _show(answers[0], explain)
+    else:
+        _show_comparison(answers, refused, explain)
+
+
+def _options(
+    changes: dict[str, dict[str, str]],
+    context: str | None,
+    isl: float | None,
+    osl: float | None,
+    batch: str | None,
+    price: str | None,
+) -> dict[str, Any]:
+    """Inputs of the load and the price, whether given by their options or by --set."""
+    load = {"context": context, "batch": batch, "isl": isl, "osl": osl}
+    for name, value in changes["load"].items():
+        if name not in load:
+            raise SpecError(f"--set load.{name}: there are load.{', load.'.join(load)}.")
+        load[name] = value
+    for name, value in changes["price"].items():
+        if name != "usd_per_chip_hour":
+            raise SpecError(f"--set price.{name}: there is price.usd_per_chip_hour.")
+        price = value
+    lengths = {
+        k: float(numbers(str(v), k)[0]) for k in ("isl", "osl") if (v := load[k]) is not None
+    }  # pyright: ignore[reportOptionalSubscript]
+    return {
+        "context": numbers(load["context"], "context"),
+        "batch": numbers(load["batch"], "batch"),
+        "price": price,
+        **lengths,
+    }
+
+
+def _ask_each(
+    model: Model,
+    on: str | None,
+    chip: str | None,
+    chips: int | None,
+    changes: dict[str, str],
+    options: dict[str, Any],
+) -> tuple[list[Serving], list[dict[str, str]]]:
+    """Ask on every machine; among several, one that cannot serve is an answer too."""
+    if on is None and chip is None:
+        raise SpecError(
+            "Name a machine with --on, such as --on gb200-nvl72 or --on h100-sxm,mi300x."
+        )
+    names = [n.strip() for n in (on or chip or "").split(",") if n.strip()]
+    answers, refused = [], []
+    for name in names:
+        cluster, is_chip = on_from(name, chip if on else None, changes)
+        number = chips if chips is not None else ("fewest" if is_chip else None)
+        try:
+            answers.append(ask(model, cluster, chips=number, **options))
+        except InfeasibleError as error:
+            if len(names) == 1:
+                raise
+            refused.append({"cluster": name, "reason": str(error)})
+    return answers, refused
+
+
+def _draw(answers: list[Serving], out: tuple[Path, ...], chart: str, dark: bool) -> None:
+    if not out:
+        return
+    if len(answers) != 1:
+        raise SpecError("--out draws one machine; name one with --on.")
+    picture = answers[0].chart(chart)
+    for path in out:
+        picture.save(path, dark=dark)
+
+
+def _about(answer: Serving) -> dict[str, Any]:
+    return {
+        "model": answer.model.id,
+        "cluster": answer.machine.cluster.id,
+        "n_chips": answer.machine.n_chips,
+    }
+
+
+def _show(answer: Serving, explain: bool) -> None:
+    print_text("\n".join(answer.sentences()))
+    if explain:
+        print_text("\n" + answer.explain())
+    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "batch": ("batch", count),
+        "time_s": ("step ≥", lambda v: format_quantity(v, "s")),
+        "compute_s": ("compute", lambda v: format_quantity(v, "s")),
+        "weight_fetch_s": ("weights", lambda v: format_quantity(v, "s")),
+        "kv_fetch_s": ("KV", lambda v: format_quantity(v, "s")),
+        "bound": ("bound by", str),
+        "tokens_per_s_per_user": ("tok/s/user ≤", lambda v: f"{v:,.0f}"),
+        "tokens_per_s_per_chip": ("tok/s/chip ≤", lambda v: f"{v:,.0f}"),
+        "usd_per_mtok_output": ("$/Mtok out ≥", usd),
+        "mfu": ("MFU ≤", lambda v: f"{v:.0%}"),
+        "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
+        "infeasible": ("", lambda v: "does not fit" if v else ""),
+    }
+    if answer.price is None:
+        del columns["usd_per_mtok_output"]
+    contexts = answer.result["context"]
+    for i, context in enumerate(contexts):
+        rows = [answer.result.row((i, j)) for j in _telling(answer)]
+        title = f"context {context:,.0f} tokens" if len(contexts) > 1 else None
+        as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]))
+    for note in answer.notes:
+        print_text(f"Note: {note}")
+
+
+def _telling(answer: Serving) -> list[int]:
+    """The batches worth a line: all of a short list, else powers of two and the landmarks."""
+    batches = answer.result["batch"]
+    if len(batches) <= 24:
+        return list(range(len(batches)))
+    marks = {np.floor(v) for v in answer.landmarks().values()}
+    is_power = np.log2(batches) % 1 == 0
+    return [j for j, b in enumerate(batches) if is_power[j] or b in marks]
+
+
+def _show_comparison(answers: list[Serving], refused: list[dict[str, str]], explain: bool) -> None:
+    rows = compare(answers)
+    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "machine": ("machine", str),
+        "latency_floor_s": ("floor", lambda v: format_quantity(v, "s")),
+        "balance_batch": ("balance batch", lambda v: count(v) if v < float("inf") else "none"),
+        "batch": ("batch that fits", count),
+        "time_s": ("step ≥", lambda v: format_quantity(v, "s")),
+        "bound": ("bound by", str),
+        "tokens_per_s_per_user": ("tok/s/user ≤", lambda v: f"{v:,.0f}"),
+        "tokens_per_s_per_chip": ("tok/s/chip ≤", lambda v: f"{v:,.0f}"),
+        "usd_per_chip_hour": ("$/chip-hour", lambda v: f"{v:,.2f}"),
+        "usd_per_mtok_output": ("$/Mtok out ≥", usd),
+    }
+    if rows:
+        first = rows[0]
+        if first["usd_per_mtok_output"] is not None:
+            print_text(
+                f"Cheapest per output token, each machine at the largest batch that fits: "
+                f"{first['machine']}, at least {usd(first['usd_per_mtok_output'])} per million."
+            )
+        as_table(rows, columns)
+    for row in refused:
+        print_text(f"{row['cluster']}: {row['reason']}")
+    for answer in answers if explain else ():
+        print_text("\n" + answer.explain())
+    for note in dict.fromkeys(n for a in answers for n in a.notes):
+        print_text(f"Note: {note}")

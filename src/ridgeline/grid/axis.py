@@ -1,0 +1,65 @@
+"""A named list of values that a question is asked over."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ridgeline.errors import SpecError
+
+__all__ = ["Axis", "logspace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Values of one input, with what to call them.
+
+    Attributes
+    ----------
+    name : str            ``batch``, ``context``.
+    values : 1-D array    Increasing values.
+    unit : str            SI unit, or what is counted.
+    label : str           For tables and pictures.
+    """
+
+    name: str
+    values: np.ndarray
+    unit: str
+    label: str
+
+    def nearest(self, value: float) -> int:
+        """Index of the nearest value, by ratio, as axes here span decades."""
+        distance = np.abs(np.log(np.maximum(self.values, 1e-9) / max(value, 1e-9)))
+        return int(np.argmin(distance))
+
+
+def logspace(low: float, high: float, per_octave: int = 4) -> np.ndarray:
+    """Values evenly spaced by ratio from `low` to `high`, both included.
+
+    Parameters
+    ----------
+    low, high : number   Whole numbers give whole numbers back, each once.
+    per_octave : int     Values a doubling.
+
+    Returns
+    -------
+    1-D array of float
+
+    Raises
+    ------
+    SpecError   Not ``0 < low <= high``.
+
+    Examples
+    --------
+    >>> logspace(1, 16, per_octave=1)
+    array([ 1.,  2.,  4.,  8., 16.])
+    """
+    if not (0 < low <= high < math.inf) or per_octave < 1:
+        raise SpecError(f"logspace needs 0 < low <= high, per_octave >= 1; got {low}, {high}.")
+    n = 1 + max(1, round(math.log2(high / low) * per_octave)) if high > low else 1
+    values = np.geomspace(low, high, n)
+    if float(low).is_integer() and float(high).is_integer():
+        values = np.unique(np.rint(values))
+    return values

@@ -1,0 +1,163 @@
+"""The two things every layer comes down to: products of weights, and streams of cached entries.
+
+A layer's weights are a list of `Product`; what it remembers of a sequence is a list of `Stream`
+and a fixed state. Parameters, FLOPs and bytes are sums over these, so that the same list serves
+counting, timing and memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ridgeline.laws._namespace import minimum
+
+__all__ = [
+    "Layer",
+    "Product",
+    "Stream",
+    "core_macs",
+    "entries_read",
+    "entries_stored",
+    "product_macs",
+    "product_params",
+]
+
+
+class Product(NamedTuple):
+    """A weight matrix that multiplies a token's activations, ``(k,) @ (k, n)``.
+
+    Fields may be arrays; `count` matrices of this shape exist, `active` of them see a given token.
+    """
+
+    name: str
+    part: str
+    k: Any
+    n: Any
+    count: Any = 1
+    active: Any = 1
+
+
+class Stream(NamedTuple):
+    """Cached entries of one kind in one layer.
+
+    Attributes
+    ----------
+    elements : array     Values an entry holds.
+    macs : array         Multiply-adds one query token spends on one entry it reads.
+    tokens_per_entry : array   Tokens that share an entry (1 except where history is compressed).
+    keep : array         Entries kept at most (a window), inf for all.
+    read : array         Entries read at most by one query, inf for all.
+    owned : array        1 where the layer stores the entries, 0 where it reads another layer's.
+    cache : str          ``kv`` or ``index``: which storage format applies.
+    """
+
+    name: str
+    elements: Any
+    macs: Any
+    tokens_per_entry: Any = 1
+    keep: Any = float("inf")
+    read: Any = float("inf")
+    owned: Any = 1
+    cache: str = "kv"
+
+
+class Layer(NamedTuple):
+    """All that a mixer or a feed-forward part is made of.
+
+    Attributes
+    ----------
+    n_vector_params : array   Parameters that add or scale instead of multiplying (norms, biases).
+    n_active_vector_params : array or None   Those a token passes, where not all (expert biases).
+    state_elements : array    Values of fixed state a sequence (0 for attention).
+    state_macs : array        Multiply-adds a token spends on that state.
+    """
+
+    products: tuple[Product, ...] = ()
+    n_vector_params: Any = 0
+    streams: tuple[Stream, ...] = ()
+    state_elements: Any = 0
+    state_macs: Any = 0
+    n_active_vector_params: Any = None
+
+
+def product_params(product: Product) -> Any:
+    """Parameters of a product: ``count * k * n``. [1]
+
+    Examples
+    --------
+    >>> product_params(Product("up", "experts", 7168, 2048, count=256, active=8))
+    3758096384
+    """
+    return product.count * product.k * product.n
+
+
+def product_macs(product: Product) -> Any:
+    """Multiply-adds of a product for one token: ``active * k * n``. [1]
+
+    Equal to the parameters that token passes: the reason why "active parameters" measure compute.
+
+    Examples
+    --------
+    >>> product_macs(Product("up", "experts", 7168, 2048, count=256, active=8))
+    117440512
+    """
+    return product.active * product.k * product.n
+
+
+def entries_stored(stream: Stream, context_tokens: Any) -> Any:
+    r"""Entries a sequence keeps of this stream.
+
+    .. math:: \mathrm{owned}\,\min(L / r,\ \mathrm{keep})
+
+    Parameters
+    ----------
+    stream : Stream
+    context_tokens : array   Tokens in the sequence, L. [tokens]
+
+    Returns
+    -------
+    array   Entries; fractional where r tokens share one (the mean over positions). [1]
+
+    Examples
+    --------
+    >>> float(entries_stored(Stream("window", 256, 0, keep=128), 8192))
+    128.0
+    """
+    return stream.owned * minimum(context_tokens / stream.tokens_per_entry, stream.keep)
+
+
+def entries_read(stream: Stream, context_tokens: Any) -> Any:
+    r"""Entries one query token reads of this stream: ``min(L/r, keep, read)``.
+
+    Parameters
+    ----------
+    stream : Stream
+    context_tokens : array   Tokens in the sequence, L. [tokens]
+
+    Returns
+    -------
+    array   Entries. [1]
+
+    Examples
+    --------
+    >>> float(entries_read(Stream("latent", 576, 0, read=2048), 100_000))
+    2048.0
+    """
+    visible = minimum(context_tokens / stream.tokens_per_entry, stream.keep)
+    return minimum(visible, stream.read)
+
+
+def core_macs(layer: Layer, context_tokens: Any) -> Any:
+    """Multiply-adds one token spends on what the layer remembers (no weights in it).
+
+    Parameters
+    ----------
+    layer : Layer
+    context_tokens : array   [tokens]
+
+    Returns
+    -------
+    array   Multiply-adds a token. [1]
+    """
+    streams = sum(s.macs * entries_read(s, context_tokens) for s in layer.streams)
+    return streams + layer.state_macs

@@ -1,0 +1,96 @@
+"""What is a model made of: its counts as rows for tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.laws.roofline import sparsity
+from ridgeline.laws.shapes import product_params
+from ridgeline.steps import counts
+from ridgeline.steps.layers import block_layers
+
+if TYPE_CHECKING:
+    from ridgeline.specs.blocks import Block
+    from ridgeline.specs.model import Model
+
+__all__ = ["block_rows", "model_row"]
+
+_CONTEXTS = {"8k": 8192, "128k": 131_072}
+
+
+def model_row(model: Model) -> dict[str, Any]:
+    """Everything countable about a model, flat.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    dict   Names carry units; published figures under ``published_…``.
+    """
+    c = counts(model)
+    plain = (
+        "n_params", "n_params_active", "n_params_active_with_embedding",
+        "n_params_active_without_head", "n_params_mtp", "weight_bytes", "kv_bytes_per_token",
+        "index_bytes_per_token", "state_bytes",
+    )  # fmt: skip
+    row: dict[str, Any] = {
+        "id": model.id,
+        "family": model.family,
+        "n_layers": sum(b.repeat for b in model.blocks) or None,
+        "d_model": model.d_model,
+        "vocab_size": model.vocab_size,
+        "max_context": model.max_context,
+        "weight_dtype": model.weight_dtype,
+        "kv_dtype": model.kv_dtype,
+        "notes": model.notes,
+    }
+    row |= {name: float(getattr(c, name)) for name in plain}
+    row["sparsity"] = sparsity(c.n_params, c.n_params_active)
+    row["flops_per_token"] = float(c.flops_per_token(0))
+    row["flops_per_token_128k"] = float(c.flops_per_token(_CONTEXTS["128k"]))
+    row["cache_read_bytes_128k"] = float(c.cache_read_bytes(_CONTEXTS["128k"]))
+    row |= {f"cache_bytes_{k}": float(c.cache_bytes(v)) for k, v in _CONTEXTS.items()}
+    published = model.published
+    row["published_n_params"] = published.n_params if published else None
+    row["published_n_params_active"] = published.n_params_active if published else None
+    row["published_source"] = published.source if published else ""
+    return row
+
+
+def block_rows(model: Model) -> list[dict[str, Any]]:
+    """One row a kind of layer: what it is, how often, how heavy."""
+    total = counts(model).n_params if model.blocks else 0
+    rows = []
+    for block in model.blocks:
+        layers = block_layers(block, model.d_model)
+        each = sum(
+            layer.n_vector_params + sum(product_params(p) for p in layer.products)
+            for layer in layers
+        )
+        rows.append(
+            {
+                "layers": block.repeat,
+                "mixer": _words(block, "mixer"),
+                "ffn": _words(block, "ffn"),
+                "params": each,
+                "share": block.repeat * each / total,
+            }
+        )
+    return rows
+
+
+def _words(block: Block, part: str) -> str:
+    """A part's kind and the fields that are set, in one line."""
+    record = getattr(block, part)
+    if record is None:
+        return "-"
+    defaults = {n: f.default for n, f in type(record).model_fields.items()}
+    fields = {
+        n: v
+        for n, v in record.model_dump(exclude={"kind"}, exclude_none=True).items()
+        if v != defaults[n] and not isinstance(v, dict) and n != "n_params_other"
+    }
+    extra = " + indexer" if getattr(record, "indexer", None) else ""
+    return f"{record.kind}{extra}: " + ", ".join(f"{n} {v}" for n, v in fields.items())

@@ -1,0 +1,131 @@
+"""The answer to a serving question: a curve with its landmarks, in words, tables and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.questions.serving.words import sentences
+from ridgeline.questions.serving.working import explain
+
+if TYPE_CHECKING:
+    from ridgeline.charts import Chart
+    from ridgeline.grid import Result
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.price import Price
+    from ridgeline.steps import Balance, Counts, Machine
+
+__all__ = ["Serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model on a machine, over batch and context.
+
+    Attributes
+    ----------
+    result : Result       Columns over the axes ``context`` and ``batch``.
+    balance : Balance     Landmarks at the first context.
+    notes : tuple of str  What a careful reader should know about the inputs.
+    """
+
+    model: Model
+    machine: Machine
+    counts: Counts
+    price: Price | None
+    balance: Balance
+    result: Result
+    notes: tuple[str, ...] = ()
+
+    @property
+    def context(self) -> float:
+        """The first context asked for: the one landmarks and words are about. [tokens]"""
+        return float(self.result["context"][0])
+
+    @property
+    def name(self) -> str:
+        """Model and machine in a few words."""
+        return f"{self.model.name or self.model.id} on {self.machine_name}"
+
+    @property
+    def machine_name(self) -> str:
+        """The cluster where it is used whole, else number and kind of chips."""
+        cluster, n = self.machine.cluster, self.machine.n_chips
+        whole, rest = divmod(n, cluster.domain_size)
+        if cluster.domain_size > 1 and rest == 0:
+            return cluster.name if whole == 1 else f"{whole} x {cluster.name}"
+        return f"{n} x {cluster.chip.name}" if n > 1 else cluster.chip.name
+
+    def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
+        """The feasible row with the best value of a column: see `Result.best`."""
+        return self.result.best(column, largest=largest)
+
+    def at(self, batch: float, context: float | None = None) -> dict[str, Any]:
+        """The row nearest to a batch (and context).
+
+        Parameters
+        ----------
+        batch : float             Sequences in flight.
+        context : float or None   Tokens; None for the first context.
+        """
+        contexts, batches = self.result.axes
+        i = 0 if context is None else contexts.nearest(context)
+        return self.result.row((i, batches.nearest(batch)))
+
+    def sentences(self) -> list[str]:
+        """The answer in two or three sentences."""
+        return sentences(self)
+
+    def explain(self, batch: float | None = None) -> str:
+        """The working, numbers in the equations, as on a blackboard.
+
+        Parameters
+        ----------
+        batch : float or None   Sequences in flight; None for the balance batch, or the largest
+                                that fits where that is smaller.
+        """
+        return explain(self, batch)
+
+    def chart(self, name: str = "latency") -> Chart:
+        """A picture of the answer.
+
+        Parameters
+        ----------
+        name : str   ``latency``, ``cost``, or ``both``.
+
+        Raises
+        ------
+        SpecError   There is no such picture, or none without a price.
+        """
+        from ridgeline.charts import serving_chart  # noqa: PLC0415  (only when drawn)
+
+        return serving_chart(self.result, self.landmarks(), self.name, name)
+
+    def landmarks(self) -> dict[str, float]:
+        """What a picture marks: balance batch and largest batch, where they exist."""
+        marks = {
+            "balance batch": self.balance.batch,
+            "largest that fits": self.balance.largest_batch,
+        }
+        return {k: v for k, v in marks.items() if 1 <= v < float("inf")}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result with landmarks, sentences and notes, as plain nested dicts."""
+        finite = {
+            k: v if abs(v) < float("inf") else None
+            for k in self.balance.__dataclass_fields__
+            for v in [getattr(self.balance, k)]
+        }
+        return self.result.to_dict() | {
+            "landmarks": finite,
+            "answer": self.sentences(),
+            "notes": list(self.notes),
+        }
+
+    def to_csv(self) -> str:
+        """One line a point: see `Result.to_csv`."""
+        return self.result.to_csv()
+
+    def to_polars(self) -> Any:
+        """A polars table: see `Result.to_polars`."""
+        return self.result.to_polars()

@@ -1,0 +1,108 @@
+"""An answer as a person would put it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.serving.answer import Serving
+
+__all__ = ["count", "price_words", "sentences", "usd"]
+
+
+def count(value: float) -> str:
+    """A whole number with separators.
+
+    Examples
+    --------
+    >>> count(5440.7)
+    '5,440'
+    """
+    return f"{math.floor(value):,}"
+
+
+def usd(value: float) -> str:
+    """Dollars with the digits that matter.
+
+    Examples
+    --------
+    >>> usd(0.3), usd(12.5), usd(0.00123)
+    ('$0.300', '$12.50', '$0.00123')
+    """
+    if value >= 1:
+        return f"${value:,.2f}"
+    return f"${value:#.3g}"
+
+
+def price_words(answer: Serving) -> str:
+    """What an hour of a chip costs, on which basis, when."""
+    price = answer.price
+    if price is None:
+        return "no price"
+    dated = f", {price.date}" if price.date else ""
+    return f"${price.usd_per_chip_hour:,.2f} per chip-hour ({price.basis}{dated})"
+
+
+def sentences(answer: Serving) -> list[str]:
+    """Floor, balance, cost: the answer in two or three sentences."""
+    said = [_floor(answer), _balance(answer)]
+    cost = _cost(answer)
+    return [*said, cost] if cost else said
+
+
+def _floor(answer: Serving) -> str:
+    floor = answer.balance.latency_floor_s
+    size = format_quantity(answer.counts.weight_bytes, "B")
+    return (
+        f"{answer.name}: a decode step takes at least {format_quantity(floor, 's')}, however small "
+        f"the batch, to read {size} of weights once "
+        f"(at most {1 / floor:,.0f} tok/s per user)."
+    )
+
+
+def _balance(answer: Serving) -> str:
+    b = answer.balance
+    at = f"At {answer.context:,.0f} tokens of context"
+    where = "memory binds whatever the context"
+    if math.isfinite(b.context):
+        where = f"beyond {count(b.context)} tokens memory binds whatever the batch"
+    if not math.isfinite(b.batch):
+        return (
+            f"{at} every sequence brings more reading than computing, so no batch balances the two "
+            f"(without KV it would be {count(b.batch_without_kv)}): {where}."
+        )
+    if b.batch > b.largest_batch >= 1:
+        beyond = f", but only {count(b.largest_batch)} fit, so memory binds throughout"
+    else:
+        beyond = ""
+    limit = "" if not math.isfinite(b.context) else f"; {where}"
+    return (
+        f"{at} compute catches up with memory at a batch of {count(b.batch)} "
+        f"({count(b.batch_without_kv)} without KV){beyond}{limit}."
+    )
+
+
+def _cost(answer: Serving) -> str:
+    fits = answer.result.infeasible[0] == 0
+    if not fits.any():
+        return (
+            "No batch asked for fits in memory: "
+            f"{count(answer.balance.largest_batch)} sequences are the most at this context."
+        )
+    last = max(i for i, ok in enumerate(fits) if ok)
+    row = answer.result.row((0, last))
+    speed = f"{row['tokens_per_s_per_user']:,.0f} tok/s per user"
+    bound = f"bound by {row['bound']}"
+    most = f"With the {count(row['batch'])} sequences that fit"
+    if last + 1 == len(fits):
+        most = f"At a batch of {count(row['batch'])}"
+    if answer.price is None:
+        time = format_quantity(row["time_s"], "s")
+        return f"{most} a step takes at least {time} ({speed}, {bound})."
+    return (
+        f"{most} output costs at least {usd(row['usd_per_mtok_output'])} per million tokens at "
+        f"{price_words(answer)}, {speed}, {bound}."
+    )

@@ -1,0 +1,156 @@
+"""The working of an answer: the equations with their numbers in."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ridgeline.laws.roofline import hardware_ratio, sparsity
+from ridgeline.questions.serving.words import count, price_words, usd
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.serving.answer import Serving
+
+__all__ = ["explain"]
+
+_BITS_PER_BYTE = 8
+
+
+def explain(answer: Serving, batch: float | None = None) -> str:
+    """Write down, line by line, how the numbers of one batch come about.
+
+    Parameters
+    ----------
+    answer : Serving
+    batch : float or None   Sequences in flight; None for the balance batch, or what fits.
+
+    Returns
+    -------
+    str   Plain text, several lines.
+    """
+    if batch is None:
+        batch = max(1.0, min(answer.balance.batch, answer.balance.largest_batch))
+        batch = batch if math.isfinite(batch) else float(answer.result["batch"][-1])
+    row = answer.at(batch)
+    return "\n".join(
+        [
+            *_model(answer),
+            "",
+            *_machine(answer),
+            "",
+            *_step(answer, row),
+            "",
+            *_landmarks(answer),
+            *_cost(answer, row),
+        ]
+    )
+
+
+def _model(answer: Serving) -> list[str]:
+    c = answer.counts
+    read, kept = float(c.cache_read_bytes(answer.context)), float(c.cache_bytes(answer.context))
+    lines = [
+        f"The model: {answer.model.id}",
+        f"  N    parameters                  {_n(c.n_params)}",
+        f"  N_a  active for one token        {_n(c.n_params_active)}   "
+        f"(with LM head, without embedding table)",
+        f"  s    sparsity N / N_a            {sparsity(c.n_params, c.n_params_active):.3g}",
+        f"  W    weights as stored           {format_quantity(c.weight_bytes, 'B')}   "
+        f"({_formats(answer)})",
+        f"  kv   read a step and sequence    {format_quantity(read, 'B')}   "
+        f"(at L = {answer.context:,.0f}; {format_quantity(kept, 'B')} kept)",
+    ]
+    if c.n_params_mtp:
+        lines.append(f"       MTP layers, left out        {_n(c.n_params_mtp)}")
+    return lines
+
+
+def _formats(answer: Serving) -> str:
+    sizes: dict[str, float] = {}
+    for (_, dtype), n in answer.counts.params.items():
+        sizes[dtype] = sizes.get(dtype, 0.0) + float(n)
+    total = sum(sizes.values())
+    ordered = sorted(sizes.items(), key=lambda item: -item[1])
+    return ", ".join(f"{d} {n / total:.1%}" for d, n in ordered if n / total > 0.0005)
+
+
+def _machine(answer: Serving) -> list[str]:
+    m = answer.machine
+    chip = m.cluster.chip
+    used = {d: m.compute[d] for d in answer.counts.dtypes}
+    lines = [
+        f"The machine: {answer.machine_name}",
+        f"  M    bandwidth                   {m.n_chips} x "
+        f"{format_quantity(chip.memory.bandwidth, 'B/s')} = "
+        f"{format_quantity(m.bandwidth_bytes_per_s, 'B/s')}",
+    ]
+    for weight, kind in used.items():
+        each = chip.peak[kind]
+        width = answer.counts.dtypes[weight].bits / _BITS_PER_BYTE
+        ratio = hardware_ratio(each, width, chip.memory.bandwidth)
+        lines.append(
+            f"  C    {weight + ' in ' + kind:<27} {m.n_chips} x "
+            f"{format_quantity(each, 'FLOP/s')} / 2 = "
+            f"{m.multiplies_per_s[kind]:.3g} multiplies/s   (R = {ratio:,.0f})"
+        )
+    return lines
+
+
+def _step(answer: Serving, row: dict[str, float]) -> list[str]:
+    read = format_quantity(float(answer.counts.cache_read_bytes(answer.context)), "B")
+    m = format_quantity(answer.machine.bandwidth_bytes_per_s, "B/s")
+    w = format_quantity(answer.counts.weight_bytes, "B")
+    t = {
+        k: format_quantity(row[k], "s")
+        for k in ("compute_s", "weight_fetch_s", "kv_fetch_s", "time_s")
+    }
+    return [
+        f"One decode step at B = {row['batch']:,.0f}",
+        f"  t_compute = B N_a / C            = {t['compute_s']}",
+        f"  t_weights = W / M                = {w} / {m} = {t['weight_fetch_s']}",
+        f"  t_kv      = B kv / M             = {row['batch']:,.0f} x {read} / {m} = "
+        f"{t['kv_fetch_s']}",
+        f"  t >= max(t_compute, t_weights + t_kv) = {t['time_s']}   bound by {row['bound']}",
+        f"  MFU <= t_compute / t             = {row['mfu']:.1%}",
+    ]
+
+
+def _landmarks(answer: Serving) -> list[str]:
+    b = answer.balance
+    with_kv = count(b.batch) if math.isfinite(b.batch) else "none: kv / M > N_a / C"
+    limit = f"{count(b.context)} tokens" if math.isfinite(b.context) else "none"
+    return [
+        "Landmarks",
+        f"  latency floor W / M              = {format_quantity(b.latency_floor_s, 's')}",
+        f"  balance batch, KV left out       = (W/M) / (N_a/C) = {count(b.batch_without_kv)}",
+        f"  balance batch, KV included       = (W/M) / (N_a/C - kv/M) = {with_kv}",
+        f"  balance context                  = {limit}   (where kv(L) / M = N_a / C)",
+        f"  sequences that fit               = {_finite(b.largest_batch)}",
+        f"  drain period, capacity / M       = {format_quantity(b.drain_s, 's')}"
+        f"; wait one, ride one = {format_quantity(b.worst_case_s, 's')}",
+    ]
+
+
+def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
+    if answer.price is None:
+        return []
+    parts = [
+        f"{name} {usd(row[f'usd_per_mtok_{name.lower()}'])}"
+        for name in ("compute", "weights", "KV")
+    ]
+    return [
+        "",
+        f"Cost at {price_words(answer)}",
+        f"  t / B x {answer.machine.n_chips} chips x $/h / 3600 x 10^6 = "
+        f"{usd(row['usd_per_mtok_output'])} per million output tokens",
+        f"  each part alone: {', '.join(parts)}",
+    ]
+
+
+def _n(value: float) -> str:
+    return format_quantity(float(value), "").strip().replace("G", "B")
+
+
+def _finite(value: float) -> str:
+    return count(value) if math.isfinite(value) else "any number: nothing is cached"

@@ -1,0 +1,53 @@
+"""JSON schemas of the records that people write: for editors, and for generated controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.specs.chip import Chip
+from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.dtype import Dtype
+from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import Load
+from ridgeline.specs.model import Model
+from ridgeline.specs.price import Price
+
+if TYPE_CHECKING:
+    from ridgeline.specs.record import Record
+
+__all__ = ["SCHEMAS", "json_schema"]
+
+SCHEMAS: dict[str, type[Record]] = {
+    "chip": Chip,
+    "cluster": Cluster,
+    "dtype": Dtype,
+    "layout": Layout,
+    "load": Load,
+    "model": Model,
+    "price": Price,
+}
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of a record as people may write it.
+
+    Parameters
+    ----------
+    name : str   A key of `SCHEMAS`.
+
+    Returns
+    -------
+    dict   Quantities accept numbers in SI, text with a unit, or a table with a source; each says
+           its SI unit under ``unit``. A cluster's chip may be an id.
+
+    Examples
+    --------
+    >>> json_schema("price")["properties"]["usd_per_chip_hour"]["unit"]
+    'USD/h'
+    """
+    schema = SCHEMAS[name].model_json_schema()
+    if name == "cluster":
+        chip = schema["properties"]["chip"]
+        by_id = {"type": "string", "description": "Id or TOML file of a chip."}
+        schema["properties"]["chip"] = {"anyOf": [by_id, chip]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

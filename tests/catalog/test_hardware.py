@@ -1,0 +1,538 @@
+"""The hardware half of the catalogue: parses, is sourced, is consistent, obeys physics."""
+
+from __future__ import annotations
+
+import csv
+import re
+import tomllib
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+import ridgeline
+from ridgeline.specs.chip import Chip
+from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.dtype import Dtype
+from ridgeline.specs.record import SourceKind
+from ridgeline.units import parse_quantity
+
+CATALOG = Path(ridgeline.__file__).parent / "catalog"
+REPOSITORY = Path(__file__).parents[2]
+FACTS = REPOSITORY.parent / "shared" / "facts" / "hardware.csv"
+
+CHIP_FILES = sorted((CATALOG / "chips").glob("*.toml"))
+CLUSTER_FILES = sorted((CATALOG / "clusters").glob("*.toml"))
+GB = 1e9
+GIB = 2.0**30
+
+
+@cache
+def raw(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def chips() -> dict[str, Chip]:
+    return {path.stem: Chip.parse(raw(path), path.name) for path in CHIP_FILES}
+
+
+@cache
+def clusters() -> dict[str, Cluster]:
+    return {
+        path.stem: Cluster.parse(
+            {**raw(path), "chip": chips()[raw(path)["chip"]].model_dump()}, path.name
+        )
+        for path in CLUSTER_FILES
+    }
+
+
+@cache
+def dtypes() -> dict[str, Dtype]:
+    rows = raw(CATALOG / "dtypes.toml")["dtype"]
+    return {row["id"]: Dtype.parse(row, f"dtypes.toml: {row['id']}") for row in rows}
+
+
+@cache
+def sources() -> dict[str, dict[str, Any]]:
+    return raw(CATALOG / "sources.toml")
+
+
+def folded(name: str) -> str:
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")
+
+
+def names_of(records: dict[str, Any]) -> dict[str, str]:
+    """Folded id or alias -> id."""
+    return {folded(n): r.id for r in records.values() for n in (r.id, *r.aliases)}
+
+
+def repeated(records: dict[str, Any]) -> list[str]:
+    names = [folded(n) for r in records.values() for n in (r.id, *r.aliases)]
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def by_stem(path: Path) -> str:
+    return path.stem
+
+
+each_chip = pytest.mark.parametrize("path", CHIP_FILES, ids=by_stem)
+each_cluster = pytest.mark.parametrize("path", CLUSTER_FILES, ids=by_stem)
+each_dtype = pytest.mark.parametrize(
+    "row", raw(CATALOG / "dtypes.toml")["dtype"], ids=lambda row: row["id"]
+)
+
+# --------------------------------------------------------------------------------------------
+# sources
+
+
+def test_there_is_a_catalogue():
+    assert len(CHIP_FILES) >= 76
+    assert len(CLUSTER_FILES) >= len(CHIP_FILES)
+
+
+def test_sources_are_complete():
+    for key, source in sources().items():
+        assert key == key.lower(), key
+        assert source["title"], key
+        assert source["publisher"], key
+        assert source["kind"] in get_args(SourceKind), key
+        assert len(source["retrieved"]) == 10, key
+        assert set(source) <= {"title", "publisher", "date", "retrieved", "kind", "url", "note"}
+
+
+def test_no_file_names_a_path_on_somebodys_machine():
+    absolute = re.compile(r"(?<![\w:/.*])/\w+/\w")
+    for path in (*CHIP_FILES, *CLUSTER_FILES, *CATALOG.glob("*.toml")):
+        found = absolute.search(path.read_text(encoding="utf-8"))
+        assert found is None, f"{path.name} mentions {found}"
+
+
+def check_sourced(record: Chip | Cluster | Dtype, fields: list[str]) -> None:
+    for field in fields:
+        assert field in record.sources, f"{record.id}: {field} has no source"
+    for field, provenance in record.sources.items():
+        where = f"{record.id}: {field}"
+        assert provenance.source in sources(), f"{where} cites {provenance.source!r}"
+        assert provenance.kind, f"{where} has no kind"
+
+
+def check_range(record: Chip | Cluster | Dtype, field: str, value: float) -> None:
+    provenance = record.sources[field]
+    where = f"{record.id}: {field}"
+    if provenance.low is not None:
+        assert provenance.low <= value * (1 + 1e-9), f"{where} is below its low"
+    if provenance.high is not None:
+        assert provenance.high >= value * (1 - 1e-9), f"{where} is above its high"
+
+
+# --------------------------------------------------------------------------------------------
+# chips
+
+
+def chip_numbers(chip: Chip) -> dict[str, float]:
+    numbers = {"memory.capacity": chip.memory.capacity, "memory.bandwidth": chip.memory.bandwidth}
+    optional = {"memory.usable": chip.memory.usable, "tdp": chip.tdp}
+    numbers |= {k: v for k, v in optional.items() if v is not None}
+    return numbers | {f"peak.{k}": v for k, v in chip.peak.items()}
+
+
+@each_chip
+def test_chip_parses_and_every_number_has_a_source(path):
+    chip = chips()[path.stem]
+    assert chip.id == path.stem
+    assert chip.vendor
+    assert chip.launched
+    assert chip.confidence
+    assert chip.memory.technology
+    numbers = chip_numbers(chip)
+    check_sourced(chip, list(numbers))
+    for field, value in numbers.items():
+        check_range(chip, field, value)
+
+
+@each_chip
+def test_standard_node_of_a_chip_holds_that_chip(path):
+    chip = chips()[path.stem]
+    assert chip.node in clusters(), f"{chip.id}: no cluster {chip.node!r}"
+    assert clusters()[chip.node].chip.id == chip.id
+
+
+def test_chip_names_are_unique():
+    assert repeated(chips()) == []
+
+
+@each_chip
+def test_chip_memory_is_sane(path):
+    memory = chips()[path.stem].memory
+    # Vendors write GB for GiB: what a program sees may be up to 7.4% above the printed figure.
+    if memory.usable is not None:
+        assert 0.6 * memory.capacity < memory.usable <= GIB / GB * 1.001 * memory.capacity
+    assert 1e-6 < memory.capacity / memory.bandwidth < 3, "drain time in seconds"
+
+
+#: FP8 that is not two times bf16, and why
+WIDE_FP8 = {
+    "trainium3": "MXFP8 is 3.75 times bf16",
+    "vr200": "bf16 is recalled, FP8 is half of FP4",
+}
+
+
+@each_chip
+def test_chip_peaks_are_sane(path):
+    chip = chips()[path.stem]
+    peak = chip.peak
+    bf16 = peak.get("bf16")
+    if bf16 is None:
+        assert chip.id in {"rubin-cpx", "rubin-ultra", "groq-3-lp30", "tpu-8t", "tpu-8i"}
+        return
+    if chip.kind in {"gpu", "tpu", "asic", "consumer"}:
+        assert 1 < bf16 / chip.memory.bandwidth < 3000
+    if "fp8" in peak and chip.id not in WIDE_FP8:
+        assert peak["fp8"] <= 2.05 * bf16
+    if "fp4" in peak:
+        # FP32 accumulation at half rate makes GeForce's bf16 small; VR200's ratio is announced.
+        limit = 9.0 if chip.kind == "consumer" or chip.id == "vr200" else 6.5
+        assert peak["fp4"] <= limit * bf16
+    if "fp32" in peak:
+        assert peak["fp32"] <= bf16
+    if "tf32" in peak:
+        assert peak["tf32"] <= bf16
+
+
+#: TFLOP/s: dense peaks as they must be, beside the sparse headline somebody will want to "correct"
+DENSE = [
+    ("a100-80gb-sxm", "bf16", 312, 624),
+    ("h100-sxm", "bf16", 989.4, 1979),
+    ("h100-sxm", "fp8", 1978.9, 3958),
+    ("h200-sxm", "fp8", 1978.9, 3958),
+    ("l4", "bf16", 121, 242),
+    ("l40s", "fp8", 733, 1466),
+    ("rtx-5090", "fp4", 1676, 3352),
+    ("dgx-spark-gb10", "fp4", 500, 1000),
+    ("b200-sxm", "fp4", 9000, 18000),
+    ("b200-sxm", "bf16", 2250, 4500),
+    ("b300-sxm", "fp4", 13500, 18000),
+    ("gb200", "fp4", 10000, 20000),
+    ("gb300", "fp4", 15000, 20000),
+    ("mi300x", "fp8", 2614.9, 5229.8),
+    ("mi355x", "fp4", 10066.3, 20133),
+    ("trainium2", "bf16", 667, 2563),
+    ("trainium3", "bf16", 671, 2517),
+    ("wse-3", "bf16", 15600, 125000),
+]
+
+
+@pytest.mark.parametrize(("chip", "dtype", "dense", "sparse"), DENSE)
+def test_peaks_are_dense(chip, dtype, dense, sparse):
+    peak = chips()[chip].peak[dtype]
+    assert peak == pytest.approx(dense * 1e12)
+    assert peak < 0.8 * sparse * 1e12
+
+
+def test_gib_is_not_gb():
+    assert chips()["tpu-v7"].memory.capacity == 192 * GIB
+    assert chips()["tpu-v5p"].memory.capacity == 95 * GIB
+    assert chips()["trainium2"].memory.capacity == 96 * GIB
+    assert chips()["h200-sxm"].memory.capacity == 141 * GB
+    assert chips()["h200-sxm"].memory.usable == 143771 * 2**20
+
+
+def test_measured_chips_are_found_under_their_slugs():
+    known = names_of(chips())
+    slugs = (
+        "a10g a100-40gb-sxm a100-80gb-pcie a100-80gb-sxm a40 apple-m1-7c apple-m1-8c apple-m1-max "
+        "apple-m1-pro-14c apple-m2-ultra apple-m3-max apple-m3-pro-18c b200-sxm gaudi2 gb200-nvl72 "
+        "gb300-nvl72 h100-96gb-hbm2e-500w h100-pcie h100-sxm h20 h200-sxm h800-sxm inferentia2 "
+        "intel-max-1550 l40s mi250-gcd mi250x-gcd mi300x mi355x rtx-3070 rtx-3080-10gb rtx-3080-ti "
+        "rtx-3090 rtx-3090-ti rtx-4000-ada rtx-4070-ti rtx-4080 rtx-4090 rtx-5000-ada rtx-6000-ada "
+        "rtx-a6000 rx-7900-xtx tpu-v5p tpu-v6e trainium1"
+    )
+    assert [slug for slug in slugs.split() if slug not in known] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "chip"),
+    [
+        ("H100", "h100-sxm"),
+        ("h100_sxm", "h100-sxm"),
+        ("A100", "a100-80gb-sxm"),
+        ("rtx4090", "rtx-4090"),
+        ("RTX 4090", "rtx-4090"),
+        ("m3-ultra", "apple-m3-ultra"),
+        ("tpu7x", "tpu-v7"),
+        ("Ironwood", "tpu-v7"),
+        ("trn2", "trainium2"),
+        ("inf2", "inferentia2"),
+        ("GB200 NVL72", "gb200"),
+        ("rtx_pro_6000_server", "rtx-pro-6000-server"),
+        ("b60", "arc-pro-b60"),
+    ],
+)
+def test_people_find_chips_by_the_names_they_use(name, chip):
+    assert names_of(chips())[folded(name)] == chip
+
+
+# --------------------------------------------------------------------------------------------
+# clusters
+
+
+def cluster_numbers(cluster: Cluster) -> dict[str, float]:
+    fields = (
+        "link", "link_per_peer", "scale_out", "host_link",
+        "allin_power_per_chip", "purchase_per_chip",
+    )  # fmt: skip
+    return {f: v for f in fields if (v := getattr(cluster, f)) is not None}
+
+
+@each_cluster
+def test_cluster_parses_and_every_number_has_a_source(path):
+    cluster = clusters()[path.stem]
+    assert cluster.id == path.stem
+    numbers = cluster_numbers(cluster)
+    check_sourced(cluster, list(numbers))
+    for field, value in numbers.items():
+        check_range(cluster, field, value)
+
+
+def test_cluster_names_are_unique():
+    assert repeated(clusters()) == []
+
+
+def test_a_name_of_both_a_chip_and_a_cluster_means_the_chips_own_node():
+    known = names_of(clusters())
+    for name, chip in names_of(chips()).items():
+        if name in known:
+            assert chips()[chip].node == known[name], name
+
+
+@each_cluster
+def test_cluster_links_are_sane(path):
+    cluster = clusters()[path.stem]
+    if cluster.domain_size == 1:
+        assert cluster.fabric == "none"
+        assert cluster.link is None
+        return
+    assert cluster.link is not None
+    assert cluster.fabric_name
+    # Links are faster than the network and slower than memory.
+    assert cluster.link < cluster.chip.memory.bandwidth
+    if cluster.scale_out is not None:
+        assert cluster.scale_out <= 2 * cluster.link
+    neighbours_only = cluster.fabric in {"mesh", "torus"}
+    assert (cluster.link_per_peer is not None) >= neighbours_only, "a mesh is not a switch"
+    if cluster.fabric == "switch":
+        assert cluster.link_per_peer is None
+
+
+#: one-way GB/s of one chip, and to one peer
+ONE_WAY = [
+    ("hgx-a100-80gb", 300, None),
+    ("hgx-h100", 450, None),
+    ("hgx-h800", 200, None),
+    ("hgx-h200", 450, None),
+    ("hgx-b200", 900, None),
+    ("gb200-nvl72", 900, None),
+    ("gb300-nvl72", 900, None),
+    ("vr200-nvl72", 1800, None),
+    ("mi300x-8", 448, 64),
+    ("mi355x-8", 537.6, 76.8),
+    ("gaudi3-8", 525, 75),
+    ("tpu-v5e-pod", 200, 50),
+    ("tpu-v5p-pod", 600, 100),
+    ("tpu-v6e-pod", 400, 100),
+    ("tpu-v7-pod", 600, 100),
+    ("trn2-ultraserver", 640, 128),
+]
+
+
+@pytest.mark.parametrize(("name", "link", "per_peer"), ONE_WAY)
+def test_links_are_one_way(name, link, per_peer):
+    cluster = clusters()[name]
+    assert cluster.link == pytest.approx(link * GB)
+    expected = None if per_peer is None else pytest.approx(per_peer * GB)
+    assert cluster.link_per_peer == expected
+
+
+@each_cluster
+def test_cluster_power_and_purchase_are_sane(path):
+    cluster = clusters()[path.stem]
+    if cluster.allin_power_per_chip is not None and cluster.chip.tdp is not None:
+        assert 1.2 < cluster.allin_power_per_chip / cluster.chip.tdp < 3
+    if cluster.purchase_per_chip is not None:
+        assert 1e3 <= cluster.purchase_per_chip <= 5e6
+        assert cluster.sources["purchase_per_chip"].kind == "estimate"
+
+
+@each_cluster
+def test_prices_are_sane_and_sourced(path):
+    for price in clusters()[path.stem].prices:
+        where = f"{path.stem}: {price.basis} of {price.date}"
+        assert price.source in sources(), f"{where} cites {price.source!r}"
+        assert price.kind, where
+        assert "2020" <= price.date <= "2026-11-21", where
+        assert 0.05 <= price.usd_per_chip_hour <= 50, where
+        low, high = price.low, price.high
+        assert low is None or 0.05 <= low <= price.usd_per_chip_hour, where
+        assert high is None or price.usd_per_chip_hour <= high <= 50, where
+
+
+def test_h100_prices_keep_their_history():
+    series = {(p.basis, p.date): p.usd_per_chip_hour for p in clusters()["hgx-h100"].prices}
+    assert series["on-demand", "2024-10"] == 2.99
+    assert series["contract", "2025-10"] == 1.70
+    assert series["contract", "2026-03"] == 2.35
+    assert series["spot", "2026-06"] == 2.60
+    assert series["on-demand", "2026-05-20"] == 2.95
+
+
+# --------------------------------------------------------------------------------------------
+# dtypes
+
+
+@each_dtype
+def test_dtype_parses_and_is_sourced(row):
+    dtype = Dtype.parse(row, row["id"])
+    check_sourced(dtype, ["bits"])
+    check_range(dtype, "bits", dtype.bits)
+    assert 1 <= dtype.bits <= 32
+
+
+def test_dtype_names_are_unique():
+    assert repeated(dtypes()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        ("bfloat16", 16),
+        ("half", 16),
+        ("float8_e4m3fn", 8),
+        ("fp8_block", 8 + 32 / 128**2),
+        ("nvfp4", 4 + 8 / 16),
+        ("mxfp4", 4 + 8 / 32),
+        ("mxfp8", 8 + 8 / 32),
+        ("awq", 4 + 16 / 128),
+        ("int4-g32", 4 + 16 / 32),
+        ("q4_0", 18 * 8 / 32),
+        ("q8_0", 34 * 8 / 32),
+        ("q2_k_block", 84 * 8 / 256),
+        ("q3_k", 110 * 8 / 256),
+        ("q4_k", 144 * 8 / 256),
+        ("q5_k", 176 * 8 / 256),
+        ("q6_k", 210 * 8 / 256),
+        ("iq2_xs", 74 * 8 / 256),
+        ("iq4_xs", 136 * 8 / 256),
+    ],
+)
+def test_bits_follow_from_the_block_layout(name, bits):
+    assert dtypes()[names_of(dtypes())[folded(name)]].bits == pytest.approx(bits)
+
+
+def test_gguf_mixes_lie_above_the_block_they_are_named_after():
+    for mix, block in (("q3_k_m", "q3_k"), ("q4_k_s", "q4_k"), ("q4_k_m", "q4_k_s")):
+        assert dtypes()[mix].bits > dtypes()[block].bits
+
+
+# --------------------------------------------------------------------------------------------
+# against the table the catalogue was written from
+
+#: (chip, column): why the catalogue departs from the table
+DEPARTURES = {
+    ("trainium1", "scaleout_uni_gbps_per_dev"): "12.5 is trn1n; trn1 has 800 Gbit/s for 16 chips",
+}
+#: the table counts these as one domain; the standard node is a single machine
+ONE_MACHINE = {"dgx-spark-gb10", "apple-m3-ultra", "wse-3"}
+
+RATES = {
+    "scaleout_uni_gbps_per_dev": "scale_out",
+    "host_link_uni_gbps": "host_link",
+}
+
+
+def facts() -> list[Any]:
+    if not FACTS.is_file():
+        skip = pytest.mark.skip(reason="the table of collected facts is not at hand")
+        return [pytest.param({"name": "no table"}, marks=skip)]
+    with FACTS.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def chip_of(row: dict[str, str]) -> Chip:
+    name = row["name"].partition("(")[0].partition("/")[0]
+    return chips()[names_of(chips())[folded(name)]]
+
+
+each_fact = pytest.mark.parametrize("row", facts(), ids=lambda row: row["name"])
+
+
+@pytest.mark.skipif(not FACTS.is_file(), reason="the table of collected facts is not at hand")
+def test_every_chip_of_the_table_is_here():
+    assert len({chip_of(row).id for row in facts()}) == len(facts())
+
+
+@each_fact
+def test_chip_agrees_with_the_table(row):
+    chip = chip_of(row)
+    assert chip.launched == row["launch"].partition(" ")[0]
+    assert chip.confidence == {"med": "medium"}.get(row["confidence"], row["confidence"])
+    for dtype in ("fp32", "tf32", "bf16", "fp8", "fp4", "int8"):
+        column = f"{dtype}_tops" if dtype == "int8" else f"{dtype}_tflops"
+        if row[column]:
+            assert chip.peak[dtype] == pytest.approx(float(row[column]) * 1e12), dtype
+    if row["tdp_w"]:
+        assert chip.tdp == pytest.approx(float(row["tdp_w"]))
+    bandwidth = float(row["mem_bw_gbps"]) * GB
+    assert chip.memory.bandwidth == pytest.approx(bandwidth, rel=0.001)
+
+
+@each_fact
+def test_memory_agrees_with_the_table_in_gb_or_gib(row):
+    memory = chip_of(row).memory
+    spec = float(row["mem_gb_spec"])
+    assert memory.capacity in (pytest.approx(spec * GB), pytest.approx(spec * GIB))
+    if row["mem_gb_usable"]:
+        seen = memory.usable or memory.capacity
+        usable = float(row["mem_gb_usable"])
+        # The table's "usable" is now GB, now the GiB a driver prints.
+        assert seen in (
+            pytest.approx(usable * GB, rel=0.012),
+            pytest.approx(usable * GIB, rel=0.012),
+        )
+
+
+@each_fact
+def test_node_agrees_with_the_table(row):
+    chip = chip_of(row)
+    node = clusters()[chip.node]
+    domain = int(row["scaleup_domain"])
+    assert node.domain_size == (1 if chip.id in ONE_MACHINE else domain)
+    if node.domain_size > 1 and row["scaleup_uni_gbps_per_dev"]:
+        link = float(row["scaleup_uni_gbps_per_dev"]) * GB
+        assert node.link == pytest.approx(link)
+    for column, field in RATES.items():
+        if row[column] and (chip.id, column) not in DEPARTURES:
+            assert getattr(node, field) == pytest.approx(float(row[column]) * GB), field
+    if row["allin_kw_per_dev"]:
+        watts = parse_quantity(f"{row['allin_kw_per_dev']} kW", "W")
+        assert node.allin_power_per_chip == pytest.approx(watts)
+
+
+@each_fact
+def test_prices_agree_with_the_table(row):
+    prices = clusters()[chip_of(row).node].prices
+    bases = {
+        "own_tco_usd_h_hyperscaler": "own-tco-hyperscaler",
+        "own_tco_usd_h_neocloud": "own-tco-neocloud",
+        "rental_usd_h_3yr_semianalysis": "rental-3yr",
+    }
+    for column, basis in bases.items():
+        if row[column]:
+            found = [p.usd_per_chip_hour for p in prices if p.basis == basis]
+            assert found == [pytest.approx(float(row[column]))], basis
+    if row["rental_usd_h_typical"]:
+        typical = float(row["rental_usd_h_typical"])
+        assert any(p.usd_per_chip_hour == pytest.approx(typical) for p in prices)
+    assert bool(prices) == any(row[c] for c in ("rental_usd_h_typical", *bases))

@@ -1,0 +1,58 @@
+"""Each law once with units on its inputs: what comes out has the unit its docstring says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pint
+import pytest
+
+from ridgeline.laws import economics, memory, roofline, tiers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+u = pint.UnitRegistry()
+u.define("usd = [money]")
+u.define("token = [token]")
+
+PER_S, RATE = 1e15 / u.second, 1e12 * u.byte / u.second
+KV = 2048 * u.byte / u.token
+
+TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
+    (roofline.multiplies_per_s, (1e15 / u.second,), "1/second"),
+    (roofline.compute_time_s, (2000, 37e9, PER_S), "second"),
+    (roofline.weight_fetch_time_s, (7e11 * u.byte, RATE), "second"),
+    (roofline.kv_fetch_time_s, (2000, 2e8 * u.byte, RATE), "second"),
+    (roofline.step_time_s, (1 * u.s, 2 * u.ms, 3 * u.us), "second"),
+    (roofline.step_time_added_s, (1 * u.s, 2 * u.ms, 3 * u.us), "second"),
+    (roofline.latency_floor_s, (7e11 * u.byte, RATE), "second"),
+    (roofline.hardware_ratio, (1e15 / u.s, 2 * u.byte, RATE), ""),
+    (roofline.sparsity, (256, 32), ""),
+    (roofline.balance_batch, (300, 8), ""),
+    (roofline.balance_batch_with_kv, (2.4 * u.s, 1 * u.ms, 500 * u.us), ""),
+    (roofline.balance_context, (100e9, PER_S, KV, RATE), "token"),
+    (roofline.sqrt_sparse_context_tokens, (1e6 * u.token, 1 * u.token), "token"),
+    (roofline.mfu, (1 * u.s, 2 * u.s), ""),
+    (memory.drain_time_s, (288e9 * u.byte, RATE), "second"),
+    (memory.worst_case_latency_s, (20 * u.ms,), "second"),
+    (memory.memory_needed_bytes, (7e11 * u.byte, 2000, 2e8 * u.byte), "byte"),
+    (memory.largest_batch, (8e10 * u.byte, 1.6e10 * u.byte, 1e9 * u.byte), ""),
+    (memory.mean_decode_context_tokens, (4096 * u.token, 1024 * u.token), "token"),
+    (economics.throughput_tokens_per_s, (2000 * u.token, 1 * u.s), "token/second"),
+    (tiers.batch_ratio, (6, 2.5), ""),
+]
+
+
+@pytest.mark.parametrize(("law", "inputs", "unit"), TABLE, ids=[t[0].__name__ for t in TABLE])
+def test_unit(law: Callable[..., Any], inputs: tuple[Any, ...], unit: str) -> None:
+    value = u.Quantity(law(*inputs))
+    assert value.dimensionality == u.parse_units(unit).dimensionality
+
+
+def test_wrong_units_do_not_pass() -> None:
+    """The test can fail: a capacity where a rate is due comes out as no time at all."""
+    value = roofline.weight_fetch_time_s(7e11 * u.byte, 8e10 * u.byte)
+    assert u.Quantity(value).dimensionality != u.second.dimensionality
+    with pytest.raises(pint.DimensionalityError):
+        roofline.step_time_s(1 * u.s, 2 * u.byte, 3 * u.byte)

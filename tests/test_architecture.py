@@ -1,0 +1,84 @@
+"""The shape of the code: arrows run one way, public names exist, nothing heavy comes in early."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ridgeline
+
+ROOT = Path(ridgeline.__file__).parent
+
+#: package -> what it may import of the others (everybody may import errors, units and files)
+MAY_IMPORT = {
+    "laws": set(),
+    "specs": set(),
+    "readers": {"specs"},
+    "catalog": {"specs", "readers"},
+    "grid": set(),
+    "steps": {"laws", "specs", "catalog"},
+    "questions": {"laws", "specs", "catalog", "grid", "steps", "charts"},
+    "charts": {"grid"},
+    "mixing": {"laws", "grid", "charts"},
+    "cli": {"specs", "readers", "catalog", "grid", "steps", "questions", "charts", "mixing"},
+}
+EVERYBODY = {"errors", "units", "files", "__version__"}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            modules = [node.module]
+            if node.module == "ridgeline":
+                modules = [f"ridgeline.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        found |= {m.split(".")[1] for m in modules if m.startswith("ridgeline.")}
+    return found
+
+
+PACKAGES = sorted(p.name for p in ROOT.iterdir() if p.is_dir() and list(p.glob("*.py")))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_arrows_run_one_way(package: str) -> None:
+    allowed = MAY_IMPORT[package] | EVERYBODY | {package}
+    for path in (ROOT / package).rglob("*.py"):
+        assert _imports(path) <= allowed, path
+
+
+def test_the_check_sees_a_wrong_arrow(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from ridgeline.steps import counts\nfrom ridgeline import specs\n")
+    assert _imports(wrong) == {"steps", "specs"}
+
+
+@pytest.mark.parametrize("name", ridgeline.__all__)
+def test_public_names_exist(name: str) -> None:
+    assert getattr(ridgeline, name) is not None
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = ridgeline.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_import_brings_nothing_heavy() -> None:
+    code = "import ridgeline, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"numpy", "pydantic", "rich", "cyclopts", "polars", "vl_convert", "torch", "altair"}
+    assert not heavy & set(loaded)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda p: p.name)
+def test_files_are_rooms_not_halls(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 600
