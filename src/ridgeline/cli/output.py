@@ -73,4 +73,6 @@ def as_table(
     if not console.is_terminal:
         # A pipe has no width: show all, rather than what a narrow terminal would leave.
         console = Console(markup=False, highlight=False, width=200)
-    console.print(table)
+    with console.capture() as drawn:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))  # noqa: T201

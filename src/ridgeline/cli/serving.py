@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from ridgeline.specs.model import Model
 
@@ -34,8 +34,8 @@ def serving(
     chip: str | None = None,
     chips: int | None = None,
     context: str | None = None,
-    isl: float | None = None,
-    osl: float | None = None,
+    isl: str | None = None,
+    osl: str | None = None,
     batch: str | None = None,
     dtype: str | None = None,
     kv_dtype: str | None = None,
@@ -130,8 +130,8 @@ def serving(
 def _options(
     changes: dict[str, dict[str, str]],
     context: str | None,
-    isl: float | None,
-    osl: float | None,
+    isl: str | None,
+    osl: str | None,
     batch: str | None,
     price: str | None,
 ) -> dict[str, Any]:
@@ -145,14 +145,12 @@ def _options(
         if name != "usd_per_chip_hour":
             raise SpecError(f"--set price.{name}: there is price.usd_per_chip_hour.")
         price = value
-    lengths = {
-        k: float(numbers(str(v), k)[0]) for k in ("isl", "osl") if (v := load[k]) is not None
-    }  # pyright: ignore[reportOptionalSubscript]
+    lengths = {k: numbers(load[k], k) for k in ("isl", "osl")}
     return {
         "context": numbers(load["context"], "context"),
         "batch": numbers(load["batch"], "batch"),
         "price": price,
-        **lengths,
+        **{k: float(v[0]) for k, v in lengths.items() if v is not None},
     }
 
 

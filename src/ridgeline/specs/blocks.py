@@ -49,7 +49,7 @@ class Indexer(Record):
     d_head: PositiveCount
     top_k: PositiveCount
     query_from: Literal["latent", "hidden"] = "latent"
-    head_weights: bool = Field(True, description="Per-head weights from the hidden state.")
+    head_weights: bool = Field(default=True, description="Per-head weights from the hidden state.")
     n_params_other: Count = 0
     reuses: bool = False
 
@@ -73,7 +73,9 @@ class Attention(Record):
     n_heads: PositiveCount
     n_kv_heads: PositiveCount
     d_head: PositiveCount
-    d_head_v: PositiveCount | None = Field(None, description="Value head size, if not d_head.")
+    d_head_v: PositiveCount | None = Field(
+        default=None, description="Value head size, if not d_head."
+    )
     window: PositiveCount | None = None
     qkv_bias: bool = False
     out_bias: bool = False
@@ -81,7 +83,7 @@ class Attention(Record):
     value_from_key: bool = False
     reads_other_cache: bool = False
     indexer: Indexer | None = None
-    n_params_other: Count = Field(0, description="Norms of queries and keys, sinks.")
+    n_params_other: Count = Field(default=0, description="Norms of queries and keys, sinks.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -122,7 +124,9 @@ class CompressedAttention(Record):
     o_lora_rank: PositiveCount
     o_groups: PositiveCount
     compress_ratio: Count = 0
-    overlap: bool = Field(False, description="Two interleaved series: twice the compressor width.")
+    overlap: bool = Field(
+        default=False, description="Two interleaved series: twice the compressor width."
+    )
     indexer: Indexer | None = None
     n_params_other: Count = 0
 
@@ -186,7 +190,7 @@ class Mamba2(Record):
     d_conv: PositiveCount = 4
     conv_bias: bool = True
     proj_bias: bool = False
-    norm: bool = Field(True, description="A learned norm on the gated output.")
+    norm: bool = Field(default=True, description="A learned norm on the gated output.")
     n_params_other: Count = 0
 
 
@@ -238,10 +242,12 @@ class MixtureOfExperts(Record):
     gated: bool = True
     bias: bool = False
     d_ff_shared: Count = 0
-    shared_gated: bool | None = Field(None, description="Where it differs from `gated`.")
-    shared_gate: bool = Field(False, description="A learned scalar gate on the shared expert.")
+    shared_gated: bool | None = Field(default=None, description="Where it differs from `gated`.")
+    shared_gate: bool = Field(
+        default=False, description="A learned scalar gate on the shared expert."
+    )
     d_latent: PositiveCount | None = None
-    n_params_other: Count = Field(0, description="Router biases and scales.")
+    n_params_other: Count = Field(default=0, description="Router biases and scales.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

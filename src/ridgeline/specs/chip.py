@@ -19,7 +19,9 @@ class Memory(Record):
     """The memory weights and KV live in."""
 
     capacity: Bytes = Field(description="Nominal capacity; GB is 1e9, GiB is 2^30.")
-    usable: Bytes | None = Field(None, description="What a program sees, where that differs.")
+    usable: Bytes | None = Field(
+        default=None, description="What a program sees, where that differs."
+    )
     bandwidth: BytesPerSecond = Field(description="Peak read bandwidth.")
     technology: str = ""
 
@@ -39,11 +41,13 @@ class Chip(Sourced):
     name: str
     vendor: str
     kind: Literal["gpu", "tpu", "asic", "sram", "wafer", "consumer", "local", "cpu"] = "gpu"
-    launched: str = Field("", description="Year or year-month; 'announced' where not yet shipped.")
+    launched: str = Field(
+        default="", description="Year or year-month; 'announced' where not yet shipped."
+    )
     aliases: tuple[str, ...] = ()
     memory: Memory
     peak: dict[ComputeDtype, FlopsPerSecond] = Field(min_length=1)
-    tdp: Watts | None = Field(None, description="Thermal design power of the package.")
+    tdp: Watts | None = Field(default=None, description="Thermal design power of the package.")
     node: str = ""
     confidence: Literal["high", "medium", "low"] | None = None
     notes: str = ""

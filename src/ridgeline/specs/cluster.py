@@ -49,7 +49,8 @@ class Cluster(Sourced):
     scale_out: BytesPerSecond | None = None
     host_link: BytesPerSecond | None = None
     allin_power_per_chip: Watts | None = Field(
-        None, description="Power at the wall for one chip with its share of host, network, cooling."
+        default=None,
+        description="Power at the wall for one chip with its share of host, network, cooling.",
     )
     purchase_per_chip: Usd | None = None
     prices: tuple[Price, ...] = ()

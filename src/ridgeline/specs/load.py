@@ -19,10 +19,12 @@ class Load(Record):
     input and output lengths `isl` and `osl` of a request and let it follow.
     """
 
-    batch: PositiveCount = Field(1, description="Sequences in flight in one replica.")
-    context: float | None = Field(None, ge=0, le=1e9, description="Mean cached tokens a sequence.")
-    isl: float | None = Field(None, ge=0, le=1e9, description="Input tokens of a request.")
-    osl: float | None = Field(None, ge=1, le=1e9, description="Output tokens of a request.")
+    batch: PositiveCount = Field(default=1, description="Sequences in flight in one replica.")
+    context: float | None = Field(
+        default=None, ge=0, le=1e9, description="Mean cached tokens a sequence."
+    )
+    isl: float | None = Field(default=None, ge=0, le=1e9, description="Input tokens of a request.")
+    osl: float | None = Field(default=None, ge=1, le=1e9, description="Output tokens of a request.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

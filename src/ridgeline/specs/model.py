@@ -23,8 +23,8 @@ class GivenCounts(Record):
 
     n_params: float = Field(gt=0, le=1e18)
     n_params_active: float = Field(gt=0, le=1e18)
-    kv_bytes_per_token: float = Field(0.0, ge=0, le=1e12)
-    weight_bits: float = Field(16.0, gt=0, le=64)
+    kv_bytes_per_token: float = Field(default=0.0, ge=0, le=1e12)
+    weight_bits: float = Field(default=16.0, gt=0, le=64)
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -39,9 +39,9 @@ class GivenCounts(Record):
 class Published(Record):
     """What the authors state, kept apart from what is counted."""
 
-    n_params: float | None = Field(None, gt=0)
-    n_params_active: float | None = Field(None, gt=0)
-    kv_bytes_per_token_bf16: float | None = Field(None, ge=0)
+    n_params: float | None = Field(default=None, gt=0)
+    n_params_active: float | None = Field(default=None, gt=0)
+    kv_bytes_per_token_bf16: float | None = Field(default=None, ge=0)
     released: str = ""
     source: str = ""
 

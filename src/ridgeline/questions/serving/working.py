@@ -78,14 +78,14 @@ def _formats(answer: Serving) -> str:
 def _machine(answer: Serving) -> list[str]:
     m = answer.machine
     chip = m.cluster.chip
-    used = {d: m.compute[d] for d in answer.counts.dtypes}
     lines = [
         f"The machine: {answer.machine_name}",
         f"  M    bandwidth                   {m.n_chips} x "
         f"{format_quantity(chip.memory.bandwidth, 'B/s')} = "
         f"{format_quantity(m.bandwidth_bytes_per_s, 'B/s')}",
     ]
-    for weight, kind in used.items():
+    for weight in answer.counts.dtypes:
+        kind = m.compute[weight]
         each = chip.peak[kind]
         width = answer.counts.dtypes[weight].bits / _BITS_PER_BYTE
         ratio = hardware_ratio(each, width, chip.memory.bandwidth)
@@ -107,13 +107,24 @@ def _step(answer: Serving, row: dict[str, float]) -> list[str]:
     }
     return [
         f"One decode step at B = {row['batch']:,.0f}",
-        f"  t_compute = B N_a / C            = {t['compute_s']}",
+        f"  t_compute = B N_a / C            = {_products(answer, row)} = {t['compute_s']}",
         f"  t_weights = W / M                = {w} / {m} = {t['weight_fetch_s']}",
         f"  t_kv      = B kv / M             = {row['batch']:,.0f} x {read} / {m} = "
         f"{t['kv_fetch_s']}",
         f"  t >= max(t_compute, t_weights + t_kv) = {t['time_s']}   bound by {row['bound']}",
         f"  MFU <= t_compute / t             = {row['mfu']:.1%}",
     ]
+
+
+def _products(answer: Serving, row: dict[str, float]) -> str:
+    """``B N_a / C``, a term for each format where the weights have several."""
+    active: dict[str, float] = {}
+    for (_, dtype), n in answer.counts.active.items():
+        active[dtype] = active.get(dtype, 0.0) + float(n)
+    m = answer.machine
+    terms = [f"{_n(n)} / {m.multiplies_per_s[m.compute[d]]:.3g}" for d, n in active.items() if n]
+    joined = " + ".join(terms)
+    return f"{row['batch']:,.0f} x {f'({joined})' if len(terms) > 1 else joined}"
 
 
 def _landmarks(answer: Serving) -> list[str]:

@@ -1,0 +1,169 @@
+"""What the commands print, and that all output modes tell the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from ridgeline.catalog import model
+from ridgeline.cli import main
+
+V3 = ["serving", "deepseek-ai/DeepSeek-V3", "--on", "gb200-nvl72"]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    """Run the command line; return its output, and fail on any complaint."""
+
+    def call(*arguments: str) -> str:
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        assert (code, printed.err) == (0, "")
+        return printed.out
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*V3, "--explain"),
+        (*V3, "--context", "1024", "--batch", "64,4096"),
+        ("serving", "Llama-3.1-70B-Instruct", "--on", "h100-sxm,mi300x,rtx-4090", "--isl", "4096",
+         "--osl", "1024"),
+        ("serving", "--from-counts", "active=100B,total=1T,kv=1667,bits=8", "--on", "hgx-b200",
+         "--context", "200k", "--price", "2"),
+        ("chips", "h100-sxm"),
+        ("chips", "hgx-h100"),
+        ("models", "deepseek-ai/DeepSeek-V3.2"),
+        ("models", "openai/gpt-oss-20b", "google/gemma-3-1b-it"),
+    ],
+    ids=lambda a: "-".join(x.strip("-").split("/")[-1] for x in a),
+)  # fmt: skip
+def test_printed(run, snapshot, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments) == snapshot
+
+
+def test_json_csv_and_table_tell_the_same(run) -> None:
+    answer = json.loads(run(*V3, "--batch", "1,64,4096", "--json"))
+    rows = list(csv.DictReader(io.StringIO(run(*V3, "--batch", "1,64,4096", "--csv"))))
+    times = answer["columns"]["time_s"]["values"][0]
+    assert [float(r["time_s"]) for r in rows] == times
+    assert [float(r["batch"]) for r in rows] == answer["axes"]["batch"]["values"] == [1, 64, 4096]
+    assert answer["about"]["n_chips"] == 72
+    assert answer["landmarks"]["latency_floor_s"] == pytest.approx(min(times), rel=0.01)
+    table = run(*V3, "--batch", "1,64,4096")
+    assert f"{times[-1] * 1e3:.2f} ms" in table
+
+
+def test_json_is_strict_where_there_is_no_number(run) -> None:
+    answer = json.loads(
+        run("serving", "Qwen3-8B", "--on", "vr200", "--json"), parse_constant=pytest.fail
+    )
+    assert answer["about"]["price"] is None
+    assert set(answer["columns"]["usd_per_mtok_output"]["values"][0]) == {None}
+    assert any("No price is known" in note for note in answer["notes"])
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg", "html", "pdf", "json"])
+def test_pictures_are_written(run, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"picture.{suffix}"
+    run(*V3, "--out", str(path), "--chart", "cost")
+    start = {
+        "png": b"\x89PNG",
+        "svg": b"<svg",
+        "html": b"<!DOCTYPE html>",
+        "pdf": b"%PDF",
+        "json": b"{",
+    }
+    assert path.read_bytes().lstrip().startswith(start[suffix])
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_offline_page_asks_nobody(run, tmp_path: Path) -> None:
+    path = tmp_path / "picture.html"
+    run(*V3, "--out", str(path))
+    page = path.read_text()
+    assert 'src="http' not in page
+    assert "@import" not in page
+
+
+def test_a_chip_means_the_fewest_a_cluster_the_whole(run) -> None:
+    def chips_for(on: str, *more: str) -> int:
+        answer = json.loads(run("serving", "DeepSeek-V3", "--on", on, "--json", *more))
+        return answer["about"]["n_chips"]
+
+    assert chips_for("gb200-nvl72") == 72
+    assert chips_for("gb200") == 4
+    assert chips_for("h200-sxm") == 8
+    assert chips_for("hgx-h100") == 8
+    assert chips_for("hgx-h100", "--dtype", "bf16") == 16
+    assert chips_for("tpu-v5e") == 64
+
+
+def test_set_changes_any_field(run) -> None:
+    def time_s(*more: str) -> float:
+        answer = json.loads(run(*V3, "--batch", "1", "--json", *more))
+        return answer["columns"]["time_s"]["values"][0][0]
+
+    faster = time_s("--set", "cluster.chip.memory.bandwidth=16 TB/s")
+    assert faster == pytest.approx(time_s() / 2)
+    assert time_s("--set", "model.n_experts=128") < 0.6 * time_s()
+    assert time_s("--set", "load.context=0") < time_s()
+    answer = json.loads(run(*V3, "--set", "price.usd_per_chip_hour=$1/h", "--json"))
+    assert answer["about"]["price"]["usd_per_chip_hour"] == 1.0
+
+
+def test_users_files(run, tmp_path: Path) -> None:
+    chip = tmp_path / "mine.toml"
+    chip.write_text(
+        'id = "mine"\nname = "Mine"\nvendor = "-"\n'
+        '[memory]\ncapacity = "1 TB"\nbandwidth = "10 TB/s"\n[peak]\nfp8 = "10 PFLOP/s"\n'
+        'bf16 = "5 PFLOP/s"\n'
+    )
+    cluster = tmp_path / "two.toml"
+    cluster.write_text(
+        'id = "two"\nname = "Two of mine"\nchip = "mine.toml"\ndomain_size = 2\n'
+        'fabric = "switch"\nlink = "1 TB/s"\n[[prices]]\nusd_per_chip_hour = 2\n'
+    )
+    out = run("serving", "DeepSeek-V3", "--on", str(cluster))
+    assert out.startswith("DeepSeek-V3 on Two of mine")
+    assert "$2.00 per chip-hour" in out
+    assert run("serving", "DeepSeek-V3", "--on", str(chip)).startswith("DeepSeek-V3 on Mine:")
+    alone = run("serving", "DeepSeek-V3", "--chip", str(chip))
+    assert alone.startswith("DeepSeek-V3 on Mine:")
+    swapped = run("serving", "DeepSeek-V3", "--on", "hgx-h100", "--chip", str(chip), "--json")
+    assert json.loads(swapped)["about"]["chip"] == "mine"
+
+
+def test_a_folder_of_the_users_comes_first(
+    run, tmp_path: Path, monkeypatch, fresh_catalogue
+) -> None:
+    own = tmp_path / "own" / "chips"
+    own.mkdir(parents=True)
+    (own / "h100-sxm.toml").write_text(
+        'id = "h100-sxm"\nname = "Our H100"\nvendor = "-"\n'
+        '[memory]\ncapacity = "1 TB"\nbandwidth = "10 TB/s"\n[peak]\nbf16 = "5 PFLOP/s"\n'
+    )
+    (tmp_path / "ridgeline.toml").write_text('catalog = ["own"]\n')
+    monkeypatch.chdir(tmp_path)
+    fresh_catalogue()
+    assert run("serving", "Qwen3-8B", "--on", "h100-sxm").startswith("Qwen3-8B on Our H100")
+
+
+def test_models_print_as_toml_that_reads_back(run, tmp_path: Path) -> None:
+    path = tmp_path / "copy.toml"
+    path.write_text(run("models", "openai/gpt-oss-20b", "--toml"))
+    assert model(str(path)) == model("openai/gpt-oss-20b")
+
+
+@pytest.mark.parametrize("command", ["chips", "models"])
+def test_lists_search_and_csv(run, command: str) -> None:
+    every = list(csv.DictReader(io.StringIO(run(command, "--csv"))))
+    assert len(every) >= {"chips": 54, "models": 90}[command]
+    some = run(command, {"chips": "instinct", "models": "gpt-oss"}[command])
+    assert {"chips": "mi300x", "models": "openai/gpt-oss-120b"}[command] in some
