@@ -48,10 +48,10 @@ def _patterned(name: str) -> Dtype | None:
 
 
 def _compute_for(bits: float) -> tuple[ComputeDtype, ...]:
-    """A format known only by its bits runs in the narrowest arithmetic that holds it."""
-    ladder: tuple[ComputeDtype, ...] = ("fp4", "fp8", "bf16")
-    start = 0 if bits < 6 else 1 if bits <= 9 else 2
-    return ladder[start:]
+    """A format known only by its bits runs in the narrowest arithmetic that holds it, or in bf16."""
+    if bits > 9:
+        return ("bf16",)
+    return ("fp4" if bits < 6 else "fp8", "bf16")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from ridgeline.specs.record import Record
 __all__ = ["chip", "cluster", "cluster_or_chip", "entry_ids", "model", "node_of", "sources"]
 
 R = TypeVar("R", bound=Record)
+
+_SEVERAL = re.compile(r"([1-9]\d{0,5})x([a-zA-Z].*)")
 
 
 def entry_ids(kind: str) -> list[str]:
@@ -86,11 +89,16 @@ def cluster(name: str) -> Cluster:
 def cluster_or_chip(name: str) -> tuple[Cluster, bool]:
     """As `cluster`, and whether a chip was named: then its node says nothing of how many.
 
+    ``4xhgx-h100`` is four scale-up domains of that cluster, joined by its scale-out network.
+
     Returns
     -------
     (Cluster, bool)
     """
     path = find_file("clusters", name)
+    if path is None and (several := _SEVERAL.fullmatch(name)):
+        one = cluster(several[2])
+        return one.replaced({"n_domains": int(several[1]) * one.n_domains}, where=name), False
     if path is not None and not (name.endswith(".toml") and _is_chip_file(path)):
         return _load(Cluster, path), False
     if path is not None or find_file("chips", name) is not None:

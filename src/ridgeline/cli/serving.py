@@ -63,8 +63,8 @@ def serving(
         HuggingFace id in the catalogue, path of a config.json (or its folder), or a model TOML.
     on
         Machine, or several separated by commas, compared cheapest first: a cluster is used whole,
-        a chip means the fewest of its standard node on which the model fits. Names of the
-        catalogue or TOML files.
+        a chip means the fewest of its standard node on which the model fits; 4xhgx-h100 is four
+        of them. Names of the catalogue or TOML files.
     chip
         Chip to put into the cluster instead of its own; alone, a chip by itself.
     chips

@@ -1,0 +1,84 @@
+"""Every command and every Python block in README and docs runs, and prints what the page says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from ridgeline.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def _blocks(kind: str):
+    for page in PAGES:
+        for i, match in enumerate(BLOCK.finditer(page.read_text())):
+            if match[1] == kind:
+                yield pytest.param(match[2], id=f"{page.stem}-{i}")
+
+
+def _commands(block: str) -> list[tuple[str, list[str]]]:
+    """Split a console block into commands and the lines they are said to print."""
+    found: list[tuple[str, list[str]]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        elif found:
+            found[-1][1].append(line.rstrip())
+    return found
+
+
+def _agrees(expected: list[str], printed: list[str]) -> bool:
+    """A line ``…`` stands for any number of lines."""
+    pattern = "\n".join(r"(?:.*\n?)*?" if x == "…" else re.escape(x) for x in expected)
+    return re.fullmatch(pattern, "\n".join(printed)) is not None
+
+
+@pytest.mark.parametrize("block", list(_blocks("console")))
+def test_commands(block: str, capsys, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.json").write_text(
+        '{"model_type": "qwen3", "hidden_size": 2048, "intermediate_size": 6144, '
+        '"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, '
+        '"head_dim": 128, "vocab_size": 151936, "tie_word_embeddings": true}'
+    )
+    for command, expected in _commands(block):
+        words = shlex.split(command)
+        assert words[0] == "ridgeline"
+        assert main(words[1:]) == 0
+        printed = [x.rstrip() for x in capsys.readouterr().out.rstrip().splitlines()]
+        while expected and not expected[-1]:
+            expected.pop()
+        if expected:
+            assert _agrees(expected, printed), "\n".join(printed)
+
+
+@pytest.mark.parametrize("block", list(_blocks("python")))
+def test_python(block: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "docs", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if TOML.search(p.read_text())], ids=lambda p: p.stem
+)
+def test_records_written_by_hand(page: Path, tmp_path: Path, capsys) -> None:
+    for match in TOML.finditer(page.read_text()):
+        path = tmp_path / "mine.toml"
+        path.write_text(match[1])
+        assert main(["serving", str(path), "--on", "h100-sxm"]) == 0
+        assert main(["models", str(path)]) == 0
