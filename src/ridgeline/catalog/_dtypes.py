@@ -48,7 +48,7 @@ def _patterned(name: str) -> Dtype | None:
 
 
 def _compute_for(bits: float) -> tuple[ComputeDtype, ...]:
-    """A format known only by its bits runs in the narrowest arithmetic that holds it, or in bf16."""
+    """A format known by its bits alone runs in the narrowest arithmetic that holds it, or bf16."""
     if bits > 9:
         return ("bf16",)
     return ("fp4" if bits < 6 else "fp8", "bf16")

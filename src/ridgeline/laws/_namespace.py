@@ -61,7 +61,7 @@ def divide(a: Any, b: Any) -> Any:
     """Elementwise quotient; inf where a positive number is divided by zero, without a warning."""
     if namespace(a, b) is not np:
         return a / b
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _plain(np.true_divide(a, b))
 
 

@@ -23,7 +23,7 @@ def _gate(kind: str, n_heads: Any, d_head_v: Any, d_model: Any) -> tuple[Product
     if kind == "none":
         return ()
     width = n_heads if kind == "head" else n_heads * d_head_v
-    return (Product("output_gate", "attention", d_model, width),)
+    return (Product("output_gate", "attention", d_model, width, split="n"),)
 
 
 def indexer_layer(
@@ -112,15 +112,15 @@ def attention_layer(
     """
     d_v = d_head if d_head_v is None else d_head_v
     n_values = 0 if value_from_key else 1
-    projections = [Product("query", "attention", d_model, n_heads * d_head)]
+    projections = [Product("query", "attention", d_model, n_heads * d_head, split="n")]
     bias_width = n_heads * d_head
     if not reads_other_cache:
-        projections.append(Product("key", "attention", d_model, n_kv_heads * d_head))
+        projections.append(Product("key", "attention", d_model, n_kv_heads * d_head, split="kv"))
         bias_width = bias_width + n_kv_heads * d_head
         if not value_from_key:
-            projections.append(Product("value", "attention", d_model, n_kv_heads * d_v))
+            projections.append(Product("value", "attention", d_model, n_kv_heads * d_v, split="kv"))
             bias_width = bias_width + n_values * n_kv_heads * d_v
-    projections.append(Product("output", "attention", n_heads * d_v, d_model))
+    projections.append(Product("output", "attention", n_heads * d_v, d_model, split="k"))
     gate = _gate(output_gate, n_heads, d_v, d_model)
     bias = (bias_width if qkv_bias else 0) + (d_model if out_bias else 0)
     stream = Stream(
@@ -182,17 +182,17 @@ def latent_layer(
     """
     d_query = n_heads * (d_head_nope + d_head_rope)
     if q_lora_rank is None:
-        query = (Product("query", "attention", d_model, d_query),)
+        query = (Product("query", "attention", d_model, d_query, split="n"),)
     else:
         query = (
             Product("query_down", "attention", d_model, q_lora_rank),
-            Product("query_up", "attention", q_lora_rank, d_query),
+            Product("query_up", "attention", q_lora_rank, d_query, split="n"),
         )
     products = (
         *query,
         Product("kv_down", "attention", d_model, kv_lora_rank + d_head_rope),
-        Product("kv_up", "attention", kv_lora_rank, n_heads * (d_head_nope + d_head_v)),
-        Product("output", "attention", n_heads * d_head_v, d_model),
+        Product("kv_up", "attention", kv_lora_rank, n_heads * (d_head_nope + d_head_v), split="n"),
+        Product("output", "attention", n_heads * d_head_v, d_model, split="k"),
         *_gate(output_gate, n_heads, d_head_v, d_model),
     )
     stream = Stream(
@@ -259,10 +259,18 @@ def compressed_layer(
     d_concat = n_heads * d_head
     products = [
         Product("query_down", "attention", d_model, q_lora_rank),
-        Product("query_up", "attention", q_lora_rank, d_concat),
+        Product("query_up", "attention", q_lora_rank, d_concat, split="n"),
         Product("kv", "attention", d_model, d_head),
-        Product("output_down", "attention", d_concat // o_groups, o_lora_rank, o_groups, o_groups),
-        Product("output_up", "attention", o_groups * o_lora_rank, d_model),
+        Product(
+            "output_down",
+            "attention",
+            d_concat // o_groups,
+            o_lora_rank,
+            o_groups,
+            o_groups,
+            split="count",
+        ),
+        Product("output_up", "attention", o_groups * o_lora_rank, d_model, split="k"),
     ]
     streams = [Stream("window", d_head, 2 * d_concat, keep=window)]
     if compress_ratio:

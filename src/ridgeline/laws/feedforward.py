@@ -12,11 +12,11 @@ __all__ = ["dense_layer", "moe_layer"]
 def _mlp(
     part: str, d_in: Any, d_ff: Any, gated: bool, count: Any = 1, active: Any = 1
 ) -> tuple[Product, ...]:
-    gate = (Product("gate", part, d_in, d_ff, count, active),) if gated else ()
+    gate = (Product("gate", part, d_in, d_ff, count, active, "n"),) if gated else ()
     return (
         *gate,
-        Product("up", part, d_in, d_ff, count, active),
-        Product("down", part, d_ff, d_in, count, active),
+        Product("up", part, d_in, d_ff, count, active, "n"),
+        Product("down", part, d_ff, d_in, count, active, "k"),
     )
 
 

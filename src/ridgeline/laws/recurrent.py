@@ -50,11 +50,11 @@ def delta_layer(
     values = n_v_heads * d_v
     decay_width = n_v_heads if decay == "head" else n_k_heads * d_k
     products = (
-        Product("qkv", "recurrent", d_model, qkv),
+        Product("qkv", "recurrent", d_model, qkv, split="n"),
         *_low_rank("decay", d_model, decay_width, decay_rank),
-        Product("beta", "recurrent", d_model, n_v_heads),
+        Product("beta", "recurrent", d_model, n_v_heads, split="n"),
         *_low_rank("gate", d_model, values, gate_rank),
-        Product("output", "recurrent", values, d_model),
+        Product("output", "recurrent", values, d_model, split="k"),
     )
     state = n_v_heads * d_k * d_v
     conv = qkv * conv_kernel
@@ -68,10 +68,10 @@ def delta_layer(
 
 def _low_rank(name: str, k: Any, n: Any, rank: Any) -> tuple[Product, ...]:
     if rank is None:
-        return (Product(name, "recurrent", k, n),)
+        return (Product(name, "recurrent", k, n, split="n"),)
     return (
         Product(f"{name}_down", "recurrent", k, rank),
-        Product(f"{name}_up", "recurrent", rank, n),
+        Product(f"{name}_up", "recurrent", rank, n, split="n"),
     )
 
 
@@ -95,11 +95,11 @@ def lightning_layer(
     .. [1] MiniMax-01, arXiv 2501.08313, 2025.
     """
     width = n_heads * d_head
-    gate = (Product("gate", "recurrent", d_model, width),) if output_gate else ()
+    gate = (Product("gate", "recurrent", d_model, width, split="n"),) if output_gate else ()
     products = (
-        Product("qkv", "recurrent", d_model, 3 * width),
+        Product("qkv", "recurrent", d_model, 3 * width, split="n"),
         *gate,
-        Product("output", "recurrent", width, d_model),
+        Product("output", "recurrent", width, d_model, split="k"),
     )
     state = n_heads * d_head * d_head
     return Layer(products, n_params_other, state_elements=state, state_macs=2 * state)
@@ -138,10 +138,10 @@ def mamba1_layer(
     .. [1] Gu & Dao, "Mamba", arXiv 2312.00752, 2023.
     """
     products = (
-        Product("in", "recurrent", d_model, 2 * d_inner),
-        Product("x", "recurrent", d_inner, dt_rank + 2 * d_state),
-        Product("dt", "recurrent", dt_rank, d_inner),
-        Product("output", "recurrent", d_inner, d_model),
+        Product("in", "recurrent", d_model, 2 * d_inner, split="n"),
+        Product("x", "recurrent", d_inner, dt_rank + 2 * d_state, split="k"),
+        Product("dt", "recurrent", dt_rank, d_inner, split="n"),
+        Product("output", "recurrent", d_inner, d_model, split="k"),
     )
     state = d_inner * d_state
     vectors = state + 2 * d_inner + d_inner * d_conv
@@ -189,8 +189,8 @@ def mamba2_layer(
     mixed = d_inner + 2 * n_groups * d_state
     d_in = d_inner + mixed + n_heads
     products = (
-        Product("in", "recurrent", d_model, d_in),
-        Product("output", "recurrent", d_inner, d_model),
+        Product("in", "recurrent", d_model, d_in, split="n"),
+        Product("output", "recurrent", d_inner, d_model, split="k"),
     )
     state = n_heads * d_head * d_state
     vectors = 3 * n_heads + d_inner * norm + mixed * d_conv
@@ -221,8 +221,8 @@ def conv_layer(*, d_model: Any, d_conv: Any, bias: bool = False) -> Layer:
     .. [1] Liquid AI, LFM2 model card, 2025.
     """
     products = (
-        Product("in", "recurrent", d_model, 3 * d_model),
-        Product("output", "recurrent", d_model, d_model),
+        Product("in", "recurrent", d_model, 3 * d_model, split="n"),
+        Product("output", "recurrent", d_model, d_model, split="k"),
     )
     vectors = d_model * d_conv + (5 * d_model if bias else 0)
     return Layer(

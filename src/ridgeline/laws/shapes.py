@@ -27,6 +27,8 @@ class Product(NamedTuple):
     """A weight matrix that multiplies a token's activations, ``(k,) @ (k, n)``.
 
     Fields may be arrays; `count` matrices of this shape exist, `active` of them see a given token.
+    `split` says which way tensor parallelism cuts it: its outputs (``n``), its inputs (``k``), its
+    outputs but not below one KV head (``kv``), its copies (``count``), or not at all (empty).
     """
 
     name: str
@@ -35,6 +37,7 @@ class Product(NamedTuple):
     n: Any
     count: Any = 1
     active: Any = 1
+    split: str = ""
 
 
 class Stream(NamedTuple):

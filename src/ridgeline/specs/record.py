@@ -209,7 +209,7 @@ class Sourced(Record):
     @model_validator(mode="before")
     @classmethod
     def _lift_sources(cls, data: object) -> object:
-        if not isinstance(data, Mapping):
+        if not isinstance(data, Mapping) or not isinstance(data.get("sources") or {}, Mapping):
             return data
         found: dict[str, Any] = dict(data.get("sources") or {})
         plain = {k: v if k == "sources" else _lift(v, str(k), found) for k, v in data.items()}

@@ -1,0 +1,252 @@
+"""The table of model families: which there are, what they inherit, and which one a config is of."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ridgeline.errors import ConfigError, did_you_mean
+from ridgeline.readers.expressions import names_in
+
+__all__ = [
+    "Family",
+    "family_of",
+    "harmless_patterns",
+    "known_model_types",
+    "structural_words",
+    "text_model_type",
+]
+
+_TABLE = Path(__file__).with_name("hf_families.toml")
+_BY_HAND = (
+    "A model that no family fits can be described by hand: as a record in TOML (blocks of mixers "
+    "and feed-forward parts; any entry of the catalogue shows how), or by its counts alone with "
+    "Model.from_counts, on the command line --from-counts."
+)
+#: entries whose text is a label or a name, not an expression
+_LABELS = frozenset(
+    {
+        "by",
+        "use",
+        "hit",
+        "miss",
+        "name",
+        "kind",
+        "part",
+        "mixer",
+        "ffn",
+        "beside",
+        "suffix",
+        "table",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family: how each part of a model follows from its config.
+
+    Attributes
+    ----------
+    model, block : mapping     Expressions for the fields of `Model` and `Block`.
+    parts : mapping            Mixers and feed-forward parts by label, each with its `kind`.
+    layers : mapping           Rules that label the mixer and the feed-forward part of each layer.
+    mtp : mapping              How many multi-token-prediction layers there are, and of what.
+    aliases, defaults          See `Config`.
+    ignore : tuple of str      Keys that change no count in this family.
+    modules : mapping          Names under which quantisers list the weights of a part.
+    refuse : tuple of mapping  Conditions (`when`) that a record cannot express, and `why`.
+    """
+
+    name: str
+    model: Mapping[str, Any] = field(default_factory=dict)
+    block: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    mtp: Mapping[str, Any] = field(default_factory=dict)
+    aliases: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    modules: Mapping[str, Any] = field(default_factory=dict)
+    refuse: tuple[Mapping[str, str], ...] = ()
+    note: str = ""
+
+    def labels(self) -> set[str]:
+        """Labels of the parts a model of this family may have."""
+        return set(_labels_in([*self.layers.values(), self.mtp]))
+
+    def _reachable(self) -> list[str]:
+        """Labels with their variants: "window" and "window_shared"."""
+        suffixes = [v["suffix"] for k, v in self.layers.items() if k.endswith("_variant")]
+        named = self.labels()
+        return [p for p in self.parts if p in named or any(
+            p.endswith(suffix) and p.removesuffix(suffix) in named for suffix in suffixes
+        )]  # fmt: skip
+
+    def keys(self) -> set[str]:
+        """Every config key, dotted, that this family's expressions may read."""
+        used = [self.model, self.block, self.layers, self.mtp, [r["when"] for r in self.refuse]]
+        used += [self.parts[label] for label in self._reachable()]
+        found = {name for entry in used for name in _names(entry)}
+        for name, also in self.aliases.items():
+            if name in found or name.partition(".")[0] in found:
+                found.update([also] if isinstance(also, str) else also)
+        return found
+
+
+def _labels_in(rules: object) -> Iterator[str]:
+    if isinstance(rules, str):
+        yield rules
+    elif isinstance(rules, Mapping):
+        for key in _LABELS:
+            yield from _labels_in(rules.get(key))
+        yield from rules.get("names", {}).values()
+    elif isinstance(rules, (list, tuple)):
+        for rule in rules:
+            yield from _labels_in(rule)
+
+
+def _names(entry: object) -> Iterator[str]:
+    if isinstance(entry, Mapping):
+        for inner, value in entry.items():
+            if inner != "names" and not (inner in _LABELS and isinstance(value, str)):
+                yield from _names(value)
+    elif isinstance(entry, (list, tuple)):
+        for value in entry:
+            yield from _names(value)
+    elif isinstance(entry, str):
+        yield from names_in(entry)
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+
+
+@cache
+def _by_model_type() -> dict[str, str]:
+    families = _table()["family"]
+    return {t: name for name, entry in families.items() for t in entry.get("model_types", [name])}
+
+
+@cache
+def _by_architecture() -> dict[str, str]:
+    families = _table()["family"]
+    return {a: name for name, entry in families.items() for a in entry.get("architectures", ())}
+
+
+def known_model_types() -> list[str]:
+    """All values of ``model_type`` that are understood.
+
+    Returns
+    -------
+    list of str   Sorted.
+    """
+    return sorted(_by_model_type())
+
+
+def harmless_patterns() -> tuple[str, ...]:
+    """Keys, or globs of keys, that never change a count in any family."""
+    return tuple(_table()["harmless"]["keys"])
+
+
+@cache
+def structural_words() -> frozenset[str]:
+    """Words in a key's name that hint at shapes."""
+    return frozenset(_table()["structural"]["words"])
+
+
+def text_model_type(wrapper: object) -> str | None:
+    """The language model's ``model_type`` where a wrapper of this type does not state it.
+
+    Parameters
+    ----------
+    wrapper : object   The wrapper's own ``model_type``.
+    """
+    found = _table()["wrappers"].get(wrapper) if isinstance(wrapper, str) else None
+    if found is None and isinstance(wrapper, str) and wrapper in _by_model_type():
+        return wrapper
+    return found
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a family over what it inherits: tables join, anything else replaces."""
+    out = dict(below)
+    for key, value in above.items():
+        lower = out.get(key)
+        if isinstance(value, Mapping) and isinstance(lower, Mapping):
+            out[key] = _merged(lower, value)
+        else:
+            out[key] = value
+    return out
+
+
+@cache
+def _family(name: str) -> Family:
+    entry = _inherited(name)
+    parts = {label: _part(label, entry["parts"]) for label in entry["parts"]}
+    wanted = {k: entry[k] for k in ("model", "block", "layers", "mtp", "aliases", "defaults")}
+    return Family(
+        name=name,
+        parts=parts,
+        ignore=tuple(entry.get("ignore", ())),
+        modules=entry.get("modules", {}),
+        refuse=tuple(entry.get("refuse", ())),
+        note=entry.get("note", ""),
+        **wanted,
+    )
+
+
+def _inherited(name: str) -> dict[str, Any]:
+    table = _table()
+    own = table["family"][name]
+    below = _inherited(own["like"]) if "like" in own else table["base"]
+    merged = _merged(below, own)
+    merged["ignore"] = [*below.get("ignore", ()), *own.get("ignore", ())]
+    return merged
+
+
+def _part(label: str, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Resolve a part that is ``like`` another one of the same family."""
+    own = parts[label]
+    if "like" not in own:
+        return dict(own)
+    return _merged(_part(own["like"], parts), {k: v for k, v in own.items() if k != "like"})
+
+
+def family_of(raw: Mapping[str, Any], where: str) -> Family:
+    """Find the family of a config by its ``model_type``, else by its ``architectures``.
+
+    Parameters
+    ----------
+    raw : mapping   The config of the language model (not of a multimodal wrapper around it).
+    where : str     What to call it in messages.
+
+    Raises
+    ------
+    ConfigError   Neither is known; names near ones and says how to go on.
+    """
+    model_type = raw.get("model_type")
+    architectures = raw.get("architectures")
+    listed = architectures if isinstance(architectures, list) else []
+    # Old configs keep the model_type they were derived from; the class may say more.
+    for architecture in listed:
+        if isinstance(architecture, str) and architecture in _by_architecture():
+            return _family(_by_architecture()[architecture])
+    if isinstance(model_type, str) and model_type in _by_model_type():
+        return _family(_by_model_type()[model_type])
+    if model_type is None and not listed:
+        raise ConfigError(
+            f"{where} has neither model_type nor architectures, so its family is unknown. Is it a "
+            f"model's config.json? {_BY_HAND}"
+        )
+    name = model_type if isinstance(model_type, str) else repr(model_type)
+    near = did_you_mean(str(name), known_model_types())
+    raise ConfigError(
+        f"{where}: model_type {name!r} is not among the {len(_by_model_type())} known ones.{near} "
+        f"{_BY_HAND}"
+    )

@@ -1,0 +1,224 @@
+"""Read a HuggingFace ``config.json`` into a `Model`: the shape of the language model in it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.errors import ConfigError, RidgelineError
+from ridgeline.readers.audit import audit
+from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
+from ridgeline.readers.config import Config
+from ridgeline.readers.families import Family, family_of
+from ridgeline.readers.layers import Label, labels, varied, whole_number
+from ridgeline.readers.source import Source, load
+from ridgeline.readers.storage import storage_of, with_storage
+from ridgeline.readers.wrapper import language_part
+from ridgeline.specs.blocks import Block, ExtraProduct
+from ridgeline.specs.model import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+__all__ = ["read_config"]
+
+_MOST_MTP = 64
+_HINTS = ("by hand", "nown are", "Remove the table")
+_HINT = (
+    " Correct the config, or describe the model by hand: a record in TOML, or its counts "
+    "(Model.from_counts, --from-counts)."
+)
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def read_config(
+    source: str | Path | Mapping[str, Any],
+    *,
+    id: str | None = None,
+    assume_harmless: Collection[str] = (),
+) -> Model:
+    """Read a model's shape and storage formats from its ``config.json``.
+
+    Parameters
+    ----------
+    source : path, text or mapping
+        A ``config.json``, a folder that holds one, or one already parsed. A file
+        ``hf_quant_config.json`` beside it is read too.
+    id : str or None
+        What to call the model; None takes ``_name_or_path``, else the file's or folder's name.
+    assume_harmless : collection of str
+        Keys that are not understood and may be passed over: the caller knows that they change no
+        count.
+
+    Returns
+    -------
+    Model   Of a multimodal model the language part, which its notes say.
+
+    Raises
+    ------
+    ConfigError   A file that is broken, a family or a key that is not understood, sizes that
+        cannot be. Names the key, what it holds and what to do.
+
+    Examples
+    --------
+    >>> model = read_config({
+    ...     "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+    ...     "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+    ...     "vocab_size": 128256,
+    ... })
+    >>> model.blocks[0].repeat, model.blocks[0].mixer.n_kv_heads
+    (32, 8)
+    """
+    loaded = load(source)
+    try:
+        return _read(loaded, id, assume_harmless)
+    except RidgelineError as error:
+        text = str(error)
+        hint = "" if any(word in text for word in _HINTS) else _HINT
+        where = "" if text.startswith(loaded.where) else f"{loaded.where}: "
+        raise ConfigError(f"{where}{text}{hint}") from None
+
+
+def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> Model:
+    text, notes = language_part(loaded.raw, loaded.where)
+    family = family_of(text, loaded.where)
+    config = Config(text, family.aliases, family.defaults)
+    audit(text, family, assume_harmless=assume_harmless, where=loaded.where)
+    for condition in family.refuse:
+        if config.get(condition["when"], default=False):
+            raise ConfigError(f"{condition['why']}. Describe the model by hand, in TOML.")
+    fields = fields_of(family, config)
+    storage = storage_of(text, loaded.quant)
+    n_layers = fields.pop("n_layers")
+    n_mtp = _n_mtp(family, config)
+    plans = _plans(family, config, n_layers, n_mtp)
+    layers = [(plan.number, block) for plan, block in _built(family, config, plans)]
+    if not layers:
+        raise ConfigError("no layer has anything in it.")
+    mtp = _mtp(family, config, plans[-1], n_mtp, int(fields["d_model"]))
+    layers, mtp, stored = with_storage(layers, mtp, storage, family)
+    blocks, order = _runs([block for _, block in layers])
+    if family.note:
+        notes.append(family.note)
+    data = {
+        **fields,
+        "id": id or _name(loaded),
+        "family": family.name,
+        "blocks": blocks,
+        "order": order,
+        "mtp": mtp,
+        **stored,
+        "notes": " ".join([*notes, *storage.notes]),
+    }
+    return Model.parse(data, where=loaded.where)
+
+
+def _n_mtp(family: Family, config: Config) -> int:
+    what = "the number of multi-token-prediction layers"
+    n = whole_number(config, family.mtp["count"], what, default=0)
+    if n > _MOST_MTP:
+        raise ConfigError(f"{what} is {n}; at most {_MOST_MTP} are believable.")
+    return n
+
+
+def _plans(family: Family, config: Config, n_layers: int, n_mtp: int) -> list[LayerPlan]:
+    kinds = {
+        kind: varied(
+            labels(family.layers[kind], config, n_layers, n_mtp),
+            family.layers.get(f"{kind}_variant"),
+            config,
+        )
+        for kind in ("mixer", "ffn", "beside")
+    }
+    return [
+        LayerPlan(i, *found)
+        for i, found in enumerate(zip(kinds["mixer"], kinds["ffn"], kinds["beside"], strict=True))
+    ]
+
+
+def _built(
+    family: Family, config: Config, plans: list[LayerPlan]
+) -> Iterator[tuple[LayerPlan, Block]]:
+    """Build each layer; equal plans share one record."""
+    seen: dict[str, tuple[Block, ...]] = {}
+    for plan in plans:
+        key = repr((plan.mixer, plan.ffn, plan.beside))
+        if key not in seen:
+            seen[key] = build_blocks(family, config, plan)
+        for block in seen[key]:
+            yield plan, block
+
+
+def _mtp(
+    family: Family, config: Config, last: LayerPlan, n_mtp: int, d_model: int
+) -> list[tuple[int, Block]]:
+    """Multi-token-prediction modules: two hidden states joined, then layers like the model's."""
+    if not n_mtp:
+        return []
+    plans = _listed_mtp(family, config, last.number + 1) or [
+        LayerPlan(
+            last.number + 1,
+            Label(family.mtp.get("mixer", last.mixer.part), last.mixer.value),
+            Label(family.mtp.get("ffn", last.ffn.part), last.ffn.value),
+            last.beside,
+        )
+    ]
+    blocks = [block for _, block in _built(family, config, plans)]
+    join = ExtraProduct(name="mtp_join", part="other", k=2 * d_model, n=d_model)
+    first = blocks[0].model_copy(
+        update={
+            "extra": (*blocks[0].extra, join),
+            "n_norm_vectors": blocks[0].n_norm_vectors + family.mtp["norms"],
+        }
+    )
+    every = [first, *blocks[1:]]
+    return [(last.number + 1, b.model_copy(update={"repeat": n_mtp})) for b in every]
+
+
+def _listed_mtp(family: Family, config: Config, index: int) -> list[LayerPlan]:
+    """Layers of a module that its own list of kinds names, as the model's list does."""
+    for key in family.mtp.get("lists", ()):
+        values = config.get(key)
+        if not isinstance(values, (list, str)) or not values:
+            continue
+        found: list[list[Label]] = []
+        for kind in ("mixer", "ffn"):
+            wanted = "letters" if isinstance(values, str) else "list"
+            rule = next(r for r in family.layers[kind] if r["by"] == wanted)
+            found.append(labels([{**rule, "key": key}], config, len(values)))
+        pairs = zip(found[0], found[1], strict=True)
+        return [LayerPlan(index, mixer, ffn, Label("none")) for mixer, ffn in pairs]
+    return []
+
+
+def _runs(layers: list[Block]) -> tuple[list[Block], list[int]]:
+    """Distinct blocks with their repeats, and the order where it is not simply one by one."""
+    kinds: list[Block] = []
+    order: list[int] = []
+    by_identity: dict[int, int] = {}
+    for block in layers:
+        index = by_identity.get(id(block))
+        if index is None:
+            index = next((i for i, kind in enumerate(kinds) if kind == block), len(kinds))
+            if index == len(kinds):
+                kinds.append(block)
+            by_identity[id(block)] = index
+        order.append(index)
+    blocks = [b.model_copy(update={"repeat": order.count(i)}) for i, b in enumerate(kinds)]
+    return blocks, ([] if order == sorted(order) else order)
+
+
+def _name(loaded: Source) -> str:
+    """The id of a model: by its file (``org__name.json``), by what it says, or by its folder."""
+    path = loaded.path
+    if path is not None and path.name != "config.json":
+        return path.stem.replace("__", "/")
+    stated = loaded.raw.get("_name_or_path")
+    if isinstance(stated, str) and _REPOSITORY.fullmatch(stated):
+        return stated
+    if path is None:
+        return "config"
+    parts = path.resolve().parts
+    cached = [p for p in parts if p.startswith("models--")]
+    return cached[-1].removeprefix("models--").replace("--", "/") if cached else parts[-2]
