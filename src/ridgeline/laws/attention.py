@@ -61,7 +61,12 @@ def indexer_layer(
     weights = (Product("index_weights", "indexer", d_model, n_heads),) if head_weights else ()
     products = (Product("index_query", "indexer", d_query_in, n_heads * d_head), *keys, *weights)
     stream = Stream(
-        "index", d_head, n_heads * d_head, tokens_per_entry=tokens_per_entry, cache="index"
+        "index",
+        d_head,
+        n_heads * d_head,
+        tokens_per_entry=tokens_per_entry,
+        cache="index",
+        split="",
     )
     return Layer(products, n_params_other, (stream,))
 
@@ -130,6 +135,7 @@ def attention_layer(
         keep=float("inf") if window is None else window,
         read=float("inf") if top_k is None else top_k,
         owned=0 if reads_other_cache else 1,
+        split="kv",
     )
     own = Layer((*projections, *gate), bias + n_params_other, (stream,))
     return own if indexer is None else _join(own, indexer)

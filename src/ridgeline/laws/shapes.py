@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ridgeline.laws._namespace import minimum
+from ridgeline.laws._namespace import maximum, minimum
 
 __all__ = [
     "Layer",
@@ -17,7 +17,9 @@ __all__ = [
     "Stream",
     "core_macs",
     "entries_read",
+    "entries_spanned",
     "entries_stored",
+    "mean_entries_visible",
     "product_macs",
     "product_params",
 ]
@@ -52,6 +54,8 @@ class Stream(NamedTuple):
     read : array         Entries read at most by one query, inf for all.
     owned : array        1 where the layer stores the entries, 0 where it reads another layer's.
     cache : str          ``kv`` or ``index``: which storage format applies.
+    split : str          What tensor parallelism cuts: ``kv`` entries and work by KV head, ``heads``
+                         the work alone (one entry serves all heads), nothing if empty.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Stream(NamedTuple):
     read: Any = float("inf")
     owned: Any = 1
     cache: str = "kv"
+    split: str = "heads"
 
 
 class Layer(NamedTuple):
@@ -148,6 +153,65 @@ def entries_read(stream: Stream, context_tokens: Any) -> Any:
     """
     visible = minimum(context_tokens / stream.tokens_per_entry, stream.keep)
     return minimum(visible, stream.read)
+
+
+def entries_spanned(stream: Stream, prefix_tokens: Any, new_tokens: Any) -> Any:
+    r"""Distinct entries that the new tokens of one sequence read together.
+
+    .. math:: \min\left(\frac{P+S}{r},\ \mathrm{keep} + \frac{S-1}{r},\ S\,\mathrm{read}\right)
+
+    Parameters
+    ----------
+    stream : Stream
+    prefix_tokens : array   Tokens cached before, P. [tokens]
+    new_tokens : array      Tokens added now, S; 1 when decoding. [tokens]
+
+    Returns
+    -------
+    array   What has to come from memory once, however many queries share it. [1]
+
+    Examples
+    --------
+    >>> entries_spanned(Stream("kv", 256, 0), 8191, 1)
+    8192.0
+    """
+    r = stream.tokens_per_entry
+    kept = minimum((prefix_tokens + new_tokens) / r, stream.keep + (new_tokens - 1) / r)
+    return minimum(kept, new_tokens * stream.read)
+
+
+def mean_entries_visible(stream: Stream, prefix_tokens: Any, new_tokens: Any) -> Any:
+    r"""Entries a new token reads, on the mean over the new tokens (causal).
+
+    .. math:: \frac1S \sum_{j=1}^{S} \min\left(\frac{P+j}{r},\ c\right), \qquad
+              c = \min(\mathrm{keep}, \mathrm{read})
+
+    Parameters
+    ----------
+    stream : Stream
+    prefix_tokens : array   P. [tokens]
+    new_tokens : array      S. [tokens]
+
+    Returns
+    -------
+    array   Entries. [1]
+
+    Notes
+    -----
+    In closed form: n tokens below the cap see a growing past, the other S - n see c.
+
+    Examples
+    --------
+    >>> mean_entries_visible(Stream("kv", 256, 0), 0, 1024)
+    512.5
+    >>> mean_entries_visible(Stream("window", 256, 0, keep=128), 4096, 1024)
+    128.0
+    """
+    r, last = stream.tokens_per_entry, prefix_tokens + new_tokens
+    cap = minimum(minimum(stream.keep, stream.read) * r, last)
+    below = maximum(cap - prefix_tokens, 0.0)
+    growing = below * (prefix_tokens + (below + 1) / 2)
+    return (growing + (new_tokens - below) * cap) / new_tokens / r
 
 
 def core_macs(layer: Layer, context_tokens: Any) -> Any:

@@ -69,6 +69,8 @@ def _config_path(path: Path) -> Path:
                 f"{path}: there is no such file. Give the path of a model's {_CONFIG}, or of the "
                 "folder that holds it."
             )
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:  # a name too long, a NUL byte
         raise ConfigError(f"{str(path)!r} is not a path that can be read: {error}.") from None
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ridgeline.laws.attention import (
     attention_layer,
@@ -37,7 +37,7 @@ from ridgeline.specs.blocks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["block_layers"]
+__all__ = ["BlockLayers", "block_layers"]
 
 
 def _fields(record: Any, *without: str) -> dict[str, Any]:
@@ -85,7 +85,15 @@ _LAWS: dict[type, Callable[..., Layer]] = {
 }
 
 
-def block_layers(block: Block, d_model: Any) -> tuple[Layer, ...]:
+class BlockLayers(NamedTuple):
+    """What one layer of a block is made of; an empty `Layer` where it has no such part."""
+
+    mixer: Layer
+    ffn: Layer
+    rest: Layer
+
+
+def block_layers(block: Block, d_model: Any) -> BlockLayers:
     """All that one layer of a block is made of: mixer, feed-forward, the rest.
 
     Parameters
@@ -95,16 +103,14 @@ def block_layers(block: Block, d_model: Any) -> tuple[Layer, ...]:
 
     Returns
     -------
-    tuple of Layer   Norms, biases and extra products come last.
+    BlockLayers   A triple; `rest` has norms, biases and extra products.
     """
-    layers: list[Layer] = []
+    mixer, ffn = Layer(), Layer()
     if block.mixer is not None:
         extra = _indexer(block.mixer, d_model) if hasattr(block.mixer, "indexer") else {}
-        law = _LAWS[type(block.mixer)]
-        layers.append(law(d_model=d_model, **_fields(block.mixer), **extra))
+        mixer = _LAWS[type(block.mixer)](d_model=d_model, **_fields(block.mixer), **extra)
     if block.ffn is not None:
-        layers.append(_LAWS[type(block.ffn)](d_model=d_model, **_fields(block.ffn)))
+        ffn = _LAWS[type(block.ffn)](d_model=d_model, **_fields(block.ffn))
     products = tuple(Product(e.name, e.part, e.k, e.n, e.count, e.count) for e in block.extra)
     vectors = block.n_norm_vectors * d_model + block.n_params_other
-    layers.append(Layer(products, vectors))
-    return tuple(layers)
+    return BlockLayers(mixer, ffn, Layer(products, vectors))

@@ -1,0 +1,367 @@
+"""What a step must do: products, attention, exchanges, elementwise. Counts only, no chip.
+
+All counts are of one chip (the fullest one) and one repetition; `repeat` says how many layers have
+it. With pipelining the work is that of one micro-batch on its way through all stages: as many
+micro-batches as stages go round, so that a token's latency is this work's time, in which the
+replica gives `batch` tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ridgeline.catalog import dtype as dtype_of
+from ridgeline.laws._namespace import maximum
+from ridgeline.laws.experts import destinations, experts_hit, experts_per_chip
+from ridgeline.laws.parallel import domains_spanned, pipeline_micro_batch, share_across
+from ridgeline.laws.shapes import (
+    Layer,
+    Product,
+    Stream,
+    entries_spanned,
+    mean_entries_visible,
+    product_params,
+)
+from ridgeline.specs.blocks import Block, MixtureOfExperts
+from ridgeline.steps.layers import block_layers
+from ridgeline.steps.tokens import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+
+__all__ = ["Send", "Work", "cut", "work"]
+
+_BITS_PER_BYTE = 8
+_LOGIT_BYTES = 4
+#: reads and writes of the hidden state around a sublayer: residual in and out, norm in and out
+_TOUCHES_PER_SUBLAYER = 4
+
+
+class Send(NamedTuple):
+    """One collective as a chip sees it.
+
+    Attributes
+    ----------
+    collective : str       ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
+    group : array          Chips that take part; 1 is no exchange at all. [1]
+    payload_bytes : array  Of the whole tensor (all_reduce, all_gather), or what a chip sends to
+                           others (all_to_all, hop). [bytes]
+    n_domains : array      Scale-up domains the group lies in. [1]
+    share_across : array   Share of the payload that leaves the chip's domain. [1]
+    """
+
+    collective: str
+    group: Any
+    payload_bytes: Any
+    n_domains: Any = 1
+    share_across: Any = 0
+
+
+class Work(NamedTuple):
+    """A piece of a step on one chip.
+
+    Attributes
+    ----------
+    kind : str            ``gemm``, ``attention``, ``exchange``, ``elementwise``.
+    part : str            The part of the weights, or what the piece belongs to.
+    repeat : array        Layers (or times) that have it. [1]
+    dtype : str           Storage format of its weights or cache; empty where it has none.
+    m, n, k, count : array   Of a product: tokens, outputs, inputs, matrices. [1]
+    flops : array         2 x multiply-adds. [FLOP]
+    weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
+    """
+
+    name: str
+    kind: str
+    part: str
+    repeat: Any = 1
+    dtype: str = ""
+    m: Any = 0
+    n: Any = 0
+    k: Any = 0
+    count: Any = 1
+    flops: Any = 0
+    weight_bytes: Any = 0
+    kv_bytes: Any = 0
+    activation_bytes: Any = 0
+    send: Send | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What every piece of one step needs to know."""
+
+    model: Model
+    layout: Layout
+    groups: tuple[Group, ...]
+    domain_size: Any
+    activation_bytes: float
+    dispatch_bytes: float
+
+    @property
+    def chips(self) -> Any:
+        """Chips of one pipeline stage: those that hold one layer."""
+        return self.layout.attn_dp * self.layout.tp
+
+    @property
+    def tokens_all(self) -> Any:
+        """New tokens of the micro-batch."""
+        return sum(g.tokens for g in self.groups)
+
+    @property
+    def tokens(self) -> Any:
+        """New tokens of one attention-data-parallel rank: what its chips multiply."""
+        return self.tokens_all / self.layout.attn_dp
+
+    def bits(self, part: Any, block: Block | None = None) -> tuple[str, float]:
+        own = block.dtypes if block is not None else {}
+        name = own.get(part) or self.model.dtypes.get(part) or self.model.weight_dtype
+        return name, dtype_of(name).bits
+
+    def across(self, group: Any) -> tuple[Any, Any]:
+        """Domains a group of neighbouring chips lies in, and the share of traffic across."""
+        n = domains_spanned(group, self.domain_size)
+        return n, share_across(n)
+
+
+def work(
+    model: Model,
+    layout: Layout,
+    groups: Sequence[Group],
+    *,
+    domain_size: Any,
+    activation_dtype: str = "bf16",
+    dispatch_dtype: str = "fp8",
+) -> tuple[Work, ...]:
+    """Count everything one step of one replica does, per chip.
+
+    Parameters
+    ----------
+    model : Model              By its shape; numeric fields may hold arrays.
+    layout : Layout            Degrees; may hold arrays.
+    groups : sequence of Group   Tokens of the whole replica: decode, prefill, or both (mixed).
+    domain_size : array        Chips of a scale-up domain. [1]
+    activation_dtype : str     Of hidden states and of what is combined.
+    dispatch_dtype : str       Of tokens sent to experts.
+
+    Returns
+    -------
+    tuple of Work
+
+    Raises
+    ------
+    ValueError   A model known only by its counts: it has no pieces.
+    """
+    if not model.blocks:
+        raise ValueError(f"{model.id} is known by its counts alone: it has no operators to count.")
+    micro = tuple(
+        Group(g.name, pipeline_micro_batch(g.n, layout.pp), g.new, g.prefix, g.sampled)
+        for g in groups
+    )
+    step = _Step(
+        model,
+        layout,
+        micro,
+        domain_size,
+        dtype_of(activation_dtype).bits / _BITS_PER_BYTE,
+        dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
+    )
+    pieces = [_embedding(step)]
+    for block in model.blocks:
+        pieces += _block(step, block)
+    return (*pieces, *_head(step), _hop(step))
+
+
+def _block(step: _Step, block: Block) -> list[Work]:
+    layers = block_layers(block, step.model.d_model)
+    pieces: list[Work] = []
+    if block.mixer is not None:
+        pieces += _products(step, block, layers.mixer.products)
+        pieces += _cores(step, block, layers.mixer)
+        pieces.append(_reduce(step, "mixer_reduce", block))
+    if isinstance(block.ffn, MixtureOfExperts):
+        pieces += _experts(step, block, layers.ffn)
+    elif block.ffn is not None:
+        pieces += _products(step, block, layers.ffn.products)
+        pieces.append(_reduce(step, "ffn_reduce", block))
+    pieces += _products(step, block, layers.rest.products)
+    sublayers = (block.mixer is not None) + (block.ffn is not None)
+    touched = sublayers * _TOUCHES_PER_SUBLAYER * step.tokens * step.model.d_model
+    pieces.append(
+        Work(
+            "norms",
+            "elementwise",
+            "other",
+            block.repeat,
+            activation_bytes=touched * step.activation_bytes,
+        )
+    )
+    return pieces
+
+
+def cut(product: Product, tp: Any, n_kv_heads: Any) -> tuple[Any, Any, Any]:
+    """Inputs, outputs and copies one tensor-parallel chip holds."""
+    k, n, count = product.k, product.n, product.count
+    if product.split == "n":
+        n = n / tp
+    elif product.split == "kv":
+        n = n * maximum(1 / tp, 1 / n_kv_heads)
+    elif product.split == "k":
+        k = k / tp
+    elif product.split == "count":
+        count = count / tp
+    return k, n, count
+
+
+def _gemm(
+    step: _Step, product: Product, block: Block | None, *, m: Any, k: Any, n: Any, count: Any
+) -> Work:
+    name, bits = step.bits(product.part, block)
+    return Work(
+        product.name,
+        "gemm",
+        product.part,
+        block.repeat if block is not None else 1,
+        name,
+        m,
+        n,
+        k,
+        count,
+        flops=2 * m * n * k * count,
+        weight_bytes=n * k * count * bits / _BITS_PER_BYTE,
+        activation_bytes=m * (n + k) * count * step.activation_bytes,
+    )
+
+
+def _products(step: _Step, block: Block, products: tuple[Product, ...]) -> Iterator[Work]:
+    n_kv = getattr(block.mixer, "n_kv_heads", 1)
+    for product in products:
+        k, n, count = cut(product, step.layout.tp, n_kv)
+        yield _gemm(step, product, block, m=step.tokens, k=k, n=n, count=count)
+
+
+def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
+    """Attention over caches, a piece a stream and group; recurrent state as one more."""
+    tp = step.layout.tp
+    n_kv = getattr(block.mixer, "n_kv_heads", 1)
+    for stream in layer.streams:
+        yield from (_core(step, block, stream, group, n_kv) for group in step.groups)
+    if isinstance(layer.state_elements, int) and layer.state_elements == 0:
+        return
+    state_bytes = dtype_of(step.model.state_dtype).bits / _BITS_PER_BYTE
+    for group in step.groups:
+        n = group.n / step.layout.attn_dp
+        yield Work(
+            f"state_{group.name}",
+            "attention",
+            "recurrent",
+            block.repeat,
+            step.model.state_dtype,
+            flops=2 * layer.state_macs * n * group.new / tp,
+            kv_bytes=2 * layer.state_elements * state_bytes * n / tp,
+        )
+
+
+def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Work:
+    dtype = step.model.index_dtype if stream.cache == "index" else step.model.kv_dtype
+    element = dtype_of(dtype).bits / _BITS_PER_BYTE
+    tp, n = step.layout.tp, group.n / step.layout.attn_dp
+    held = maximum(1 / tp, 1 / n_kv_heads) if stream.split == "kv" else 1
+    heads = 1 if stream.split == "" else 1 / tp
+    read = entries_spanned(stream, group.prefix, group.new)
+    written = stream.owned * group.new / stream.tokens_per_entry
+    seen = mean_entries_visible(stream, group.prefix, group.new)
+    return Work(
+        f"{stream.name}_{group.name}",
+        "attention",
+        "attention",
+        block.repeat,
+        dtype,
+        flops=2 * stream.macs * heads * seen * n * group.new,
+        kv_bytes=(read + written) * stream.elements * held * element * n,
+    )
+
+
+def _exchange(name: str, repeat: Any, send: Send) -> Work:
+    return Work(name, "exchange", "network", repeat, send=send)
+
+
+def _reduce(step: _Step, name: str, block: Block) -> Work:
+    """Sum of a row-cut product over the tensor-parallel group."""
+    n_domains, share = step.across(step.layout.tp)
+    payload = step.tokens * step.model.d_model * step.activation_bytes
+    return _exchange(
+        name, block.repeat, Send("all_reduce", step.layout.tp, payload, n_domains, share)
+    )
+
+
+def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
+    """Router and shared experts like dense products; routed experts on the fullest chip."""
+    moe = block.ffn
+    assert isinstance(moe, MixtureOfExperts)
+    ep = step.layout.ep
+    slices = step.chips / ep
+    hit = experts_hit(step.tokens_all, moe.n_experts, moe.n_experts_active)
+    held = experts_per_chip(moe.n_experts, ep)
+    here = hit * held / moe.n_experts
+    per_expert = step.tokens_all * moe.n_experts_active / hit
+    for product in layer.products:
+        if product.part == "experts":
+            k, n, _ = cut(product, slices, 1)
+            yield _gemm(step, product, block, m=per_expert, k=k, n=n, count=here)
+        else:
+            yield from _products(step, block, (product,))
+    yield from _expert_exchanges(step, block, moe)
+
+
+def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts) -> Iterator[Work]:
+    """Tokens shared by the whole stage need a sum; tokens of their own chip, dispatch and combine.
+
+    Without attention data parallelism every chip of the stage already has every token, so that
+    experts cost one all-reduce, spread or cut. With it each chip sends its share of its rank's
+    tokens to the chips of their experts and gets the results back.
+    """
+    layout, d_model = step.layout, step.model.d_model
+    yield _reduce(step, "ffn_reduce", block)
+    apart = layout.attn_dp > 1
+    group = 1 + (layout.ep - 1) * apart
+    own = step.tokens / layout.tp
+    copies = destinations(moe.n_experts_active, layout.ep) * (group - 1) / maximum(group, 1)
+    n_domains, share = step.across(group)
+    width = moe.d_latent or d_model
+    for name, size in (("dispatch", step.dispatch_bytes), ("combine", step.activation_bytes)):
+        payload = own * copies * width * size
+        yield _exchange(name, block.repeat, Send("all_to_all", group, payload, n_domains, share))
+
+
+def _embedding(step: _Step) -> Work:
+    size = step.tokens * step.model.d_model * step.activation_bytes
+    return Work("embedding", "elementwise", "embedding", activation_bytes=2 * size)
+
+
+def _head(step: _Step) -> Iterator[Work]:
+    """Final norm is an element; logits of the sampled tokens, gathered, and read to sample."""
+    model, layout = step.model, step.layout
+    sampled = sum(g.n * g.sampled for g in step.groups) / layout.attn_dp
+    part = "embedding" if model.tied else "head"
+    head = Product("head", part, model.d_model, model.vocab_size, split="n")
+    k, n, count = cut(head, layout.tp, 1)
+    yield _gemm(step, head, None, m=sampled, k=k, n=n, count=count)
+    logits = sampled * product_params(head) / model.d_model * _LOGIT_BYTES
+    n_domains, share = step.across(layout.tp)
+    yield _exchange("logits", 1, Send("all_gather", layout.tp, logits, n_domains, share))
+    yield Work("sampling", "elementwise", "head", activation_bytes=logits)
+
+
+def _hop(step: _Step) -> Work:
+    """Hidden states passed from stage to stage, each chip its share."""
+    layout = step.layout
+    payload = step.tokens * step.model.d_model * step.activation_bytes / layout.tp
+    n_domains = domains_spanned(layout.pp * step.chips, step.domain_size)
+    leaves = (n_domains > 1) * 1
+    hop = Send("hop", 1 + (layout.pp > 1), payload, n_domains, leaves)
+    return _exchange("stage_hop", layout.pp - 1, hop)

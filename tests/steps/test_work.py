@@ -1,0 +1,197 @@
+"""Work of a step: against counts, against an independent count, and conserved over layouts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ridgeline as rl
+from ridgeline.laws.experts import experts_hit
+from ridgeline.specs import Layout, Model
+from ridgeline.steps.memory import memory_per_chip
+from ridgeline.steps.tokens import decode, prefill
+from ridgeline.steps.work import Work, work
+
+MODELS = [
+    "Qwen/Qwen3-8B",
+    "deepseek-ai/DeepSeek-V3",
+    "deepseek-ai/DeepSeek-V3.2",
+    "deepseek-ai/DeepSeek-V4-Flash",
+    "openai/gpt-oss-120b",
+    "Qwen/Qwen3.5-397B-A17B",
+    "MiniMaxAI/MiniMax-M1-80k",
+    "nvidia/NVIDIA-Nemotron-3-Super-120B-A12B-FP8",
+    "tiiuae/falcon-mamba-7b",
+]
+ONE = Layout()
+
+
+def total(pieces: tuple[Work, ...], field: str, **where: str) -> float:
+    wanted = [w for w in pieces if all(getattr(w, k) == v for k, v in where.items())]
+    return sum(w.repeat * getattr(w, field) for w in wanted)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_decode_on_one_chip_does_what_counts_say(name: str) -> None:
+    model = rl.model(name)
+    tally = rl.counts(model)
+    batch, context = 4096, 8192
+    pieces = work(model, ONE, [decode(batch, context)], domain_size=8)
+    # the vectors of norms and biases add and scale; they are no products
+    assert total(pieces, "flops") / batch == pytest.approx(tally.flops_per_token(context), rel=2e-3)
+    written = tally.cache_bytes(context) - tally.cache_bytes(context - 1)
+    read = tally.cache_read_bytes(context)
+    kv = total(pieces, "kv_bytes") / batch
+    assert read <= kv * (1 + 1e-9)
+    assert kv <= read + 1.001 * max(written, tally.kv_bytes_per_token + tally.index_bytes_per_token)
+    # with so many tokens nearly every expert is hit; the embedding table is only looked up
+    table = 0 if model.tied else (model.vocab_size or 0) * (model.d_model or 0) * 2
+    assert total(pieces, "weight_bytes") == pytest.approx(tally.weight_bytes - table, rel=5e-3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_prefill_is_decode_summed_over_the_prompt(name: str) -> None:
+    model = rl.model(name)
+    whole = work(model, ONE, [prefill(3, 200)], domain_size=8)
+    steps = [work(model, ONE, [decode(3, i)], domain_size=8) for i in range(1, 201)]
+    attention = sum(total(s, "flops", kind="attention") for s in steps)
+    assert total(whole, "flops", kind="attention") == pytest.approx(attention, rel=1e-9)
+    layers = {"kind": "gemm", "part": "attention"}
+    assert total(whole, "flops", **layers) == pytest.approx(
+        sum(total(s, "flops", **layers) for s in steps)
+    )
+
+
+@given(st.sampled_from(MODELS), st.integers(1, 4000), st.integers(0, 4000))
+def test_a_chunk_on_a_prefix_completes_the_whole(name: str, first: int, rest: int) -> None:
+    model = rl.model(name)
+    if rest == 0:
+        return
+    whole = work(model, ONE, [prefill(1, first + rest)], domain_size=8)
+    a = work(model, ONE, [prefill(1, first)], domain_size=8)
+    b = work(model, ONE, [prefill(1, rest, first)], domain_size=8)
+    flops = total(a, "flops", kind="attention") + total(b, "flops", kind="attention")
+    assert flops == pytest.approx(total(whole, "flops", kind="attention"), rel=1e-9)
+
+
+def test_a_mixed_step_is_both_groups_with_the_weights_once() -> None:
+    model = rl.model("Qwen/Qwen3-8B")
+    d, p = decode(64, 4096), prefill(1, 512, 1024)
+    mixed, alone, chunk = (work(model, ONE, g, domain_size=8) for g in ([d, p], [d], [p]))
+    assert total(mixed, "flops") == pytest.approx(total(alone, "flops") + total(chunk, "flops"))
+    assert total(mixed, "weight_bytes") == total(alone, "weight_bytes")
+    assert total(mixed, "kv_bytes") == total(alone, "kv_bytes") + total(chunk, "kv_bytes")
+
+
+LAYOUTS = st.sampled_from(
+    [Layout(tp=8), Layout(tp=2, attn_dp=4, ep=8), Layout(attn_dp=8, ep=4), Layout(pp=4, tp=2),
+     Layout(attn_dp=8, ep=8), Layout(tp=4, ep=4, pp=2)]
+)  # fmt: skip
+
+
+@given(st.sampled_from(MODELS), LAYOUTS, st.sampled_from([8, 512, 8192]))
+def test_products_are_conserved_over_layouts(name: str, layout: Layout, batch: int) -> None:
+    """Chips of a stage x their work x micro-batches is the work of one chip, but for what is
+    replicated over tensor parallelism (small projections, KV heads, routers, indexers)."""
+    model = rl.model(name)
+    one = work(model, ONE, [decode(batch, 4096)], domain_size=8)
+    cut = work(model, layout, [decode(batch, 4096)], domain_size=8)
+    chips = layout.attn_dp * layout.tp * layout.pp
+    for part in ("ffn", "shared_experts", "head", "recurrent"):
+        whole = total(one, "flops", kind="gemm", part=part)
+        spread = total(cut, "flops", kind="gemm", part=part) * chips
+        assert whole * (1 - 1e-9) <= spread <= whole * 1.25 * (1 if part != "ffn" else 8)
+    whole, spread = (total(x, "flops", kind="gemm", part="experts") for x in (one, cut))
+    assert spread * chips == pytest.approx(whole)
+    kv = total(cut, "kv_bytes") * chips
+    assert kv >= total(one, "kv_bytes") * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_memory_adds_up_to_the_whole(name: str) -> None:
+    model = rl.model(name)
+    tally = rl.counts(model)
+    one = memory_per_chip(model, ONE, 8192)
+    final = model.n_final_norm_vectors * (model.d_model or 0) * 4 + model.n_params_other * 2
+    assert one.weights_bytes == pytest.approx(tally.weight_bytes, abs=final + 1)
+    assert one.cache_bytes_per_sequence == pytest.approx(tally.cache_bytes(8192))
+
+
+def test_what_each_degree_divides() -> None:
+    """Stages divide weights and caches alike; per micro-batch the cache of one stage is what it
+    was, since as many micro-batches are in flight as there are stages (the lecture, ch. 4)."""
+    model = rl.model("deepseek-ai/DeepSeek-V3")
+    one = memory_per_chip(model, Layout(attn_dp=64, ep=64), 8192)
+    four = memory_per_chip(model, Layout(attn_dp=64, ep=64, pp=4), 8192)
+    assert four.weights_bytes < one.weights_bytes / 3.3
+    assert four.cache_bytes_per_sequence == pytest.approx(one.cache_bytes_per_sequence / 4)
+    micro_batch = 2400
+    assert 4 * micro_batch * four.cache_bytes_per_sequence == pytest.approx(
+        micro_batch * one.cache_bytes_per_sequence
+    )
+
+
+def test_kv_heads_are_replicated_below_tp() -> None:
+    model = rl.model("Qwen/Qwen3-8B")
+    caches = [memory_per_chip(model, Layout(tp=t), 8192).cache_bytes_per_sequence for t in (8, 16)]
+    assert caches[0] == caches[1]
+    mla = rl.model("deepseek-ai/DeepSeek-V3")
+    latents = [memory_per_chip(mla, Layout(tp=t), 8192).cache_bytes_per_sequence for t in (1, 8)]
+    assert latents[0] == latents[1]
+
+
+def test_experts_that_do_not_divide_fill_some_chips_more() -> None:
+    model = rl.model("deepseek-ai/DeepSeek-V3")
+    pieces = work(model, Layout(attn_dp=72, ep=72), [decode(72_000, 1)], domain_size=72)
+    up = next(w for w in pieces if w.name == "up" and w.part == "experts")
+    assert up.count == pytest.approx(4)
+    even = work(model, Layout(attn_dp=64, ep=64), [decode(64_000, 1)], domain_size=72)
+    assert next(w for w in even if w.name == "up" and w.part == "experts").count == up.count
+
+
+def test_expert_traffic_leaves_the_domain_by_its_share() -> None:
+    model = rl.model("deepseek-ai/DeepSeek-V3")
+
+    def dispatch(domain: int, layout: Layout):
+        pieces = work(model, layout, [decode(6400, 1)], domain_size=domain)
+        send = next(w for w in pieces if w.name == "dispatch").send
+        assert send is not None
+        return send
+
+    inside = dispatch(72, Layout(attn_dp=64, ep=64))
+    assert (inside.n_domains, inside.share_across) == (1, 0)
+    two = dispatch(32, Layout(attn_dp=64, ep=64))
+    assert (two.n_domains, two.share_across) == (2, 0.5)
+    # about 7.6 of 8 copies go to distinct chips, one in 64 of them to itself; one byte each
+    assert inside.payload_bytes == pytest.approx(100 * 7.58 * 63 / 64 * 7168, rel=1e-3)
+    none = dispatch(72, Layout(tp=8, ep=8))
+    assert (none.group, none.payload_bytes) == (1, 0)
+
+
+@given(st.floats(1, 1e6), st.integers(1, 512), st.data())
+def test_experts_hit_lies_between_one_token_and_all(tokens: float, n: int, data) -> None:
+    k = data.draw(st.integers(1, n))
+    hit = float(experts_hit(tokens, n, k))
+    assert k * (1 - 1e-9) <= hit <= n * (1 + 1e-9)
+    assert hit <= tokens * k * (1 + 1e-9)
+
+
+def test_a_model_known_by_counts_has_no_pieces() -> None:
+    with pytest.raises(ValueError, match="counts alone"):
+        work(Model.from_counts("8B"), ONE, [decode(1, 1)], domain_size=8)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_arrays_equal_scalars(name: str) -> None:
+    model = rl.model(name)
+    batch, tp = np.asarray([1.0, 64.0, 4096.0])[:, None], np.asarray([1, 2, 4])[None, :]
+    many = work(model, ONE.model_copy(update={"tp": tp}), [decode(batch, 4096)], domain_size=2)
+    for i, b in enumerate(batch[:, 0]):
+        for j, t in enumerate(tp[0]):
+            layout = Layout(tp=int(t))
+            single = work(model, layout, [decode(float(b), 4096)], domain_size=2)
+            for field in ("flops", "weight_bytes", "kv_bytes", "activation_bytes"):
+                grid = np.broadcast_to(total(many, field), (3, 3))
+                assert grid[i, j] == pytest.approx(total(single, field))
