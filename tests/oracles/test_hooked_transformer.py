@@ -1,7 +1,7 @@
 """An independent count: a small real transformer runs, and every matrix product it does is counted.
 
-It decodes one token for each of a few sequences against caches it has filled itself; the products of
-its numpy code, hooked, must be those the step's work lists.
+It decodes one token for each of a few sequences against caches it has filled itself; the products
+of its numpy code, hooked, must be those the step's work lists.
 """
 
 from __future__ import annotations

@@ -1,0 +1,92 @@
+"""Evaluate a question on a grid of axes, in blocks, with reductions or into whole columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.grid.blocks import BLOCK_POINTS, blocks
+
+if TYPE_CHECKING:
+    from ridgeline.grid.reduce import Reduction
+
+__all__ = ["evaluate", "reduce_grid", "shaped"]
+
+#: from the axes' values, each shaped to broadcast over the grid, to columns that broadcast
+Kernel = Callable[[Sequence[np.ndarray]], Mapping[str, Any]]
+
+
+def shaped(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Give each axis a dimension of its own, so that together they broadcast to the grid.
+
+    Examples
+    --------
+    >>> [v.shape for v in shaped([np.arange(2), np.arange(3)])]
+    [(2, 1), (1, 3)]
+    """
+    n = len(values)
+    return [v.reshape([-1 if j == i else 1 for j in range(n)]) for i, v in enumerate(values)]
+
+
+def evaluate(kernel: Kernel, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """Evaluate whole columns, block by block.
+
+    Parameters
+    ----------
+    kernel : callable   See `Kernel`.
+    values : sequence of 1-D arrays   One an axis.
+
+    Returns
+    -------
+    dict   Column name to an array of the grid's shape.
+    """
+    shape = tuple(len(v) for v in values)
+    columns: dict[str, np.ndarray] = {}
+    for cut in blocks(shape):
+        part = kernel(shaped([v[c] for v, c in zip(values, cut, strict=True)]))
+        for name, value in part.items():
+            if name not in columns:
+                columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
+            columns[name][cut] = value
+    return columns
+
+
+def reduce_grid(
+    kernel: Kernel,
+    values: Sequence[np.ndarray],
+    reductions: Mapping[str, Reduction],
+    *,
+    points: int = BLOCK_POINTS,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Evaluate a grid of any size without a table of it.
+
+    Parameters
+    ----------
+    kernel : callable            See `Kernel`.
+    values : sequence of 1-D arrays   One an axis.
+    reductions : mapping         Name to what is kept: `Best`, `Pareto`, `Histogram`.
+    points : int                 Points a block.
+    progress : callable or None  Called with points done and points in all, after each block.
+
+    Returns
+    -------
+    dict   Name to the reduction's result; points as flat indices (`numpy.unravel_index`).
+    """
+    shape = tuple(len(v) for v in values)
+    whole, done = math.prod(shape), 0
+    for cut in blocks(shape, points):
+        part = kernel(shaped([v[c] for v, c in zip(values, cut, strict=True)]))
+        size = tuple(len(range(*c.indices(n))) for c, n in zip(cut, shape, strict=True))
+        starts = shaped([np.arange(n)[c] for c, n in zip(cut, shape, strict=True)])
+        index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
+        columns = {k: np.broadcast_to(v, size).reshape(-1) for k, v in part.items()}
+        for reduction in reductions.values():
+            reduction.update(columns, index)
+        done += math.prod(size)
+        if progress is not None:
+            progress(done, whole)
+    return {name: reduction.result() for name, reduction in reductions.items()}

@@ -1,0 +1,125 @@
+"""Reductions that see a grid block by block, so that no table of it is ever built."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from ridgeline.errors import SpecError, did_you_mean
+
+__all__ = ["Best", "Histogram", "Pareto", "Reduction"]
+
+Columns = dict[str, np.ndarray]
+
+
+class Reduction(Protocol):
+    """Takes in blocks of columns with the flat index of each point, in any order."""
+
+    def update(self, columns: Columns, index: np.ndarray) -> None:
+        """Take in one block: columns of equal length, and each point's index in the grid."""
+        ...
+
+    def result(self) -> Any:
+        """What is left after all blocks."""
+        ...
+
+
+def _column(columns: Columns, name: str) -> np.ndarray:
+    if name not in columns:
+        raise SpecError(
+            f"There is no column {name!r} to reduce.{did_you_mean(name, columns)} "
+            f"There are {', '.join(columns)}."
+        )
+    return columns[name]
+
+
+class Best:
+    """The k points with the smallest (or largest) value of a column; not-a-number never wins.
+
+    Parameters
+    ----------
+    column : str
+    k : int          Points to keep.
+    largest : bool   Look for the largest instead.
+    """
+
+    def __init__(self, column: str, k: int = 1, *, largest: bool = False) -> None:
+        self.column, self.k, self.sign = column, k, -1.0 if largest else 1.0
+        self._values = np.empty(0)
+        self._index = np.empty(0, dtype=np.int64)
+
+    def update(self, columns: Columns, index: np.ndarray) -> None:
+        """Keep the best of this block and those before; ties go to the lower index."""
+        values = self.sign * _column(columns, self.column)
+        usable = np.flatnonzero(np.isfinite(values))
+        if usable.size > self.k:
+            usable = usable[np.argpartition(values[usable], self.k - 1)[: self.k]]
+            # Points that tie with the last one kept may have a lower index: let them in.
+            edge = values[usable].max()
+            usable = np.flatnonzero(values <= edge)
+        values = np.concatenate([self._values, values[usable]])
+        index = np.concatenate([self._index, index[usable]])
+        keep = np.lexsort((index, values))[: self.k]
+        self._values, self._index = values[keep], index[keep]
+
+    def result(self) -> np.ndarray:
+        """Flat indices of the points, best first."""
+        return self._index
+
+
+class Pareto:
+    """The points that no other point beats in both of two columns.
+
+    Parameters
+    ----------
+    x, y : str             Columns; larger is better in both unless said otherwise.
+    smaller_x, smaller_y   Smaller is better.
+    """
+
+    def __init__(self, x: str, y: str, *, smaller_x: bool = False, smaller_y: bool = False) -> None:
+        self.x, self.y = x, y
+        self.sign_x, self.sign_y = (-1.0 if s else 1.0 for s in (smaller_x, smaller_y))
+        self._points = np.empty((2, 0))
+        self._index = np.empty(0, dtype=np.int64)
+
+    def update(self, columns: Columns, index: np.ndarray) -> None:
+        """Keep the front of this block and the front so far."""
+        points = np.stack(
+            [self.sign_x * _column(columns, self.x), self.sign_y * _column(columns, self.y)]
+        )
+        usable = np.isfinite(points).all(axis=0)
+        points = np.concatenate([self._points, points[:, usable]], axis=1)
+        index = np.concatenate([self._index, index[usable]])
+        # By falling x, then falling y, then index: a point stands if its y tops all before it.
+        order = np.lexsort((index, -points[1], -points[0]))
+        y = points[1, order]
+        best_before = np.concatenate([[-np.inf], np.maximum.accumulate(y)[:-1]])
+        keep = order[y > best_before]
+        self._points, self._index = points[:, keep], index[keep]
+
+    def result(self) -> np.ndarray:
+        """Flat indices along the front, best x first."""
+        return self._index
+
+
+class Histogram:
+    """How many points fall between given edges of a column.
+
+    Parameters
+    ----------
+    column : str
+    edges : 1-D array   Increasing; the last bin includes its upper edge.
+    """
+
+    def __init__(self, column: str, edges: np.ndarray) -> None:
+        self.column, self.edges = column, np.asarray(edges, dtype=float)
+        self._counts = np.zeros(len(self.edges) - 1, dtype=np.int64)
+
+    def update(self, columns: Columns, index: np.ndarray) -> None:
+        """Count this block."""
+        self._counts += np.histogram(_column(columns, self.column), self.edges)[0]
+
+    def result(self) -> np.ndarray:
+        """Points a bin."""
+        return self._counts

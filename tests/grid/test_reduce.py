@@ -1,0 +1,89 @@
+"""Reductions in blocks give what the whole table gives, however it is cut and in whatever order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ridgeline.errors import SpecError
+from ridgeline.grid import Best, Histogram, Pareto, evaluate, reduce_grid
+
+SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=3)
+
+
+def kernel_of(seed: int):
+    """A bumpy function of the axes, with ties and holes."""
+
+    def kernel(axes):
+        phase = sum((i + 1 + seed) * a for i, a in enumerate(axes))
+        x = np.round(np.sin(phase), 2)
+        return {"x": x, "y": np.where(x < -0.9, np.nan, np.round(np.cos(1.7 * phase), 2))}
+
+    return kernel
+
+
+@given(SIZES, st.integers(0, 9), st.integers(1, 40), st.integers(1, 5))
+def test_best_is_the_best_of_the_whole(sizes, seed, points, k) -> None:
+    values = [np.arange(n, dtype=float) for n in sizes]
+    whole = evaluate(kernel_of(seed), values)["y"].reshape(-1)
+    found = reduce_grid(
+        kernel_of(seed), values, {"low": Best("y", k), "high": Best("y", k, largest=True)},
+        points=points,
+    )  # fmt: skip
+    finite = np.flatnonzero(np.isfinite(whole))
+    for name, sign in (("low", 1), ("high", -1)):
+        wanted = finite[np.argsort(sign * whole[finite], kind="stable")][:k]
+        assert found[name].tolist() == wanted.tolist()
+
+
+@given(SIZES, st.integers(0, 9), st.integers(1, 40))
+def test_no_point_beats_the_front_and_the_front_beats_the_rest(sizes, seed, points) -> None:
+    values = [np.arange(n, dtype=float) for n in sizes]
+    whole = evaluate(kernel_of(seed), values)
+    x, y = whole["x"].reshape(-1), whole["y"].reshape(-1)
+    front = reduce_grid(kernel_of(seed), values, {"f": Pareto("x", "y")}, points=points)["f"]
+    usable = np.flatnonzero(np.isfinite(y))
+    for i in usable:
+        better = (
+            (x[usable] >= x[i]) & (y[usable] >= y[i]) & ((x[usable] > x[i]) | (y[usable] > y[i]))
+        )
+        covered = ((x[front] >= x[i]) & (y[front] >= y[i])).any()
+        assert covered
+        if i in front:
+            assert not better.any()
+
+
+@given(SIZES, st.integers(1, 40))
+def test_histogram_counts_every_point_once(sizes, points) -> None:
+    values = [np.arange(n, dtype=float) for n in sizes]
+    edges = np.asarray([-1.0, 0.0, 1.0])
+    counts = reduce_grid(kernel_of(1), values, {"h": Histogram("x", edges)}, points=points)["h"]
+    assert counts.sum() == np.prod(sizes)
+
+
+@given(SIZES, st.randoms())
+def test_the_order_of_axes_does_not_matter(sizes, random) -> None:
+    values = [np.arange(n, dtype=float) for n in sizes]
+    order = list(range(len(sizes)))
+    random.shuffle(order)
+
+    def turned(axes):
+        return kernel_of(0)([axes[order.index(i)] for i in range(len(axes))])
+
+    straight = evaluate(kernel_of(0), values)["x"]
+    other = evaluate(turned, [values[i] for i in order])["x"]
+    assert np.array_equal(straight.transpose(order), other)
+
+
+def test_progress_reaches_the_end_and_wrong_columns_are_named() -> None:
+    seen: list[tuple[int, int]] = []
+    values = [np.arange(7.0), np.arange(5.0)]
+    reduce_grid(
+        kernel_of(0), values, {}, points=10, progress=lambda done, of: seen.append((done, of))
+    )
+    assert seen[-1] == (35, 35)
+    assert [s[0] for s in seen] == sorted(s[0] for s in seen)
+    with pytest.raises(SpecError, match="no column 'z'"):
+        reduce_grid(kernel_of(0), values, {"b": Best("z")})
