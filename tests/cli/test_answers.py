@@ -32,6 +32,7 @@ def run(capsys: pytest.CaptureFixture[str]):
     "arguments",
     [
         (*V3, "--explain"),
+        (*V3, "--reading", "ideal", "--explain", "--batch", "1:65536"),
         (*V3, "--context", "1024", "--batch", "64,4096"),
         ("serving", "Llama-3.1-70B-Instruct", "--on", "h100-sxm,mi300x,rtx-4090", "--isl", "4096",
          "--osl", "1024"),

@@ -26,7 +26,12 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
         "time of a decode step, at least (ms)",
         "time_s",
         1e3,
-        {"compute": "compute_s", "weights": "weight_fetch_s", "KV": "kv_fetch_s"},
+        {
+            "compute": "compute_s",
+            "weights": "weight_fetch_s",
+            "KV": "kv_fetch_s",
+            "network": "network_s",
+        },
     ),
     "cost": (
         "cost of output, at least ($ per million tokens)",
@@ -36,6 +41,7 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
             "compute": "usd_per_mtok_compute",
             "weights": "usd_per_mtok_weights",
             "KV": "usd_per_mtok_kv",
+            "network": "usd_per_mtok_network",
         },
     ),
 }
@@ -85,7 +91,7 @@ def _title(result: Result, title: str) -> dict[str, Any]:
     if price:
         dated = f", {price['date']}" if price.get("date") else ""
         rent = f", ${price['usd_per_chip_hour']:,.2f} per chip-hour ({price['basis']}{dated})"
-    subtitle = f"blackboard lower bound, context {' / '.join(contexts)} tokens{rent}"
+    subtitle = f"{result.about['reading']} lower bound, context {' / '.join(contexts)} tokens{rent}"
     return {"text": title, "subtitle": subtitle}
 
 
@@ -172,7 +178,7 @@ def _part_layers(
         "field": "part",
         "type": "nominal",
         "scale": {"domain": PARTS, "range": "category"},
-        "legend": {"title": None},
+        "legend": {"title": None, "values": [p for p in PARTS if p in {r["part"] for r in lines}]},
     }
     encoding = {"x": _x(), "y": _y(name, limits), "color": colour, "tooltip": _tooltip(name)}
     styles = ({"strokeWidth": 2, "strokeDash": [7, 4]}, {"strokeWidth": 4})

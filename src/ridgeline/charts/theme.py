@@ -9,10 +9,15 @@ __all__ = ["BOUND_COLOURS", "FONT", "PARTS", "config"]
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
 #: what binds, in every picture
-BOUND_COLOURS = {"compute": "#D55E00", "weights": "#0072B2", "KV": "#009E73"}
+BOUND_COLOURS = {
+    "compute": "#D55E00",
+    "weights": "#0072B2",
+    "KV": "#009E73",
+    "network": "#CC79A7",
+}
 
-#: the domain that goes with the theme's ``category`` range: the parts, then the whole in ink
-PARTS = [*BOUND_COLOURS, "total"]
+#: the domain that goes with the theme's ``category`` range: the whole in ink, then the parts
+PARTS = ["total", *BOUND_COLOURS]
 
 
 def config(*, dark: bool = False) -> dict[str, Any]:
@@ -67,7 +72,7 @@ def config(*, dark: bool = False) -> dict[str, Any]:
             "offset": 14,
             "subtitlePadding": 6,
         },
-        "range": {"category": [*BOUND_COLOURS.values(), ink]},
+        "range": {"category": [ink, *BOUND_COLOURS.values()]},
         "text": {"color": ink, "fontSize": 13},
         "rule": {"color": ink},
         # Under a label, so that a line behind it does not cross the letters.

@@ -14,6 +14,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.serving import Serving, compare
 from ridgeline.questions.serving import serving as ask
 from ridgeline.questions.serving.words import count, usd
+from ridgeline.specs.layout import Layout
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ def serving(
     compute: str | None = None,
     price: str | None = None,
     basis: str | None = None,
+    reading: str = "blackboard",
+    tp: int | None = None,
+    pp: int | None = None,
+    ep: int | None = None,
+    attn_dp: int | None = None,
+    replicas: int | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     from_counts: str | None = None,
     assume_harmless: Annotated[tuple[str, ...], _Many] = (),
@@ -54,8 +61,10 @@ def serving(
 ) -> None:
     """What a decode step takes at least, what binds it, and what a token costs.
 
-    The blackboard reading: all weights are read once a step, each sequence's cache once, and
-    computing overlaps with reading. Real steps take longer.
+    Two readings, both lower bounds. The blackboard: all weights are read once a step, each
+    sequence's cache once, and computing overlaps with reading, on all chips as one. The ideal:
+    all of the step's work under a layout (experts hit, attention, exchanges), at datasheet peaks.
+    Real steps take longer.
 
     Parameters
     ----------
@@ -87,6 +96,18 @@ def serving(
         USD per chip-hour, instead of the catalogue's price.
     basis
         Which of the catalogue's prices: on-demand, spot, contract, rental-3yr, own-tco-neocloud…
+    reading
+        blackboard or ideal.
+    tp
+        Tensor parallel degree (ideal reading; a plain default where no degree is given).
+    pp
+        Pipeline stages.
+    ep
+        Chips that the experts of a layer are spread over.
+    attn_dp
+        Attention data parallel degree.
+    replicas
+        Copies of the model.
     set_
         Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
     from_counts
@@ -111,6 +132,7 @@ def serving(
     changes = settings(set_)
     record = model_from(model, from_counts, assume_harmless, changes["model"])
     options = _options(changes, context, isl, osl, batch, price)
+    options |= {"reading": reading, "layout": _layout(tp, pp, ep, attn_dp, replicas)}
     options |= {"weight_dtype": dtype, "kv_dtype": kv_dtype, "compute": compute, "basis": basis}
     answers, refused = _ask_each(record, on, chip, chips, changes["cluster"], options)
     _draw(answers, out, chart, dark)
@@ -125,6 +147,15 @@ def serving(
         _show(answers[0], explain)
     else:
         _show_comparison(answers, refused, explain)
+
+
+def _layout(
+    tp: int | None, pp: int | None, ep: int | None, attn_dp: int | None, replicas: int | None
+) -> Layout | None:
+    """The layout asked for; None where no degree is given."""
+    given = {"tp": tp, "pp": pp, "ep": ep, "attn_dp": attn_dp, "replicas": replicas}
+    given = {k: v for k, v in given.items() if v is not None}
+    return Layout.parse(given, "the layout") if given else None
 
 
 def _options(
@@ -171,7 +202,8 @@ def _ask_each(
     answers, refused = [], []
     for name in names:
         cluster, is_chip = on_from(name, chip if on else None, changes)
-        number = chips if chips is not None else ("fewest" if is_chip else None)
+        open_number = "fewest" if is_chip and options["layout"] is None else None
+        number = chips if chips is not None else open_number
         try:
             answers.append(ask(model, cluster, chips=number, **options))
         except InfeasibleError as error:
@@ -209,6 +241,7 @@ def _show(answer: Serving, explain: bool) -> None:
         "compute_s": ("compute", lambda v: format_quantity(v, "s")),
         "weight_fetch_s": ("weights", lambda v: format_quantity(v, "s")),
         "kv_fetch_s": ("KV", lambda v: format_quantity(v, "s")),
+        "network_s": ("network", lambda v: format_quantity(v, "s")),
         "bound": ("bound by", str),
         "tokens_per_s_per_user": ("tok/s/user ≤", lambda v: f"{v:,.0f}"),
         "tokens_per_s_per_chip": ("tok/s/chip ≤", lambda v: f"{v:,.0f}"),
@@ -219,6 +252,8 @@ def _show(answer: Serving, explain: bool) -> None:
     }
     if answer.price is None:
         del columns["usd_per_mtok_output"]
+    if not answer.result["network_s"].any():
+        del columns["network_s"]
     contexts = answer.result["context"]
     for i, context in enumerate(contexts):
         rows = [answer.result.row((i, j)) for j in _telling(answer)]

@@ -188,15 +188,14 @@ def latent_layer(
     """
     d_query = n_heads * (d_head_nope + d_head_rope)
     if q_lora_rank is None:
-        query = (Product("query", "attention", d_model, d_query, split="n"),)
+        down, up = (Product("query", "attention", d_model, d_query, split="n"),), ()
     else:
-        query = (
-            Product("query_down", "attention", d_model, q_lora_rank),
-            Product("query_up", "attention", q_lora_rank, d_query, split="n"),
-        )
+        down = (Product("query_down", "attention", d_model, q_lora_rank),)
+        up = (Product("query_up", "attention", q_lora_rank, d_query, split="n"),)
     products = (
-        *query,
+        *down,
         Product("kv_down", "attention", d_model, kv_lora_rank + d_head_rope),
+        *up,
         Product("kv_up", "attention", kv_lora_rank, n_heads * (d_head_nope + d_head_v), split="n"),
         Product("output", "attention", n_heads * d_head_v, d_model, split="k"),
         *_gate(output_gate, n_heads, d_head_v, d_model),

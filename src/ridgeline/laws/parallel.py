@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import maximum
+from ridgeline.laws._namespace import maximum, minimum
 
-__all__ = ["domains_spanned", "kv_heads_per_chip", "pipeline_micro_batch", "share_across"]
+__all__ = [
+    "domains_spanned",
+    "kv_share_per_chip",
+    "pipeline_micro_batch",
+    "share_across",
+    "share_of_sequences",
+]
 
 
-def kv_heads_per_chip(n_kv_heads: Any, tp: Any) -> Any:
-    """KV heads a chip holds under tensor parallelism: at least one, so replicated beyond.
+def kv_share_per_chip(n_kv_heads: Any, tp: Any) -> Any:
+    r"""Share of a layer's keys and values that one chip holds under tensor parallelism.
+
+    .. math:: \max(1 / t,\ 1 / n_{kv})
 
     Parameters
     ----------
     n_kv_heads : array   [1]
-    tp : array           Tensor-parallel degree. [1]
+    tp : array           Tensor-parallel degree, t. [1]
 
     Returns
     -------
-    array   [1]
+    array   At least one head: beyond as many chips as heads they are replicated. [1]
 
     Examples
     --------
-    >>> float(kv_heads_per_chip(8, 4)), float(kv_heads_per_chip(8, 16))
-    (2.0, 1.0)
+    >>> float(kv_share_per_chip(8, 4)), float(kv_share_per_chip(8, 16))
+    (0.25, 0.125)
     """
-    return maximum(n_kv_heads / tp, 1.0)
+    return maximum(1 / tp, 1 / n_kv_heads)
 
 
 def domains_spanned(group: Any, domain_size: Any) -> Any:
@@ -94,4 +102,24 @@ def pipeline_micro_batch(batch: Any, pp: Any) -> Any:
     >>> pipeline_micro_batch(9600, 4)
     2400.0
     """
-    return batch / pp
+    return share_of_sequences(batch, pp)
+
+
+def share_of_sequences(n: Any, ways: Any) -> Any:
+    """Sequences on the fullest of several equal ranks: an even share, but no less than one.
+
+    Parameters
+    ----------
+    n : array      Sequences. [1]
+    ways : array   Ranks, or micro-batches, they are dealt out to. [1]
+
+    Returns
+    -------
+    array   Not rounded up above one: the mean over many batches. [1]
+
+    Examples
+    --------
+    >>> float(share_of_sequences(64, 8)), float(share_of_sequences(2, 8))
+    (8.0, 1.0)
+    """
+    return maximum(n / ways, minimum(n, 1.0))

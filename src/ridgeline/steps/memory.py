@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.experts import experts_per_chip
+from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.layers import block_layers
@@ -106,7 +107,7 @@ def _cache(model: Model, layout: Layout, block: Block, layer: Layer, context: An
     total = layer.state_elements * dtype_of(model.state_dtype).bits / layout.tp
     for stream in layer.streams:
         dtype = model.index_dtype if stream.cache == "index" else model.kv_dtype
-        held = maximum(1 / layout.tp, 1 / n_kv_heads) if stream.split == "kv" else 1
+        held = kv_share_per_chip(n_kv_heads, layout.tp) if stream.split == "kv" else 1
         entries = entries_stored(stream, context) * held
         total = total + entries * stream.elements * dtype_of(dtype).bits
     return total / _BITS_PER_BYTE

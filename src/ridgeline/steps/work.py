@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.experts import destinations, experts_hit, experts_per_chip
-from ridgeline.laws.parallel import domains_spanned, pipeline_micro_batch, share_across
+from ridgeline.laws.parallel import (
+    domains_spanned,
+    kv_share_per_chip,
+    pipeline_micro_batch,
+    share_across,
+    share_of_sequences,
+)
 from ridgeline.laws.shapes import (
     Layer,
     Product,
@@ -114,8 +120,12 @@ class _Step:
 
     @property
     def tokens(self) -> Any:
-        """New tokens of one attention-data-parallel rank: what its chips multiply."""
-        return self.tokens_all / self.layout.attn_dp
+        """New tokens of the fullest attention-data-parallel rank: what its chips multiply."""
+        return sum(self.here(g) * g.new for g in self.groups)
+
+    def here(self, group: Group) -> Any:
+        """Sequences of a group on the fullest rank."""
+        return share_of_sequences(group.n, self.layout.attn_dp)
 
     def bits(self, part: Any, block: Block | None = None) -> tuple[str, float]:
         own = block.dtypes if block is not None else {}
@@ -209,7 +219,7 @@ def cut(product: Product, tp: Any, n_kv_heads: Any) -> tuple[Any, Any, Any]:
     if product.split == "n":
         n = n / tp
     elif product.split == "kv":
-        n = n * maximum(1 / tp, 1 / n_kv_heads)
+        n = n * kv_share_per_chip(n_kv_heads, tp)
     elif product.split == "k":
         k = k / tp
     elif product.split == "count":
@@ -254,7 +264,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
         return
     state_bytes = dtype_of(step.model.state_dtype).bits / _BITS_PER_BYTE
     for group in step.groups:
-        n = group.n / step.layout.attn_dp
+        n = step.here(group)
         yield Work(
             f"state_{group.name}",
             "attention",
@@ -269,8 +279,8 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
 def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Work:
     dtype = step.model.index_dtype if stream.cache == "index" else step.model.kv_dtype
     element = dtype_of(dtype).bits / _BITS_PER_BYTE
-    tp, n = step.layout.tp, group.n / step.layout.attn_dp
-    held = maximum(1 / tp, 1 / n_kv_heads) if stream.split == "kv" else 1
+    tp, n = step.layout.tp, step.here(group)
+    held = kv_share_per_chip(n_kv_heads, tp) if stream.split == "kv" else 1
     heads = 1 if stream.split == "" else 1 / tp
     read = entries_spanned(stream, group.prefix, group.new)
     written = stream.owned * group.new / stream.tokens_per_entry
@@ -346,7 +356,7 @@ def _embedding(step: _Step) -> Work:
 def _head(step: _Step) -> Iterator[Work]:
     """Final norm is an element; logits of the sampled tokens, gathered, and read to sample."""
     model, layout = step.model, step.layout
-    sampled = sum(g.n * g.sampled for g in step.groups) / layout.attn_dp
+    sampled = sum(step.here(g) * g.sampled for g in step.groups)
     part = "embedding" if model.tied else "head"
     head = Product("head", part, model.d_model, model.vocab_size, split="n")
     k, n, count = cut(head, layout.tp, 1)

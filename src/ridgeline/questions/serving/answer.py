@@ -11,6 +11,7 @@ from ridgeline.questions.serving.working import explain
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
+    from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
     from ridgeline.steps import Balance, Counts, Machine
@@ -27,6 +28,7 @@ class Serving:
     result : Result       Columns over the axes ``context`` and ``batch``.
     balance : Balance     Landmarks at the first context.
     notes : tuple of str  What a careful reader should know about the inputs.
+    layout : Layout or None   Of the ideal reading.
     """
 
     model: Model
@@ -36,6 +38,7 @@ class Serving:
     balance: Balance
     result: Result
     notes: tuple[str, ...] = ()
+    layout: Layout | None = None
 
     @property
     def context(self) -> float:

@@ -8,22 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline import catalog
-from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
 from ridgeline.grid import Axis, Column, Result, logspace
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
-from ridgeline.laws.memory import mean_decode_context_tokens, memory_needed_bytes
+from ridgeline.laws.memory import mean_decode_context_tokens
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.serving.readings import BlackboardReading, IdealReading, Reading
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.load import Load
 from ridgeline.specs.price import Price
-from ridgeline.steps import BOUNDS, Balance, Counts, Machine, balance, counts, decode_step
+from ridgeline.steps import chip_capacity_bytes, counts
+from ridgeline.steps.layouts import check_layout, default_layout
 from ridgeline.steps.machine import fewest_chips, machine
 
 if TYPE_CHECKING:
+    from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
+    from ridgeline.steps import Balance, Counts, Machine
 
 __all__ = ["serving"]
 
@@ -45,8 +49,10 @@ def serving(
     compute: Any = None,
     price: float | str | None = None,
     basis: str | None = None,
+    reading: str = "blackboard",
+    layout: Layout | None = None,
 ) -> Serving:
-    """Ask what a model's decode step takes and costs at least on a machine (blackboard reading).
+    """Ask what a model's decode step takes and costs at least on a machine.
 
     Parameters
     ----------
@@ -62,6 +68,9 @@ def serving(
     compute : str or None           Run every product in this format.
     price : float, str or None      USD for a chip-hour, instead of the catalogue's.
     basis : str or None             Which of the catalogue's prices: ``spot``, ``contract``…
+    reading : str                   ``blackboard``: the lecture's forms, all chips as one.
+                                    ``ideal``: all the work under a layout, at datasheet peaks.
+    layout : Layout or None         Of the ideal reading; None for a plain default.
 
     Returns
     -------
@@ -86,8 +95,11 @@ def serving(
     if weight_dtype is not None and compute is None:
         _check_native(tally, cluster)
     n_chips, grown = _n_chips(tally, cluster, float(contexts[0]), chips, is_chip)
+    if layout is not None and chips is None:
+        n_chips, grown = layout.replicas * layout.pp * layout.attn_dp * layout.tp, ""
     bound_machine = machine(cluster, n_chips, tally, compute)
-    landmarks = balance(tally, bound_machine, float(contexts[0]))
+    asked = _reading(reading, record, tally, bound_machine, layout, compute)
+    landmarks = asked.landmarks(float(contexts[0]))
     rent = _price(cluster, price, basis)
     batches = _batches(batch, landmarks)
     notes = [*bound_machine.notes, *([grown] if grown else []), *_caveats(record, cluster, rent)]
@@ -97,9 +109,42 @@ def serving(
         counts=tally,
         price=rent,
         balance=landmarks,
-        result=_grid(record, tally, bound_machine, rent, batches, contexts),
+        result=_grid(record, asked, bound_machine, rent, batches, contexts),
+        layout=getattr(asked, "layout", None),
         notes=tuple(notes),
     )
+
+
+def _reading(
+    name: str,
+    model: Model,
+    tally: Counts,
+    bound_machine: Machine,
+    layout: Layout | None,
+    compute: Any,
+) -> Reading:
+    if name == "blackboard":
+        if layout is not None:
+            raise SpecError(
+                "The blackboard sees all chips as one: a layout needs the ideal reading "
+                "(--reading ideal)."
+            )
+        return BlackboardReading(tally, bound_machine)
+    if name != "ideal":
+        known = ("blackboard", "ideal")
+        raise SpecError(
+            f"There is no reading {name!r}.{did_you_mean(name, known)} "
+            "There are blackboard and ideal."
+        )
+    if not model.blocks:
+        raise SpecError(
+            f"{model.id} is known by its counts alone: only the blackboard can read it. "
+            "Give its config.json for the ideal reading."
+        )
+    n_chips = bound_machine.n_chips
+    chosen = layout or default_layout(model, bound_machine.cluster, n_chips)
+    check_layout(model, chosen, n_chips)
+    return IdealReading(model, tally, bound_machine, chosen, compute)
 
 
 def _model(model: Model | str, weight_dtype: str | None, kv_dtype: str | None) -> Model:
@@ -210,7 +255,7 @@ def _caveats(model: Model, cluster: Cluster, price: Price | None) -> list[str]:
 
 def _grid(
     model: Model,
-    tally: Counts,
+    asked: Reading,
     bound_machine: Machine,
     price: Price | None,
     batches: np.ndarray,
@@ -219,8 +264,8 @@ def _grid(
     B, L = batches[None, :], contexts[:, None]
     shape = (len(contexts), len(batches))
     n_chips = bound_machine.n_chips
-    step = decode_step(tally, bound_machine, B, L)
-    memory = memory_needed_bytes(tally.weight_bytes, B, tally.cache_bytes(L))
+    step = asked.step(B, L)
+    memory = asked.memory_bytes_per_chip(B, L)
     tokens_per_s = throughput_tokens_per_s(B, step.time_s)
 
     def cost(time_s: Any) -> Any:
@@ -231,34 +276,41 @@ def _grid(
         "compute_s": (step.compute_s, "s", "compute"),
         "weight_fetch_s": (step.weight_fetch_s, "s", "weight fetch"),
         "kv_fetch_s": (step.kv_fetch_s, "s", "KV fetch"),
+        "network_s": (step.network_s, "s", "network"),
         "tokens_per_s_per_user": (1 / step.time_s, "tok/s", "tok/s per user"),
         "tokens_per_s_per_chip": (tokens_per_s / n_chips, "tok/s", "tok/s per chip"),
         "usd_per_mtok_output": (cost(step.time_s), "USD/Mtok", "$/Mtok output"),
         "usd_per_mtok_compute": (cost(step.compute_s), "USD/Mtok", "of that, compute alone"),
         "usd_per_mtok_weights": (cost(step.weight_fetch_s), "USD/Mtok", "weight fetch alone"),
         "usd_per_mtok_kv": (cost(step.kv_fetch_s), "USD/Mtok", "KV fetch alone"),
+        "usd_per_mtok_network": (cost(step.network_s), "USD/Mtok", "network alone"),
         "mfu": (mfu(step.compute_s, step.time_s), "1", "MFU, at most"),
-        "memory_bytes_per_chip": (memory / n_chips, "B", "memory per chip"),
+        "memory_bytes_per_chip": (memory, "B", "memory per chip"),
     }
     columns = {
         name: Column(np.broadcast_to(np.asarray(v, dtype=float), shape), unit, label)
         for name, (v, unit, label) in numbers.items()
     }
-    columns["bound"] = Column(np.broadcast_to(step.bound, shape), "", "bound by", BOUNDS)
-    capacity = bound_machine.capacity_bytes / n_chips
+    columns["bound"] = Column(np.broadcast_to(step.bound, shape), "", "bound by", asked.bounds)
+    capacity = chip_capacity_bytes(bound_machine.cluster.chip)
     reason = f"out of memory: more than the {capacity / 1e9:,.0f} GB a chip has"
     axes = (
         Axis("context", contexts, "tokens", "context"),
         Axis("batch", batches, "sequences", "batch"),
     )
-    over = np.broadcast_to(memory > bound_machine.capacity_bytes, shape).astype(int)
-    return Result(axes, columns, over, (reason,), _about(model, bound_machine, price))
+    over = np.broadcast_to(memory > capacity, shape).astype(int)
+    about = _about(model, bound_machine, price, asked)
+    return Result(axes, columns, over, (reason,), about)
 
 
-def _about(model: Model, bound_machine: Machine, price: Price | None) -> dict[str, Any]:
+def _about(
+    model: Model, bound_machine: Machine, price: Price | None, asked: Reading
+) -> dict[str, Any]:
     cluster = bound_machine.cluster
+    layout = getattr(asked, "layout", None)
     return {
-        "reading": "blackboard",
+        "reading": asked.name,
+        "layout": layout.model_dump() if layout else None,
         "model": model.id,
         "cluster": cluster.id,
         "chip": cluster.chip.id,

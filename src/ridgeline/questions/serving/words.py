@@ -9,8 +9,9 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.specs.layout import Layout
 
-__all__ = ["count", "price_words", "sentences", "usd"]
+__all__ = ["count", "layout_words", "price_words", "sentences", "usd"]
 
 
 def count(value: float) -> str:
@@ -53,9 +54,29 @@ def sentences(answer: Serving) -> list[str]:
     return [*said, cost] if cost else said
 
 
+def layout_words(layout: Layout) -> str:
+    """The degrees that are not one.
+
+    Examples
+    --------
+    >>> from ridgeline.specs import Layout
+    >>> layout_words(Layout(tp=4, attn_dp=2, ep=8))
+    'attention DP 2, TP 4, EP 8'
+    """
+    names = {"replicas": "replicas", "pp": "PP", "attn_dp": "attention DP", "tp": "TP", "ep": "EP"}
+    shown = [f"{n} {getattr(layout, f)}" for f, n in names.items() if getattr(layout, f) > 1]
+    return ", ".join(shown) or "one chip a replica"
+
+
 def _floor(answer: Serving) -> str:
     floor = answer.balance.latency_floor_s
     size = format_quantity(answer.counts.weight_bytes, "B")
+    if answer.layout is not None:
+        return (
+            f"{answer.name}, {layout_words(answer.layout)}: a decode step takes at least "
+            f"{format_quantity(floor, 's')} for a single sequence, at datasheet peaks with perfect "
+            f"overlap (at most {1 / floor:,.0f} tok/s per user)."
+        )
     return (
         f"{answer.name}: a decode step takes at least {format_quantity(floor, 's')}, however small "
         f"the batch, to read {size} of weights once "
@@ -69,6 +90,11 @@ def _balance(answer: Serving) -> str:
     where = "memory binds whatever the context"
     if math.isfinite(b.context):
         where = f"beyond {count(b.context)} tokens memory binds whatever the batch"
+    if answer.layout is not None:
+        catches = "at no batch does compute bind"
+        if math.isfinite(b.batch):
+            catches = f"compute binds from a batch of about {count(b.batch)}"
+        return f"{at} {catches}; {count(b.largest_batch)} sequences fit."
     if not math.isfinite(b.batch):
         return (
             f"{at} every sequence brings more reading than computing, so no batch balances the two "

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ridgeline.laws.roofline import hardware_ratio, sparsity
-from ridgeline.questions.serving.words import count, price_words, usd
+from ridgeline.questions.serving.words import count, layout_words, price_words, usd
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -33,15 +33,19 @@ def explain(answer: Serving, batch: float | None = None) -> str:
         batch = max(1.0, min(answer.balance.batch, answer.balance.largest_batch))
         batch = batch if math.isfinite(batch) else float(answer.result["batch"][-1])
     row = answer.at(batch)
+    if answer.layout is not None:
+        step, landmarks = _ideal_step(answer, row), _ideal_landmarks(answer)
+    else:
+        step, landmarks = _step(answer, row), _landmarks(answer)
     return "\n".join(
         [
             *_model(answer),
             "",
             *_machine(answer),
             "",
-            *_step(answer, row),
+            *step,
             "",
-            *_landmarks(answer),
+            *landmarks,
             *_cost(answer, row),
         ]
     )
@@ -116,6 +120,32 @@ def _step(answer: Serving, row: dict[str, float]) -> list[str]:
     ]
 
 
+def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
+    assert answer.layout is not None
+    t = {k: format_quantity(v, "s") for k, v in row.items() if k.endswith("_s") and v is not None}
+    return [
+        f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
+        "  what the fullest chip is asked for, each at its datasheet peak:",
+        f"  products and attention           {t['compute_s']}",
+        f"  weights of the experts hit       {t['weight_fetch_s']}",
+        f"  KV read and written              {t['kv_fetch_s']}",
+        f"  exchanges with other chips       {t['network_s']}",
+        f"  t >= max(compute, weights + KV, network) = {t['time_s']}   bound by {row['bound']}",
+        f"  MFU <= compute / t               {row['mfu']:.1%}",
+    ]
+
+
+def _ideal_landmarks(answer: Serving) -> list[str]:
+    b = answer.balance
+    binds = count(b.batch) if math.isfinite(b.batch) else "no batch"
+    return [
+        "Landmarks",
+        f"  a single sequence                {format_quantity(b.latency_floor_s, 's')}",
+        f"  compute binds from               {binds}",
+        f"  sequences that fit               {_finite(b.largest_batch)}",
+    ]
+
+
 def _products(answer: Serving, row: dict[str, float]) -> str:
     """``B N_a / C``, a term for each format where the weights have several."""
     active: dict[str, float] = {}
@@ -148,7 +178,8 @@ def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
         return []
     parts = [
         f"{name} {usd(row[f'usd_per_mtok_{name.lower()}'])}"
-        for name in ("compute", "weights", "KV")
+        for name in ("compute", "weights", "KV", "network")
+        if row[f"usd_per_mtok_{name.lower()}"] > 0
     ]
     return [
         "",

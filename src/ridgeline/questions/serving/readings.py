@@ -1,0 +1,136 @@
+"""The readings of a decode step that a serving question can be asked in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from ridgeline.grid import logspace
+from ridgeline.laws.memory import largest_batch, memory_needed_bytes
+from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
+from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
+from ridgeline.steps.ideal import combine_ideal, resources
+from ridgeline.steps.memory import memory_per_chip
+from ridgeline.steps.tokens import decode
+from ridgeline.steps.work import work
+
+if TYPE_CHECKING:
+    from ridgeline.specs.chip import ComputeDtype
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+    from ridgeline.steps import Balance, Counts, Machine
+
+__all__ = ["BlackboardReading", "IdealReading", "Reading", "Times"]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A step and its parts over batch and context; `bound` is a code into the reading's bounds."""
+
+    time_s: Any
+    compute_s: Any
+    weight_fetch_s: Any
+    kv_fetch_s: Any
+    network_s: Any
+    bound: Any
+
+
+class Reading(Protocol):
+    """How a step is timed."""
+
+    @property
+    def name(self) -> str:
+        """What the reading is called."""
+        ...
+
+    @property
+    def bounds(self) -> tuple[str, ...]:
+        """What can bind a step, by code."""
+        ...
+
+    def step(self, batch: Any, context: Any) -> Times:
+        """Time a decode step."""
+        ...
+
+    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+        """Count what the fullest chip holds."""
+        ...
+
+    def landmarks(self, context: float) -> Balance:
+        """Find where the regimes meet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BlackboardReading:
+    """The lecture's forms: all chips as one, ``max(compute, weights + KV)``."""
+
+    counts: Counts
+    machine: Machine
+    name: str = "blackboard"
+    bounds: tuple[str, ...] = BOUNDS
+
+    def step(self, batch: Any, context: Any) -> Times:
+        """Time a decode step: see `ridgeline.steps.decode_step`."""
+        s = decode_step(self.counts, self.machine, batch, context)
+        return Times(s.time_s, s.compute_s, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound)
+
+    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+        """Weights and caches, spread evenly."""
+        kept = self.counts.cache_bytes(context)
+        needed = memory_needed_bytes(self.counts.weight_bytes, batch, kept)
+        return needed / self.machine.n_chips
+
+    def landmarks(self, context: float) -> Balance:
+        """In closed form: see `ridgeline.steps.balance`."""
+        return balance(self.counts, self.machine, context)
+
+
+@dataclass(frozen=True, slots=True)
+class IdealReading:
+    """All of the step's work under a layout, at datasheet peaks, overlapping perfectly."""
+
+    model: Model
+    counts: Counts
+    machine: Machine
+    layout: Layout
+    compute: ComputeDtype | None = None
+    name: str = "ideal"
+    bounds: tuple[str, ...] = IDEAL_BOUNDS
+
+    def step(self, batch: Any, context: Any) -> Times:
+        """Time a decode step: the work of the fullest chip, its busiest resource."""
+        groups = [decode(batch / self.layout.replicas, context)]
+        domain = self.machine.cluster.domain_size
+        pieces = work(self.model, self.layout, groups, domain_size=domain)
+        step = combine_ideal(resources(pieces, self.machine.cluster, self.compute))
+        r = step.resources
+        network = np.maximum(r.scale_up_s, r.scale_out_s)
+        return Times(step.time_s, r.compute_s, r.weights_s, r.kv_s, network, step.bound)
+
+    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+        """Weights and caches of the fullest chip, replicas of them included."""
+        held = memory_per_chip(self.model, self.layout, context)
+        per_replica = batch / self.layout.replicas
+        return memory_needed_bytes(held.weights_bytes, per_replica, held.cache_bytes_per_sequence)
+
+    def landmarks(self, context: float) -> Balance:
+        """By looking: the first batch of a fine row at which compute binds."""
+        b = balance(self.counts, self.machine, context)
+        held = memory_per_chip(self.model, self.layout, context)
+        capacity = chip_capacity_bytes(self.machine.cluster.chip)
+        fits = largest_batch(capacity, held.weights_bytes, held.cache_bytes_per_sequence)
+        return replace(
+            b,
+            latency_floor_s=float(self.step(1.0, context).time_s),
+            batch=self._compute_bound_from(context),
+            batch_without_kv=self._compute_bound_from(1.0),
+            largest_batch=float(fits) * self.layout.replicas,
+        )
+
+    def _compute_bound_from(self, context: float) -> float:
+        row = logspace(1, 2**24, per_octave=32)
+        hits = np.flatnonzero(self.step(row, context).bound == 0)
+        return float(row[hits[0]]) if hits.size else float("inf")

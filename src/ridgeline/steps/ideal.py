@@ -1,0 +1,135 @@
+"""The ideal reading: the work at datasheet peaks with perfect overlap. A true lower bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.catalog import dtype as dtype_of
+from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws.collectives import all_reduce_wire_bytes_in_switch, shard_wire_bytes
+from ridgeline.steps.machine import compute_dtype
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.specs.chip import ComputeDtype
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.steps.work import Send, Work
+
+__all__ = ["BOUNDS", "IdealStep", "Resources", "combine_ideal", "resources", "wire_bytes"]
+
+#: what can bind an ideal step, in the order of the codes in `IdealStep.bound`
+BOUNDS = ("compute", "weights", "KV", "network")
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one chip's step asks of each resource, at its peak. Resources add over pieces. [s]"""
+
+    compute_s: Any
+    weights_s: Any
+    kv_s: Any
+    scale_up_s: Any
+    scale_out_s: Any
+
+
+@dataclass(frozen=True, slots=True)
+class IdealStep:
+    """One step in the ideal reading; `bound` is a code into `BOUNDS`. [s]"""
+
+    time_s: Any
+    bound: Any
+    resources: Resources
+
+
+def resources(
+    pieces: Sequence[Work], cluster: Cluster, compute: ComputeDtype | None = None
+) -> Resources:
+    """Add up what the pieces of a step ask of one chip's resources.
+
+    Parameters
+    ----------
+    pieces : sequence of Work
+    cluster : Cluster
+    compute : str or None   Run every product in this arithmetic instead of its format's own.
+
+    Raises
+    ------
+    InfeasibleError   The chip cannot multiply a format.
+
+    Notes
+    -----
+    Activations are left out: they may stay on the chip. An all-reduce may be added up in the
+    switch; across domains its members share what has to leave.
+    """
+    chip = cluster.chip
+    compute_s: Any = 0
+    for piece in pieces:
+        if piece.dtype:
+            peak = chip.peak[compute or compute_dtype(dtype_of(piece.dtype), chip)]
+            compute_s = compute_s + piece.repeat * piece.flops / peak
+    bandwidth = chip.memory.bandwidth
+    weights = sum(p.repeat * p.weight_bytes for p in pieces) / bandwidth
+    kv = sum(p.repeat * p.kv_bytes for p in pieces) / bandwidth
+    inside: Any = 0
+    outside: Any = 0
+    for piece in pieces:
+        if piece.send is not None:
+            within, across = wire_bytes(piece.send, cluster.domain_size)
+            inside = inside + piece.repeat * within
+            outside = outside + piece.repeat * across
+    return Resources(
+        compute_s,
+        weights,
+        kv,
+        _over(inside, cluster.link),
+        _over(outside, cluster.scale_out),
+    )
+
+
+def wire_bytes(send: Send, domain_size: Any) -> tuple[Any, Any]:
+    """Bytes one chip sends over the scale-up fabric and over scale-out, at the least."""
+    if send.collective == "all_reduce":
+        wire = all_reduce_wire_bytes_in_switch(send.payload_bytes, send.group)
+        return wire * (send.group > 1), _leaving(send, wire, domain_size)
+    if send.collective == "all_gather":
+        wire = shard_wire_bytes(send.payload_bytes, send.group)
+        return wire, _leaving(send, wire, domain_size)
+    sent = send.payload_bytes * (send.group > 1)
+    return sent * (1 - send.share_across), sent * send.share_across
+
+
+def _leaving(send: Send, wire: Any, domain_size: Any) -> Any:
+    """A collective's bytes cross once for a whole domain, whose members share them."""
+    return wire * send.share_across / minimum(send.group, domain_size)
+
+
+def _over(bytes_sent: Any, rate: float | None) -> Any:
+    """Seconds on a link; without the link, forever as soon as anything is sent."""
+    if rate is not None:
+        return bytes_sent / rate
+    return np.where(np.asarray(bytes_sent) > 0, np.inf, 0.0)
+
+
+def combine_ideal(used: Resources) -> IdealStep:
+    """Overlap all resources perfectly: the step takes what the busiest one takes.
+
+    Parameters
+    ----------
+    used : Resources
+
+    Returns
+    -------
+    IdealStep
+    """
+    memory = used.weights_s + used.kv_s
+    network = maximum(used.scale_up_s, used.scale_out_s)
+    time = maximum(maximum(used.compute_s, memory), network)
+    read = np.where(np.asarray(used.kv_s > used.weights_s), 2, 1)
+    bound = np.where(
+        np.asarray(used.compute_s >= time), 0, np.where(np.asarray(memory >= time), read, 3)
+    )
+    return IdealStep(time, bound, used)
