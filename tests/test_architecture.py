@@ -24,7 +24,18 @@ MAY_IMPORT = {
     "questions": {"laws", "specs", "catalog", "grid", "steps", "charts"},
     "charts": {"grid"},
     "mixing": {"laws", "grid", "charts"},
-    "cli": {"specs", "readers", "catalog", "grid", "steps", "questions", "charts", "mixing"},
+    "fidelity": {"laws", "specs", "catalog", "grid"},
+    "cli": {
+        "specs",
+        "readers",
+        "catalog",
+        "grid",
+        "steps",
+        "questions",
+        "charts",
+        "mixing",
+        "fidelity",
+    },
 }
 EVERYBODY = {"errors", "units", "files", "__version__"}
 

@@ -16,6 +16,8 @@ CASES = {
     "one context": {"context": 1024},
     "several contexts": {"context": [1024, 8192, 131_072]},
     "one batch": {"context": 1024, "batch": 64},
+    "calibrated": {"context": 1024, "reading": "calibrated"},
+    "calibrated contexts": {"context": [1024, 8192], "reading": "calibrated"},
     "nothing fits": {"context": 1e6, "chips": 8, "batch": [64, 4096]},
 }
 

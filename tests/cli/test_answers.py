@@ -33,6 +33,8 @@ def run(capsys: pytest.CaptureFixture[str]):
     [
         (*V3, "--explain"),
         (*V3, "--reading", "ideal", "--explain", "--batch", "1:65536"),
+        ("serving", "Llama-3.1-8B-Instruct", "--on", "h100-sxm", "--reading", "calibrated",
+         "--batch", "1,7,50", "--explain"),
         (*V3, "--context", "1024", "--batch", "64,4096"),
         ("serving", "Llama-3.1-70B-Instruct", "--on", "h100-sxm,mi300x,rtx-4090", "--isl", "4096",
          "--osl", "1024"),

@@ -141,5 +141,5 @@ def test_readings_that_cannot_be_asked() -> None:
         rl.serving(rl.Model.from_counts("8B"), "h100-sxm", reading="ideal")
     with pytest.raises(SpecError, match="Did you mean 'ideal'"):
         rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="ideel")
-    with pytest.raises(SpecError, match="needs the ideal reading"):
+    with pytest.raises(SpecError, match="needs the ideal or the calibrated"):
         rl.serving("Qwen/Qwen3-8B", "h100-sxm", layout=Layout(tp=2))

@@ -145,10 +145,10 @@ def test_kv_heads_are_replicated_below_tp() -> None:
 def test_experts_that_do_not_divide_fill_some_chips_more() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
     pieces = work(model, Layout(attn_dp=72, ep=72), [decode(72_000, 1)], domain_size=72)
-    up = next(w for w in pieces if w.name == "up" and w.part == "experts")
+    up = next(w for w in pieces if w.name == "gate+up" and w.part == "experts")
     assert up.count == pytest.approx(4)
     even = work(model, Layout(attn_dp=64, ep=64), [decode(64_000, 1)], domain_size=72)
-    assert next(w for w in even if w.name == "up" and w.part == "experts").count == up.count
+    assert next(w for w in even if w.name == "gate+up" and w.part == "experts").count == up.count
 
 
 def test_expert_traffic_leaves_the_domain_by_its_share() -> None:

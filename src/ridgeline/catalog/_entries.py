@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +12,24 @@ from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.constants import ChipConstants, FabricConstants
+from ridgeline.specs.engine import Engine
 from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
 
-__all__ = ["chip", "cluster", "cluster_or_chip", "entry_ids", "model", "node_of", "sources"]
+__all__ = [
+    "chip",
+    "cluster",
+    "cluster_or_chip",
+    "constants",
+    "engine",
+    "entry_ids",
+    "fabric_constants",
+    "family_of",
+    "model",
+    "node_of",
+    "sources",
+]
 
 R = TypeVar("R", bound=Record)
 
@@ -157,6 +172,83 @@ def _by_last_part(name: str) -> Path | None:
     wanted = name.casefold()
     hits = [p for k, p in index("models").items() if k.rpartition("--")[2] == wanted]
     return hits[0] if len(hits) == 1 else None
+
+
+def family_of(found: Chip) -> str:
+    """Chips whose constants stand for one another: a vendor's, by kind of memory.
+
+    Examples
+    --------
+    >>> family_of(chip("h20")), family_of(chip("rtx-4090")), family_of(chip("mi300x"))
+    ('nvidia-hbm', 'nvidia-gddr', 'amd-hbm')
+    """
+    letters = "".join(takewhile(str.isalpha, found.memory.technology))
+    return f"{found.vendor}-{letters}".casefold()
+
+
+def constants(found: Chip) -> ChipConstants:
+    """Constants of the calibrated laws for a chip: its own, else its family's, else all there are.
+
+    Looked up for each component and format by itself; ``level`` of each group says which it is,
+    and the wider ones have wider sigmas.
+
+    Parameters
+    ----------
+    found : Chip
+
+    Raises
+    ------
+    SpecError   A file of constants that does not hold.
+    """
+    family = family_of(found)
+    records = _constants_of("constants", ChipConstants, ("all", family, found.id))
+    parts = {
+        part: {k: v for record in records for k, v in getattr(record, part).items()}
+        for part in ("product", "decode", "prefill")
+    }
+    return ChipConstants(id=found.id, family=family, **parts)
+
+
+def fabric_constants(found: Cluster) -> FabricConstants:
+    """Constants of exchanges on a cluster's fabric: its generation's, its kind's, or all there are.
+
+    Parameters
+    ----------
+    found : Cluster
+
+    Raises
+    ------
+    SpecError   A file of constants that does not hold.
+    """
+    known = [_load(FabricConstants, p) for p in index("constants/fabrics").values()]
+    fits = [
+        f
+        for f in known
+        if f.generation
+        and f.kind == found.fabric
+        and found.fabric_name.startswith(f.generation)
+        and f.min_domain <= found.domain_size <= f.max_domain
+    ]
+    # The longest name that fits says most.
+    own = max(fits, key=lambda f: len(f.generation), default=None)
+    names = ("all", found.fabric, *([own.id] if own else []))
+    records = _constants_of("constants/fabrics", FabricConstants, names)
+    parts = {
+        part: {k: v for record in records for k, v in getattr(record, part).items()}
+        for part in ("collective", "exchange")
+    }
+    return records[-1].model_copy(update=parts)
+
+
+def _constants_of(kind: str, cls: type[R], names: tuple[str, ...]) -> list[R]:
+    """Records of those names that exist, widest first."""
+    paths = (index(kind).get(name) for name in names)
+    return [_load(cls, path) for path in paths if path is not None]
+
+
+def engine() -> Engine:
+    """Return what a good engine of today adds to a step."""
+    return _load(Engine, BUILT_IN / "engine.toml")
 
 
 @cache

@@ -23,7 +23,7 @@ _FITS, _FITS_NOT = "fits", "does not fit"
 #: picture -> (axis title, total column, factor to the axis's unit, column of each part)
 _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
     "latency": (
-        "time of a decode step, at least (ms)",
+        "time of a decode step{least} (ms)",
         "time_s",
         1e3,
         {
@@ -31,10 +31,11 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
             "weights": "weight_fetch_s",
             "KV": "kv_fetch_s",
             "network": "network_s",
+            "floor": "floor_s",
         },
     ),
     "cost": (
-        "cost of output, at least ($ per million tokens)",
+        "cost of output{least} ($ per million tokens)",
         "usd_per_mtok_output",
         1.0,
         {
@@ -80,6 +81,15 @@ def serving_chart(result: Result, landmarks: dict[str, float], title: str, name:
     return Chart({"title": _title(result, title), **_panel(result, landmarks, name)})
 
 
+def _is_calibrated(result: Result) -> bool:
+    return result.about["reading"] == "calibrated"
+
+
+def _axis_title(result: Result, name: str) -> str:
+    least = "" if _is_calibrated(result) else ", at least"
+    return _PICTURES[name][0].format(least=least)
+
+
 def _has_numbers(result: Result, name: str) -> bool:
     return bool(np.isfinite(result[_PICTURES[name][1]]).any())
 
@@ -91,20 +101,23 @@ def _title(result: Result, title: str) -> dict[str, Any]:
     if price:
         dated = f", {price['date']}" if price.get("date") else ""
         rent = f", ${price['usd_per_chip_hour']:,.2f} per chip-hour ({price['basis']}{dated})"
-    subtitle = f"{result.about['reading']} lower bound, context {' / '.join(contexts)} tokens{rent}"
+    reading = result.about["reading"]
+    kind = "calibrated, 80 % interval" if _is_calibrated(result) else f"{reading} lower bound"
+    subtitle = f"{kind}, context {' / '.join(contexts)} tokens{rent}"
     return {"text": title, "subtitle": subtitle}
 
 
 def _panel(result: Result, landmarks: dict[str, float], name: str) -> dict[str, Any]:
-    lines = _lines(result, name)
+    lines, title = _lines(result, name), _axis_title(result, name)
     limits = _limits(lines)
     if len(result["context"]) > 1:
-        layers = _context_layers(result, name, lines, limits)
+        layers = _context_layers(result, title, lines, limits)
         return {"width": _WIDTH, "height": _HEIGHT, "layer": layers}
     last = float(result["batch"][-1])
     layers = [
         *_beyond_memory(result),
-        *_part_layers(name, lines, limits),
+        *_band(result, name, title, limits),
+        *_part_layers(title, lines, limits),
         *_landmark_layers({k: v for k, v in landmarks.items() if v <= last}),
         *_strip(result, _HEIGHT),
     ]
@@ -121,6 +134,8 @@ def _lines(result: Result, name: str) -> list[dict[str, Any]]:
     _, total, factor, parts = _PICTURES[name]
     batches, contexts = result["batch"], result["context"]
     wanted = {"total": total} | (parts if len(contexts) == 1 else {})
+    if _is_calibrated(result) and name == "cost":
+        wanted = {"total": total}
     return [
         {
             "batch": float(b),
@@ -151,27 +166,53 @@ def _x() -> dict[str, Any]:
     }
 
 
-def _y(name: str, limits: tuple[float, float]) -> dict[str, Any]:
+def _y(title: str, limits: tuple[float, float]) -> dict[str, Any]:
     return {
         "field": "value",
         "type": "quantitative",
         "scale": {"type": "log", "domain": list(limits), "nice": False},
-        "axis": {"title": _PICTURES[name][0], "format": "~r", "values": _ticks(*limits)},
+        "axis": {"title": title, "format": "~r", "values": _ticks(*limits)},
     }
 
 
-def _tooltip(name: str) -> list[dict[str, Any]]:
+def _tooltip(title: str) -> list[dict[str, Any]]:
     return [
         {"field": "part", "title": "part"},
         {"field": "context", "title": "context (tokens)"},
         {"field": "batch", "format": ",", "type": "quantitative"},
-        {"field": "value", "format": ".3g", "type": "quantitative", "title": _PICTURES[name][0]},
+        {"field": "value", "format": ".3g", "type": "quantitative", "title": title},
         {"field": "fits", "title": "memory"},
     ]
 
 
+def _band(
+    result: Result, name: str, title: str, limits: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """The 80 % interval around the total, where the reading has one."""
+    if "time_low_s" not in result.columns:
+        return []
+    _, total, factor, _ = _PICTURES[name]
+    scale = result[total][0] / result["time_s"][0] * factor
+    low, high = result["time_low_s"][0] * scale, result["time_high_s"][0] * scale
+    values = [
+        {"batch": float(b), "low": float(lo), "high": float(hi)}
+        for b, lo, hi in zip(result["batch"], low, high, strict=True)
+    ]
+    return [
+        {
+            "data": {"values": values},
+            "mark": {"type": "area", "color": "#888888", "opacity": 0.3, "clip": True},
+            "encoding": {
+                "x": _x(),
+                "y": {**_y(title, limits), "field": "low"},
+                "y2": {"field": "high"},
+            },
+        }
+    ]
+
+
 def _part_layers(
-    name: str, lines: list[dict[str, Any]], limits: tuple[float, float]
+    title: str, lines: list[dict[str, Any]], limits: tuple[float, float]
 ) -> list[dict[str, Any]]:
     """One context: the parts dashed, the whole bold."""
     colour = {
@@ -180,7 +221,7 @@ def _part_layers(
         "scale": {"domain": PARTS, "range": "category"},
         "legend": {"title": None, "values": [p for p in PARTS if p in {r["part"] for r in lines}]},
     }
-    encoding = {"x": _x(), "y": _y(name, limits), "color": colour, "tooltip": _tooltip(name)}
+    encoding = {"x": _x(), "y": _y(title, limits), "color": colour, "tooltip": _tooltip(title)}
     styles = ({"strokeWidth": 2, "strokeDash": [7, 4]}, {"strokeWidth": 4})
     groups = (
         [r for r in lines if r["part"] != "total"],
@@ -197,7 +238,7 @@ def _part_layers(
 
 
 def _context_layers(
-    result: Result, name: str, lines: list[dict[str, Any]], limits: tuple[float, float]
+    result: Result, title: str, lines: list[dict[str, Any]], limits: tuple[float, float]
 ) -> list[dict[str, Any]]:
     """Several contexts: a line each, dotted where it no longer fits, a dot where compute binds."""
     colour = {
@@ -213,7 +254,7 @@ def _context_layers(
         "scale": {"domain": [_FITS, _FITS_NOT], "range": [[1, 0], [2, 5]]},
         "legend": {"title": "memory"},
     }
-    encoding = {"x": _x(), "y": _y(name, limits), "color": colour, "tooltip": _tooltip(name)}
+    encoding = {"x": _x(), "y": _y(title, limits), "color": colour, "tooltip": _tooltip(title)}
     line = {
         "data": {"values": lines},
         "mark": {"type": "line", "strokeWidth": 3},

@@ -27,6 +27,9 @@ app = App(
 app.command("ridgeline.cli.serving:serving", name="serving")
 app.command("ridgeline.cli.models:models", name="models")
 app.command("ridgeline.cli.chips:chips", name="chips")
+app.command("ridgeline.cli.components:components", name="components")
+app.command("ridgeline.cli.reversible:reversible", name="reversible")
+app.command("ridgeline.cli.ciphers:ciphers", name="ciphers")
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -61,10 +61,10 @@ def serving(
 ) -> None:
     """What a decode step takes at least, what binds it, and what a token costs.
 
-    Two readings, both lower bounds. The blackboard: all weights are read once a step, each
-    sequence's cache once, and computing overlaps with reading, on all chips as one. The ideal:
-    all of the step's work under a layout (experts hit, attention, exchanges), at datasheet peaks.
-    Real steps take longer.
+    Three readings. The blackboard, a lower bound: all weights are read once a step, each
+    sequence's cache once, and computing overlaps with reading, on all chips as one. The ideal, a
+    lower bound: all of the step's work under a layout (experts hit, attention, exchanges), at
+    datasheet peaks. The calibrated: the same work at what good engines reach, with an interval.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def serving(
     basis
         Which of the catalogue's prices: on-demand, spot, contract, rental-3yr, own-tco-neocloud…
     reading
-        blackboard or ideal.
+        blackboard, ideal or calibrated.
     tp
-        Tensor parallel degree (ideal reading; a plain default where no degree is given).
+        Tensor parallel degree (not for the blackboard; a plain default where no degree is given).
     pp
         Pipeline stages.
     ep
@@ -235,25 +235,7 @@ def _show(answer: Serving, explain: bool) -> None:
     print_text("\n".join(answer.sentences()))
     if explain:
         print_text("\n" + answer.explain())
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "batch": ("batch", count),
-        "time_s": ("step ≥", lambda v: format_quantity(v, "s")),
-        "compute_s": ("compute", lambda v: format_quantity(v, "s")),
-        "weight_fetch_s": ("weights", lambda v: format_quantity(v, "s")),
-        "kv_fetch_s": ("KV", lambda v: format_quantity(v, "s")),
-        "network_s": ("network", lambda v: format_quantity(v, "s")),
-        "bound": ("bound by", str),
-        "tokens_per_s_per_user": ("tok/s/user ≤", lambda v: f"{v:,.0f}"),
-        "tokens_per_s_per_chip": ("tok/s/chip ≤", lambda v: f"{v:,.0f}"),
-        "usd_per_mtok_output": ("$/Mtok out ≥", usd),
-        "mfu": ("MFU ≤", lambda v: f"{v:.0%}"),
-        "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
-        "infeasible": ("", lambda v: "does not fit" if v else ""),
-    }
-    if answer.price is None:
-        del columns["usd_per_mtok_output"]
-    if not answer.result["network_s"].any():
-        del columns["network_s"]
+    columns = _columns(answer)
     contexts = answer.result["context"]
     for i, context in enumerate(contexts):
         rows = [answer.result.row((i, j)) for j in _telling(answer)]
@@ -261,6 +243,41 @@ def _show(answer: Serving, explain: bool) -> None:
         as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]))
     for note in answer.notes:
         print_text(f"Note: {note}")
+
+
+def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
+    """Columns of the table; bounds say on which side the truth lies."""
+    least, most = (" ≥", " ≤") if answer.reading != "calibrated" else ("", "")
+
+    def seconds(value: Any) -> str:
+        return format_quantity(value, "s")
+
+    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "batch": ("batch", count),
+        "time_s": (f"step{least}", seconds),
+        "time_low_s": ("80 % from", seconds),
+        "time_high_s": ("to", seconds),
+        "compute_s": ("compute", seconds),
+        "weight_fetch_s": ("weights", seconds),
+        "kv_fetch_s": ("KV", seconds),
+        "network_s": ("network", seconds),
+        "floor_s": ("floor", seconds),
+        "bound": ("bound by", str),
+        "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
+        "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
+        "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
+        "mfu": (f"MFU{most}", lambda v: f"{v:.0%}"),
+        "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
+        "infeasible": ("", lambda v: "does not fit" if v else ""),
+    }
+    known = answer.result.columns
+    unused = {"usd_per_mtok_output"} if answer.price is None else set()
+    unused |= {n for n in ("network_s", "floor_s") if not answer.result[n].any()}
+    return {
+        n: c
+        for n, c in columns.items()
+        if n not in unused and (n in known or n in ("batch", "infeasible"))
+    }
 
 
 def _telling(answer: Serving) -> list[int]:

@@ -57,23 +57,26 @@ def load(source: object) -> Source:
 
 def _config_path(path: Path) -> Path:
     try:
-        if path.is_dir():
-            inner = path / _CONFIG
-            if inner.is_file():
-                return inner
-            held = sorted(p.name for p in path.glob("*.json"))[:3]
-            hint = f" It holds {', '.join(held)}: name one of these." if held else ""
-            raise ConfigError(f"{path} is a folder without a {_CONFIG}.{hint}")
-        if not path.exists():
-            raise ConfigError(
-                f"{path}: there is no such file. Give the path of a model's {_CONFIG}, or of the "
-                "folder that holds it."
-            )
-    except ConfigError:
-        raise
+        is_folder, exists = path.is_dir(), path.exists()
     except (OSError, ValueError) as error:  # a name too long, a NUL byte
         raise ConfigError(f"{str(path)!r} is not a path that can be read: {error}.") from None
+    if is_folder:
+        return _config_in(path)
+    if not exists:
+        raise ConfigError(
+            f"{path}: there is no such file. Give the path of a model's {_CONFIG}, or of the "
+            "folder that holds it."
+        )
     return path
+
+
+def _config_in(folder: Path) -> Path:
+    inner = folder / _CONFIG
+    if inner.is_file():
+        return inner
+    held = sorted(p.name for p in folder.glob("*.json"))[:3]
+    hint = f" It holds {', '.join(held)}: name one of these." if held else ""
+    raise ConfigError(f"{folder} is a folder without a {_CONFIG}.{hint}")
 
 
 def _object(path: Path) -> dict[str, Any]:

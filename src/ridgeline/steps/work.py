@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.experts import destinations, experts_hit, experts_per_chip
@@ -43,6 +45,8 @@ __all__ = ["Send", "Work", "cut", "work"]
 
 _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
+#: recurrent states are kept wide and multiplied in chunks like any other product
+_STATE_ARITHMETIC = "bf16"
 #: reads and writes of the hidden state around a sublayer: residual in and out, norm in and out
 _TOUCHES_PER_SUBLAYER = 4
 
@@ -76,7 +80,9 @@ class Work(NamedTuple):
     part : str            The part of the weights, or what the piece belongs to.
     repeat : array        Layers (or times) that have it. [1]
     dtype : str           Storage format of its weights or cache; empty where it has none.
-    m, n, k, count : array   Of a product: tokens, outputs, inputs, matrices. [1]
+    m, n, k, count : array
+        Of a product: tokens, outputs, inputs, matrices. Of attention: queries, what is spread over
+        the chip (sequences x KV heads), mean keys a query sees. [1]
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
     """
@@ -249,9 +255,33 @@ def _gemm(
 
 def _products(step: _Step, block: Block, products: tuple[Product, ...]) -> Iterator[Work]:
     n_kv = getattr(block.mixer, "n_kv_heads", 1)
+    for run in fused(products):
+        shapes = [cut(product, step.layout.tp, n_kv) for product in run]
+        k, _, count = shapes[0]
+        width = sum(n for _, n, _ in shapes)
+        yield _gemm(step, _named(run), block, m=step.tokens, k=k, n=width, count=count)
+
+
+def fused(products: tuple[Product, ...]) -> Iterator[list[Product]]:
+    """Neighbours that multiply the same input run as one product: q, k and v; gate and up."""
+    run: list[Product] = []
     for product in products:
-        k, n, count = cut(product, step.layout.tp, n_kv)
-        yield _gemm(step, product, block, m=step.tokens, k=k, n=n, count=count)
+        if run and not (_same_input(run[-1], product)):
+            yield run
+            run = []
+        run.append(product)
+    if run:
+        yield run
+
+
+def _same_input(a: Product, b: Product) -> bool:
+    cut_by_input = {"k", "count"}
+    alike = a.part == b.part and a.split not in cut_by_input and b.split not in cut_by_input
+    return alike and (a.k is b.k or (np.ndim(a.k) == np.ndim(b.k) == 0 and a.k == b.k))
+
+
+def _named(run: list[Product]) -> Product:
+    return run[0]._replace(name="+".join(product.name for product in run))
 
 
 def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
@@ -270,7 +300,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
             "attention",
             "recurrent",
             block.repeat,
-            step.model.state_dtype,
+            _STATE_ARITHMETIC,
             flops=2 * layer.state_macs * n * group.new / tp,
             kv_bytes=2 * layer.state_elements * state_bytes * n / tp,
         )
@@ -291,6 +321,9 @@ def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: A
         "attention",
         block.repeat,
         dtype,
+        m=n * group.new,
+        n=n * n_kv_heads * held if stream.split == "kv" else n,
+        k=seen,
         flops=2 * stream.macs * heads * seen * n * group.new,
         kv_bytes=(read + written) * stream.elements * held * element * n,
     )
@@ -319,12 +352,13 @@ def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
     held = experts_per_chip(moe.n_experts, ep)
     here = hit * held / moe.n_experts
     per_expert = step.tokens_all * moe.n_experts_active / hit
-    for product in layer.products:
-        if product.part == "experts":
-            k, n, _ = cut(product, slices, 1)
-            yield _gemm(step, product, block, m=per_expert, k=k, n=n, count=here)
-        else:
-            yield from _products(step, block, (product,))
+    routed = tuple(p for p in layer.products if p.part == "experts")
+    for run in fused(routed):
+        k = cut(run[0], slices, 1)[0]
+        width = sum(cut(product, slices, 1)[1] for product in run)
+        yield _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
+    rest = tuple(p for p in layer.products if p.part != "experts")
+    yield from _products(step, block, rest)
     yield from _expert_exchanges(step, block, moe)
 
 

@@ -41,6 +41,11 @@ class Serving:
     layout: Layout | None = None
 
     @property
+    def reading(self) -> str:
+        """``blackboard``, ``ideal`` or ``calibrated``."""
+        return self.result.about["reading"]
+
+    @property
     def context(self) -> float:
         """The first context asked for: the one landmarks and words are about. [tokens]"""
         return float(self.result["context"][0])
@@ -105,11 +110,9 @@ class Serving:
         return serving_chart(self.result, self.landmarks(), self.name, name)
 
     def landmarks(self) -> dict[str, float]:
-        """What a picture marks: balance batch and largest batch, where they exist."""
-        marks = {
-            "balance batch": self.balance.batch,
-            "largest that fits": self.balance.largest_batch,
-        }
+        """What a picture marks: where compute takes over and the largest batch, if they exist."""
+        takes_over = "balance batch" if self.reading == "blackboard" else "compute binds from"
+        marks = {takes_over: self.balance.batch, "largest that fits": self.balance.largest_batch}
         return {k: v for k, v in marks.items() if 1 <= v < float("inf")}
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,12 @@ from ridgeline.laws.memory import mean_decode_context_tokens
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.readings import BlackboardReading, IdealReading, Reading
+from ridgeline.questions.serving.readings import (
+    BlackboardReading,
+    CalibratedReading,
+    IdealReading,
+    Reading,
+)
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.load import Load
@@ -70,7 +75,9 @@ def serving(
     basis : str or None             Which of the catalogue's prices: ``spot``, ``contract``…
     reading : str                   ``blackboard``: the lecture's forms, all chips as one.
                                     ``ideal``: all the work under a layout, at datasheet peaks.
-    layout : Layout or None         Of the ideal reading; None for a plain default.
+                                    ``calibrated``: the same at what good engines reach, with an
+                                    80 % interval.
+    layout : Layout or None         Of the last two; None for a plain default.
 
     Returns
     -------
@@ -126,25 +133,25 @@ def _reading(
     if name == "blackboard":
         if layout is not None:
             raise SpecError(
-                "The blackboard sees all chips as one: a layout needs the ideal reading "
-                "(--reading ideal)."
+                "The blackboard sees all chips as one: a layout needs the ideal or the calibrated "
+                "reading (--reading ideal)."
             )
         return BlackboardReading(tally, bound_machine)
-    if name != "ideal":
-        known = ("blackboard", "ideal")
+    known = {"ideal": IdealReading, "calibrated": CalibratedReading}
+    if name not in known:
         raise SpecError(
-            f"There is no reading {name!r}.{did_you_mean(name, known)} "
-            "There are blackboard and ideal."
+            f"There is no reading {name!r}.{did_you_mean(name, ['blackboard', *known])} "
+            "There are blackboard, ideal and calibrated."
         )
     if not model.blocks:
         raise SpecError(
             f"{model.id} is known by its counts alone: only the blackboard can read it. "
-            "Give its config.json for the ideal reading."
+            "Give its config.json for the others."
         )
     n_chips = bound_machine.n_chips
     chosen = layout or default_layout(model, bound_machine.cluster, n_chips)
     check_layout(model, chosen, n_chips)
-    return IdealReading(model, tally, bound_machine, chosen, compute)
+    return known[name](model, tally, bound_machine, chosen, compute)
 
 
 def _model(model: Model | str, weight_dtype: str | None, kv_dtype: str | None) -> Model:
@@ -272,11 +279,14 @@ def _grid(
         return cost_usd_per_mtok(time_s, B, price.usd_per_chip_hour, n_chips) if price else np.nan
 
     numbers = {
-        "time_s": (step.time_s, "s", "step time, at least"),
+        "time_s": (step.time_s, "s", "step time"),
+        "time_low_s": (step.low_s, "s", "step time, 80 % interval from"),
+        "time_high_s": (step.high_s, "s", "to"),
         "compute_s": (step.compute_s, "s", "compute"),
         "weight_fetch_s": (step.weight_fetch_s, "s", "weight fetch"),
         "kv_fetch_s": (step.kv_fetch_s, "s", "KV fetch"),
         "network_s": (step.network_s, "s", "network"),
+        "floor_s": (step.floor_s, "s", "launches and host"),
         "tokens_per_s_per_user": (1 / step.time_s, "tok/s", "tok/s per user"),
         "tokens_per_s_per_chip": (tokens_per_s / n_chips, "tok/s", "tok/s per chip"),
         "usd_per_mtok_output": (cost(step.time_s), "USD/Mtok", "$/Mtok output"),
@@ -284,12 +294,13 @@ def _grid(
         "usd_per_mtok_weights": (cost(step.weight_fetch_s), "USD/Mtok", "weight fetch alone"),
         "usd_per_mtok_kv": (cost(step.kv_fetch_s), "USD/Mtok", "KV fetch alone"),
         "usd_per_mtok_network": (cost(step.network_s), "USD/Mtok", "network alone"),
-        "mfu": (mfu(step.compute_s, step.time_s), "1", "MFU, at most"),
+        "mfu": (mfu(step.at_peak_s, step.time_s), "1", "MFU"),
         "memory_bytes_per_chip": (memory, "B", "memory per chip"),
     }
     columns = {
         name: Column(np.broadcast_to(np.asarray(v, dtype=float), shape), unit, label)
         for name, (v, unit, label) in numbers.items()
+        if v is not None
     }
     columns["bound"] = Column(np.broadcast_to(step.bound, shape), "", "bound by", asked.bounds)
     capacity = chip_capacity_bytes(bound_machine.cluster.chip)

@@ -10,6 +10,8 @@ import numpy as np
 from ridgeline.grid import logspace
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
+from ridgeline.steps.calibrated import BOUNDS as CALIBRATED_BOUNDS
+from ridgeline.steps.calibrated import Z80, calibration, log_sigma, time_step
 from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.memory import memory_per_chip
@@ -21,13 +23,18 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps import Balance, Counts, Machine
+    from ridgeline.steps.work import Work
 
-__all__ = ["BlackboardReading", "IdealReading", "Reading", "Times"]
+__all__ = ["BlackboardReading", "CalibratedReading", "IdealReading", "Reading", "Times"]
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """A step and its parts over batch and context; `bound` is a code into the reading's bounds."""
+    """A step and its parts over batch and context; `bound` is a code into the reading's bounds.
+
+    `at_peak_s` is its FLOPs at the datasheet peak, for MFU; `floor_s` is launches and host; `low_s`
+    to `high_s` is the 80 % interval, where there is one.
+    """
 
     time_s: Any
     compute_s: Any
@@ -35,6 +42,10 @@ class Times:
     kv_fetch_s: Any
     network_s: Any
     bound: Any
+    at_peak_s: Any
+    floor_s: Any = 0.0
+    low_s: Any = None
+    high_s: Any = None
 
 
 class Reading(Protocol):
@@ -75,7 +86,8 @@ class BlackboardReading:
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step: see `ridgeline.steps.decode_step`."""
         s = decode_step(self.counts, self.machine, batch, context)
-        return Times(s.time_s, s.compute_s, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound)
+        c = s.compute_s
+        return Times(s.time_s, c, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound, c)
 
     def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
         """Weights and caches, spread evenly."""
@@ -100,15 +112,20 @@ class IdealReading:
     name: str = "ideal"
     bounds: tuple[str, ...] = IDEAL_BOUNDS
 
-    def step(self, batch: Any, context: Any) -> Times:
-        """Time a decode step: the work of the fullest chip, its busiest resource."""
+    def pieces(self, batch: Any, context: Any) -> tuple[Work, ...]:
+        """Count the work of a decode step of one replica."""
         groups = [decode(batch / self.layout.replicas, context)]
         domain = self.machine.cluster.domain_size
-        pieces = work(self.model, self.layout, groups, domain_size=domain)
+        return work(self.model, self.layout, groups, domain_size=domain)
+
+    def step(self, batch: Any, context: Any) -> Times:
+        """Time a decode step: the work of the fullest chip, its busiest resource."""
+        pieces = self.pieces(batch, context)
         step = combine_ideal(resources(pieces, self.machine.cluster, self.compute))
         r = step.resources
         network = np.maximum(r.scale_up_s, r.scale_out_s)
-        return Times(step.time_s, r.compute_s, r.weights_s, r.kv_s, network, step.bound)
+        c = r.compute_s
+        return Times(step.time_s, c, r.weights_s, r.kv_s, network, step.bound, c)
 
     def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
         """Weights and caches of the fullest chip, replicas of them included."""
@@ -118,12 +135,11 @@ class IdealReading:
 
     def landmarks(self, context: float) -> Balance:
         """By looking: the first batch of a fine row at which compute binds."""
-        b = balance(self.counts, self.machine, context)
         held = memory_per_chip(self.model, self.layout, context)
         capacity = chip_capacity_bytes(self.machine.cluster.chip)
         fits = largest_batch(capacity, held.weights_bytes, held.cache_bytes_per_sequence)
         return replace(
-            b,
+            balance(self.counts, self.machine, context),
             latency_floor_s=float(self.step(1.0, context).time_s),
             batch=self._compute_bound_from(context),
             batch_without_kv=self._compute_bound_from(1.0),
@@ -131,6 +147,34 @@ class IdealReading:
         )
 
     def _compute_bound_from(self, context: float) -> float:
-        row = logspace(1, 2**24, per_octave=32)
+        row = logspace(1, 2**24, per_octave=8)
         hits = np.flatnonzero(self.step(row, context).bound == 0)
         return float(row[hits[0]]) if hits.size else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedReading(IdealReading):
+    """The same work at what good engines reach, with an interval."""
+
+    name: str = "calibrated"
+    bounds: tuple[str, ...] = CALIBRATED_BOUNDS
+
+    def step(self, batch: Any, context: Any) -> Times:
+        """Time a decode step piece by piece: see `ridgeline.steps.calibrated`."""
+        pieces = self.pieces(batch, context)
+        cal = calibration(self.machine.cluster, self.compute)
+        step = time_step(pieces, cal)
+        reach = np.exp(Z80 * log_sigma(pieces, cal, step))
+        parts = step.parts_s
+        return Times(
+            time_s=step.time_s,
+            compute_s=parts["compute"],
+            weight_fetch_s=parts["weights"],
+            kv_fetch_s=parts["KV"],
+            network_s=parts["network"],
+            bound=step.bound,
+            at_peak_s=resources(pieces, self.machine.cluster, self.compute).compute_s,
+            floor_s=parts["floor"],
+            low_s=step.time_s / reach,
+            high_s=step.time_s * reach,
+        )

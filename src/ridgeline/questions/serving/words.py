@@ -71,6 +71,15 @@ def layout_words(layout: Layout) -> str:
 def _floor(answer: Serving) -> str:
     floor = answer.balance.latency_floor_s
     size = format_quantity(answer.counts.weight_bytes, "B")
+    if answer.reading == "calibrated" and answer.layout is not None:
+        row = answer.result.row((0, 0))
+        low, high = (format_quantity(row[k], "s") for k in ("time_low_s", "time_high_s"))
+        return (
+            f"{answer.name}, {layout_words(answer.layout)}: a decode step takes about "
+            f"{format_quantity(row['time_s'], 's')} at a batch of {count(row['batch'])} "
+            f"(80 % interval {low} to {high}), about {row['tokens_per_s_per_user']:,.0f} tok/s per "
+            f"user, bound by {row['bound']}."
+        )
     if answer.layout is not None:
         return (
             f"{answer.name}, {layout_words(answer.layout)}: a decode step takes at least "
@@ -91,7 +100,7 @@ def _balance(answer: Serving) -> str:
     if math.isfinite(b.context):
         where = f"beyond {count(b.context)} tokens memory binds whatever the batch"
     if answer.layout is not None:
-        catches = "at no batch does compute bind"
+        catches = "compute binds at no batch"
         if math.isfinite(b.batch):
             catches = f"compute binds from a batch of about {count(b.batch)}"
         return f"{at} {catches}; {count(b.largest_batch)} sequences fit."
@@ -122,13 +131,14 @@ def _cost(answer: Serving) -> str:
     row = answer.result.row((0, last))
     speed = f"{row['tokens_per_s_per_user']:,.0f} tok/s per user"
     bound = f"bound by {row['bound']}"
+    least = "about" if answer.reading == "calibrated" else "at least"
     most = f"With the {count(row['batch'])} sequences that fit"
     if last + 1 == len(fits):
         most = f"At a batch of {count(row['batch'])}"
     if answer.price is None:
         time = format_quantity(row["time_s"], "s")
-        return f"{most} a step takes at least {time} ({speed}, {bound})."
+        return f"{most} a step takes {least} {time} ({speed}, {bound})."
     return (
-        f"{most} output costs at least {usd(row['usd_per_mtok_output'])} per million tokens at "
+        f"{most} output costs {least} {usd(row['usd_per_mtok_output'])} per million tokens at "
         f"{price_words(answer)}, {speed}, {bound}."
     )

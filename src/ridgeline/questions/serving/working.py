@@ -33,7 +33,9 @@ def explain(answer: Serving, batch: float | None = None) -> str:
         batch = max(1.0, min(answer.balance.batch, answer.balance.largest_batch))
         batch = batch if math.isfinite(batch) else float(answer.result["batch"][-1])
     row = answer.at(batch)
-    if answer.layout is not None:
+    if answer.reading == "calibrated":
+        step, landmarks = _calibrated_step(answer, row), _ideal_landmarks(answer)
+    elif answer.layout is not None:
         step, landmarks = _ideal_step(answer, row), _ideal_landmarks(answer)
     else:
         step, landmarks = _step(answer, row), _landmarks(answer)
@@ -135,6 +137,23 @@ def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
     ]
 
 
+def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
+    assert answer.layout is not None
+    t = {k: format_quantity(v, "s") for k, v in row.items() if k.endswith("_s") and v is not None}
+    return [
+        f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
+        "  pieces one after another, each at what good engines reach:",
+        f"  products bound by multiplying    {t['compute_s']}",
+        f"  products bound by weights        {t['weight_fetch_s']}",
+        f"  attention over caches            {t['kv_fetch_s']}",
+        f"  exchanges with other chips       {t['network_s']}",
+        f"  launches, small passes, host     {t['floor_s']}",
+        f"  sum                              {t['time_s']}   80 % interval {t['time_low_s']} to "
+        f"{t['time_high_s']}; most of it {row['bound']}",
+        f"  MFU                              {row['mfu']:.1%}",
+    ]
+
+
 def _ideal_landmarks(answer: Serving) -> list[str]:
     b = answer.balance
     binds = count(b.batch) if math.isfinite(b.batch) else "no batch"
@@ -179,14 +198,14 @@ def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
     parts = [
         f"{name} {usd(row[f'usd_per_mtok_{name.lower()}'])}"
         for name in ("compute", "weights", "KV", "network")
-        if row[f"usd_per_mtok_{name.lower()}"] > 0
+        if answer.reading != "calibrated" and row[f"usd_per_mtok_{name.lower()}"] > 0
     ]
     return [
         "",
         f"Cost at {price_words(answer)}",
         f"  t / B x {answer.machine.n_chips} chips x $/h / 3600 x 10^6 = "
         f"{usd(row['usd_per_mtok_output'])} per million output tokens",
-        f"  each part alone: {', '.join(parts)}",
+        *([f"  each part alone: {', '.join(parts)}"] if parts else []),
     ]
 
 

@@ -1,0 +1,90 @@
+"""``ridgeline components``: fit and score the calibrated laws on operator measurements."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.errors import SpecError
+
+__all__ = ["components"]
+
+
+def components(
+    folder: Path,
+    *,
+    fit: Annotated[bool, Parameter(negative=())] = False,
+    out: Path | None = None,
+    report: Path | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Score the calibrated laws on operator measurements, on shapes their fit has not seen.
+
+    Needs the optional part [calibrate].
+
+    Parameters
+    ----------
+    folder
+        Holds the measured tables: gemm_fraction_by_m.csv, decode_attention_bw.csv and others.
+    fit
+        Write the constants, fitted on all shapes, as TOML into the folder of --out.
+    out
+        Folder for --fit; the catalogue's own is src/ridgeline/catalog/constants.
+    report
+        Write the scores into this Markdown page.
+    json
+        As JSON.
+    csv
+        As CSV.
+    """
+    from ridgeline import fidelity  # noqa: PLC0415  (numpy and the catalogue, only when asked)
+    from ridgeline.fidelity.report import score_rows  # noqa: PLC0415
+
+    if json and csv:
+        raise SpecError("Choose one of --json and --csv.")
+    if fit != (out is not None):
+        raise SpecError("--fit and --out belong together: --fit --out FOLDER writes constants.")
+    if not folder.is_dir():
+        raise SpecError(f"{folder} is not a folder; one with tables of measurements is expected.")
+    outcome = fidelity.calibrate(fidelity.read_kernels(folder), _note)
+    if out is not None:
+        _note(f"{len(fidelity.write_constants(outcome, out))} files of constants in {out}")
+    if report is not None:
+        fidelity.write_report(outcome, report)
+        _note(f"scores in {report}")
+    rows = score_rows(outcome.scores)
+    if json:
+        print_json(rows)
+    elif csv:
+        print_csv(rows)
+    else:
+        as_table(
+            rows, _COLUMNS, title="Median error on unseen shapes", faint=lambda r: not r["met"]
+        )
+        print_text("engines: what the median engine itself misses the single engines by.")
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201  (progress)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+_COLUMNS = {
+    "component": ("component", str),
+    "dtype": ("format", str),
+    "place": ("on", str),
+    "n_scored": ("scored", str),
+    "median": ("median", _percent),
+    "p90": ("p90", _percent),
+    "bias": ("bias", _percent),
+    "engines": ("engines", _percent),
+    "target": ("target", _percent),
+}

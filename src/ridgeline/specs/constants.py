@@ -1,0 +1,181 @@
+"""Constants of the calibrated laws: what each is, how sure, and on how many measurements it stands.
+
+A group holds the constants of one law for one chip (or fabric) and one number format. Field names
+are the law's own arguments, so that ``law(..., **group.values)`` is a call. Groups are fitted
+together and so share their provenance.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ridgeline.specs.cluster import FabricKind
+from ridgeline.specs.record import Record
+
+__all__ = [
+    "ChipConstants",
+    "CollectiveConstants",
+    "Constant",
+    "DecodeConstants",
+    "ExchangeConstants",
+    "FabricConstants",
+    "FittedGroup",
+    "Level",
+    "PrefillConstants",
+    "ProductConstants",
+]
+
+#: whose measurements a group stands on: its own, its family's, or all there are
+Level = Literal["own", "family", "all"]
+
+
+class Constant(Record):
+    """A positive number and its standard deviation on the log scale.
+
+    `sigma` is how far the constant moves, alone, to suit each measured engine, with its standard
+    error; for a family it holds the scatter between members too.
+    """
+
+    value: float = Field(gt=0)
+    sigma: float = Field(ge=0)
+
+
+class FittedGroup(Record):
+    """Constants fitted together.
+
+    Attributes
+    ----------
+    level : str       ``own``, or the family or pool they were taken from.
+    n_points : int    Measurements fitted.
+    engines : tuple   Whose measurements: engines or libraries with their versions pooled.
+    members : tuple   Chips or fabrics measured.
+    scatter : float   Standard deviation of ln(measured / predicted) of a single call, on shapes left
+                      out of the fit, beyond what the sigmas explain.
+    source, date : str   Of the measurements.
+    """
+
+    level: Level = "own"
+    n_points: int = Field(ge=0)
+    engines: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    scatter: float = Field(ge=0)
+    source: str
+    date: str
+
+    @property
+    def constants(self) -> dict[str, Constant]:
+        """The constants by name."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: c for name, c in found.items() if isinstance(c, Constant)}
+
+    @property
+    def values(self) -> dict[str, float]:
+        """The law's keyword arguments."""
+        return {name: c.value for name, c in self.constants.items()}
+
+    @property
+    def sigmas(self) -> dict[str, float]:
+        """Standard deviations on the log scale, by the same names."""
+        return {name: c.sigma for name, c in self.constants.items()}
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, c in self.constants.items():
+            if name.endswith("efficiency") and c.value > 1:
+                raise ValueError(f"{name} is {c.value:g}: an efficiency is at most 1.")
+        return self
+
+
+class ProductConstants(FittedGroup):
+    """Of `laws.gemm.product_time_s`."""
+
+    start_s: Constant
+    step_s: Constant
+    compute_efficiency: Constant
+    memory_efficiency: Constant
+
+
+class DecodeConstants(FittedGroup):
+    """Of `laws.attention_core.decode_attention_time_s`."""
+
+    start_s: Constant
+    merge_s: Constant
+    item_s: Constant
+    memory_efficiency: Constant
+
+
+class PrefillConstants(FittedGroup):
+    """Of `laws.attention_core.prefill_attention_time_s`."""
+
+    start_s: Constant
+    key_step_s: Constant
+    compute_efficiency: Constant
+    half_keys: Constant
+    memory_efficiency: Constant
+
+
+class CollectiveConstants(FittedGroup):
+    """Of `laws.collectives.collective_time_s`."""
+
+    start_s: Constant
+    hop_s: Constant
+    fill_s: Constant
+    link_efficiency: Constant
+    doubling_efficiency: Constant
+
+
+class ExchangeConstants(FittedGroup):
+    """Of `laws.collectives.expert_exchange_time_s`."""
+
+    start_s: Constant
+    hop_s: Constant
+    token_s: Constant
+    link_efficiency: Constant
+    scale_out_efficiency: Constant
+
+
+class ChipConstants(Record):
+    """All constants of what happens on one chip.
+
+    Attributes
+    ----------
+    product : mapping   By format of the product: ``bf16``, ``fp8``, ``fp8-block``, ``nvfp4``,
+                        ``int8``, ``w8a16``, ``w4a16``.
+    decode : mapping    By format of the cache: ``bf16``, ``fp8``.
+    prefill : mapping   By format attended in and of the cache: ``bf16``, ``bf16-kv-fp8``, ``fp8``.
+    """
+
+    id: str
+    family: str = ""
+    product: dict[str, ProductConstants] = Field(default_factory=dict)
+    decode: dict[str, DecodeConstants] = Field(default_factory=dict)
+    prefill: dict[str, PrefillConstants] = Field(default_factory=dict)
+
+
+class FabricConstants(Record):
+    """All constants of what happens between chips.
+
+    Attributes
+    ----------
+    kind : str             Kind of fabric; ``none`` for the pool of all.
+    generation : str       How the name of such a fabric begins.
+    min_domain, max_domain : int   Sizes of domain it is meant for.
+    in_switch : bool       Whether the switch adds: which wire count the all-reduce was fitted with.
+    collective : mapping   ``all_reduce_graph`` (a framework's own, inside a captured graph),
+                           ``all_reduce_eager``, and the library's ``all_reduce``, ``all_gather``,
+                           ``reduce_scatter``, ``all_to_all``.
+    exchange : mapping     ``dispatch`` and ``combine`` for latency, ``dispatch_bulk`` and
+                           ``combine_bulk`` for throughput across nodes, ``prepare`` where counts
+                           are exchanged first.
+    """
+
+    id: str
+    kind: FabricKind = "none"
+    generation: str = ""
+    min_domain: int = 2
+    max_domain: int = 10**9
+    in_switch: bool = False
+    collective: dict[str, CollectiveConstants] = Field(default_factory=dict)
+    exchange: dict[str, ExchangeConstants] = Field(default_factory=dict)

@@ -1,0 +1,176 @@
+"""Measured tables: what is read, what is refused, and the targets on the real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ridgeline import catalog, fidelity
+from ridgeline.cli.main import main
+from ridgeline.errors import RidgelineError
+from ridgeline.fidelity import Outcome
+from ridgeline.fidelity.fitting import cross_validated, explained_variance
+from ridgeline.fidelity.forms import FORMS
+from ridgeline.fidelity.report import score_rows, target_of
+from ridgeline.fidelity.tables import newest, read_table
+
+KERNELS = Path(__file__).parents[3] / "shared" / "kernels"
+needs_tables = pytest.mark.skipif(
+    not KERNELS.exists(), reason="the measured tables are not part of the project"
+)
+
+
+def _write(folder: Path, text: str) -> Path:
+    (folder / "t.csv").write_text(text)
+    return folder
+
+
+def test_columns_are_read_as_numbers(tmp_path: Path) -> None:
+    table = read_table(_write(tmp_path, "a,x,y\nb,1.5,\nc,2,3\n"), "t.csv", ["a"], ["x"], ["y"])
+    assert table["x"].tolist() == [1.5, 2.0]
+    assert np.isnan(table["y"][0])
+    assert len(table.where(table["a"] == "c")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,latency\nb,1\n", "no column 'latency_us'. Did you mean 'latency'"),
+        ("a,latency_us\nb,fast\n", "line 2: latency_us is 'fast'"),
+        ("a,latency_us\nb,1\nb,-1\n", "line 3: latency_us is '-1'"),
+        ("a,latency_us\nb,nan\n", "a number of at least 0"),
+        ("a,latency_us\n", "has no rows"),
+    ],
+)
+def test_a_wrong_table_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RidgelineError, match=message):
+        read_table(_write(tmp_path, text), "t.csv", ["a"], ["latency_us"])
+
+
+def test_versions_are_compared_as_numbers(tmp_path: Path) -> None:
+    _write(tmp_path, "who,version,x\na,0.9.1,1\na,0.10.0,2\nb,1.3.0rc20,3\nb,1.3.0rc9,4\n")
+    table = newest(read_table(tmp_path, "t.csv", ["who", "version"], ["x"]), ["who"])
+    assert table["x"].tolist() == [2.0, 3.0]
+
+
+def test_an_empty_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["components", str(tmp_path)]) == 2
+    assert "gemm_fraction_by_m.csv: there is no such file" in capsys.readouterr().err
+    assert main(["components", str(tmp_path / "nowhere")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
+    assert main(["components", str(tmp_path), "--fit"]) == 2
+    assert "--fit and --out belong together" in capsys.readouterr().err
+    assert main(["components", str(tmp_path), "--json", "--csv"]) == 2
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    pytest.importorskip("scipy")
+    return fidelity.calibrate(fidelity.read_kernels(KERNELS))
+
+
+#: targets missed on one chip, with the reason in docs/fidelity.md
+MISSED = {
+    ("product", "fp8-block", "l40s"),
+    ("product", "fp8-block", "rtx-pro-6000-server"),
+    ("decode", "bf16", "a100-80gb-sxm"),
+}
+
+
+@needs_tables
+def test_targets_are_met_on_unseen_shapes(outcome: Outcome) -> None:
+    rows = score_rows(outcome.scores)
+    missed = {(r["component"], r["dtype"], r["place"]) for r in rows if r["met"] is False}
+    assert missed == MISSED
+    for component, dtype in {(r["component"], r["dtype"]) for r in rows}:
+        target = target_of(component, dtype)
+        same = [r["median"] for r in rows if (r["component"], r["dtype"]) == (component, dtype)]
+        # Block fp8 stands on the two chips without a cache's worth of rows, and on six with.
+        assert target is None or np.median(same) <= target, (component, dtype)
+
+
+@needs_tables
+def test_predictions_are_not_biased(outcome: Outcome) -> None:
+    rows = [r for r in score_rows(outcome.scores) if r["met"] is not None]
+    biases = [r["bias"] for r in rows]
+    assert abs(np.median(biases)) < 0.02
+    assert np.quantile(np.abs(biases), 0.9) < 0.06
+
+
+@needs_tables
+def test_bands_hold_what_they_say(outcome: Outcome) -> None:
+    """Four fifths of unseen times lie within 1.28 sigma of the prediction, give or take."""
+    inside = []
+    for one in fidelity.read_kernels(KERNELS):
+        if one.component != "product" and one.component != "decode":
+            continue
+        group = getattr(outcome.chips[one.place], one.component)[one.dtype]
+        form = FORMS[one.component]
+        rows = one.where(one.inputs["cached"] == 0)
+        constants = {**group.values, "cache_gain": 1.0}
+        variance = explained_variance(form, rows, constants, group.sigmas) + group.scatter**2
+        miss = np.log(cross_validated(form, one)[one.inputs["cached"] == 0] / rows.time_s)
+        inside.append(np.mean(np.abs(miss) < 1.2816 * variance**0.5))
+    assert 0.7 < np.mean(inside) < 0.9
+    assert min(inside) > 0.5
+
+
+@needs_tables
+def test_the_catalogue_holds_what_the_fit_gives(outcome: Outcome, tmp_path: Path) -> None:
+    written = fidelity.write_constants(outcome, tmp_path)
+    shipped = Path(catalog.__file__).parent / "constants"
+    assert {p.relative_to(tmp_path) for p in written} == {
+        p.relative_to(shipped) for p in shipped.rglob("*.toml")
+    }
+    for path in written:
+        assert path.read_text() == (shipped / path.relative_to(tmp_path)).read_text(), path.name
+
+
+@needs_tables
+def test_artefacts_are_left_out() -> None:
+    measured = fidelity.read_kernels(KERNELS)
+    by = {(m.component, m.place, m.dtype): m for m in measured}
+    assert not any("vllm" in e for e in by["product", "h100-sxm", "fp8-block"].engine)
+    assert not any("trtllm" in e for e in by["decode", "a100-80gb-sxm", "bf16"].engine)
+    for m in measured:
+        if m.component in ("product", "decode"):
+            bytes_read = m.inputs["kv_bytes" if m.component == "decode" else "bytes_moved"]
+            ideal = bytes_read / m.inputs["bandwidth_bytes_per_s"]
+            # One row of an L40S reads a sixth of its weights from the cache: 3 % too fast.
+            slower = 1.05 * m.time_s > ideal
+            assert np.all(slower | (m.inputs["cached"] == 1)), (m.place, m.dtype)
+        if m.component == "collective":
+            wire_s = m.inputs["wire_bytes"] / m.inputs["link_bytes_per_s"]
+            assert np.all(m.time_s > wire_s), (m.place, m.dtype)
+
+
+@needs_tables
+def test_a_report_replaces_its_own_section_only(outcome: Outcome, tmp_path: Path) -> None:
+    page = tmp_path / "fidelity.md"
+    fidelity.write_report(outcome, page)
+    once = page.read_text()
+    page.write_text(once + "\n## Another\n\nKept.\n")
+    fidelity.write_report(outcome, page)
+    assert page.read_text() == once + "\n## Another\n\nKept.\n"
+    assert "| product | bf16 | h100-sxm |" in once
+
+
+@needs_tables
+def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    pytest.importorskip("scipy")
+    arguments = [
+        str(KERNELS),
+        "--fit",
+        "--out",
+        str(tmp_path / "c"),
+        "--report",
+        str(tmp_path / "r.md"),
+    ]
+    assert main(["components", *arguments]) == 0
+    shown = capsys.readouterr()
+    assert "product" in shown.out
+    assert "measurements" in shown.err
+    assert (tmp_path / "c" / "fabrics" / "nvl72.toml").exists()
+    assert (tmp_path / "r.md").exists()
