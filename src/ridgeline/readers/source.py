@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from ridgeline.errors import ConfigError
@@ -57,16 +58,16 @@ def load(source: object) -> Source:
 
 def _config_path(path: Path) -> Path:
     try:
-        is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, ValueError) as error:  # a name too long, a NUL byte
-        raise ConfigError(f"{str(path)!r} is not a path that can be read: {error}.") from None
-    if is_folder:
-        return _config_in(path)
-    if not exists:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file. Give the path of a model's {_CONFIG}, or of the "
             "folder that holds it."
-        )
+        ) from None
+    except (OSError, ValueError) as error:  # a name too long, a NUL byte
+        raise ConfigError(f"{str(path)!r} is not a path that can be read: {error}.") from None
+    if S_ISDIR(mode):
+        return _config_in(path)
     return path
 
 
