@@ -42,6 +42,7 @@ __all__ = [
     "Calibration",
     "calibration",
     "log_sigma",
+    "piece_time_s",
     "time_step",
 ]
 
@@ -142,6 +143,11 @@ def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
             parts[name] = parts[name] + piece.repeat * seconds
     stacked = np.stack(np.broadcast_arrays(*parts.values()))
     return CalibratedStep(sum(parts.values()), parts, stacked.argmax(axis=0))
+
+
+def piece_time_s(piece: Work, cal: Calibration) -> Any:
+    """Time of one piece, all its repetitions together. [s]"""
+    return piece.repeat * sum(_KINDS[piece.kind](piece, cal).values())
 
 
 def _peak(piece: Work, cal: Calibration) -> tuple[ComputeDtype, float]:
@@ -337,9 +343,8 @@ def log_sigma(pieces: Sequence[Work], cal: Calibration, step: CalibratedStep) ->
             variance = variance + (slope * sigma) ** 2
     for piece in pieces:
         if piece.kind in ("gemm", "attention") and piece.part != "recurrent":
-            seconds = sum(_KINDS[piece.kind](piece, cal).values()) * piece.repeat
-            scatter = _scatter(piece, cal)
-            variance = variance + (seconds / step.time_s * scatter) ** 2
+            share = piece_time_s(piece, cal) / step.time_s
+            variance = variance + (share * _scatter(piece, cal)) ** 2
     return variance**0.5
 
 

@@ -11,6 +11,7 @@ from ridgeline.questions.serving.working import explain
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
+    from ridgeline.questions.serving.readings import Reading
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
@@ -28,7 +29,7 @@ class Serving:
     result : Result       Columns over the axes ``context`` and ``batch``.
     balance : Balance     Landmarks at the first context.
     notes : tuple of str  What a careful reader should know about the inputs.
-    layout : Layout or None   Of the ideal reading.
+    asked : Reading       How steps were timed.
     """
 
     model: Model
@@ -38,12 +39,17 @@ class Serving:
     balance: Balance
     result: Result
     notes: tuple[str, ...] = ()
-    layout: Layout | None = None
+    asked: Reading | None = None
 
     @property
     def reading(self) -> str:
         """``blackboard``, ``ideal`` or ``calibrated``."""
         return self.result.about["reading"]
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout of the reading; None where it sees all chips as one."""
+        return getattr(self.asked, "layout", None)
 
     @property
     def context(self) -> float:

@@ -117,7 +117,7 @@ def serving(
         price=rent,
         balance=landmarks,
         result=_grid(record, asked, bound_machine, rent, batches, contexts),
-        layout=getattr(asked, "layout", None),
+        asked=asked,
         notes=tuple(notes),
     )
 

@@ -11,7 +11,7 @@ from ridgeline.grid import logspace
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
 from ridgeline.steps.calibrated import BOUNDS as CALIBRATED_BOUNDS
-from ridgeline.steps.calibrated import Z80, calibration, log_sigma, time_step
+from ridgeline.steps.calibrated import Z80, calibration, log_sigma, piece_time_s, time_step
 from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.memory import memory_per_chip
@@ -158,6 +158,11 @@ class CalibratedReading(IdealReading):
 
     name: str = "calibrated"
     bounds: tuple[str, ...] = CALIBRATED_BOUNDS
+
+    def timed_pieces(self, batch: float, context: float) -> list[tuple[Work, float]]:
+        """Every piece of one step with the seconds it takes, all its repetitions together."""
+        cal = calibration(self.machine.cluster, self.compute)
+        return [(p, float(piece_time_s(p, cal))) for p in self.pieces(batch, context)]
 
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step piece by piece: see `ridgeline.steps.calibrated`."""

@@ -6,11 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from ridgeline.laws.roofline import hardware_ratio, sparsity
+from ridgeline.questions.serving.readings import CalibratedReading
 from ridgeline.questions.serving.words import count, layout_words, price_words, usd
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.steps.work import Work
 
 __all__ = ["explain"]
 
@@ -151,7 +153,39 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  sum                              {t['time_s']}   80 % interval {t['time_low_s']} to "
         f"{t['time_high_s']}; most of it {row['bound']}",
         f"  MFU                              {row['mfu']:.1%}",
+        "",
+        *_pieces(answer, row),
     ]
+
+
+_PIECES_SHOWN = 12
+
+
+def _pieces(answer: Serving, row: dict[str, float]) -> list[str]:
+    """The pieces that take longest: layers, shape on one chip, time and share of the step."""
+    assert isinstance(answer.asked, CalibratedReading)
+    timed = answer.asked.timed_pieces(row["batch"], answer.context)
+    timed.sort(key=lambda item: -item[1])
+    lines = ["The pieces that take longest (all layers together)"]
+    for piece, seconds in timed[:_PIECES_SHOWN]:
+        name = f"{piece.part} {piece.name}" if piece.kind == "gemm" else piece.name
+        lines.append(
+            f"  {piece.repeat:>3} x {name:<28} {_shape(piece):<38} "
+            f"{format_quantity(seconds, 's'):>8}  {seconds / row['time_s']:5.1%}"
+        )
+    return lines
+
+
+def _shape(piece: Work) -> str:
+    """What a piece is of: its matrices, its cache, or its message."""
+    if piece.kind == "gemm":
+        k = f"{piece.k:.6g}"
+        copies = f"{float(piece.count):.3g} x " if piece.count != 1 else ""
+        return f"{copies}({float(piece.m):.4g} x {k}) ({k} x {piece.n:.6g})"
+    if piece.send is not None:
+        size = format_quantity(float(piece.send.payload_bytes), "B")
+        return f"{size} over {float(piece.send.group):.0f} chips"
+    return format_quantity(float(piece.kv_bytes), "B") if piece.kind == "attention" else ""
 
 
 def _ideal_landmarks(answer: Serving) -> list[str]:
