@@ -234,34 +234,36 @@ def _deepep(folder: Path, link: float) -> list[Measured]:
     )
     table = table.where(table["system"] == "h100_sxm")
     scale_out = catalog.cluster("hgx-h100").scale_out or np.nan
-    found = []
-    for bulk in (False, True):
-        rows = table.where(table["op_name"] == ("normal" if bulk else "ll"))
-        if bulk:
-            chosen = np.isin(rows["dispatch_sms"], _BULK_SMS) & (rows["node_num"] <= _BULK_NODES)
-            rows = rows.where(chosen)
-        nodes, tokens = rows["node_num"], rows["num_token"]
-        n = nodes * _GPUS_A_NODE
-        inside = (destinations(_TOP_K, n) if bulk else _TOP_K) * (n - 1) / n
-        outside = (destinations(_TOP_K, nodes) if bulk else _TOP_K) * (nodes - 1) / nodes
-        for side in sides:
-            a_value = _DEEPEP_DISPATCH_BYTES if side == "dispatch" else _DEEPEP_COMBINE_BYTES
-            a_token = tokens * _HIDDEN * a_value
-            bulk_us = rows[f"{side}_transmit_us"] + np.nan_to_num(rows[f"{side}_notify_us"])
-            time_us = bulk_us if bulk else rows[f"{side}_avg_t_us"]
-            engine = np.char.add("deepep sglang ", rows["version"])
-            found.append(
-                _exchange(
-                    "nvlink4",
-                    f"{side}_bulk" if bulk else side,
-                    tokens,
-                    n,
-                    a_token * inside,
-                    a_token * outside,
-                    link,
-                    scale_out,
-                    time_us * 1e-6,
-                    engine,
-                )
-            )
-    return found
+    return [
+        _deepep_side(table, side, link, scale_out, bulk=bulk)
+        for bulk in (False, True)
+        for side in sides
+    ]
+
+
+def _deepep_side(table: Table, side: str, link: float, scale_out: float, *, bulk: bool) -> Measured:
+    rows = table.where(table["op_name"] == ("normal" if bulk else "ll"))
+    if bulk:
+        chosen = np.isin(rows["dispatch_sms"], _BULK_SMS) & (rows["node_num"] <= _BULK_NODES)
+        rows = rows.where(chosen)
+        time_us = rows[f"{side}_transmit_us"] + np.nan_to_num(rows[f"{side}_notify_us"])
+    else:
+        time_us = rows[f"{side}_avg_t_us"]
+    nodes, tokens = rows["node_num"], rows["num_token"]
+    n = nodes * _GPUS_A_NODE
+    inside = (destinations(_TOP_K, n) if bulk else _TOP_K) * (n - 1) / n
+    outside = (destinations(_TOP_K, nodes) if bulk else _TOP_K) * (nodes - 1) / nodes
+    value = _DEEPEP_DISPATCH_BYTES if side == "dispatch" else _DEEPEP_COMBINE_BYTES
+    sent = tokens * _HIDDEN * value
+    return _exchange(
+        "nvlink4",
+        f"{side}_bulk" if bulk else side,
+        tokens,
+        n,
+        sent * inside,
+        sent * outside,
+        link,
+        scale_out,
+        time_us * 1e-6,
+        np.char.add("deepep sglang ", rows["version"]),
+    )

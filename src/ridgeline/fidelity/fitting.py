@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "Form",
     "REPEAT_SIGMA",
+    "Form",
     "Measured",
     "Score",
     "constant_sigmas",
@@ -241,10 +241,8 @@ def constant_sigmas(form: Form, measured: Measured, constants: Mapping[str, floa
     return sigmas
 
 
-def _slope(
-    form: Form, measured: Measured, constants: Mapping[str, float], name: str
-) -> Floats:
-    """d ln(time) / d ln(constant), downwards: an efficiency of 1 stays below it."""
+def _slope(form: Form, measured: Measured, constants: Mapping[str, float], name: str) -> Floats:
+    """D ln(time) / d ln(constant), downwards: an efficiency of 1 stays below it."""
     nudged = {**constants, name: constants[name] * np.exp(-_NUDGE)}
     at, below = (form.predict(measured.inputs, c) for c in (constants, nudged))
     return np.log(at / below) / _NUDGE

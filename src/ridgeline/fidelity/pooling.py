@@ -19,6 +19,7 @@ __all__ = ["pooled", "pools"]
 _LEAST_BETWEEN = {"family": 0.05, "all": 0.2}
 _LARGEST_SIGMA = 1.0
 
+
 def pools(families: Mapping[str, str]) -> list[tuple[str, list[str]]]:
     """Families and their members, and ``all`` last.
 

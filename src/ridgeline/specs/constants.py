@@ -51,8 +51,8 @@ class FittedGroup(Record):
     n_points : int    Measurements fitted.
     engines : tuple   Whose measurements: engines or libraries with their versions pooled.
     members : tuple   Chips or fabrics measured.
-    scatter : float   Standard deviation of ln(measured / predicted) of a single call, on shapes left
-                      out of the fit, beyond what the sigmas explain.
+    scatter : float   Standard deviation of ln(measured / predicted) of a single call on shapes
+                      left out of the fit, beyond what the sigmas explain.
     source, date : str   Of the measurements.
     """
 

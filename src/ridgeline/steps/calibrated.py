@@ -14,7 +14,7 @@ import numpy as np
 
 from ridgeline.catalog import constants, engine, fabric_constants
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws._namespace import maximum, minimum, where
 from ridgeline.laws.attention_core import decode_attention_time_s, prefill_attention_time_s
 from ridgeline.laws.collectives import (
     all_reduce_wire_bytes,
@@ -52,6 +52,7 @@ BOUNDS = ("compute", "weights", "KV", "network", "floor")
 #: formats whose engines quantise the input in a pass before the product
 _QUANTISED = ("fp8", "fp8-block", "nvfp4", "int8")
 _BF16_BYTES = 2
+_ONE_BYTE_BITS = 8
 _NUDGE = 0.01
 _TINY = 1e-300
 #: half-width of an 80 % interval, in standard deviations
@@ -176,7 +177,8 @@ def _gemm(piece: Work, cal: Calibration) -> dict[str, Any]:
     bandwidth = cal.cluster.chip.memory.bandwidth
     quantised = group.removeprefix("product ") in _QUANTISED
     # The input is read as bf16 and written back narrower before the product.
-    prepared = piece.m * piece.k * piece.count * 1.5 * _BF16_BYTES if quantised else 0.0
+    narrow = min(dtype_of(piece.dtype).bits, _ONE_BYTE_BITS) / _ONE_BYTE_BITS
+    prepared = piece.m * piece.k * piece.count * (_BF16_BYTES + narrow) if quantised else 0.0
     total = product_time_s(
         piece.flops,
         piece.weight_bytes + piece.activation_bytes,
@@ -212,10 +214,10 @@ def _attention(piece: Work, cal: Calibration) -> dict[str, Any]:
         )
         return {"floor": values["start_s"], "KV": total - values["start_s"]}
     _, peak = _peak(piece, cal)
-    wide = dtype_of(piece.dtype).bits >= 16
-    if piece.name.endswith("_prefill"):
-        return _prefill(piece, cal, peak, "prefill bf16" if wide else "prefill bf16-kv-fp8")
-    values = cal.values["decode bf16" if wide else "decode fp8"]
+    group = _attention_group(piece)
+    if group.startswith("prefill"):
+        return _prefill(piece, cal, peak, group)
+    values = cal.values[group]
     reach = cal.values["prefill bf16"]["compute_efficiency"]
     compute = piece.flops / (reach * peak)
     total = decode_attention_time_s(
@@ -224,6 +226,14 @@ def _attention(piece: Work, cal: Calibration) -> dict[str, Any]:
     memory = piece.kv_bytes / (values["memory_efficiency"] * bandwidth)
     floor = total - (memory**2 + compute**2) ** 0.5
     return _split(total, floor, compute, memory, "KV")
+
+
+def _attention_group(piece: Work) -> str:
+    """Which attention the constants are of: by phase and format of the cache."""
+    wide = dtype_of(piece.dtype).bits >= 16
+    if piece.name.endswith("_prefill"):
+        return "prefill bf16" if wide else "prefill bf16-kv-fp8"
+    return "decode bf16" if wide else "decode fp8"
 
 
 def _prefill(piece: Work, cal: Calibration, peak: float, group: str) -> dict[str, Any]:
@@ -275,8 +285,9 @@ def _expert_exchange(piece: Work, cal: Calibration) -> Any:
         )
         for name in (side, f"{side}_bulk")
     ]
-    # Engines have both kinds of kernel, and pick by the number of tokens.
-    return minimum(*times)
+    # Across domains engines have two kinds of kernel and pick by the number of tokens; within one
+    # only the first was measured on every fabric.
+    return where(np.asarray(send.n_domains > 1), minimum(*times), times[0])
 
 
 def _collective(piece: Work, cal: Calibration) -> Any:
@@ -295,7 +306,8 @@ def _collective(piece: Work, cal: Calibration) -> Any:
         for name in names
     ]
     _, across = wire_bytes(send, cal.cluster.domain_size)
-    return minimum(*times) if len(times) > 1 else times[0] + _outside(across, send, cal)
+    fastest = minimum(*times) if len(times) > 1 else times[0]
+    return fastest + _outside(across, send, cal)
 
 
 def _outside(across: Any, send: Any, cal: Calibration) -> Any:
@@ -351,5 +363,4 @@ def log_sigma(pieces: Sequence[Work], cal: Calibration, step: CalibratedStep) ->
 def _scatter(piece: Work, cal: Calibration) -> float:
     if piece.kind == "gemm":
         return cal.groups[_product_group(piece, cal)].scatter
-    phase = "prefill" if piece.name.endswith("_prefill") else "decode"
-    return cal.groups[f"{phase} bf16"].scatter
+    return cal.groups[_attention_group(piece)].scatter
