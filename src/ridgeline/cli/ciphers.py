@@ -1,0 +1,105 @@
+"""``ridgeline ciphers``: ciphers and random nets as mixing machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.errors import SpecError
+
+if TYPE_CHECKING:
+    from ridgeline.mixing.ciphers import Study
+
+__all__ = ["ciphers"]
+
+
+def ciphers(
+    *,
+    samples: int = 256,
+    layers: int = 24,
+    nets: int = 4,
+    seed: int = 0,
+    chart: str = "avalanche",
+    out: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = (),
+    dark: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """How ciphers and random nets mix, and what is left of a derivative.
+
+    A demonstration: none of it is fit to protect anything.
+
+    Parameters
+    ----------
+    samples
+        Pairs of block and key for each cipher.
+    layers
+        Layers of the nets.
+    nets
+        Random nets of each kind, averaged.
+    seed
+        Of blocks, keys, inputs and weights.
+    chart
+        Which picture: avalanche, derivatives or jacobians.
+    out
+        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
+    dark
+        Dark picture.
+    json
+        Everything as JSON.
+    csv
+        Every curve as CSV.
+    """
+    if json and csv:
+        raise SpecError("Choose one of --json and --csv.")
+    from ridgeline.mixing.ciphers import study  # noqa: PLC0415  (loads numpy's parts when asked)
+
+    found = study(seed=seed, n_samples=samples, n_layers=layers, n_nets=nets)
+    for path in out:
+        found.chart(chart).save(path, dark=dark)
+    if json:
+        print_json(found.to_dict())
+    elif csv:
+        print_csv([{"curve": name} | row for name, rows in found.curves.items() for row in rows])
+    else:
+        _show(found)
+
+
+def _show(found: Study) -> None:
+    as_table(
+        found.summary,
+        {
+            "name": ("cipher", str),
+            "n_bits": ("bits", str),
+            "n_rounds": ("rounds", str),
+            "share": ("avalanche", lambda v: f"{v:.3f}"),
+            "worst_share": ("of the worst input bit", lambda v: f"{v:.3f}"),
+            "full_diffusion_round": ("full diffusion after round", str),
+        },
+        title="Share of output bits that change for one input bit, after the last round",
+    )
+    boxes = ", ".join(f"{name} {value}" for name, value in found.uniformity.items())
+    print_text(f"Differential uniformity of S-boxes (lower is harder to attack): {boxes}.")
+    ends = {name: found.last(name) for name in found.curves}
+    as_table(
+        [
+            {
+                "series": name,
+                "flips": ends["net_avalanche"][name],
+                "gain": ends["jacobians"][name],
+                "cosine": ends["derivative_agreement"][name],
+            }
+            for name in ends["jacobians"]
+        ],
+        {
+            "series": ("random transformer", str),
+            "flips": ("signs that change", lambda v: f"{v:.3f}"),
+            "gain": ("Jacobian gain", lambda v: f"{v:.3g}"),
+            "cosine": ("cosine of derivatives", lambda v: f"{v:.2f}"),
+        },
+        title="The same of nets, after the last layer",
+    )
+    print_text("A demonstration: none of it is fit to protect anything.")

@@ -1,0 +1,176 @@
+"""Ciphers and random nets side by side: how each mixes, and what is left of a derivative."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.errors import SpecError
+from ridgeline.mixing.ciphers.differential import (
+    Cipher,
+    differential_probability,
+    differential_uniformity,
+)
+from ridgeline.mixing.ciphers.diffusion import avalanche
+from ridgeline.mixing.ciphers.feistel import Feistel, Quadratic, simon
+from ridgeline.mixing.ciphers.nets import RandomNet
+from ridgeline.mixing.ciphers.spn import (
+    PRESENT_SBOX,
+    aes128,
+    aes_sbox,
+    present80,
+    small_aes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ridgeline.charts import Chart
+
+__all__ = ["Study", "study"]
+
+#: how nets are wired and how strong their weights are, in the order of every picture
+_NETS = (
+    ("plain", 1.5),
+    ("plain", 1.0),
+    ("norm", 1.0),
+    ("residual", 1.0),
+    ("residual + norm", 1.0),
+    ("reversible", 1.0),
+)
+#: rounds beyond which every picture of a cipher is flat
+_SHOWN_ROUNDS = 16
+#: inputs a net; each holds hundreds of numbers, so that few give a mean
+_N_INPUTS = 32
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Curves and a line a cipher.
+
+    Attributes
+    ----------
+    summary : list of dict   A row a cipher: ``name``, ``n_bits``, ``n_rounds``, ``share`` after the
+                             last round, ``worst_share``, ``full_diffusion_round``.
+    uniformity : dict        S-box to its differential uniformity.
+    curves : dict            Picture's data by name: rows of ``x``, ``y``, ``series``.
+    """
+
+    summary: Rows
+    uniformity: dict[str, int]
+    curves: dict[str, Rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {"summary": self.summary, "uniformity": self.uniformity, **self.curves}
+
+    def last(self, curve: str) -> dict[str, float]:
+        """Each series' value after its last round or layer."""
+        return {row["series"]: row["y"] for row in self.curves[curve]}
+
+    def chart(self, name: str = "avalanche", *, title: str | None = None) -> Chart:
+        """Draw ``avalanche``, ``derivatives`` or ``jacobians``."""
+        from ridgeline.charts.mixing import mixing_chart  # noqa: PLC0415  (only when drawn)
+
+        return mixing_chart(self.to_dict(), name, title=title)
+
+
+def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: int = 4) -> Study:
+    """Compare published ciphers, toys of 16 bits and random transformers.
+
+    Parameters
+    ----------
+    seed : int        Of blocks, keys, inputs and weights.
+    n_samples : int   Pairs of block and key a cipher.
+    n_layers : int    Of the nets.
+    n_nets : int      Random nets of a kind, averaged.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    SpecError   A number below 1.
+    """
+    given = {"n_samples": n_samples, "n_layers": n_layers, "n_nets": n_nets}
+    for name, value in given.items():
+        if value < 1:
+            raise SpecError(f"{name} is {value}; at least 1 is expected.")
+    source = np.random.default_rng(seed)
+    summary, avalanches = _avalanches(source, n_samples)
+    curves = {
+        "cipher_avalanche": avalanches,
+        "differentials": _differentials(source),
+        **_net_curves(seed, n_layers, n_nets),
+    }
+    uniformity = {
+        "AES": differential_uniformity(aes_sbox()),
+        "PRESENT": differential_uniformity(PRESENT_SBOX),
+        "linear, 4 bits": differential_uniformity(np.arange(16)),
+    }
+    return Study(summary, uniformity, curves)
+
+
+def _toy_feistel(n_bits: int, n_rounds: int) -> Feistel:
+    half = n_bits // 2
+    return Feistel(f"Feistel, {n_bits} bits", n_bits, n_rounds, Quadratic(1), half * n_rounds)
+
+
+def _rows(name: str, values: Iterable[float]) -> Rows:
+    return [{"x": i, "y": float(v), "series": name} for i, v in enumerate(values)]
+
+
+def _avalanches(source: np.random.Generator, n_samples: int) -> tuple[Rows, Rows]:
+    ciphers: tuple[Cipher, ...] = (aes128(), present80(), simon(), _toy_feistel(32, 12))
+    summary, rows = [], []
+    for cipher in ciphers:
+        found = avalanche(cipher, source, n_samples=n_samples)
+        rows += _rows(cipher.name, found.share[: _SHOWN_ROUNDS + 1])
+        summary.append(
+            {
+                "name": cipher.name,
+                "n_bits": cipher.n_bits,
+                "n_rounds": cipher.n_rounds,
+                "share": float(found.share[-1]),
+                "worst_share": float(found.worst_share[-1]),
+                "full_diffusion_round": found.full_diffusion_round,
+            }
+        )
+    return summary, rows
+
+
+def _differentials(source: np.random.Generator) -> Rows:
+    rows = []
+    for name, cipher in (
+        ("linear S-box", small_aes(8, sbox=np.arange(16))),
+        ("Feistel", _toy_feistel(16, 8)),
+        ("small AES", small_aes(8)),
+    ):
+        rows += _rows(name, differential_probability(cipher, source))
+    return rows
+
+
+def _net_curves(seed: int, n_layers: int, n_nets: int) -> dict[str, Rows]:
+    measures: dict[str, Callable[..., np.ndarray]] = {
+        "net_avalanche": RandomNet.sign_flips,
+        "net_changes": RandomNet.relative_changes,
+        "jacobians": RandomNet.jacobian_gains,
+        "derivative_agreement": RandomNet.derivative_agreement,
+    }
+    curves: dict[str, Rows] = {name: [] for name in measures}
+    for wiring, gain in _NETS:
+        nets = [
+            RandomNet(wiring, n_layers=n_layers, gain=gain, seed=seed + i) for i in range(n_nets)
+        ]
+        for name, measured in measures.items():
+            source = np.random.default_rng(seed)
+            values = np.stack([measured(net, source, n_inputs=_N_INPUTS) for net in nets])
+            # Gains spread over decades: their geometric mean is the typical one.
+            mean = np.exp(np.log(values).mean(0)) if name == "jacobians" else values.mean(0)
+            curves[name] += _rows(f"{wiring}, gain {gain:g}", mean)
+    return curves
