@@ -46,7 +46,7 @@ def seconds(reading: Reading, n: int, points: int) -> float:
 
     values = [np.geomspace(256, 1e6, n), np.geomspace(1, 1e5, n)]
     start = time.perf_counter()
-    reduce_grid(kernel, values, {"best": Best("cost")}, points=points)
+    reduce_grid(kernel, values, {"best": Best("cost")}, block_points=points)
     return time.perf_counter() - start
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.serving import Serving as Serving
     from ridgeline.questions.serving import compare as compare
     from ridgeline.questions.serving import serving as serving
+    from ridgeline.questions.sweep import sweep as sweep
     from ridgeline.readers import read_config as read_config
     from ridgeline.specs import Chip as Chip
     from ridgeline.specs import Cluster as Cluster
@@ -50,6 +51,7 @@ _HOME = {
     "Serving": "questions.serving",
     "compare": "questions.serving",
     "serving": "questions.serving",
+    "sweep": "questions.sweep",
     "Chip": "specs",
     "Cluster": "specs",
     "Layout": "specs",
@@ -77,6 +79,7 @@ __all__ = [
     "model",
     "read_config",
     "serving",
+    "sweep",
 ]
 
 

@@ -22,7 +22,7 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES.values(), ids=CASES)
+@pytest.fixture(params=CASES.values(), ids=list(CASES))
 def answer(request):
     return rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", **request.param)
 

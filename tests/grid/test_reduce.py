@@ -30,7 +30,7 @@ def test_best_is_the_best_of_the_whole(sizes, seed, points, k) -> None:
     whole = evaluate(kernel_of(seed), values)["y"].reshape(-1)
     found = reduce_grid(
         kernel_of(seed), values, {"low": Best("y", k), "high": Best("y", k, largest=True)},
-        points=points,
+        block_points=points,
     )  # fmt: skip
     finite = np.flatnonzero(np.isfinite(whole))
     for name, sign in (("low", 1), ("high", -1)):
@@ -43,7 +43,7 @@ def test_no_point_beats_the_front_and_the_front_beats_the_rest(sizes, seed, poin
     values = [np.arange(n, dtype=float) for n in sizes]
     whole = evaluate(kernel_of(seed), values)
     x, y = whole["x"].reshape(-1), whole["y"].reshape(-1)
-    front = reduce_grid(kernel_of(seed), values, {"f": Pareto("x", "y")}, points=points)["f"]
+    front = reduce_grid(kernel_of(seed), values, {"f": Pareto("x", "y")}, block_points=points)["f"]
     usable = np.flatnonzero(np.isfinite(y))
     for i in usable:
         better = (
@@ -59,7 +59,9 @@ def test_no_point_beats_the_front_and_the_front_beats_the_rest(sizes, seed, poin
 def test_histogram_counts_every_point_once(sizes, points) -> None:
     values = [np.arange(n, dtype=float) for n in sizes]
     edges = np.asarray([-1.0, 0.0, 1.0])
-    counts = reduce_grid(kernel_of(1), values, {"h": Histogram("x", edges)}, points=points)["h"]
+    counts = reduce_grid(kernel_of(1), values, {"h": Histogram("x", edges)}, block_points=points)[
+        "h"
+    ]
     assert counts.sum() == np.prod(sizes)
 
 
@@ -81,9 +83,30 @@ def test_progress_reaches_the_end_and_wrong_columns_are_named() -> None:
     seen: list[tuple[int, int]] = []
     values = [np.arange(7.0), np.arange(5.0)]
     reduce_grid(
-        kernel_of(0), values, {}, points=10, progress=lambda done, of: seen.append((done, of))
+        kernel_of(0), values, {}, block_points=10, progress=lambda done, of: seen.append((done, of))
     )
     assert seen[-1] == (35, 35)
     assert [s[0] for s in seen] == sorted(s[0] for s in seen)
     with pytest.raises(SpecError, match="no column 'z'"):
         reduce_grid(kernel_of(0), values, {"b": Best("z")})
+
+
+@given(SIZES, st.integers(0, 9), st.integers(1, 40))
+def test_a_mask_leaves_points_out_and_threads_change_nothing(sizes, seed, points) -> None:
+    def masked(axes):
+        columns = kernel_of(seed)(axes)
+        return {**columns, "ok": columns["x"] > 0}
+
+    def asked():
+        return {
+            "best": Best("x", 3, where="ok"),
+            "n": Histogram("x", np.asarray([-1.0, 1.0]), where="ok"),
+        }
+
+    values = [np.arange(n, dtype=float) for n in sizes]
+    whole = evaluate(masked, values)["x"].reshape(-1)
+    one = reduce_grid(masked, values, asked(), block_points=points)
+    two = reduce_grid(masked, values, asked(), block_points=points, workers=2)
+    assert one["n"] == two["n"] == (whole > 0).sum()
+    assert one["best"].tolist() == two["best"].tolist()
+    assert (whole[one["best"]] > 0).all()

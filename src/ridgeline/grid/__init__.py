@@ -2,7 +2,7 @@
 
 from ridgeline.grid.axis import Axis, logspace
 from ridgeline.grid.blocks import blocks
-from ridgeline.grid.evaluate import evaluate, reduce_grid
+from ridgeline.grid.evaluate import evaluate, points, reduce_grid
 from ridgeline.grid.reduce import Best, Histogram, Pareto, Reduction
 from ridgeline.grid.result import Column, Result
 
@@ -17,5 +17,6 @@ __all__ = [
     "blocks",
     "evaluate",
     "logspace",
+    "points",
     "reduce_grid",
 ]

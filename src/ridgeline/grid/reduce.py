@@ -34,6 +34,12 @@ def _column(columns: Columns, name: str) -> np.ndarray:
     return columns[name]
 
 
+def _usable(columns: Columns, name: str, where: str | None) -> np.ndarray:
+    """Return the column, not-a-number where the mask named does not hold."""
+    values = _column(columns, name)
+    return values if where is None else np.where(_column(columns, where), values, np.nan)
+
+
 class Best:
     """The k points with the smallest (or largest) value of a column; not-a-number never wins.
 
@@ -42,16 +48,20 @@ class Best:
     column : str
     k : int          Points to keep.
     largest : bool   Look for the largest instead.
+    where : str or None   A column of truth values; points where it is false do not count.
     """
 
-    def __init__(self, column: str, k: int = 1, *, largest: bool = False) -> None:
+    def __init__(
+        self, column: str, k: int = 1, *, largest: bool = False, where: str | None = None
+    ) -> None:
         self.column, self.k, self.sign = column, k, -1.0 if largest else 1.0
+        self.where = where
         self._values = np.empty(0)
         self._index = np.empty(0, dtype=np.int64)
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Keep the best of this block and those before; ties go to the lower index."""
-        values = self.sign * _column(columns, self.column)
+        values = self.sign * _usable(columns, self.column, self.where)
         usable = np.flatnonzero(np.isfinite(values))
         if usable.size > self.k:
             usable = usable[np.argpartition(values[usable], self.k - 1)[: self.k]]
@@ -75,10 +85,19 @@ class Pareto:
     ----------
     x, y : str             Columns; larger is better in both unless said otherwise.
     smaller_x, smaller_y   Smaller is better.
+    where : str or None    A column of truth values; points where it is false do not count.
     """
 
-    def __init__(self, x: str, y: str, *, smaller_x: bool = False, smaller_y: bool = False) -> None:
-        self.x, self.y = x, y
+    def __init__(
+        self,
+        x: str,
+        y: str,
+        *,
+        smaller_x: bool = False,
+        smaller_y: bool = False,
+        where: str | None = None,
+    ) -> None:
+        self.x, self.y, self.where = x, y, where
         self.sign_x, self.sign_y = (-1.0 if s else 1.0 for s in (smaller_x, smaller_y))
         self._points = np.empty((2, 0))
         self._index = np.empty(0, dtype=np.int64)
@@ -86,7 +105,10 @@ class Pareto:
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Keep the front of this block and the front so far."""
         points = np.stack(
-            [self.sign_x * _column(columns, self.x), self.sign_y * _column(columns, self.y)]
+            [
+                self.sign_x * _usable(columns, self.x, self.where),
+                self.sign_y * _column(columns, self.y),
+            ]
         )
         usable = np.isfinite(points).all(axis=0)
         points = np.concatenate([self._points, points[:, usable]], axis=1)
@@ -110,15 +132,16 @@ class Histogram:
     ----------
     column : str
     edges : 1-D array   Increasing; the last bin includes its upper edge.
+    where : str or None   A column of truth values; points where it is false do not count.
     """
 
-    def __init__(self, column: str, edges: np.ndarray) -> None:
-        self.column, self.edges = column, np.asarray(edges, dtype=float)
+    def __init__(self, column: str, edges: np.ndarray, *, where: str | None = None) -> None:
+        self.column, self.edges, self.where = column, np.asarray(edges, dtype=float), where
         self._counts = np.zeros(len(self.edges) - 1, dtype=np.int64)
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Count this block."""
-        self._counts += np.histogram(_column(columns, self.column), self.edges)[0]
+        self._counts += np.histogram(_usable(columns, self.column, self.where), self.edges)[0]
 
     def result(self) -> np.ndarray:
         """Points a bin."""

@@ -7,11 +7,13 @@ import io
 import json
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.errors import InfeasibleError, MissingExtraError, SpecError, did_you_mean
+from ridgeline.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,6 +149,19 @@ class Result:
         writer.writeheader()
         writer.writerows(self.rows())
         return text.getvalue()
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write one row a point as Parquet, whole or not at all (extra ``[tables]``).
+
+        Raises
+        ------
+        MissingExtraError   polars is not installed.
+        RidgelineError      The file cannot be written.
+        """
+        content = io.BytesIO()
+        self.to_polars().write_parquet(content)
+        write_whole(Path(path), content.getvalue())
+        return Path(path)
 
     def to_polars(self) -> Any:
         """One row a point as a polars DataFrame (extra ``[tables]``).

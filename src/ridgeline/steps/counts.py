@@ -203,7 +203,7 @@ def _growth(caches: list[_Cache], kind: str) -> Any:
 def _by_shape(model: Model) -> Counts:
     tally = _Tally(model)
     tally.blocks(model.blocks)
-    d_model, vocab = model.d_model or 0, model.vocab_size or 0
+    d_model, vocab = (0 if v is None else v for v in (model.d_model, model.vocab_size))
     table = d_model * (vocab + model.n_learned_positions)
     head = Product("head", "head", d_model, vocab)
     if model.tied:

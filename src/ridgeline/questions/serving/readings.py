@@ -118,6 +118,11 @@ class IdealReading:
         domain = self.machine.cluster.domain_size
         return work(self.model, self.layout, groups, domain_size=domain)
 
+    def time_s(self, batch: Any, context: Any) -> Any:
+        """Time a decode step, without its parts. [s]"""
+        pieces = self.pieces(batch, context)
+        return combine_ideal(resources(pieces, self.machine.cluster, self.compute)).time_s
+
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step: the work of the fullest chip, its busiest resource."""
         pieces = self.pieces(batch, context)
@@ -158,6 +163,11 @@ class CalibratedReading(IdealReading):
 
     name: str = "calibrated"
     bounds: tuple[str, ...] = CALIBRATED_BOUNDS
+
+    def time_s(self, batch: Any, context: Any) -> Any:
+        """Time a decode step, without its parts and interval. [s]"""
+        cal = calibration(self.machine.cluster, self.compute)
+        return time_step(self.pieces(batch, context), cal).time_s
 
     def timed_pieces(self, batch: float, context: float) -> list[tuple[Work, float]]:
         """Every piece of one step with the seconds it takes, all its repetitions together."""

@@ -1,0 +1,211 @@
+"""The same step over any fields of any records: a grid of answers, or what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline import catalog
+from ridgeline.errors import SpecError
+from ridgeline.grid import (
+    Axis,
+    Column,
+    Histogram,
+    Reduction,
+    Result,
+    evaluate,
+    points,
+    reduce_grid,
+)
+from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
+from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.serving.readings import CalibratedReading, IdealReading
+from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import Load
+from ridgeline.steps import chip_capacity_bytes, counts, machine
+from ridgeline.steps.bind import bound
+
+if TYPE_CHECKING:
+    from ridgeline.grid.evaluate import Kernel
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.model import Model
+
+__all__ = ["sweep"]
+
+Values = Sequence[Any] | np.ndarray
+_READINGS = {"ideal": IdealReading, "calibrated": CalibratedReading}
+
+
+def sweep(
+    model: Model | str,
+    on: Cluster | str,
+    axes: Mapping[str, Values | Mapping[str, Values]],
+    *,
+    layout: Layout | None = None,
+    load: Load | None = None,
+    reading: str = "calibrated",
+    reductions: Callable[[], Mapping[str, Reduction]] | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
+    """Evaluate a decode step over axes of any numeric fields.
+
+    Parameters
+    ----------
+    model, on : record or str   What does not vary.
+    axes : mapping
+        Name of an axis to its values. The name is a field's path (``load.batch``,
+        ``cluster.chip.memory.bandwidth``, ``layout.tp``, ``model.n_kv_heads``), or any word for a
+        mapping of several paths to values of one length, which vary together. The names ``model``
+        and ``cluster`` take ids: they are looped over, outermost.
+    layout, load : record or None   One chip and one sequence at 8192 tokens by default.
+    reading : str               ``ideal`` or ``calibrated``.
+    reductions : callable or None
+        Makes fresh reductions (`Best`, `Pareto`, `Histogram`): then no table is built, and a list
+        of dicts comes back, one a combination of ids: points as rows of axes and columns.
+    workers : int               Threads.
+    progress : callable or None   Called with points done and in all, with reductions.
+
+    Returns
+    -------
+    Result, or list of dict   Columns ``time_s``, ``tokens_per_s_per_chip``,
+        ``usd_per_mtok_output``, ``memory_bytes_per_chip``, ``fits``.
+
+    Raises
+    ------
+    SpecError   A path that leads to no number, or values of unequal lengths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grid = sweep("Qwen/Qwen3-8B", "hgx-h100", {
+    ...     "load.batch": [1, 64],
+    ...     "cluster.chip.memory.bandwidth": np.asarray([3.35e12, 6.7e12]),
+    ... })
+    >>> bool((grid["time_s"][:, 1] < grid["time_s"][:, 0]).all())
+    True
+    """
+    if reading not in _READINGS:
+        raise SpecError(f"A sweep is read as {' or '.join(_READINGS)}, not {reading!r}.")
+    ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
+    numeric = {n: _zipped(n, v) for n, v in axes.items() if n not in ids}
+    lengths = [np.arange(_length(n, paths)) for n, paths in numeric.items()]
+    found = []
+    for chosen in product(*ids.values()):
+        named = dict(zip(ids, chosen, strict=True))
+        records = _records(named.get("model", model), named.get("cluster", on), layout, load)
+        kernel = _kernel(records, list(numeric.values()), reading)
+        if reductions is None:
+            found.append(evaluate(kernel, lengths, workers=workers))
+            continue
+        asked = reductions()
+        left = reduce_grid(kernel, lengths, asked, workers=workers, progress=progress)
+        found.append({**named, **_rows(kernel, numeric, lengths, asked, left)})
+    return found if reductions is not None else _result(ids, numeric, found, reading)
+
+
+def _zipped(name: str, values: Values | Mapping[str, Values]) -> dict[str, np.ndarray]:
+    paths = values if isinstance(values, Mapping) else {name: values}
+    return {path: np.asarray(v, dtype=float) for path, v in paths.items()}
+
+
+def _length(name: str, paths: Mapping[str, np.ndarray]) -> int:
+    lengths = {len(v) for v in paths.values()}
+    if len(lengths) != 1:
+        raise SpecError(f"Axis {name!r}: fields that vary together need as many values each.")
+    return lengths.pop()
+
+
+def _records(
+    model: Model | str, on: Cluster | str, layout: Layout | None, load: Load | None
+) -> dict[str, Any]:
+    return {
+        "model": catalog.model(model) if isinstance(model, str) else model,
+        "cluster": catalog.cluster(on) if isinstance(on, str) else on,
+        "layout": layout or Layout(),
+        "load": load or Load(batch=1, context=8192),
+    }
+
+
+def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str) -> Kernel:
+    price = choose_price(records["cluster"])
+
+    def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
+        values = {
+            path: v[i]
+            for paths, i in zip(zipped, indices, strict=True)
+            for path, v in paths.items()
+        }
+        r = bound(records, values)
+        layout, load = r["layout"], r["load"]
+        n_chips = layout.replicas * layout.pp * layout.attn_dp * layout.tp
+        tally = counts(r["model"])
+        asked = _READINGS[reading](r["model"], tally, machine(r["cluster"], n_chips, tally), layout)
+        time_s = asked.time_s(load.batch, load.context)
+        memory = asked.memory_bytes_per_chip(load.batch, load.context)
+        rent = price.usd_per_chip_hour if price else np.nan
+        return {
+            "time_s": time_s,
+            "tokens_per_s_per_chip": throughput_tokens_per_s(load.batch, time_s) / n_chips,
+            "usd_per_mtok_output": cost_usd_per_mtok(time_s, load.batch, rent, n_chips),
+            "memory_bytes_per_chip": memory,
+            "fits": memory <= chip_capacity_bytes(r["cluster"].chip),
+        }
+
+    return kernel
+
+
+def _rows(
+    kernel: Kernel,
+    numeric: dict[str, dict[str, np.ndarray]],
+    lengths: list[np.ndarray],
+    asked: Mapping[str, Reduction],
+    left: dict[str, Any],
+) -> dict[str, Any]:
+    """Give the points that reductions kept as rows; leave counts as they are."""
+    shape = tuple(len(v) for v in lengths)
+    found = dict(left)
+    for name, reduction in asked.items():
+        if isinstance(reduction, Histogram) or not len(left[name]):
+            continue
+        where = np.unravel_index(left[name], shape)
+        columns: dict[str, np.ndarray] = {
+            path: v[i]
+            for paths, i in zip(numeric.values(), where, strict=True)
+            for path, v in paths.items()
+        }
+        columns |= points(kernel, lengths, left[name])
+        found[name] = [{n: v[i].item() for n, v in columns.items()} for i in range(len(left[name]))]
+    return found
+
+
+_COLUMNS = {
+    "time_s": ("s", "step time"),
+    "tokens_per_s_per_chip": ("tok/s", "tok/s per chip"),
+    "usd_per_mtok_output": ("USD/Mtok", "$/Mtok output"),
+    "memory_bytes_per_chip": ("B", "memory per chip"),
+}
+
+
+def _result(
+    ids: dict[str, list[Any]],
+    numeric: dict[str, dict[str, np.ndarray]],
+    found: list[dict[str, np.ndarray]],
+    reading: str,
+) -> Result:
+    """Stack the outer loops in front of the axes; a zipped axis shows its first field."""
+    outer = tuple(len(v) for v in ids.values())
+    shape = (*outer, *(len(next(iter(p.values()))) for p in numeric.values()))
+    stacked = {n: np.stack([f[n] for f in found]).reshape(shape) for n in found[0]}
+    named = [Axis(n, np.asarray([str(v) for v in vs]), "", n) for n, vs in ids.items()]
+    valued = [Axis(n, next(iter(p.values())), "", n) for n, p in numeric.items()]
+    return Result(
+        axes=(*named, *valued),
+        columns={n: Column(stacked[n], *about) for n, about in _COLUMNS.items()},
+        infeasible=np.where(stacked["fits"], 0, 1),
+        reasons=("out of memory: more than a chip has",),
+        about={"reading": reading},
+    )

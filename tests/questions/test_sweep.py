@@ -1,0 +1,107 @@
+"""A sweep over fields of records is the same answers as one record at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ridgeline as rl
+from ridgeline.errors import SpecError
+from ridgeline.grid import Best, Histogram
+
+MODEL, CLUSTER = "Qwen/Qwen3-8B", "hgx-h100"
+
+
+def one(field: str, value: float, batch: int, context: float) -> float:
+    """Step time with a changed cluster, asked the ordinary way."""
+    cluster = rl.cluster(CLUSTER).replaced({field: value})
+    layout = rl.Layout(tp=2)
+    curve = rl.serving(
+        MODEL, cluster, layout=layout, reading="calibrated", batch=[batch], context=context
+    )
+    return float(np.ravel(curve.result["time_s"])[0])
+
+
+def test_each_point_is_the_ordinary_answer() -> None:
+    bandwidths, batches = [2e12, 3.35e12], [1, 48]
+    grid = rl.sweep(
+        MODEL,
+        CLUSTER,
+        {"cluster.chip.memory.bandwidth": bandwidths, "load.batch": batches},
+        layout=rl.Layout(tp=2),
+    )
+    for i, bandwidth in enumerate(bandwidths):
+        for j, batch in enumerate(batches):
+            expected = one("chip.memory.bandwidth", bandwidth, batch, 8192)
+            assert grid["time_s"][i, j] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_order_of_axes_does_not_matter() -> None:
+    axes: dict[str, Any] = {
+        "load.batch": [1, 8, 64],
+        "load.context": [512, 8192],
+        "model.d_model": [2048, 4096],
+    }
+    there = rl.sweep(MODEL, CLUSTER, axes)
+    back = rl.sweep(MODEL, CLUSTER, dict(reversed(axes.items())))
+    np.testing.assert_allclose(there["time_s"], back["time_s"].T, rtol=1e-13)
+
+
+def test_fields_of_a_zipped_axis_vary_together() -> None:
+    layouts = {"layout.tp": [1, 2, 4], "layout.attn_dp": [4, 2, 1]}
+    zipped = rl.sweep(MODEL, CLUSTER, {"layout": layouts, "load.batch": [32]})
+    assert zipped["time_s"].shape == (3, 1)
+    for i, (tp, dp) in enumerate(zip(*layouts.values(), strict=True)):
+        alone = rl.sweep(MODEL, CLUSTER, {"load.batch": [32]}, layout=rl.Layout(tp=tp, attn_dp=dp))
+        assert zipped["time_s"][i, 0] == pytest.approx(alone["time_s"][0], rel=1e-12)
+
+
+def test_ids_are_looped_over_outermost() -> None:
+    models, clusters = [MODEL, "meta-llama/Llama-3.1-8B-Instruct"], ["hgx-h100", "hgx-h200"]
+    grid = rl.sweep(MODEL, CLUSTER, {"load.batch": [1, 64], "model": models, "cluster": clusters})
+    assert [a.name for a in grid.axes] == ["model", "cluster", "load.batch"]
+    alone = rl.sweep(models[1], clusters[1], {"load.batch": [1, 64]})
+    np.testing.assert_allclose(grid["time_s"][1, 1], alone["time_s"])
+
+
+def test_reductions_find_what_the_table_holds() -> None:
+    axes: dict[str, Any] = {
+        "load.batch": np.arange(1, 257),
+        "load.context": np.linspace(128, 32_768, 129),
+    }
+    table = rl.sweep(MODEL, "h100-sxm", axes)
+    (left,) = rl.sweep(
+        MODEL,
+        "h100-sxm",
+        axes,
+        reductions=lambda: {
+            "best": Best("usd_per_mtok_output", k=3, where="fits"),
+            "spread": Histogram("time_s", edges=np.geomspace(1e-4, 10, 20)),
+        },
+    )
+    fits = table["memory_bytes_per_chip"] <= 80e9
+    feasible = np.where(table.infeasible == 0, table["usd_per_mtok_output"], np.inf)
+    assert fits.any()
+    assert left["best"][0]["usd_per_mtok_output"] == pytest.approx(feasible.min())
+    assert int(np.sum(left["spread"])) == table["time_s"].size
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        ({"cluster.chip.memory.bandwith": [1]}, "bandwidth"),
+        ({"chip.memory": [1]}, "Records are"),
+        ({"cluster.name": [1]}, "holds no number"),
+        ({"layout": {"layout.tp": [1, 2], "layout.pp": [1]}}, "as many values"),
+    ],
+)
+def test_wrong_paths_say_what_there_is(axes: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        rl.sweep(MODEL, CLUSTER, axes)
+
+
+def test_a_reading_that_cannot_be_swept_is_named() -> None:
+    with pytest.raises(SpecError, match="ideal or calibrated"):
+        rl.sweep(MODEL, CLUSTER, {"load.batch": [1]}, reading="blackboard")
