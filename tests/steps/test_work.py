@@ -96,8 +96,8 @@ def test_products_are_conserved_over_layouts(name: str, layout: Layout, batch: i
     """Chips of a stage x their work x micro-batches is the work of one chip, but for what is
     replicated over tensor parallelism (small projections, KV heads, routers, indexers)."""
     model = rl.model(name)
-    one = work(model, ONE, [decode(batch, 4096)], domain_size=8)
-    cut = work(model, layout, [decode(batch, 4096)], domain_size=8)
+    one = work(model, ONE, [decode(batch, 4096)], domain_size=8, even=True)
+    cut = work(model, layout, [decode(batch, 4096)], domain_size=8, even=True)
     chips = layout.attn_dp * layout.tp * layout.pp
     for part in ("ffn", "shared_experts", "head", "recurrent"):
         whole = total(one, "flops", kind="gemm", part=part)
@@ -155,7 +155,7 @@ def test_expert_traffic_leaves_the_domain_by_its_share() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
 
     def dispatch(domain: int, layout: Layout):
-        pieces = work(model, layout, [decode(6400, 1)], domain_size=domain)
+        pieces = work(model, layout, [decode(6400, 1)], domain_size=domain, even=True)
         send = next(w for w in pieces if w.name == "dispatch").send
         assert send is not None
         return send
@@ -195,3 +195,55 @@ def test_arrays_equal_scalars(name: str) -> None:
             for field in ("flops", "weight_bytes", "kv_bytes", "activation_bytes"):
                 grid = np.broadcast_to(total(many, field), (3, 3))
                 assert grid[i, j] == pytest.approx(total(single, field))
+
+
+@given(st.sampled_from([1, 16, 256, 4096]), st.sampled_from([1, 8, 64]), st.floats(0, 2))
+def test_routing_loads_the_busiest_rank_and_never_less_than_evenly(
+    batch: int, ep: int, popularity_cv: float
+) -> None:
+    model, layout = rl.model("deepseek-ai/DeepSeek-V3"), Layout(attn_dp=64, ep=ep)
+    groups = [decode(64 * batch, 1024)]
+    even, busy = (
+        work(model, layout, groups, domain_size=72, popularity_cv=popularity_cv, even=e)
+        for e in (True, False)
+    )
+    for field in ("flops", "weight_bytes"):
+        least = total(even, field, kind="gemm", part="experts")
+        assert total(busy, field, kind="gemm", part="experts") >= least * (1 - 1e-9)
+    if ep == 1:
+        assert even == busy
+
+
+def test_a_lone_token_still_wakes_a_whole_expert_on_some_rank() -> None:
+    model = rl.model("deepseek-ai/DeepSeek-V3")
+    for even in (True, False):
+        pieces = work(
+            model, Layout(attn_dp=64, ep=64), [decode(1, 1024)], domain_size=72, even=even
+        )
+        assert next(w for w in pieces if w.name == "gate+up" and w.part == "experts").count >= 1
+
+
+def test_drafting_runs_the_prediction_layers_and_verifies_all_drafts() -> None:
+    model = rl.model("deepseek-ai/DeepSeek-V3")
+    plain = work(model, ONE, [decode(8, 4096)], domain_size=8)
+    drafted = work(model, ONE, [decode(8, 4096, drafts=2)], domain_size=8)
+    draft = [w for w in drafted if w.name.startswith("draft_")]
+    verify = [w for w in drafted if not w.name.startswith("draft_")]
+    # three tokens a sequence to multiply, one prediction layer and the head twice
+    dense = {"kind": "gemm", "part": "attention"}
+    assert total(verify, "flops", **dense) == pytest.approx(3 * total(plain, "flops", **dense))
+    head = {"kind": "gemm", "part": "head"}
+    assert total(draft, "flops", **head) == pytest.approx(2 * total(plain, "flops", **head))
+    mtp = rl.counts(model).n_params_mtp
+    (once,) = (
+        total(work(model, ONE, [decode(1e6, 2, 1)], domain_size=8), "weight_bytes") - n
+        for n in [total(work(model, ONE, [decode(1e6, 2)], domain_size=8), "weight_bytes")]
+    )
+    layer = once - total(draft, "weight_bytes", **head) / 2
+    assert layer == pytest.approx(mtp, rel=0.02)  # fp8, scales and vectors aside
+
+
+def test_a_model_without_prediction_layers_only_verifies() -> None:
+    model = rl.model("Qwen/Qwen3-8B")
+    pieces = work(model, ONE, [decode(8, 4096, drafts=3)], domain_size=8)
+    assert not [w for w in pieces if w.name.startswith("draft_")]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-__all__ = ["divide", "log10", "maximum", "minimum", "namespace", "where"]
+__all__ = ["divide", "log", "log10", "maximum", "minimum", "namespace", "where"]
 
 
 def _is_array(value: Any) -> bool:
@@ -63,6 +63,11 @@ def divide(a: Any, b: Any) -> Any:
         return a / b
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _plain(np.true_divide(a, b))
+
+
+def log(a: Any) -> Any:
+    """Elementwise natural logarithm."""
+    return _plain(namespace(a).log(a))
 
 
 def log10(a: Any) -> Any:

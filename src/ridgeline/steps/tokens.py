@@ -19,6 +19,7 @@ class Group:
     new : array       New tokens of each. [tokens]
     prefix : array    Tokens cached before. [tokens]
     sampled : array   Logits wanted of each: 1, or all new tokens where drafts are verified.
+    drafts : array    Tokens drafted for each by the model's own prediction layers.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Group:
     new: Any
     prefix: Any
     sampled: Any = 1
+    drafts: Any = 0
 
     @property
     def tokens(self) -> Any:
@@ -42,7 +44,7 @@ def decode(batch: Any, context: Any, drafts: Any = 0) -> Group:
     context : array   Tokens the new token attends to, itself included. [tokens]
     drafts : array    Speculated tokens a sequence. [1]
     """
-    return Group("decode", batch, 1 + drafts, context - 1, 1 + drafts)
+    return Group("decode", batch, 1 + drafts, context - 1, 1 + drafts, drafts)
 
 
 def prefill(n: Any, tokens: Any, prefix: Any = 0) -> Group:

@@ -8,14 +8,20 @@ replica gives `batch` tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum
-from ridgeline.laws.experts import destinations, experts_hit, experts_per_chip
+from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws.experts import (
+    busiest_rank_experts,
+    busiest_rank_load,
+    destinations,
+    experts_hit,
+    experts_per_chip,
+)
 from ridgeline.laws.parallel import (
     domains_spanned,
     kv_share_per_chip,
@@ -113,6 +119,8 @@ class _Step:
     domain_size: Any
     activation_bytes: float
     dispatch_bytes: float
+    popularity_cv: Any
+    even: bool
 
     @property
     def chips(self) -> Any:
@@ -152,6 +160,8 @@ def work(
     domain_size: Any,
     activation_dtype: str = "bf16",
     dispatch_dtype: str = "fp8",
+    popularity_cv: Any = 0.0,
+    even: bool = False,
 ) -> tuple[Work, ...]:
     """Count everything one step of one replica does, per chip.
 
@@ -163,6 +173,9 @@ def work(
     domain_size : array        Chips of a scale-up domain. [1]
     activation_dtype : str     Of hidden states and of what is combined.
     dispatch_dtype : str       Of tokens sent to experts.
+    popularity_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
+    even : bool                Experts' tokens fall evenly on their ranks, as in no real step: what
+                               a bound assumes. Else counts are of the busiest rank.
 
     Returns
     -------
@@ -174,10 +187,7 @@ def work(
     """
     if not model.blocks:
         raise ValueError(f"{model.id} is known by its counts alone: it has no operators to count.")
-    micro = tuple(
-        Group(g.name, pipeline_micro_batch(g.n, layout.pp), g.new, g.prefix, g.sampled)
-        for g in groups
-    )
+    micro = tuple(replace(g, n=pipeline_micro_batch(g.n, layout.pp)) for g in groups)
     step = _Step(
         model,
         layout,
@@ -185,11 +195,28 @@ def work(
         domain_size,
         dtype_of(activation_dtype).bits / _BITS_PER_BYTE,
         dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
+        popularity_cv,
+        even,
     )
     pieces = [_embedding(step)]
     for block in model.blocks:
         pieces += _block(step, block)
-    return (*pieces, *_head(step), _hop(step))
+    return (*pieces, *_head(step), *_drafting(step), _hop(step))
+
+
+def _drafting(step: _Step) -> Iterator[Work]:
+    """Drafts by the model's own prediction layers: one pass of them and of the head a draft.
+
+    Where a model has none, drafts come from elsewhere and only their verification is counted.
+    """
+    drafting = [g for g in step.groups if np.any(np.asarray(g.drafts) > 0)]
+    if not step.model.mtp or not drafting:
+        return
+    (group,) = drafting
+    one = replace(step, groups=(Group("draft", group.n, 1, group.prefix),))
+    pieces = [piece for block in step.model.mtp for piece in _block(one, block)]
+    for piece in (*pieces, *_head(one)):
+        yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * group.drafts)
 
 
 def _block(step: _Step, block: Block) -> list[Work]:
@@ -346,12 +373,8 @@ def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
     """Router and shared experts like dense products; routed experts on the fullest chip."""
     moe = block.ffn
     assert isinstance(moe, MixtureOfExperts)
-    ep = step.layout.ep
-    slices = step.chips / ep
-    hit = experts_hit(step.tokens_all, moe.n_experts, moe.n_experts_active)
-    held = experts_per_chip(moe.n_experts, ep)
-    here = hit * held / moe.n_experts
-    per_expert = step.tokens_all * moe.n_experts_active / hit
+    slices = step.chips / step.layout.ep
+    here, per_expert, load = _routed(step, moe)
     routed = tuple(p for p in layer.products if p.part == "experts")
     for run in fused(routed):
         k = cut(run[0], slices, 1)[0]
@@ -359,10 +382,28 @@ def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
         yield _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
     rest = tuple(p for p in layer.products if p.part != "experts")
     yield from _products(step, block, rest)
-    yield from _expert_exchanges(step, block, moe)
+    yield from _expert_exchanges(step, block, moe, load)
 
 
-def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts) -> Iterator[Work]:
+def _routed(step: _Step, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
+    """Experts hit on the fullest chip, tokens each of them gets, and its tokens over the mean."""
+    tokens, ep = step.tokens_all, step.layout.ep
+    n_experts, active = moe.n_experts, moe.n_experts_active
+    hit = experts_hit(tokens, n_experts, active, step.popularity_cv)
+    held = experts_per_chip(n_experts, ep)
+    if step.even:
+        here = maximum(hit * held / n_experts, minimum(hit, 1.0))
+        # Where experts do not divide, a full chip holds more than its share.
+        return here, tokens * active * held / n_experts / here, 1.0
+    here = busiest_rank_experts(hit, n_experts, held, ep)
+    load = busiest_rank_load(tokens, n_experts, active, ep, step.popularity_cv)
+    most = maximum(tokens * active * held / n_experts * load, here)
+    return here, most / here, load
+
+
+def _expert_exchanges(
+    step: _Step, block: Block, moe: MixtureOfExperts, load: Any
+) -> Iterator[Work]:
     """Tokens shared by the whole stage need a sum; tokens of their own chip, dispatch and combine.
 
     Without attention data parallelism every chip of the stage already has every token, so that
@@ -378,7 +419,7 @@ def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts) -> Itera
     n_domains, share = step.across(group)
     width = moe.d_latent or d_model
     for name, size in (("dispatch", step.dispatch_bytes), ("combine", step.activation_bytes)):
-        payload = own * copies * width * size
+        payload = own * copies * width * size * load
         yield _exchange(name, block.repeat, Send("all_to_all", group, payload, n_domains, share))
 
 
