@@ -16,8 +16,9 @@ CASES = {
     "one context": {"context": 1024},
     "several contexts": {"context": [1024, 8192, 131_072]},
     "one batch": {"context": 1024, "batch": 64},
-    "calibrated": {"context": 1024, "reading": "calibrated"},
-    "calibrated contexts": {"context": [1024, 8192], "reading": "calibrated"},
+    "blackboard": {"context": 1024, "reading": "blackboard"},
+    "blackboard contexts": {"context": [1024, 8192], "reading": "blackboard"},
+    "request": {"isl": 1024, "osl": 128},
     "nothing fits": {"context": 1e6, "chips": 8, "batch": [64, 4096]},
 }
 
@@ -44,7 +45,8 @@ def _drawn(svg: str) -> str:
 
 
 def test_the_picture_says_units_bound_and_landmarks() -> None:
-    svg = rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", context=1024).chart("both")
+    asked = {"context": 1024, "reading": "blackboard"}
+    svg = rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", **asked).chart("both")
     text = svg.to_bytes(".svg").decode()
     for words in ("(ms)", "($ per million tokens)", "sequences in flight", "bound by weights",
                   "balance batch: 13,864", "largest that fits", "per chip-hour"):  # fmt: skip

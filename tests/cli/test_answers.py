@@ -11,6 +11,7 @@ import pytest
 
 from ridgeline.catalog import model
 from ridgeline.cli import main
+from ridgeline.units import format_quantity
 
 V3 = ["serving", "deepseek-ai/DeepSeek-V3", "--on", "gb200-nvl72"]
 
@@ -32,10 +33,12 @@ def run(capsys: pytest.CaptureFixture[str]):
     "arguments",
     [
         (*V3, "--explain"),
+        (*V3, "--reading", "blackboard", "--explain"),
         (*V3, "--reading", "ideal", "--explain", "--batch", "1:65536"),
-        ("serving", "Llama-3.1-8B-Instruct", "--on", "h100-sxm", "--reading", "calibrated",
-         "--batch", "1,7,50", "--explain"),
-        (*V3, "--context", "1024", "--batch", "64,4096"),
+        ("serving", "Llama-3.1-8B-Instruct", "--on", "h100-sxm", "--batch", "1,7,50", "--explain"),
+        (*V3, "--reading", "blackboard", "--context", "1024", "--batch", "64,4096"),
+        (*V3, "--isl", "4096", "--osl", "1024", "--prefix-hit", "0.5", "--drafts", "1",
+         "--acceptance", "0.85", "--batch", "64,4096"),
         ("serving", "Llama-3.1-70B-Instruct", "--on", "h100-sxm,mi300x,rtx-4090", "--isl", "4096",
          "--osl", "1024"),
         ("serving", "--from-counts", "active=100B,total=1T,kv=1667,bits=8", "--on", "hgx-b200",
@@ -60,7 +63,7 @@ def test_json_csv_and_table_tell_the_same(run) -> None:
     assert answer["about"]["n_chips"] == 72
     assert answer["landmarks"]["latency_floor_s"] == pytest.approx(min(times), rel=0.01)
     table = run(*V3, "--batch", "1,64,4096")
-    assert f"{times[-1] * 1e3:.2f} ms" in table
+    assert format_quantity(times[-1], "s") in table
 
 
 def test_json_is_strict_where_there_is_no_number(run) -> None:
@@ -103,14 +106,14 @@ def test_a_chip_means_the_fewest_a_cluster_the_whole(run) -> None:
     assert chips_for("gb200-nvl72") == 72
     assert chips_for("gb200") == 4
     assert chips_for("h200-sxm") == 8
-    assert chips_for("hgx-h100") == 8
-    assert chips_for("hgx-h100", "--dtype", "bf16") == 16
+    assert chips_for("hgx-h100", "--reading", "blackboard") == 8
+    assert chips_for("hgx-h100", "--weights", "bf16", "--reading", "blackboard") == 16
     assert chips_for("tpu-v5e") == 64
 
 
 def test_set_changes_any_field(run) -> None:
     def time_s(*more: str) -> float:
-        answer = json.loads(run(*V3, "--batch", "1", "--json", *more))
+        answer = json.loads(run(*V3, "--reading", "blackboard", "--batch", "1", "--json", *more))
         return answer["columns"]["time_s"]["values"][0][0]
 
     faster = time_s("--set", "cluster.chip.memory.bandwidth=16 TB/s")
@@ -136,9 +139,9 @@ def test_users_files(run, tmp_path: Path) -> None:
     out = run("serving", "DeepSeek-V3", "--on", str(cluster))
     assert out.startswith("DeepSeek-V3 on Two of mine")
     assert "$2.00 per chip-hour" in out
-    assert run("serving", "DeepSeek-V3", "--on", str(chip)).startswith("DeepSeek-V3 on Mine:")
+    assert run("serving", "DeepSeek-V3", "--on", str(chip)).startswith("DeepSeek-V3 on Mine, ")
     alone = run("serving", "DeepSeek-V3", "--chip", str(chip))
-    assert alone.startswith("DeepSeek-V3 on Mine:")
+    assert alone.startswith("DeepSeek-V3 on Mine, ")
     swapped = run("serving", "DeepSeek-V3", "--on", "hgx-h100", "--chip", str(chip), "--json")
     assert json.loads(swapped)["about"]["chip"] == "mine"
 

@@ -14,7 +14,7 @@ from ridgeline.questions.serving import choose_price
 
 @pytest.fixture(scope="module")
 def curve():
-    return rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", context=1024)
+    return rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", context=1024, reading="blackboard")
 
 
 def test_parts_add_up_to_the_step(curve) -> None:
@@ -45,7 +45,8 @@ def test_what_does_not_fit_is_a_point_with_a_reason(curve) -> None:
     over = curve.result["batch"] > curve.balance.largest_batch
     assert (curve.result.infeasible[0] != 0).tolist() == over.tolist()
     row = curve.at(curve.result["batch"][-1])
-    assert row["infeasible"].startswith("out of memory: more than the 199 GB")
+    assert row["infeasible"].startswith("out of memory: caches of so many sequences")
+    assert "the 199 GB a chip has" in row["infeasible"]
     assert row["time_s"] > 0
 
 
@@ -107,9 +108,14 @@ def test_comparison_puts_the_cheapest_first() -> None:
 
 
 def test_a_model_that_does_not_fit_grows_by_whole_domains() -> None:
-    answer = rl.serving("moonshotai/Kimi-K2-Instruct", "hgx-h100")
-    assert answer.machine.n_chips == 16
-    assert any("2 x HGX H100, 8 GPUs are the fewest" in n for n in answer.notes)
+    bound = rl.serving("moonshotai/Kimi-K2-Instruct", "hgx-h100", reading="blackboard")
+    assert bound.machine.n_chips == 16
+    assert any("2 x HGX H100, 8 GPUs are the fewest" in n for n in bound.notes)
+    # Tensor parallelism as high as it takes to keep few copies of the attention weights.
+    calibrated = rl.serving("moonshotai/Kimi-K2-Instruct", "hgx-h100")
+    assert calibrated.machine.n_chips == 16
+    assert calibrated.layout is not None
+    assert calibrated.layout.tp > 1
 
 
 def test_several_domains_are_a_cluster_too() -> None:
@@ -160,3 +166,87 @@ def test_explain_shows_the_numbers_of_the_row(curve) -> None:
     assert "One decode step at B = 64" in text
     assert f"{row['weight_fetch_s'] * 1e3:.2f} ms" in text
     assert "bound by weights" in text
+
+
+def test_calibrated_is_the_default_where_the_model_is_known_by_shape() -> None:
+    assert rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=1).reading == "calibrated"
+    by_counts = rl.Model.from_counts("8B", kv_bytes_per_token=1e5)
+    assert rl.serving(by_counts, "h100-sxm", batch=1).reading == "blackboard"
+    with pytest.raises(SpecError, match="known by its counts alone"):
+        rl.serving(by_counts, "h100-sxm", reading="calibrated")
+
+
+@pytest.mark.parametrize("reading", ["blackboard", "ideal", "calibrated"])
+def test_a_request_is_asked_about_prefill_too(reading: str) -> None:
+    def row(hit: float, isl: float = 2048):
+        answer = rl.serving(
+            "Qwen/Qwen3-8B", "h100-sxm", isl=isl, osl=256, batch=[32], prefix_hit=hit,
+            reading=reading,
+        )  # fmt: skip
+        return answer.at(32)
+
+    plain, cached = row(0.0), row(0.75)
+    assert cached["ttft_s"] < plain["ttft_s"] < row(0.0, 8192)["ttft_s"]
+    assert plain["time_s"] <= cached["shared_step_s"]
+    # On the blackboard computing hides behind reading, and only reading the prefix shows.
+    assert cached["shared_step_s"] <= plain["shared_step_s"] or reading == "blackboard"
+    assert plain["e2e_s"] == pytest.approx(plain["ttft_s"] + 255 * plain["tpot_s"])
+    # All that is paid for is what the chips cost in the time between requests.
+    assert plain["usd_per_request"] == pytest.approx(2.95 / 3600 / plain["requests_per_s"])
+    if reading == "calibrated":
+        assert plain["ttft_low_s"] < plain["ttft_s"] < plain["ttft_high_s"]
+
+
+def test_prefill_in_chunks_takes_at_least_the_whole_at_once() -> None:
+    answers = {
+        r: rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=100_000, osl=8, batch=[1], reading=r).at(1)
+        for r in ("ideal", "calibrated")
+    }
+    assert answers["calibrated"]["ttft_s"] > answers["ideal"]["ttft_s"]
+
+
+def test_drafts_trade_step_time_for_tokens() -> None:
+    def row(**more):
+        return rl.serving("deepseek-ai/DeepSeek-V3", "hgx-h200", batch=[16], **more).at(16)
+
+    plain, drafted = row(), row(drafts=1, acceptance=0.85)
+    assert drafted["time_s"] > plain["time_s"]
+    assert drafted["tpot_s"] == pytest.approx(drafted["time_s"] / 1.85)
+    assert drafted["tpot_s"] < plain["tpot_s"]
+    assert drafted["memory_bytes_per_chip"] > plain["memory_bytes_per_chip"]
+    with pytest.raises(SpecError, match="how often one is accepted"):
+        row(drafts=1)
+    with pytest.raises(SpecError, match="The blackboard knows no drafts"):
+        row(drafts=1, acceptance=0.5, reading="blackboard")
+
+
+def test_skewed_experts_are_slower_where_experts_are_spread() -> None:
+    def time_s(cv: float) -> float:
+        answer = rl.serving(
+            "deepseek-ai/DeepSeek-V3", "gb200-nvl72", batch=[16_384], expert_popularity_cv=cv
+        )
+        return answer.at(16_384)["time_s"]
+
+    assert time_s(0.0) < time_s(0.5) < time_s(1.0)
+
+
+def test_memory_adds_up_and_says_what_is_short() -> None:
+    answer = rl.serving("Qwen/Qwen3-32B", "h100-sxm", batch=[1, 512], chips=1)
+    held = answer.asked.held(8192)
+    assert answer.at(512)["memory_bytes_per_chip"] == pytest.approx(held.total_bytes(512))
+    parts = (held.weights_bytes, held.activation_bytes, held.buffer_bytes, held.reserve_bytes)
+    assert held.total_bytes(0) == pytest.approx(sum(parts))
+    assert answer.at(1)["infeasible"] == ""
+    assert "reserve" in answer.at(512)["infeasible"]
+    full = rl.serving("Qwen/Qwen3-32B", "l40s", batch=[1], chips=1).at(1)
+    assert "leave no room" in full["infeasible"]
+    more = rl.serving("Qwen/Qwen3-32B", "h100-sxm", batch=[1], memory_utilization=0.95)
+    assert more.balance.largest_batch > answer.balance.largest_batch
+
+
+def test_cards_without_a_network_share_their_hosts_bus_and_say_so() -> None:
+    answer = rl.serving("Qwen/Qwen3-32B", "rtx-4090", batch=[1])
+    assert answer.machine.n_chips > 1
+    assert any("taken as one machine" in n for n in answer.notes)
+    with pytest.raises(InfeasibleError, match="has no network"):
+        rl.serving("Qwen/Qwen3-32B", "rtx-4090", batch=[1], chips=16)

@@ -60,7 +60,8 @@ def test_on_one_chip_it_meets_the_blackboard_where_it_should(model, batch, conte
     """All experts hit and attention arithmetic left out, the two readings agree; the ideal adds
     attention's multiplications, leaves out experts nobody asked for and the embedding table."""
     record, cluster = rl.model(model), rl.cluster("gb200-nvl72")
-    blackboard = rl.serving(record, cluster, chips=1, batch=batch, context=context, price=1)
+    blackboard = rl.serving(record, cluster, chips=1, batch=batch, context=context, price=1,
+                            reading="blackboard")  # fmt: skip
     ideal = rl.serving(record, cluster, chips=1, batch=batch, context=context, price=1,
                        reading="ideal")  # fmt: skip
     b, i = blackboard.at(batch), ideal.at(batch)
@@ -141,5 +142,5 @@ def test_readings_that_cannot_be_asked() -> None:
         rl.serving(rl.Model.from_counts("8B"), "h100-sxm", reading="ideal")
     with pytest.raises(SpecError, match="Did you mean 'ideal'"):
         rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="ideel")
-    with pytest.raises(SpecError, match="needs the ideal or the calibrated"):
-        rl.serving("Qwen/Qwen3-8B", "h100-sxm", layout=Layout(tp=2))
+    with pytest.raises(SpecError, match="needs the calibrated or the ideal"):
+        rl.serving("Qwen/Qwen3-8B", "h100-sxm", layout=Layout(tp=2), reading="blackboard")

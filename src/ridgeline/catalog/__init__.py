@@ -16,8 +16,10 @@ from ridgeline.catalog._entries import (
     family_of,
     model,
     node_of,
+    runtime,
     sources,
 )
+from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._store import user_folders
 from ridgeline.catalog._write import to_toml
 
@@ -34,6 +36,9 @@ __all__ = [
     "family_of",
     "model",
     "node_of",
+    "rack",
+    "racks",
+    "runtime",
     "sources",
     "to_toml",
     "user_folders",

@@ -16,6 +16,7 @@ from ridgeline.specs.constants import ChipConstants, FabricConstants
 from ridgeline.specs.engine import Engine
 from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
+from ridgeline.specs.runtime import Runtime
 
 __all__ = [
     "chip",
@@ -28,6 +29,7 @@ __all__ = [
     "family_of",
     "model",
     "node_of",
+    "runtime",
     "sources",
 ]
 
@@ -249,6 +251,11 @@ def _constants_of(kind: str, cls: type[R], names: tuple[str, ...]) -> list[R]:
 def engine() -> Engine:
     """Return what a good engine of today adds to a step."""
     return _load(Engine, BUILT_IN / "engine.toml")
+
+
+def runtime() -> Runtime:
+    """Return how engines are usually set up: memory and tokens of a step."""
+    return _load(Runtime, BUILT_IN / "runtime.toml")
 
 
 @cache

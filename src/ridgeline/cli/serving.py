@@ -1,4 +1,4 @@
-"""``ridgeline serving``: what a decode step takes and costs at least."""
+"""``ridgeline serving``: what a decode step takes and costs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["serving"]
 
 _Many = Parameter(negative=(), consume_multiple=False)
+_Flag = Annotated[bool, Parameter(negative=())]
 
 
 def serving(
@@ -38,12 +39,18 @@ def serving(
     isl: str | None = None,
     osl: str | None = None,
     batch: str | None = None,
-    dtype: str | None = None,
-    kv_dtype: str | None = None,
+    prefix_hit: float = 0.0,
+    drafts: float = 0,
+    acceptance: float | None = None,
+    expert_cv: float = 0.0,
+    weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None,
+    kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None,
+    activations: str = "bf16",
     compute: str | None = None,
     price: str | None = None,
     basis: str | None = None,
-    reading: str = "blackboard",
+    memory_utilization: float | None = None,
+    reading: str | None = None,
     tp: int | None = None,
     pp: int | None = None,
     ep: int | None = None,
@@ -54,17 +61,17 @@ def serving(
     assume_harmless: Annotated[tuple[str, ...], _Many] = (),
     out: Annotated[tuple[Path, ...], _Many] = (),
     chart: str = "both",
-    dark: Annotated[bool, Parameter(negative=())] = False,
-    explain: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
+    dark: _Flag = False,
+    explain: _Flag = False,
+    json: _Flag = False,
+    csv: _Flag = False,
 ) -> None:
-    """What a decode step takes at least, what binds it, and what a token costs.
+    """What a decode step takes, what binds it, and what a token costs.
 
-    Three readings. The blackboard, a lower bound: all weights are read once a step, each
-    sequence's cache once, and computing overlaps with reading, on all chips as one. The ideal, a
-    lower bound: all of the step's work under a layout (experts hit, attention, exchanges), at
-    datasheet peaks. The calibrated: the same work at what good engines reach, with an interval.
+    Three readings. The calibrated: all of the step's work under a layout (experts hit, attention,
+    exchanges) at what good engines reach, with an interval. The ideal, a lower bound: the same work
+    at datasheet peaks. The blackboard, a lower bound: all weights are read once a step, each
+    sequence's cache once, and computing overlaps with reading, on all chips as one.
 
     Parameters
     ----------
@@ -81,23 +88,35 @@ def serving(
     context
         Cached tokens a sequence (default 8192); several separated by commas.
     isl
-        Instead of context: input tokens of a request, with --osl.
+        Instead of context: input tokens of a request, with --osl. Asks about prefill, too.
     osl
         Output tokens of a request.
     batch
         Sequences in flight: a list 1,64,2400 or a range 1:16384.
-    dtype
+    prefix_hit
+        Share of a request's input that is cached already, 0 to 1; with --isl.
+    drafts
+        Tokens drafted a sequence and step, by the model's prediction layers where it has them.
+    acceptance
+        How often a draft is accepted, 0 to 1.
+    expert_cv
+        How unevenly experts are chosen: standard deviation over mean; 0 is uniform.
+    weights
         Store weights in this format: bf16, fp8, nvfp4, q4_k_m, exl2_4.25bpw…
-    kv_dtype
+    kv
         Store the KV cache in this format.
+    activations
+        Format of hidden states.
     compute
         Multiply in this arithmetic: bf16, fp8, fp4, int8.
     price
         USD per chip-hour, instead of the catalogue's price.
     basis
         Which of the catalogue's prices: on-demand, spot, contract, rental-3yr, own-tco-neocloud…
+    memory_utilization
+        Share of a chip's memory that an engine may fill (usually 0.9).
     reading
-        blackboard, ideal or calibrated.
+        calibrated (the default), ideal or blackboard.
     tp
         Tensor parallel degree (not for the blackboard; a plain default where no degree is given).
     pp
@@ -133,7 +152,10 @@ def serving(
     record = model_from(model, from_counts, assume_harmless, changes["model"])
     options = _options(changes, context, isl, osl, batch, price)
     options |= {"reading": reading, "layout": _layout(tp, pp, ep, attn_dp, replicas)}
-    options |= {"weight_dtype": dtype, "kv_dtype": kv_dtype, "compute": compute, "basis": basis}
+    options |= {"weight_dtype": weights, "kv_dtype": kv, "activation_dtype": activations}
+    options |= {"compute": compute, "basis": basis, "memory_utilization": memory_utilization}
+    options |= {"prefix_hit": prefix_hit, "drafts": drafts, "acceptance": acceptance}
+    options |= {"expert_popularity_cv": expert_cv}
     answers, refused = _ask_each(record, on, chip, chips, changes["cluster"], options)
     _draw(answers, out, chart, dark)
     if json:
@@ -266,13 +288,19 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
         "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
         "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
         "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
+        "shared_tpot_s": ("TPOT shared", seconds),
+        "shared_tokens_per_s_per_chip": (f"tok/s/chip shared{most}", lambda v: f"{v:,.0f}"),
+        "requests_per_s": (f"req/s{most}", lambda v: f"{v:,.3g}"),
         "mfu": (f"MFU{most}", lambda v: f"{v:.0%}"),
         "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
         "infeasible": ("", lambda v: "does not fit" if v else ""),
     }
     known = answer.result.columns
     unused = {"usd_per_mtok_output"} if answer.price is None else set()
-    unused |= {n for n in ("network_s", "floor_s") if not answer.result[n].any()}
+    parts = ("compute_s", "weight_fetch_s", "kv_fetch_s", "network_s", "floor_s")
+    unused |= {n for n in parts[3:] if not answer.result[n].any()}
+    # A request has columns of its own; the parts of its steps are in --explain and --csv.
+    unused |= set() if answer.request is None else set(parts)
     return {
         n: c
         for n, c in columns.items()
@@ -292,24 +320,26 @@ def _telling(answer: Serving) -> list[int]:
 
 def _show_comparison(answers: list[Serving], refused: list[dict[str, str]], explain: bool) -> None:
     rows = compare(answers)
+    bounds = any(a.reading != "calibrated" for a in answers)
+    least, most, about = (" ≥", " ≤", "at least") if bounds else ("", "", "about")
     columns: dict[str, tuple[str, Callable[[Any], str]]] = {
         "machine": ("machine", str),
         "latency_floor_s": ("floor", lambda v: format_quantity(v, "s")),
         "balance_batch": ("balance batch", lambda v: count(v) if v < float("inf") else "none"),
         "batch": ("batch that fits", count),
-        "time_s": ("step ≥", lambda v: format_quantity(v, "s")),
+        "time_s": (f"step{least}", lambda v: format_quantity(v, "s")),
         "bound": ("bound by", str),
-        "tokens_per_s_per_user": ("tok/s/user ≤", lambda v: f"{v:,.0f}"),
-        "tokens_per_s_per_chip": ("tok/s/chip ≤", lambda v: f"{v:,.0f}"),
+        "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
+        "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
         "usd_per_chip_hour": ("$/chip-hour", lambda v: f"{v:,.2f}"),
-        "usd_per_mtok_output": ("$/Mtok out ≥", usd),
+        "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
     }
     if rows:
         first = rows[0]
         if first["usd_per_mtok_output"] is not None:
             print_text(
                 f"Cheapest per output token, each machine at the largest batch that fits: "
-                f"{first['machine']}, at least {usd(first['usd_per_mtok_output'])} per million."
+                f"{first['machine']}, {about} {usd(first['usd_per_mtok_output'])} per million."
             )
         as_table(rows, columns)
     for row in refused:

@@ -25,6 +25,18 @@ class Load(Record):
     )
     isl: float | None = Field(default=None, ge=0, le=1e9, description="Input tokens of a request.")
     osl: float | None = Field(default=None, ge=1, le=1e9, description="Output tokens of a request.")
+    prefix_hit: float = Field(
+        default=0.0, ge=0, le=1, description="Share of a request's input that is cached already."
+    )
+    drafts: float = Field(
+        default=0, ge=0, le=64, description="Tokens drafted a sequence and step, to be verified."
+    )
+    acceptance: float = Field(
+        default=0.0, ge=0, le=1, description="How often a draft is accepted, those before it too."
+    )
+    expert_popularity_cv: float = Field(
+        default=0.0, ge=0, le=10, description="Spread over mean of how often experts are chosen."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -9,10 +9,11 @@ from ridgeline.specs.blocks import Attention, CompressedAttention, LatentAttenti
 from ridgeline.specs.layout import Layout
 
 if TYPE_CHECKING:
+    from ridgeline.specs.blocks import Block
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
 
-__all__ = ["check_layout", "default_layout"]
+__all__ = ["check_layout", "default_layout", "usual_layouts"]
 
 #: tensor parallelism of layers that name no limit (recurrent ones)
 _USUAL_TP = 8
@@ -52,13 +53,49 @@ def default_layout(model: Model, cluster: Cluster, n_chips: int) -> Layout:
     >>> default_layout(model("deepseek-ai/DeepSeek-V3"), cluster("gb200-nvl72"), 72)
     Layout(replicas=1, pp=1, attn_dp=72, tp=1, ep=72)
     """
-    sparse = any(isinstance(b.ffn, MixtureOfExperts) for b in model.blocks)
-    limit = _tp_limit(model) if sparse else max(_tp_limit(model), _USUAL_TP)
-    tp = 1
-    while tp * 2 <= min(limit, cluster.domain_size) and n_chips % (tp * 2) == 0:
-        tp *= 2
-    rest = n_chips // tp
-    return Layout(tp=tp, attn_dp=rest, ep=n_chips) if sparse else Layout(tp=tp, pp=rest)
+    return usual_layouts(model, cluster, n_chips)[0]
+
+
+def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
+    """Return the plain default, and the same with more tensor parallelism, which replicates less.
+
+    Parameters
+    ----------
+    model : Model
+    cluster : Cluster
+    n_chips : int     Chips of one replica.
+
+    Returns
+    -------
+    list of Layout   Increasing tensor parallelism, within a scale-up domain and the model's heads.
+
+    Examples
+    --------
+    >>> from ridgeline.catalog import cluster, model
+    >>> [x.tp for x in usual_layouts(model("deepseek-ai/DeepSeek-V3"), cluster("hgx-h200"), 8)]
+    [1, 2, 4, 8]
+    """
+    experts = [b.ffn.n_experts for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    limit = _tp_limit(model) if experts else max(_tp_limit(model), _USUAL_TP)
+    degrees = [1]
+    while degrees[-1] * 2 <= cluster.domain_size and n_chips % (degrees[-1] * 2) == 0:
+        degrees.append(degrees[-1] * 2)
+    usual = max(tp for tp in degrees if tp <= limit)
+    found = []
+    for tp in degrees:
+        if tp < usual or any(_heads(b, tp) % tp for b in model.blocks):
+            continue
+        rest = n_chips // tp
+        if experts:
+            spread = max(e for e in range(1, min(n_chips, *experts) + 1) if n_chips % e == 0)
+            found.append(Layout(tp=tp, attn_dp=rest, ep=spread))
+        else:
+            found.append(Layout(tp=tp, pp=rest))
+    return found or [Layout(tp=usual, pp=n_chips // usual)]
+
+
+def _heads(block: Block, usual: int) -> int:
+    return getattr(block.mixer, "n_heads", usual)
 
 
 def check_layout(model: Model, layout: Layout, n_chips: int) -> None:
@@ -78,7 +115,7 @@ def check_layout(model: Model, layout: Layout, n_chips: int) -> None:
     if layout.pp > n_layers:
         raise InfeasibleError(f"pp = {layout.pp} stages are more than the {n_layers} layers.")
     for block in model.blocks:
-        heads = getattr(block.mixer, "n_heads", layout.tp)
+        heads = _heads(block, layout.tp)
         if heads % layout.tp:
             raise InfeasibleError(
                 f"tp = {layout.tp} does not divide the {heads} attention heads of {model.id}."

@@ -2,43 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.experts import experts_per_chip
+from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.layers import block_layers
-from ridgeline.steps.work import cut
+from ridgeline.steps.machine import chip_capacity_bytes
+from ridgeline.steps.tokens import prefill
+from ridgeline.steps.work import cut, work
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
+    from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
+    from ridgeline.specs.runtime import Runtime
 
 __all__ = ["MemoryPerChip", "memory_per_chip"]
 
 _BITS_PER_BYTE = 8
+_ACTIVATIONS = "bf16"
+#: logits and what sampling makes of them, in fp32
+_LOGIT_BYTES = 2 * 4
+#: residual stream in and out of a layer
+_STREAMS = 2
+#: what is sent and what is received
+_SIDES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPerChip:
-    """Bytes on the fullest chip. Arrays broadcast over layout, batch and context.
+    """Bytes on the fullest chip. Arrays broadcast over layout and context.
 
     Attributes
     ----------
-    weights_bytes : array              With what is replicated over chips.
-    cache_bytes_per_sequence : array   Cache and state of one sequence of the replica.
+    weights_bytes : array               With what is replicated over chips.
+    cache_bytes_per_sequence : array    Cache and state of one sequence of the replica.
+    logits_bytes_per_sequence : array   Of a decode step, where a runtime is given.
+    activation_bytes : array            Residual stream and the widest product of a full step.
+    buffer_bytes : array                Largest exchange of a full step, sent and received.
+    reserve_bytes : array               What the runtime leaves unused or takes itself.
     """
 
     weights_bytes: Any
     cache_bytes_per_sequence: Any
+    logits_bytes_per_sequence: Any = 0
+    activation_bytes: Any = 0
+    buffer_bytes: Any = 0
+    reserve_bytes: Any = 0
+
+    @property
+    def fixed_bytes(self) -> Any:
+        """What is taken before the first sequence comes. [bytes]"""
+        return self.weights_bytes + self.activation_bytes + self.buffer_bytes + self.reserve_bytes
+
+    @property
+    def bytes_per_sequence(self) -> Any:
+        """What each sequence of the replica takes. [bytes]"""
+        return self.cache_bytes_per_sequence + self.logits_bytes_per_sequence
+
+    def total_bytes(self, batch: Any) -> Any:
+        """All of it with so many sequences in the replica. [bytes]"""
+        return memory_needed_bytes(self.fixed_bytes, batch, self.bytes_per_sequence)
+
+    def largest_batch(self, capacity_bytes: Any) -> Any:
+        """Sequences of the replica that fit, not rounded down; 0 if not even the rest does."""
+        return largest_batch(capacity_bytes, self.fixed_bytes, self.bytes_per_sequence)
 
 
-def memory_per_chip(model: Model, layout: Layout, context: Any) -> MemoryPerChip:
+def memory_per_chip(
+    model: Model,
+    layout: Layout,
+    context: Any,
+    *,
+    cluster: Cluster | None = None,
+    runtime: Runtime | None = None,
+    drafts: bool = False,
+) -> MemoryPerChip:
     """Count what the fullest chip of a replica holds.
 
     Weights of the layers are divided by the pipeline stages and cut by tensor parallelism; experts
@@ -51,15 +97,20 @@ def memory_per_chip(model: Model, layout: Layout, context: Any) -> MemoryPerChip
     model : Model     By its shape; numeric fields may hold arrays.
     layout : Layout   Degrees; may hold arrays.
     context : array   Tokens a sequence keeps. [tokens]
+    cluster, runtime : Cluster, Runtime or None
+        Count also what an engine needs besides: activations, buffers, its reserve.
+    drafts : bool     The model's own prediction layers are loaded too.
 
     Notes
     -----
     Stages are taken as equal; embedding and head sit on different stages where there are several.
-    Activations, buffers and the runtime are not counted here.
+    Activations are those of a step at the runtime's token budget, the widest product alone beside
+    the residual stream: allocators and workspaces of kernels come out of the reserve.
     """
     layers_bytes: Any = 0
     cache_bytes: Any = 0
-    for block in model.blocks:
+    prediction = model.mtp if drafts else ()
+    for block in (*model.blocks, *prediction):
         parts = block_layers(block, model.d_model)
         for layer in parts:
             layers_bytes = layers_bytes + block.repeat * _weights(model, layout, block, layer)
@@ -70,7 +121,36 @@ def memory_per_chip(model: Model, layout: Layout, context: Any) -> MemoryPerChip
     head = 0 if model.tied else _table_bytes(model, "head", 0) / layout.tp
     # One stage holds both tables; of several, the first and the last hold one each.
     ends = maximum(table, head) + (layout.pp == 1) * (table + head - maximum(table, head))
-    return MemoryPerChip(layers_bytes / layout.pp + ends, cache_bytes / layout.pp / layout.attn_dp)
+    held = MemoryPerChip(layers_bytes / layout.pp + ends, cache_bytes / layout.pp / layout.attn_dp)
+    if cluster is None or runtime is None:
+        return held
+    return _with_runtime(held, model, layout, cluster, runtime)
+
+
+def _with_runtime(
+    held: MemoryPerChip, model: Model, layout: Layout, cluster: Cluster, runtime: Runtime
+) -> MemoryPerChip:
+    """Add what a step at the token budget needs, and what the runtime keeps for itself."""
+    budget = runtime.token_budget
+    # A prompt of the budget's length for every rank and micro-batch.
+    step = [prefill(layout.attn_dp * layout.pp, budget)]
+    pieces = work(model, layout, step, domain_size=cluster.domain_size)
+    widest: Any = 0
+    sent: Any = 0
+    for piece in pieces:
+        widest = maximum(widest, piece.activation_bytes)
+        if piece.send is not None:
+            sent = maximum(sent, piece.send.payload_bytes * (piece.send.group > 1))
+    d_model: Any = model.d_model
+    vocab: Any = model.vocab_size
+    streams = _STREAMS * budget * d_model * dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    return replace(
+        held,
+        logits_bytes_per_sequence=vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp,
+        activation_bytes=streams + widest,
+        buffer_bytes=_SIDES * sent,
+        reserve_bytes=(1 - runtime.memory_utilization) * chip_capacity_bytes(cluster.chip),
+    )
 
 
 def _bits(model: Model, part: Any, block: Block | None = None) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Group", "decode", "prefill"]
+import numpy as np
+
+__all__ = ["Group", "chunks", "decode", "prefill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +59,25 @@ def prefill(n: Any, tokens: Any, prefix: Any = 0) -> Group:
     prefix : array    Tokens already cached. [tokens]
     """
     return Group("prefill", n, tokens, prefix)
+
+
+def chunks(tokens: float, prefix: float, budget: float) -> tuple[np.ndarray, np.ndarray]:
+    """Cut a prompt into chunks of at most the budget; the first ones are full.
+
+    Parameters
+    ----------
+    tokens, prefix : float   New and cached tokens of the prompt. [tokens]
+    budget : float           New tokens of a step at most. [tokens]
+
+    Returns
+    -------
+    new, prefix : 1-D arrays   Of each chunk. [tokens]
+
+    Examples
+    --------
+    >>> new, cached = chunks(5000, 100, 2048)
+    >>> new.tolist(), cached.tolist()
+    ([2048.0, 2048.0, 904.0], [100.0, 2148.0, 4196.0])
+    """
+    starts = np.arange(0.0, max(tokens, 1.0), budget)
+    return np.minimum(budget, tokens - starts), prefix + starts

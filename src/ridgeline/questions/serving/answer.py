@@ -11,6 +11,7 @@ from ridgeline.questions.serving.working import explain
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
+    from ridgeline.questions.serving.columns import Request
     from ridgeline.questions.serving.readings import Reading
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
@@ -30,6 +31,7 @@ class Serving:
     balance : Balance     Landmarks at the first context.
     notes : tuple of str  What a careful reader should know about the inputs.
     asked : Reading       How steps were timed.
+    request : Request     Its lengths, where a request was described.
     """
 
     model: Model
@@ -40,6 +42,7 @@ class Serving:
     result: Result
     notes: tuple[str, ...] = ()
     asked: Reading | None = None
+    request: Request | None = None
 
     @property
     def reading(self) -> str:

@@ -1,4 +1,4 @@
-"""The readings of a decode step that a serving question can be asked in."""
+"""The readings that a serving question can be asked in: how a step is timed, what a chip holds."""
 
 from __future__ import annotations
 
@@ -7,25 +7,46 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ridgeline.catalog import runtime
 from ridgeline.grid import logspace
-from ridgeline.laws.memory import largest_batch, memory_needed_bytes
+from ridgeline.laws.roofline import step_time_s
+from ridgeline.laws.speculation import tokens_per_step
 from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
 from ridgeline.steps.calibrated import BOUNDS as CALIBRATED_BOUNDS
-from ridgeline.steps.calibrated import Z80, calibration, log_sigma, piece_time_s, time_step
+from ridgeline.steps.calibrated import (
+    Z80,
+    CalibratedStep,
+    Calibration,
+    calibration,
+    log_sigma,
+    piece_time_s,
+    time_step,
+)
 from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
 from ridgeline.steps.ideal import combine_ideal, resources
-from ridgeline.steps.memory import memory_per_chip
-from ridgeline.steps.tokens import decode
+from ridgeline.steps.memory import MemoryPerChip, memory_per_chip
+from ridgeline.steps.tokens import Group, chunks, decode, prefill
 from ridgeline.steps.work import work
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
+    from ridgeline.specs.runtime import Runtime
     from ridgeline.steps import Balance, Counts, Machine
     from ridgeline.steps.work import Work
 
-__all__ = ["BlackboardReading", "CalibratedReading", "IdealReading", "Reading", "Times"]
+__all__ = [
+    "Assumptions",
+    "BlackboardReading",
+    "CalibratedReading",
+    "IdealReading",
+    "Reading",
+    "Span",
+    "Times",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +69,39 @@ class Times:
     high_s: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time with its 80 % interval, where there is one. [s]"""
+
+    time_s: Any
+    low_s: Any = None
+    high_s: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """What a step is taken to do besides its batch and context.
+
+    Attributes
+    ----------
+    drafts, acceptance : float   Tokens drafted a sequence and step; how often one is accepted.
+    popularity_cv : float        Spread of how often experts are chosen: see `laws.experts`.
+    activation_dtype : str       Format of hidden states.
+    """
+
+    drafts: float = 0
+    acceptance: float = 0.0
+    popularity_cv: float = 0.0
+    activation_dtype: str = "bf16"
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens a sequence gains in a step."""
+        return float(tokens_per_step(self.drafts, self.acceptance))
+
+
 class Reading(Protocol):
-    """How a step is timed."""
+    """How a step is timed. Batches are those of the whole system, all replicas together."""
 
     @property
     def name(self) -> str:
@@ -61,12 +113,43 @@ class Reading(Protocol):
         """What can bind a step, by code."""
         ...
 
+    @property
+    def machine(self) -> Machine:
+        """Chips seen as one."""
+        ...
+
+    @property
+    def assume(self) -> Assumptions:
+        """What a step is taken to do besides."""
+        ...
+
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step."""
         ...
 
-    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+    def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
+        """Time the prefill of n prompts at once, each on a cached prefix."""
+        ...
+
+    def shared_s(self, batch: Any, context: Any, n: Any, tokens: float, prefix: float) -> Any:
+        """Time a decode step that n prompts (on average) share. [s]"""
+        ...
+
+    def prompts_at_once(self, tokens: float) -> float:
+        """Count the prompts that fill one replica's prefill step."""
+        ...
+
+    @property
+    def n_replicas(self) -> int:
+        """Copies of the model."""
+        ...
+
+    def held(self, context: Any) -> MemoryPerChip:
         """Count what the fullest chip holds."""
+        ...
+
+    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+        """Add up what the fullest chip holds. [bytes]"""
         ...
 
     def landmarks(self, context: float) -> Balance:
@@ -82,6 +165,7 @@ class BlackboardReading:
     machine: Machine
     name: str = "blackboard"
     bounds: tuple[str, ...] = BOUNDS
+    assume: Assumptions = Assumptions()
 
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step: see `ridgeline.steps.decode_step`."""
@@ -89,11 +173,37 @@ class BlackboardReading:
         c = s.compute_s
         return Times(s.time_s, c, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound, c)
 
+    def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
+        """Multiply all new tokens, read the weights once and each prefix once."""
+        return Span(self.shared_s(0.0, 0.0, n, tokens, prefix))
+
+    def shared_s(self, batch: Any, context: Any, n: Any, tokens: float, prefix: float) -> Any:
+        """Weights are read once for both."""
+        one = decode_step(self.counts, self.machine, batch, context)
+        more = decode_step(self.counts, self.machine, n * tokens, 0.0)
+        kept = decode_step(self.counts, self.machine, n, prefix)
+        return step_time_s(
+            one.compute_s + more.compute_s, one.weight_fetch_s, one.kv_fetch_s + kept.kv_fetch_s
+        )
+
+    def prompts_at_once(self, tokens: float) -> float:
+        """As many as make the weights' reading small beside the computing."""
+        without_kv = balance(self.counts, self.machine, 0.0).batch_without_kv
+        return max(1.0, 100 * without_kv / tokens)
+
+    @property
+    def n_replicas(self) -> int:
+        """All chips are one."""
+        return 1
+
+    def held(self, context: Any) -> MemoryPerChip:
+        """Weights and caches, spread evenly."""
+        n = self.machine.n_chips
+        return MemoryPerChip(self.counts.weight_bytes / n, self.counts.cache_bytes(context) / n)
+
     def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
         """Weights and caches, spread evenly."""
-        kept = self.counts.cache_bytes(context)
-        needed = memory_needed_bytes(self.counts.weight_bytes, batch, kept)
-        return needed / self.machine.n_chips
+        return self.held(context).total_bytes(batch)
 
     def landmarks(self, context: float) -> Balance:
         """In closed form: see `ridgeline.steps.balance`."""
@@ -109,51 +219,90 @@ class IdealReading:
     machine: Machine
     layout: Layout
     compute: ComputeDtype | None = None
+    assume: Assumptions = Assumptions()
     name: str = "ideal"
     bounds: tuple[str, ...] = IDEAL_BOUNDS
+    #: a bound lets tokens fall evenly on the experts' ranks
+    even: bool = True
 
-    def pieces(self, batch: Any, context: Any) -> tuple[Work, ...]:
-        """Count the work of a decode step of one replica."""
-        groups = [decode(batch / self.layout.replicas, context)]
-        domain = self.machine.cluster.domain_size
-        return work(self.model, self.layout, groups, domain_size=domain)
+    def pieces(self, *groups: Group) -> tuple[Work, ...]:
+        """Count the work of a step of one replica."""
+        return work(
+            self.model,
+            self.layout,
+            groups,
+            domain_size=self.machine.cluster.domain_size,
+            activation_dtype=self.assume.activation_dtype,
+            popularity_cv=self.assume.popularity_cv,
+            even=self.even,
+        )
+
+    def _decode(self, batch: Any, context: Any) -> Group:
+        return decode(batch / self.layout.replicas, context, self.assume.drafts)
+
+    def _time_s(self, *groups: Group) -> Any:
+        used = resources(self.pieces(*groups), self.machine.cluster, self.compute)
+        return combine_ideal(used).time_s
 
     def time_s(self, batch: Any, context: Any) -> Any:
         """Time a decode step, without its parts. [s]"""
-        pieces = self.pieces(batch, context)
-        return combine_ideal(resources(pieces, self.machine.cluster, self.compute)).time_s
+        return self._time_s(self._decode(batch, context))
 
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step: the work of the fullest chip, its busiest resource."""
-        pieces = self.pieces(batch, context)
+        pieces = self.pieces(self._decode(batch, context))
         step = combine_ideal(resources(pieces, self.machine.cluster, self.compute))
         r = step.resources
         network = np.maximum(r.scale_up_s, r.scale_out_s)
         c = r.compute_s
         return Times(step.time_s, c, r.weights_s, r.kv_s, network, step.bound, c)
 
+    def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
+        """In one step, however long."""
+        return Span(self._time_s(prefill(n, tokens, prefix)))
+
+    def shared_s(self, batch: Any, context: Any, n: Any, tokens: float, prefix: float) -> Any:
+        """Both groups of tokens in one step."""
+        prompts = prefill(n / self.layout.replicas, tokens, prefix)
+        return self._time_s(self._decode(batch, context), prompts)
+
+    def prompts_at_once(self, tokens: float) -> float:
+        """For every rank and micro-batch as many as its token budget takes."""
+        each = max(1.0, runtime().token_budget // tokens)
+        return self.layout.attn_dp * self.layout.pp * each
+
+    @property
+    def n_replicas(self) -> int:
+        """Copies of the model."""
+        return self.layout.replicas
+
+    def held(self, context: Any) -> MemoryPerChip:
+        """Weights and caches of the fullest chip, what is replicated included."""
+        return memory_per_chip(self.model, self.layout, context, drafts=self.assume.drafts > 0)
+
     def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
-        """Weights and caches of the fullest chip, replicas of them included."""
-        held = memory_per_chip(self.model, self.layout, context)
-        per_replica = batch / self.layout.replicas
-        return memory_needed_bytes(held.weights_bytes, per_replica, held.cache_bytes_per_sequence)
+        """Of the fullest chip, with its replica's share of the batch."""
+        return self.held(context).total_bytes(batch / self.layout.replicas)
 
     def landmarks(self, context: float) -> Balance:
         """By looking: the first batch of a fine row at which compute binds."""
-        held = memory_per_chip(self.model, self.layout, context)
         capacity = chip_capacity_bytes(self.machine.cluster.chip)
-        fits = largest_batch(capacity, held.weights_bytes, held.cache_bytes_per_sequence)
+        fits = float(self.held(context).largest_batch(capacity))
         return replace(
             balance(self.counts, self.machine, context),
-            latency_floor_s=float(self.step(1.0, context).time_s),
+            latency_floor_s=float(self.time_s(1.0, context)),
             batch=self._compute_bound_from(context),
             batch_without_kv=self._compute_bound_from(1.0),
-            largest_batch=float(fits) * self.layout.replicas,
+            largest_batch=fits * self.layout.replicas,
         )
+
+    def _bound(self, batch: Any, context: Any) -> Any:
+        pieces = self.pieces(self._decode(batch, context))
+        return combine_ideal(resources(pieces, self.machine.cluster, self.compute)).bound
 
     def _compute_bound_from(self, context: float) -> float:
         row = logspace(1, 2**24, per_octave=8)
-        hits = np.flatnonzero(self.step(row, context).bound == 0)
+        hits = np.flatnonzero(self._bound(row, context) == 0)
         return float(row[hits[0]]) if hits.size else float("inf")
 
 
@@ -161,25 +310,33 @@ class IdealReading:
 class CalibratedReading(IdealReading):
     """The same work at what good engines reach, with an interval."""
 
+    runtime: Runtime | None = None
     name: str = "calibrated"
     bounds: tuple[str, ...] = CALIBRATED_BOUNDS
+    even: bool = False
 
-    def time_s(self, batch: Any, context: Any) -> Any:
-        """Time a decode step, without its parts and interval. [s]"""
-        cal = calibration(self.machine.cluster, self.compute)
-        return time_step(self.pieces(batch, context), cal).time_s
+    def _calibration(self) -> Calibration:
+        return calibration(self.machine.cluster, self.compute)
+
+    def _runtime(self) -> Runtime:
+        return self.runtime or runtime()
+
+    def _time_s(self, *groups: Group) -> Any:
+        return time_step(self.pieces(*groups), self._calibration()).time_s
+
+    def _bound(self, batch: Any, context: Any) -> Any:
+        return time_step(self.pieces(self._decode(batch, context)), self._calibration()).bound
 
     def timed_pieces(self, batch: float, context: float) -> list[tuple[Work, float]]:
         """Every piece of one step with the seconds it takes, all its repetitions together."""
-        cal = calibration(self.machine.cluster, self.compute)
-        return [(p, float(piece_time_s(p, cal))) for p in self.pieces(batch, context)]
+        cal = self._calibration()
+        pieces = self.pieces(self._decode(batch, context))
+        return [(p, float(piece_time_s(p, cal))) for p in pieces]
 
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step piece by piece: see `ridgeline.steps.calibrated`."""
-        pieces = self.pieces(batch, context)
-        cal = calibration(self.machine.cluster, self.compute)
-        step = time_step(pieces, cal)
-        reach = np.exp(Z80 * log_sigma(pieces, cal, step))
+        pieces = self.pieces(self._decode(batch, context))
+        step, reach = self._timed(pieces)
         parts = step.parts_s
         return Times(
             time_s=step.time_s,
@@ -192,4 +349,31 @@ class CalibratedReading(IdealReading):
             floor_s=parts["floor"],
             low_s=step.time_s / reach,
             high_s=step.time_s * reach,
+        )
+
+    def _timed(self, pieces: Sequence[Work]) -> tuple[CalibratedStep, Any]:
+        """A step, and the factor its interval reaches up and down."""
+        cal = self._calibration()
+        step = time_step(pieces, cal)
+        return step, np.exp(Z80 * log_sigma(pieces, cal, step))
+
+    def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
+        """In chunks of the token budget, one step after the other."""
+        new, cached = chunks(tokens, prefix, self._runtime().token_budget)
+        step, reach = self._timed(self.pieces(prefill(n, new, cached)))
+        each = np.broadcast_to(step.time_s, new.shape)
+        total = each.sum(axis=-1)
+        # Every chunk rests on the same constants: errors go the same way.
+        reach = np.exp((each * np.log(reach)).sum(axis=-1) / total)
+        return Span(total, total / reach, total * reach)
+
+    def held(self, context: Any) -> MemoryPerChip:
+        """Weights, caches, and what an engine needs besides."""
+        return memory_per_chip(
+            self.model,
+            self.layout,
+            context,
+            cluster=self.machine.cluster,
+            runtime=self._runtime(),
+            drafts=self.assume.drafts > 0,
         )

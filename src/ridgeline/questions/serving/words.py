@@ -48,10 +48,9 @@ def price_words(answer: Serving) -> str:
 
 
 def sentences(answer: Serving) -> list[str]:
-    """Floor, balance, cost: the answer in two or three sentences."""
-    said = [_floor(answer), _balance(answer)]
-    cost = _cost(answer)
-    return [*said, cost] if cost else said
+    """Floor, balance, cost, and the request: the answer in two to four sentences."""
+    said = [_floor(answer), _balance(answer), _cost(answer), _request(answer)]
+    return [s for s in said if s]
 
 
 def layout_words(layout: Layout) -> str:
@@ -125,7 +124,8 @@ def _cost(answer: Serving) -> str:
     if not fits.any():
         return (
             "No batch asked for fits in memory: "
-            f"{count(answer.balance.largest_batch)} sequences are the most at this context."
+            f"{count(answer.balance.largest_batch)} sequences are the most at this context "
+            f"({answer.result.row((0, 0))['infeasible']})."
         )
     last = max(i for i, ok in enumerate(fits) if ok)
     row = answer.result.row((0, last))
@@ -141,4 +141,33 @@ def _cost(answer: Serving) -> str:
     return (
         f"{most} output costs {least} {usd(row['usd_per_mtok_output'])} per million tokens at "
         f"{price_words(answer)}, {speed}, {bound}."
+    )
+
+
+def _request(answer: Serving) -> str:
+    """What one request waits and costs, its prefill between the others' steps."""
+    if answer.request is None:
+        return ""
+    asked, fits = answer.request, answer.result.infeasible[0] == 0
+    row = answer.result.row((0, max((i for i, ok in enumerate(fits) if ok), default=0)))
+    about = "about" if answer.reading == "calibrated" else "at least"
+    cached = f", {asked.prefix_hit:.0%} of the input cached" if asked.prefix_hit else ""
+    first = format_quantity(row["ttft_s"], "s")
+    if "ttft_low_s" in row:
+        low, high = (format_quantity(row[k], "s") for k in ("ttft_low_s", "ttft_high_s"))
+        first = f"{first} ({low} to {high})"
+    said = (
+        f"A request of {asked.isl:,.0f} + {asked.osl:,.0f} tokens{cached} has its first token "
+        f"after {about} {first} on an idle replica"
+    )
+    if not fits.any():
+        return f"{said}."
+    money = ""
+    if answer.price is not None:
+        money = f" for {usd(1000 * row['usd_per_request'])} a thousand"
+    most = "" if answer.reading == "calibrated" else "at most "
+    return (
+        f"{said}; at a batch of {count(row['batch'])}, prefill between, {most}"
+        f"{row['requests_per_s']:,.3g} requests/s are sustained{money}, "
+        f"{format_quantity(row['shared_tpot_s'], 's')} a token."
     )

@@ -1,0 +1,175 @@
+"""Which reading answers, on how many chips, in which layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
+from ridgeline.questions.serving.readings import (
+    Assumptions,
+    BlackboardReading,
+    CalibratedReading,
+    IdealReading,
+    Reading,
+)
+from ridgeline.steps import chip_capacity_bytes
+from ridgeline.steps.layouts import check_layout, usual_layouts
+from ridgeline.steps.machine import fewest_chips, machine, sizes
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.runtime import Runtime
+    from ridgeline.steps import Counts, Machine
+
+__all__ = ["READINGS", "Sizing", "reading_name"]
+
+#: cards that one host holds
+_SLOTS = 8
+
+READINGS = ("blackboard", "ideal", "calibrated")
+
+
+def joined(cluster: Cluster, n_chips: int) -> Cluster:
+    """A machine with one chip and no network, with more of them on its host's bus.
+
+    Raises
+    ------
+    InfeasibleError   More chips than a host's bus takes, or none is known.
+    """
+    if n_chips == 1 or cluster.domain_size > 1 or cluster.scale_out is not None:
+        return cluster
+    if cluster.host_link is None or n_chips > _SLOTS:
+        raise InfeasibleError(
+            f"{cluster.name} has no network, so {n_chips} of them cannot share a model. "
+            'Give its rate with --set cluster.scale_out="50 GB/s", or choose another machine.'
+        )
+    name = f"{n_chips} x {cluster.chip.name}"
+    changes = {"name": name, "domain_size": n_chips, "fabric": "pcie", "link": cluster.host_link}
+    return cluster.model_copy(update=changes)
+
+
+def _taken_as_one_box(cluster: Cluster) -> str:
+    rate = format_quantity(cluster.link or 0.0, "B/s")
+    return (
+        f"{cluster.domain_size} x {cluster.chip.name} are taken as one machine, over {rate} each."
+    )
+
+
+def reading_name(name: str | None, model: Model) -> str:
+    """Check a reading's name; without one take the calibrated, where it can read the model."""
+    if name is not None and name not in READINGS:
+        raise SpecError(
+            f"There is no reading {name!r}.{did_you_mean(name, READINGS)} "
+            f"There are {', '.join(READINGS)}."
+        )
+    if name in ("ideal", "calibrated") and not model.blocks:
+        raise SpecError(
+            f"{model.id} is known by its counts alone: only the blackboard can read it. "
+            "Give its config.json for the others."
+        )
+    return name or ("calibrated" if model.blocks else "blackboard")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    """All that a reading needs but the number of chips."""
+
+    model: Model
+    counts: Counts
+    cluster: Cluster
+    layout: Layout | None
+    compute: Any
+    assume: Assumptions
+    runtime: Runtime
+    name: str
+
+    def reading(
+        self, context: float, chips: int | str | None, is_chip: bool
+    ) -> tuple[Reading, list[str]]:
+        """The reading on the chips asked for, and a sentence where that is more than was named."""
+        if self.layout is not None and chips is None:
+            used = self.layout
+            return self.on(used.replicas * used.pp * used.attn_dp * used.tp, context), []
+        if chips == "fewest" or (chips is None and is_chip):
+            return self.fewest(context), []
+        if chips is not None:
+            if not isinstance(chips, int) or isinstance(chips, bool) or not 1 <= chips <= 10**7:
+                raise SpecError(
+                    f"chips: a whole number from 1 to 10,000,000 is expected, not {chips!r}."
+                )
+            return self.on(chips, context), []
+        return self._whole(context)
+
+    def on(self, n_chips: int, context: float) -> Reading:
+        """The reading on so many chips, in the plainest layout that holds a sequence."""
+        cluster = self.cluster if self.name == "blackboard" else joined(self.cluster, n_chips)
+        bound = machine(cluster, n_chips, self.counts, self.compute)
+        if cluster is not self.cluster:
+            bound = replace(bound, notes=(*bound.notes, _taken_as_one_box(cluster)))
+        if self.name == "blackboard":
+            if self.layout is not None:
+                raise SpecError(
+                    "The blackboard sees all chips as one: a layout needs the calibrated or the "
+                    "ideal reading."
+                )
+            if self.assume != Assumptions():
+                raise SpecError(
+                    "The blackboard knows no drafts, skewed experts or activation formats: they "
+                    "need the calibrated or the ideal reading."
+                )
+            return BlackboardReading(self.counts, bound)
+        if self.layout is not None:
+            return self._laid_out(self.layout, bound)
+        usual = [self._laid_out(x, bound) for x in usual_layouts(self.model, cluster, n_chips)]
+        return next((x for x in usual if self._fits(x, context)), usual[0])
+
+    def _laid_out(self, layout: Layout, bound: Machine) -> Reading:
+        check_layout(self.model, layout, bound.n_chips)
+        parts = (self.model, self.counts, bound, layout, self.compute, self.assume)
+        if self.name == "ideal":
+            return IdealReading(*parts)
+        return CalibratedReading(*parts, runtime=self.runtime)
+
+    def fewest(self, context: float, *, whole_domains: bool = False) -> Reading:
+        """The smallest usual number of chips on which one sequence fits."""
+        least = fewest_chips(self.counts, self.cluster, context, whole_domains=whole_domains)
+        reason = None
+        for n_chips in sizes(self.cluster, whole_domains=whole_domains):
+            if n_chips < least:
+                continue
+            try:
+                asked = self.on(n_chips, context)
+            except InfeasibleError as error:
+                reason = reason or error
+                continue
+            if self._fits(asked, context):
+                return asked
+        raise reason or InfeasibleError(
+            f"No usual number of {self.cluster.chip.name} holds {self.model.id} in its plain "
+            "layout: give one, such as --tp 8 --pp 4, or weights in a smaller format."
+        )
+
+    def _fits(self, asked: Reading, context: float) -> bool:
+        capacity = chip_capacity_bytes(self.cluster.chip)
+        return bool(asked.held(context).largest_batch(capacity) * asked.n_replicas >= 1)
+
+    def _whole(self, context: float) -> tuple[Reading, list[str]]:
+        """The cluster as it is, or as many of it as hold the model."""
+        named = self.cluster.domain_size * self.cluster.n_domains
+        if self.counts.weight_bytes <= named * chip_capacity_bytes(self.cluster.chip):
+            asked = self.on(named, context)
+            if self._fits(asked, context):
+                return asked, []
+        grown = self.fewest(context, whole_domains=True)
+        n_chips = grown.machine.n_chips
+        if n_chips <= named:
+            return self.on(named, context), []
+        return grown, [
+            f"The model does not fit on {named} x {self.cluster.chip.name}; "
+            f"{n_chips // self.cluster.domain_size} x {self.cluster.name} are the fewest that "
+            "hold it."
+        ]
