@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.errors import SpecError
-from ridgeline.grid import Best, Histogram, Pareto, evaluate, reduce_grid
+from ridgeline.grid import Best, Histogram, Pareto, ProgressLine, evaluate, reduce_grid
 
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=3)
 
@@ -110,3 +112,36 @@ def test_a_mask_leaves_points_out_and_threads_change_nothing(sizes, seed, points
     assert one["n"] == two["n"] == (whole > 0).sum()
     assert one["best"].tolist() == two["best"].tolist()
     assert (whole[one["best"]] > 0).all()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_progress_line_comes_late_and_leaves_nothing(monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("ridgeline.grid.progress.time.monotonic", lambda: now[0])
+    quick, slow, piped = Terminal(), Terminal(), io.StringIO()
+    ProgressLine(quick)(100, 100)
+    lines = [ProgressLine(slow), ProgressLine(piped)]
+    for second in (0.5, 2.0, 4.0):
+        now[0] = second
+        for line in lines:
+            line(int(second * 25), 100)
+    assert quick.getvalue() == piped.getvalue() == ""
+    assert "50% of 100 points, 2 s left" in slow.getvalue()
+    assert slow.getvalue().endswith("\r\033[K")
+
+
+def test_an_interrupted_grid_stops_at_once() -> None:
+    calls = []
+
+    def kernel(axes):
+        calls.append(1)
+        raise KeyboardInterrupt
+
+    for workers in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(kernel, [np.arange(100)], block_points=1, workers=workers)
+    assert len(calls) < 50

@@ -1,17 +1,21 @@
 """Named axes, blocks that fit the cache, reductions, and labelled results."""
 
 from ridgeline.grid.axis import Axis, logspace
-from ridgeline.grid.blocks import blocks
+from ridgeline.grid.blocks import BLOCK_POINTS, UNEXPANDED_BLOCK_POINTS, blocks
 from ridgeline.grid.evaluate import evaluate, points, reduce_grid
+from ridgeline.grid.progress import ProgressLine
 from ridgeline.grid.reduce import Best, Histogram, Pareto, Reduction
 from ridgeline.grid.result import Column, Result
 
 __all__ = [
+    "BLOCK_POINTS",
+    "UNEXPANDED_BLOCK_POINTS",
     "Axis",
     "Best",
     "Column",
     "Histogram",
     "Pareto",
+    "ProgressLine",
     "Reduction",
     "Result",
     "blocks",

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["blocks"]
+__all__ = ["BLOCK_POINTS", "UNEXPANDED_BLOCK_POINTS", "blocks"]
 
 #: points a block: a dozen float64 columns of it stay in the cache of one core
 BLOCK_POINTS = 1 << 14
+#: the same where most arithmetic is on faces of the grid, and only its last sums are as large
+UNEXPANDED_BLOCK_POINTS = 1 << 18
 
 
 def blocks(shape: tuple[int, ...], points: int = BLOCK_POINTS) -> Iterator[tuple[slice, ...]]:

@@ -24,6 +24,8 @@ __all__ = ["evaluate", "points", "reduce_grid", "shaped"]
 Kernel = Callable[[Sequence[np.ndarray]], Mapping[str, Any]]
 
 Cut = tuple[slice, ...]
+#: called with points done and points in all
+Progress = Callable[[int, int], None]
 
 
 def shaped(values: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -85,7 +87,12 @@ def points(
 
 
 def evaluate(
-    kernel: Kernel, values: Sequence[np.ndarray], *, workers: int = 1
+    kernel: Kernel,
+    values: Sequence[np.ndarray],
+    *,
+    block_points: int = BLOCK_POINTS,
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
     """Evaluate whole columns, block by block.
 
@@ -93,7 +100,9 @@ def evaluate(
     ----------
     kernel : callable   See `Kernel`.
     values : sequence of 1-D arrays   One an axis.
+    block_points : int  Points a block.
     workers : int       Threads; numpy lets go of the interpreter in large blocks.
+    progress : callable or None   Called with points done and points in all, after each block.
 
     Returns
     -------
@@ -101,12 +110,20 @@ def evaluate(
     """
     shape = tuple(len(v) for v in values)
     columns: dict[str, np.ndarray] = {}
-    for cut, part in _parts(kernel, values, blocks(shape), workers):
+    done = 0
+    for cut, part in _parts(kernel, values, blocks(shape, block_points), workers):
         for name, value in part.items():
             if name not in columns:
                 columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
             columns[name][cut] = value
+        done += _size(cut, shape)
+        if progress is not None:
+            progress(done, math.prod(shape))
     return columns
+
+
+def _size(cut: Cut, shape: tuple[int, ...]) -> int:
+    return math.prod(len(range(*c.indices(n))) for c, n in zip(cut, shape, strict=True))
 
 
 def reduce_grid(
@@ -116,7 +133,7 @@ def reduce_grid(
     *,
     block_points: int = BLOCK_POINTS,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate a grid of any size without a table of it.
 

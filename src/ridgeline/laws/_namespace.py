@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-__all__ = ["divide", "log", "log10", "maximum", "minimum", "namespace", "where"]
+__all__ = ["ceil", "divide", "log", "log10", "maximum", "minimum", "namespace", "where"]
 
 
 def _is_array(value: Any) -> bool:
@@ -63,6 +63,11 @@ def divide(a: Any, b: Any) -> Any:
         return a / b
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _plain(np.true_divide(a, b))
+
+
+def ceil(a: Any) -> Any:
+    """Elementwise smallest whole number not below."""
+    return _plain(namespace(a).ceil(a))
 
 
 def log(a: Any) -> Any:

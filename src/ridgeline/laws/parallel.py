@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws._namespace import ceil, maximum, minimum
 
 __all__ = [
     "domains_spanned",
@@ -51,9 +51,9 @@ def domains_spanned(group: Any, domain_size: Any) -> Any:
     Examples
     --------
     >>> domains_spanned(16, 8), domains_spanned(64, 72)
-    (2, 1)
+    (2.0, 1.0)
     """
-    return -(-group // domain_size)
+    return ceil(group / domain_size)
 
 
 def share_across(n_domains: Any) -> Any:

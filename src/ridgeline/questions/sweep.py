@@ -11,9 +11,12 @@ import numpy as np
 from ridgeline import catalog
 from ridgeline.errors import SpecError
 from ridgeline.grid import (
+    BLOCK_POINTS,
+    UNEXPANDED_BLOCK_POINTS,
     Axis,
     Column,
     Histogram,
+    ProgressLine,
     Reduction,
     Result,
     evaluate,
@@ -21,8 +24,9 @@ from ridgeline.grid import (
     reduce_grid,
 )
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
+from ridgeline.laws.speculation import tokens_per_step
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.readings import CalibratedReading, IdealReading
+from ridgeline.questions.serving.readings import Assumptions, CalibratedReading, IdealReading
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.steps import chip_capacity_bytes, counts, machine
@@ -67,7 +71,8 @@ def sweep(
         Makes fresh reductions (`Best`, `Pareto`, `Histogram`): then no table is built, and a list
         of dicts comes back, one a combination of ids: points as rows of axes and columns.
     workers : int               Threads.
-    progress : callable or None   Called with points done and in all, with reductions.
+    progress : callable or None
+        Called with points done and in all; a line on the terminal by default.
 
     Returns
     -------
@@ -98,11 +103,16 @@ def sweep(
         named = dict(zip(ids, chosen, strict=True))
         records = _records(named.get("model", model), named.get("cluster", on), layout, load)
         kernel = _kernel(records, list(numeric.values()), reading)
+        how: dict[str, Any] = {
+            "workers": workers,
+            "progress": progress or ProgressLine(),
+            "block_points": BLOCK_POINTS if len(numeric) < 2 else UNEXPANDED_BLOCK_POINTS,
+        }
         if reductions is None:
-            found.append(evaluate(kernel, lengths, workers=workers))
+            found.append(evaluate(kernel, lengths, **how))
             continue
         asked = reductions()
-        left = reduce_grid(kernel, lengths, asked, workers=workers, progress=progress)
+        left = reduce_grid(kernel, lengths, asked, **how)
         found.append({**named, **_rows(kernel, numeric, lengths, asked, left)})
     return found if reductions is not None else _result(ids, numeric, found, reading)
 
@@ -133,6 +143,9 @@ def _records(
 def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str) -> Kernel:
     price = choose_price(records["cluster"])
 
+    def assumed(load: Any) -> Assumptions:
+        return Assumptions(load.drafts, load.acceptance, load.expert_popularity_cv)
+
     def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
         values = {
             path: v[i]
@@ -143,14 +156,16 @@ def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], readin
         layout, load = r["layout"], r["load"]
         n_chips = layout.replicas * layout.pp * layout.attn_dp * layout.tp
         tally = counts(r["model"])
-        asked = _READINGS[reading](r["model"], tally, machine(r["cluster"], n_chips, tally), layout)
+        bound_machine = machine(r["cluster"], n_chips, tally)
+        asked = _READINGS[reading](r["model"], tally, bound_machine, layout, assume=assumed(load))
         time_s = asked.time_s(load.batch, load.context)
         memory = asked.memory_bytes_per_chip(load.batch, load.context)
+        tokens = load.batch * tokens_per_step(load.drafts, load.acceptance)
         rent = price.usd_per_chip_hour if price else np.nan
         return {
             "time_s": time_s,
-            "tokens_per_s_per_chip": throughput_tokens_per_s(load.batch, time_s) / n_chips,
-            "usd_per_mtok_output": cost_usd_per_mtok(time_s, load.batch, rent, n_chips),
+            "tokens_per_s_per_chip": throughput_tokens_per_s(tokens, time_s) / n_chips,
+            "usd_per_mtok_output": cost_usd_per_mtok(time_s, tokens, rent, n_chips),
             "memory_bytes_per_chip": memory,
             "fits": memory <= chip_capacity_bytes(r["cluster"].chip),
         }

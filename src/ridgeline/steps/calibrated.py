@@ -117,12 +117,15 @@ class CalibratedStep:
     ----------
     time_s : array         [s]
     parts_s : mapping      `BOUNDS` to their share of the time; they add up to it. [s]
-    bound : array          Code of the largest part.
     """
 
     time_s: Any
     parts_s: dict[str, Any]
-    bound: Any
+
+    @property
+    def bound(self) -> Any:
+        """Code of the largest part. [1]"""
+        return np.stack(np.broadcast_arrays(*self.parts_s.values())).argmax(axis=0)
 
 
 def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
@@ -142,8 +145,9 @@ def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
     for piece in pieces:
         for name, seconds in _KINDS[piece.kind](piece, cal).items():
             parts[name] = parts[name] + piece.repeat * seconds
-    stacked = np.stack(np.broadcast_arrays(*parts.values()))
-    return CalibratedStep(sum(parts.values()), parts, stacked.argmax(axis=0))
+    # Small shapes first: over a grid of many axes only the last additions are as large as it.
+    ordered = sorted(parts.values(), key=np.size)
+    return CalibratedStep(sum(ordered), parts)
 
 
 def piece_time_s(piece: Work, cal: Calibration) -> Any:
@@ -270,7 +274,8 @@ def _exchange(piece: Work, cal: Calibration) -> dict[str, Any]:
 
 
 def _link(cal: Calibration) -> float:
-    return cal.cluster.link or cal.cluster.scale_out or math.inf
+    rates = (cal.cluster.link, cal.cluster.scale_out)
+    return next((r for r in rates if r is not None), math.inf)
 
 
 def _expert_exchange(piece: Work, cal: Calibration) -> Any:
@@ -278,7 +283,7 @@ def _expert_exchange(piece: Work, cal: Calibration) -> Any:
     assert send is not None
     within, across = wire_bytes(send, cal.cluster.domain_size)
     side = "dispatch" if piece.name == "dispatch" else "combine"
-    out = cal.cluster.scale_out or _link(cal)
+    out = _link(cal) if cal.cluster.scale_out is None else cal.cluster.scale_out
     times = [
         expert_exchange_time_s(
             piece.m, send.group, within, across, _link(cal), out, **cal.values[f"exchange {name}"]
@@ -313,7 +318,8 @@ def _collective(piece: Work, cal: Calibration) -> Any:
 def _outside(across: Any, send: Any, cal: Calibration) -> Any:
     """What leaves the domain comes after, at the network's rate, with its latency."""
     values = cal.values["exchange dispatch_bulk"]
-    rate = (cal.cluster.scale_out or math.inf) * values["scale_out_efficiency"]
+    out = math.inf if cal.cluster.scale_out is None else cal.cluster.scale_out
+    rate = out * values["scale_out_efficiency"]
     latency = values["start_s"] * np.asarray(send.n_domains > 1)
     return across / rate + latency
 

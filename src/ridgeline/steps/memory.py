@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
-from ridgeline.laws.experts import experts_per_chip
+from ridgeline.laws.experts import destinations, experts_per_chip
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.layers import block_layers
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.steps.tokens import prefill
-from ridgeline.steps.work import cut, work
+from ridgeline.steps.work import cut, fused
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
@@ -132,25 +131,45 @@ def _with_runtime(
 ) -> MemoryPerChip:
     """Add what a step at the token budget needs, and what the runtime keeps for itself."""
     budget = runtime.token_budget
-    # A prompt of the budget's length for every rank and micro-batch.
-    step = [prefill(layout.attn_dp * layout.pp, budget)]
-    pieces = work(model, layout, step, domain_size=cluster.domain_size)
-    widest: Any = 0
-    sent: Any = 0
-    for piece in pieces:
-        widest = maximum(widest, piece.activation_bytes)
-        if piece.send is not None:
-            sent = maximum(sent, piece.send.payload_bytes * (piece.send.group > 1))
     d_model: Any = model.d_model
     vocab: Any = model.vocab_size
-    streams = _STREAMS * budget * d_model * dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    streams = _STREAMS * budget * d_model * element
     return replace(
         held,
         logits_bytes_per_sequence=vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp,
-        activation_bytes=streams + widest,
-        buffer_bytes=_SIDES * sent,
+        activation_bytes=streams + budget * _widest(model, layout) * element,
+        buffer_bytes=_SIDES * budget * d_model * element * _copies_sent(model, layout),
         reserve_bytes=(1 - runtime.memory_utilization) * chip_capacity_bytes(cluster.chip),
     )
+
+
+def _widest(model: Model, layout: Layout) -> Any:
+    """Elements a token brings into and out of the widest product of a chip."""
+    widest: Any = 0
+    for block in model.blocks:
+        n_kv_heads = getattr(block.mixer, "n_kv_heads", 1)
+        for layer in block_layers(block, model.d_model):
+            for run in fused(layer.products):
+                shapes = [cut(product, layout.tp, n_kv_heads) for product in run]
+                k, _, count = shapes[0]
+                copies = count
+                if run[0].part == "experts" and isinstance(block.ffn, MixtureOfExperts):
+                    # Tokens of a rank go to as many experts, spread over as many ranks.
+                    copies = block.ffn.n_experts_active / layout.tp
+                widest = maximum(widest, (k + sum(n for _, n, _ in shapes)) * copies)
+    return widest
+
+
+def _copies_sent(model: Model, layout: Layout) -> Any:
+    """Hidden states of a token that leave a chip in the largest exchange."""
+    summed = (layout.tp > 1) * 1.0
+    sent: Any = 0.0
+    for block in model.blocks:
+        if isinstance(block.ffn, MixtureOfExperts):
+            spread = destinations(block.ffn.n_experts_active, layout.ep)
+            sent = maximum(sent, spread * (layout.ep > 1) * (layout.attn_dp > 1) / layout.tp)
+    return maximum(summed, sent)
 
 
 def _bits(model: Model, part: Any, block: Block | None = None) -> float:

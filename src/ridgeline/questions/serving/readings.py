@@ -84,20 +84,25 @@ class Assumptions:
 
     Attributes
     ----------
-    drafts, acceptance : float   Tokens drafted a sequence and step; how often one is accepted.
-    popularity_cv : float        Spread of how often experts are chosen: see `laws.experts`.
+    drafts, acceptance : array   Tokens drafted a sequence and step; how often one is accepted.
+    popularity_cv : array        Spread of how often experts are chosen: see `laws.experts`.
     activation_dtype : str       Format of hidden states.
     """
 
-    drafts: float = 0
-    acceptance: float = 0.0
-    popularity_cv: float = 0.0
+    drafts: Any = 0
+    acceptance: Any = 0.0
+    popularity_cv: Any = 0.0
     activation_dtype: str = "bf16"
 
     @property
-    def tokens_per_step(self) -> float:
+    def tokens_per_step(self) -> Any:
         """Tokens a sequence gains in a step."""
-        return float(tokens_per_step(self.drafts, self.acceptance))
+        return tokens_per_step(self.drafts, self.acceptance)
+
+    @property
+    def has_drafts(self) -> bool:
+        """Whether any are made, at any point."""
+        return bool(np.any(np.asarray(self.drafts) > 0))
 
 
 class Reading(Protocol):
@@ -278,7 +283,7 @@ class IdealReading:
 
     def held(self, context: Any) -> MemoryPerChip:
         """Weights and caches of the fullest chip, what is replicated included."""
-        return memory_per_chip(self.model, self.layout, context, drafts=self.assume.drafts > 0)
+        return memory_per_chip(self.model, self.layout, context, drafts=self.assume.has_drafts)
 
     def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
         """Of the fullest chip, with its replica's share of the batch."""
@@ -375,5 +380,5 @@ class CalibratedReading(IdealReading):
             context,
             cluster=self.machine.cluster,
             runtime=self._runtime(),
-            drafts=self.assume.drafts > 0,
+            drafts=self.assume.has_drafts,
         )
