@@ -25,6 +25,7 @@ from ridgeline.steps.calibrated import (
 from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.memory import MemoryPerChip, memory_per_chip
+from ridgeline.steps.spread import input_log_variance
 from ridgeline.steps.tokens import Group, chunks, decode, prefill
 from ridgeline.steps.work import work
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.specs.chip import ComputeDtype
+    from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.specs.runtime import Runtime
@@ -360,7 +362,13 @@ class CalibratedReading(IdealReading):
         """A step, and the factor its interval reaches up and down."""
         cal = self._calibration()
         step = time_step(pieces, cal)
-        return step, np.exp(Z80 * log_sigma(pieces, cal, step))
+
+        def time_of(cluster: Cluster) -> Any:
+            return time_step(pieces, replace(cal, cluster=cluster)).time_s
+
+        inputs = input_log_variance(self.machine.cluster, time_of, step.time_s)
+        sigma = (log_sigma(pieces, cal, step) ** 2 + inputs) ** 0.5
+        return step, np.exp(Z80 * sigma)
 
     def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
         """In chunks of the token budget, one step after the other."""
