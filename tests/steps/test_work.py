@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ridgeline as rl
+from ridgeline.laws.collectives import all_reduce_wire_bytes, shard_wire_bytes
 from ridgeline.laws.experts import experts_hit
 from ridgeline.specs import Layout, Model
+from ridgeline.steps.calibrated import calibration, piece_time_s
 from ridgeline.steps.memory import memory_per_chip
 from ridgeline.steps.tokens import decode, prefill
 from ridgeline.steps.work import Work, work
@@ -247,3 +249,26 @@ def test_a_model_without_prediction_layers_only_verifies() -> None:
     model = rl.model("Qwen/Qwen3-8B")
     pieces = work(model, ONE, [decode(8, 4096, drafts=3)], domain_size=8)
     assert not [w for w in pieces if w.name.startswith("draft_")]
+
+
+def test_a_sum_in_two_halves_moves_as_much_and_norms_less() -> None:
+    model, layout = rl.model("Qwen/Qwen3-8B"), Layout(tp=4)
+    whole, halves = (
+        work(model, layout, [decode(64, 1024)], domain_size=8, sequence_parallel=s)
+        for s in (False, True)
+    )
+    ring = sum(
+        w.repeat * all_reduce_wire_bytes(w.send.payload_bytes, 4)
+        for w in whole if w.send is not None and w.send.collective == "all_reduce"
+    )  # fmt: skip
+    split = sum(
+        w.repeat * shard_wire_bytes(w.send.payload_bytes, 4)
+        for w in halves if w.send is not None and w.name.startswith(("mixer", "ffn"))
+    )  # fmt: skip
+    assert split == pytest.approx(ring)
+    norms = [
+        total(x, "activation_bytes", kind="elementwise", part="other") for x in (whole, halves)
+    ]
+    assert norms[1] == pytest.approx(norms[0] / 4)
+    cal = calibration(rl.cluster("hgx-h100"))
+    assert all(piece_time_s(w, cal) > 0 for w in halves if w.name.startswith(("mixer", "ffn")))

@@ -302,8 +302,8 @@ def _collective(piece: Work, cal: Calibration) -> Any:
     if send.collective == "all_reduce":
         count = all_reduce_wire_bytes_in_switch if cal.in_switch else all_reduce_wire_bytes
         wire, names = count(send.payload_bytes, inside), ("all_reduce_graph", "all_reduce")
-    elif send.collective == "all_gather":
-        wire, names = shard_wire_bytes(send.payload_bytes, inside), ("all_gather",)
+    elif send.collective in ("all_gather", "reduce_scatter"):
+        wire, names = shard_wire_bytes(send.payload_bytes, inside), (send.collective,)
     else:
         wire, names = send.payload_bytes * (1 - send.share_across), ("all_gather",)
     times = [

@@ -95,7 +95,7 @@ def wire_bytes(send: Send, domain_size: Any) -> tuple[Any, Any]:
     if send.collective == "all_reduce":
         wire = all_reduce_wire_bytes_in_switch(send.payload_bytes, send.group)
         return wire * (send.group > 1), _leaving(send, wire, domain_size)
-    if send.collective == "all_gather":
+    if send.collective in ("all_gather", "reduce_scatter"):
         wire = shard_wire_bytes(send.payload_bytes, send.group)
         return wire, _leaving(send, wire, domain_size)
     sent = send.payload_bytes * (send.group > 1)

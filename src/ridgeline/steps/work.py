@@ -64,8 +64,8 @@ class Send(NamedTuple):
     ----------
     collective : str       ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
     group : array          Chips that take part; 1 is no exchange at all. [1]
-    payload_bytes : array  Of the whole tensor (all_reduce, all_gather), or what a chip sends to
-                           others (all_to_all, hop). [bytes]
+    payload_bytes : array  Of the whole tensor (all_reduce, reduce_scatter, all_gather), or what a
+                           chip sends to others (all_to_all, hop). [bytes]
     n_domains : array      Scale-up domains the group lies in. [1]
     share_across : array   Share of the payload that leaves the chip's domain. [1]
     """
@@ -121,6 +121,7 @@ class _Step:
     dispatch_bytes: float
     popularity_cv: Any
     even: bool
+    sequence_parallel: bool
 
     @property
     def chips(self) -> Any:
@@ -162,6 +163,7 @@ def work(
     dispatch_dtype: str = "fp8",
     popularity_cv: Any = 0.0,
     even: bool = False,
+    sequence_parallel: bool = False,
 ) -> tuple[Work, ...]:
     """Count everything one step of one replica does, per chip.
 
@@ -176,6 +178,8 @@ def work(
     popularity_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
     even : bool                Experts' tokens fall evenly on their ranks, as in no real step: what
                                a bound assumes. Else counts are of the busiest rank.
+    sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
+                               then does for its share of the tokens.
 
     Returns
     -------
@@ -197,6 +201,7 @@ def work(
         dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
         popularity_cv,
         even,
+        sequence_parallel,
     )
     pieces = [_embedding(step)]
     for block in model.blocks:
@@ -225,15 +230,17 @@ def _block(step: _Step, block: Block) -> list[Work]:
     if block.mixer is not None:
         pieces += _products(step, block, layers.mixer.products)
         pieces += _cores(step, block, layers.mixer)
-        pieces.append(_reduce(step, "mixer_reduce", block))
+        pieces += _sum(step, "mixer_reduce", block)
     if isinstance(block.ffn, MixtureOfExperts):
         pieces += _experts(step, block, layers.ffn)
     elif block.ffn is not None:
         pieces += _products(step, block, layers.ffn.products)
-        pieces.append(_reduce(step, "ffn_reduce", block))
+        pieces += _sum(step, "ffn_reduce", block)
     pieces += _products(step, block, layers.rest.products)
     sublayers = (block.mixer is not None) + (block.ffn is not None)
     touched = sublayers * _TOUCHES_PER_SUBLAYER * step.tokens * step.model.d_model
+    if step.sequence_parallel:
+        touched = touched / step.layout.tp
     pieces.append(
         Work(
             "norms",
@@ -360,13 +367,15 @@ def _exchange(name: str, repeat: Any, send: Send) -> Work:
     return Work(name, "exchange", "network", repeat, send=send)
 
 
-def _reduce(step: _Step, name: str, block: Block) -> Work:
-    """Sum of a row-cut product over the tensor-parallel group."""
+def _sum(step: _Step, name: str, block: Block) -> Iterator[Work]:
+    """Sum of a row-cut product over the tensor-parallel group, whole or in two halves."""
     n_domains, share = step.across(step.layout.tp)
     payload = step.tokens * step.model.d_model * step.activation_bytes
-    return _exchange(
-        name, block.repeat, Send("all_reduce", step.layout.tp, payload, n_domains, share)
-    )
+    halves = ("reduce_scatter", "all_gather") if step.sequence_parallel else ("all_reduce",)
+    for collective in halves:
+        send = Send(collective, step.layout.tp, payload, n_domains, share)
+        label = f"{name}_{collective.split('_')[-1]}" if step.sequence_parallel else name
+        yield _exchange(label, block.repeat, send)
 
 
 def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
@@ -411,7 +420,7 @@ def _expert_exchanges(
     tokens to the chips of their experts and gets the results back.
     """
     layout, d_model = step.layout, step.model.d_model
-    yield _reduce(step, "ffn_reduce", block)
+    yield from _sum(step, "ffn_reduce", block)
     apart = layout.attn_dp > 1
     group = 1 + (layout.ep - 1) * apart
     own = step.tokens / layout.tp
