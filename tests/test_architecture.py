@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "questions": {"laws", "specs", "catalog", "grid", "steps", "charts"},
     "charts": {"grid"},
     "mixing": {"laws", "grid", "charts"},
-    "fidelity": {"laws", "specs", "catalog", "grid"},
+    "fidelity": {"laws", "specs", "catalog", "grid", "steps"},
     "cli": {
         "specs",
         "readers",

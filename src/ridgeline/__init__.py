@@ -25,10 +25,22 @@ if TYPE_CHECKING:
     from ridgeline.catalog import model as model
     from ridgeline.errors import RidgelineError as RidgelineError
     from ridgeline.grid import logspace as logspace
+    from ridgeline.questions.advice import advice as advice
+    from ridgeline.questions.design import design as design
+    from ridgeline.questions.generations import generations as generations
+    from ridgeline.questions.layouts import Layouts as Layouts
+    from ridgeline.questions.layouts import layouts as layouts
+    from ridgeline.questions.pipelining import pipelining as pipelining
+    from ridgeline.questions.racks import racks as racks
+    from ridgeline.questions.scaleup import scaleup as scaleup
+    from ridgeline.questions.sensitivity import sensitivity as sensitivity
     from ridgeline.questions.serving import Serving as Serving
     from ridgeline.questions.serving import compare as compare
     from ridgeline.questions.serving import serving as serving
+    from ridgeline.questions.sparsity import sparsity as sparsity
     from ridgeline.questions.sweep import sweep as sweep
+    from ridgeline.questions.tiers import tiers as tiers
+    from ridgeline.questions.wall import wall as wall
     from ridgeline.readers import read_config as read_config
     from ridgeline.specs import Chip as Chip
     from ridgeline.specs import Cluster as Cluster
@@ -48,6 +60,18 @@ _HOME = {
     "RidgelineError": "errors",
     "logspace": "grid",
     "read_config": "readers",
+    "advice": "questions.advice",
+    "design": "questions.design",
+    "generations": "questions.generations",
+    "Layouts": "questions.layouts",
+    "layouts": "questions.layouts",
+    "pipelining": "questions.pipelining",
+    "racks": "questions.racks",
+    "scaleup": "questions.scaleup",
+    "sensitivity": "questions.sensitivity",
+    "sparsity": "questions.sparsity",
+    "tiers": "questions.tiers",
+    "wall": "questions.wall",
     "Serving": "questions.serving",
     "compare": "questions.serving",
     "serving": "questions.serving",
@@ -65,21 +89,33 @@ __all__ = [
     "Chip",
     "Cluster",
     "Layout",
+    "Layouts",
     "Load",
     "Model",
     "Price",
     "RidgelineError",
     "Serving",
+    "advice",
     "chip",
     "cluster",
     "compare",
     "counts",
+    "design",
     "dtype",
+    "generations",
+    "layouts",
     "logspace",
     "model",
+    "pipelining",
+    "racks",
     "read_config",
+    "scaleup",
+    "sensitivity",
     "serving",
+    "sparsity",
     "sweep",
+    "tiers",
+    "wall",
 ]
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from ridgeline.errors import RidgelineError
 
-__all__ = ["write_whole"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["write_whole", "writing_whole"]
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -23,18 +28,34 @@ def write_whole(path: Path, content: str | bytes) -> None:
     ------
     RidgelineError   The folder does not exist or cannot be written to.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with writing_whole(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def writing_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour to write to, which takes the file's place if all goes well.
+
+    Parameters
+    ----------
+    path : Path   Replaced if it exists; left as it was if the block ends with an error.
+
+    Raises
+    ------
+    RidgelineError   The folder does not exist or cannot be written to.
+    """
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
         Path(temporary).chmod(0o666 & ~_umask())
         Path(temporary).replace(path)
     except OSError as error:
+        raise RidgelineError(f"{path} cannot be written: {error.strerror}.") from None
+    finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise RidgelineError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _umask() -> int:

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs" / "lecture" / "chapter-7.md"
 
 @pytest.fixture(scope="module")
 def builder() -> Any:
-    spec = spec_from_file_location("build_chapter_7", ROOT / "scripts" / "build_chapter_7.py")
+    spec = spec_from_file_location("build_lecture", ROOT / "scripts" / "build_lecture.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

@@ -7,18 +7,18 @@ import math
 import pytest
 
 import ridgeline as rl
+from ridgeline.specs.record import Provenance
 from ridgeline.steps.spread import estimated_rates, input_log_variance
 
 
-def guessed(path: str, low: float, high: float):
+def guessed(path: str, low: float, high: float) -> rl.Cluster:
     """An H100 board on which one rate is a guess."""
     cluster = rl.cluster("hgx-h100")
-    owner, where = (cluster.chip, path.removeprefix("chip.")) if "chip" in path else (cluster, path)
-    guess = {"source": "judgement", "kind": "estimate", "low": low, "high": high}
-    record = owner.model_validate(
-        owner.model_dump(exclude={"sources"}, exclude_none=True) | {"sources": {where: guess}}
-    )
-    return cluster.model_copy(update={"chip": record}) if "chip" in path else record
+    guess = Provenance(source="judgement", kind="estimate", low=low, high=high)
+    if not path.startswith("chip."):
+        return cluster.model_copy(update={"sources": {path: guess}})
+    sources = {path.removeprefix("chip."): guess}
+    return cluster.model_copy(update={"chip": cluster.chip.model_copy(update={"sources": sources})})
 
 
 def test_a_power_of_a_rate_gives_its_exponent() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,7 +32,7 @@ MODELS = [
 ONE = Layout()
 
 
-def total(pieces: tuple[Work, ...], field: str, **where: str) -> float:
+def total(pieces: Sequence[Work], field: str, **where: str) -> float:
     wanted = [w for w in pieces if all(getattr(w, k) == v for k, v in where.items())]
     return sum(w.repeat * getattr(w, field) for w in wanted)
 
@@ -272,3 +274,21 @@ def test_a_sum_in_two_halves_moves_as_much_and_norms_less() -> None:
     assert norms[1] == pytest.approx(norms[0] / 4)
     cal = calibration(rl.cluster("hgx-h100"))
     assert all(piece_time_s(w, cal) > 0 for w in halves if w.name.startswith(("mixer", "ffn")))
+
+
+def test_experts_cut_over_ranks_gather_all_tokens_and_scatter_the_sums() -> None:
+    """ep = 1 under attention data parallelism: every chip sends its tokens to all others."""
+    model = rl.model("Qwen/Qwen3-235B-A22B")
+    pieces = work(model, Layout(attn_dp=8), [decode(8 * 100, 1)], domain_size=8, even=True)
+    send = next(w for w in pieces if w.name == "combine").send
+    assert send is not None
+    assert (send.group, send.n_domains) == (8, 1)
+    assert send.payload_bytes == pytest.approx(100 * 7 * 4096 * 2)
+    # Cut within a rank that already shares its tokens, each chip sends them to one slice of each.
+    cut_in_rank = work(
+        model, Layout(attn_dp=2, tp=4, ep=2), [decode(200, 1)], domain_size=8, even=True
+    )
+    send = next(w for w in cut_in_rank if w.name == "combine").send
+    assert send is not None
+    copies = 2 * (1 - (1 / 2) ** 8)  # of two places, nearly both
+    assert send.payload_bytes == pytest.approx(100 * copies * 7 / 8 * 4096 * 2, rel=1e-6)

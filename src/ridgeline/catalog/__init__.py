@@ -5,12 +5,12 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 """
 
 from ridgeline.catalog._dtypes import dtype, dtypes
+from ridgeline.catalog._engines import engine, engine_constants, engines
 from ridgeline.catalog._entries import (
     chip,
     cluster,
     cluster_or_chip,
     constants,
-    engine,
     entry_ids,
     fabric_constants,
     family_of,
@@ -19,6 +19,7 @@ from ridgeline.catalog._entries import (
     runtime,
     sources,
 )
+from ridgeline.catalog._flags import engine_flags, engines_with_flags
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._store import user_folders
 from ridgeline.catalog._write import to_toml
@@ -31,6 +32,10 @@ __all__ = [
     "dtype",
     "dtypes",
     "engine",
+    "engine_constants",
+    "engine_flags",
+    "engines",
+    "engines_with_flags",
     "entry_ids",
     "fabric_constants",
     "family_of",

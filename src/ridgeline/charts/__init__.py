@@ -1,6 +1,21 @@
 """Every picture, defined once: for files, notebooks and, later, the browser."""
 
 from ridgeline.charts.chart import Chart
+from ridgeline.charts.memory import MEMORY_PARTS, memory_chart
+from ridgeline.charts.operators import roofline_chart
+from ridgeline.charts.pareto import pareto_chart
+from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.charts.serving import serving_chart
+from ridgeline.charts.timeline import timeline_chart
 
-__all__ = ["Chart", "serving_chart"]
+__all__ = [
+    "MEMORY_PARTS",
+    "MOST_CHIPS_DRAWN",
+    "Chart",
+    "memory_chart",
+    "pareto_chart",
+    "rack_chart",
+    "roofline_chart",
+    "serving_chart",
+    "timeline_chart",
+]

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from ridgeline.cli.inputs import model_from, numbers, on_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.advice import advice
 from ridgeline.questions.serving import Serving, compare
 from ridgeline.questions.serving import serving as ask
 from ridgeline.questions.serving.words import count, usd
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = ["serving"]
+
+#: pieces of advice below an answer
+_HINTS = 3
 
 _Many = Parameter(negative=(), consume_multiple=False)
 _Flag = Annotated[bool, Parameter(negative=())]
@@ -263,6 +267,8 @@ def _show(answer: Serving, explain: bool) -> None:
         rows = [answer.result.row((i, j)) for j in _telling(answer)]
         title = f"context {context:,.0f} tokens" if len(contexts) > 1 else None
         as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]))
+    for hint in advice(answer)[:_HINTS]:
+        print_text(f"Advice: {hint.text}")
     for note in answer.notes:
         print_text(f"Note: {note}")
 

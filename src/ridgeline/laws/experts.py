@@ -13,6 +13,7 @@ __all__ = [
     "experts_hit",
     "experts_per_chip",
     "largest_of_normals",
+    "padded_tokens",
 ]
 
 _TINY = 1e-12
@@ -218,3 +219,34 @@ def destinations(n_experts_active: Any, n_chips: Any) -> Any:
     """
     spread = n_chips * (1 - (1 - 1 / n_chips) ** n_experts_active)
     return minimum(spread, n_experts_active)
+
+
+def padded_tokens(n_tokens: Any, tile: Any = 128) -> Any:
+    r"""Tokens a grouped product multiplies for an expert that got so many, on the mean.
+
+    .. math:: T + \tfrac12\,m
+
+    Parameters
+    ----------
+    n_tokens : array   Tokens of one expert, T. [1]
+    tile : array       Rows of a tile, m: the last of an expert is filled up. [1]
+
+    Returns
+    -------
+    array   [1]
+
+    Notes
+    -----
+    Half a tile is the mean of a last tile filled at random. Small tiles for few tokens waste less
+    arithmetic, but then memory binds.
+
+    References
+    ----------
+    .. [1] Gale et al., "MegaBlocks", MLSys 2023, for grouped products in tiles of 128.
+
+    Examples
+    --------
+    >>> padded_tokens(64)
+    128.0
+    """
+    return n_tokens + tile / 2

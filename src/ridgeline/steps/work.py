@@ -417,16 +417,18 @@ def _expert_exchanges(
 
     Without attention data parallelism every chip of the stage already has every token, so that
     experts cost one all-reduce, spread or cut. With it each chip sends its share of its rank's
-    tokens to the chips of their experts and gets the results back.
+    tokens to the chips of their experts, to every chip that holds a slice of one, and gets what
+    each made of them back: experts cut over all chips (ep = 1) are a gather and a scatter. The
+    busiest rank takes in more than its share.
     """
     layout, d_model = step.layout, step.model.d_model
     yield from _sum(step, "ffn_reduce", block)
-    apart = layout.attn_dp > 1
-    group = 1 + (layout.ep - 1) * apart
-    own = step.tokens / layout.tp
-    copies = destinations(moe.n_experts_active, layout.ep) * (group - 1) / maximum(group, 1)
+    group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
+    slices = step.chips / layout.ep
+    copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
     n_domains, share = step.across(group)
     width = moe.d_latent or d_model
+    own = step.tokens / layout.tp
     for name, size in (("dispatch", step.dispatch_bytes), ("combine", step.activation_bytes)):
         payload = own * copies * width * size * load
         yield _exchange(name, block.repeat, Send("all_to_all", group, payload, n_domains, share))

@@ -1,10 +1,11 @@
-"""Run the code blocks of docs/lecture/chapter-7.md and write what they print below them.
+"""Run the code blocks of docs/lecture/chapter-*.md and write what they print below them.
 
-    python scripts/build_chapter_7.py              the blocks that print the same anywhere
-    python scripts/build_chapter_7.py --measured   those too that measure this machine
+    python scripts/build_lecture.py                the blocks that print the same anywhere
+    python scripts/build_lecture.py 7 --measured   of chapter 7, those too that measure this machine
 
 A block marked ``python`` is deterministic; ``python measured`` times and meters, needs PyTorch and
-runs only when asked. All blocks of a run share their names. The block below, ``text``, is replaced.
+runs only when asked. All blocks of a page share their names. The block below, ``text``, is
+replaced.
 """
 
 from __future__ import annotations
@@ -17,15 +18,20 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "lecture" / "chapter-7.md"
+FOLDER = Path(__file__).parents[1] / "docs" / "lecture"
 BLOCK = re.compile(
     r"^```python( measured)?\n(?P<code>.*?)^```\n(?P<gap>\n)```text\n(?P<output>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 
 
+def pages() -> list[Path]:
+    """All chapters there are."""
+    return sorted(FOLDER.glob("chapter-*.md"))
+
+
 def built(page: str, *, measured: bool, folder: Path) -> str:
-    """Return the page with the outputs of its blocks.
+    """Return a page with the outputs of its blocks.
 
     Parameters
     ----------
@@ -40,9 +46,10 @@ def built(page: str, *, measured: bool, folder: Path) -> str:
             return match[0]
         out = io.StringIO()
         with redirect_stdout(out):
-            exec(compile(match["code"], "chapter-7.md", "exec"), names)  # noqa: S102  (our page)
+            exec(compile(match["code"], "a chapter", "exec"), names)  # noqa: S102  (our page)
         kind = match[1] or ""
-        return f"```python{kind}\n{match['code']}```\n\n```text\n{out.getvalue().rstrip()}\n```"
+        printed = "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
+        return f"```python{kind}\n{match['code']}```\n\n```text\n{printed}\n```"
 
     here = Path.cwd()
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
@@ -54,11 +61,15 @@ def built(page: str, *, measured: bool, folder: Path) -> str:
 
 
 def main() -> int:
-    """Build the page in place."""
+    """Build pages in place."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("chapters", nargs="*", help="numbers; all by default")
     parser.add_argument("--measured", action="store_true")
     asked = parser.parse_args()
-    PAGE.write_text(built(PAGE.read_text(), measured=asked.measured, folder=PAGE.parent))
+    wanted = {f"chapter-{n}" for n in asked.chapters} or {p.stem for p in pages()}
+    for path in pages():
+        if path.stem in wanted:
+            path.write_text(built(path.read_text(), measured=asked.measured, folder=FOLDER))
     return 0
 
 

@@ -1,0 +1,116 @@
+"""Sensitivity: what halving and doubling each constant does to the cost of a token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ridgeline.charts.chart import Chart
+from ridgeline.charts.marks import data_layer, log_ticks, words
+
+__all__ = ["tornado_chart"]
+
+_WIDTH, _BAR = 620, 26
+_SHOWN = 16
+_COLOURS = {"halved": "#0072B2", "doubled": "#D55E00"}
+#: beyond this a bar ends with an arrow and its number
+_FURTHEST = 4.0
+
+
+def tornado_chart(
+    rows: list[dict[str, Any]], title: str, reading: str, batch: float, context: float
+) -> Chart:
+    """Draw a bar each way for every constant, the most telling on top.
+
+    Parameters
+    ----------
+    rows : list        Of a sensitivity: ``what``, ``kind``, ``now``, and ``cost_refilled`` with
+                       ``cost_refilled_halved`` (None: nothing fits).
+    title : str
+    reading : str
+    batch, context : float   What was asked. [1, tokens]
+
+    Returns
+    -------
+    Chart
+    """
+    telling = sorted((r for r in rows if _swing(r) > 1.01), key=_swing, reverse=True)[:_SHOWN]
+    names = [_name(r) for r in telling]
+    bars = [
+        {
+            "name": _name(r),
+            "change": change,
+            "from": 1.0,
+            "ratio": _clipped(r[key]),
+            **_said(r[key]),
+        }
+        for r in telling
+        for change, key in (("halved", "cost_refilled_halved"), ("doubled", "cost_refilled"))
+        if r[key] is None or abs(r[key] - 1) > 0.004
+    ]
+    ends = [b["ratio"] for b in bars] or [0.5, 2.0]
+    low, high = min(0.6, *ends) / 1.25, max(1.7, *ends) * 1.35
+    x = {
+        "field": "ratio",
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": [low, high], "nice": False},
+        "axis": {
+            "title": "cost of a token against now, with the batch that then fits (log)",
+            "format": "~r",
+            "values": [*log_ticks(low, high), 1.0],
+            "labelExpr": "datum.label + 'x'",
+        },
+    }
+    y = {
+        "field": "name",
+        "type": "nominal",
+        "sort": names,
+        "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 320},
+        "scale": {"paddingInner": 0.25, "paddingOuter": 0.3},
+    }
+    colour = {
+        "field": "change",
+        "type": "nominal",
+        "scale": {"domain": list(_COLOURS), "range": list(_COLOURS.values())},
+        "legend": {"title": "the constant is", "symbolType": "square", "symbolSize": 160},
+    }
+    tip = [{"field": "name", "title": "constant"}, {"field": "change"}, {"field": "label"}]
+    sides = (
+        ([b for b in bars if b["ratio"] >= 1], {"align": "left", "dx": 5}),
+        ([b for b in bars if b["ratio"] < 1], {"align": "right", "dx": -5}),
+    )
+    layers = [
+        data_layer(
+            bars, {"type": "bar"}, x=x, x2={"field": "from"}, y=y, color=colour, tooltip=tip
+        ),
+        data_layer([{"ratio": 1.0}], {"type": "rule", "strokeWidth": 1.5}, x=x),
+    ]
+    for side, place in sides:
+        mark = {"baseline": "middle", "fontSize": 11, **place}
+        layers += words(side, mark, x=x, y=y, text={"field": "label"})
+    subtitle = (
+        f"{reading}, {context:,.0f} tokens of context, up to {len(telling)} constants that matter "
+        f"most; batch now {batch:,.0f}"
+    )
+    heading = {"text": title, "subtitle": subtitle}
+    size = {"width": _WIDTH, "height": {"step": _BAR}}
+    return Chart({"title": heading, **size, "layer": layers})
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"{row['what']} ({row['now']})"
+
+
+def _swing(row: dict[str, Any]) -> float:
+    """The larger of the two factors, either way."""
+    values = [row["cost_refilled"], row["cost_refilled_halved"]]
+    return max(_FURTHEST if v is None else max(v, 1 / v) for v in values)
+
+
+def _clipped(ratio: float | None) -> float:
+    return _FURTHEST if ratio is None else min(max(ratio, 1 / _FURTHEST), _FURTHEST)
+
+
+def _said(ratio: float | None) -> dict[str, str]:
+    if ratio is None:
+        return {"label": "does not fit"}
+    return {"label": f"{ratio:.3g}x" + (" ▸" if ratio > _FURTHEST else "")}

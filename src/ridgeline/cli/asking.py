@@ -1,0 +1,200 @@
+"""What the commands of one question share: how a model on a machine is named, how it is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ridgeline.cli.inputs import model_from, on_from, settings
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.errors import SpecError, UnitError
+from ridgeline.questions.serving import Serving
+from ridgeline.questions.serving import serving as ask
+from ridgeline.units import parse_count, parse_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.findings import Findings, Table
+
+__all__ = ["Asked", "Shown", "answered", "count_of", "seconds", "show"]
+
+_Flag = Annotated[bool, Parameter(negative=())]
+_Many = Parameter(negative=(), consume_multiple=False)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A model on a machine.
+
+    Parameters
+    ----------
+    on
+        Machine: a cluster is used whole, a chip means the fewest on which the model fits.
+    chips
+        Chips that hold one copy of the model.
+    context
+        Cached tokens a sequence (default 8192).
+    weights
+        Store weights in this format: bf16, fp8, nvfp4…
+    kv
+        Store the KV cache in this format.
+    price
+        USD per chip-hour, instead of the catalogue's price.
+    basis
+        Which of the catalogue's prices: on-demand, spot, contract…
+    reading
+        calibrated, ideal or blackboard, where a question can be asked in all three (tiers,
+        sensitivity; wall for its picture of bounds). The others are in the blackboard's forms.
+    set_
+        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
+    from_counts
+        A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
+    """
+
+    on: str | None = None
+    chips: int | None = None
+    context: str | None = None
+    weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None
+    kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None
+    price: str | None = None
+    basis: str | None = None
+    reading: str | None = None
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = ()
+    from_counts: str | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """How an answer is shown.
+
+    Parameters
+    ----------
+    out
+        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
+    dark
+        Dark picture.
+    json
+        Everything as JSON.
+    csv
+        The main table as CSV.
+    """
+
+    out: Annotated[tuple[Path, ...], _Many] = ()
+    dark: _Flag = False
+    json: _Flag = False
+    csv: _Flag = False
+
+
+def answered(model: str | None, asked: Asked | None, *, any_reading: bool = False) -> Serving:
+    """Ask the serving question behind a command.
+
+    Parameters
+    ----------
+    model : str or None     As typed.
+    asked : Asked or None   Its options; None for none.
+    any_reading : bool      Whether the question can be asked in any reading; else it is answered
+                            in the blackboard's forms, and another reading is refused.
+
+    Raises
+    ------
+    RidgelineError   Anything that cannot be read or cannot be.
+    """
+    asked = asked or Asked()
+    changes = settings(asked.set_)
+    for subject in ("price", "load"):
+        if changes[subject]:
+            raise SpecError(f"--set {subject}: use --price and --context here.")
+    if not any_reading and asked.reading not in (None, "blackboard"):
+        raise SpecError(
+            f"--reading {asked.reading}: this question is answered in the blackboard's forms. "
+            "tiers, sensitivity, serving and layouts can be asked in the others."
+        )
+    record = model_from(model, asked.from_counts, (), changes["model"])
+    if asked.on is None:
+        raise SpecError("Name a machine with --on: a chip or a cluster, such as --on gb200-nvl72.")
+    cluster, is_chip = on_from(asked.on, None, changes["cluster"])
+    return ask(
+        record,
+        cluster,
+        chips="fewest" if is_chip and asked.chips is None else asked.chips,
+        context=None if asked.context is None else count_of(asked.context, "context"),
+        weight_dtype=asked.weights,
+        kv_dtype=asked.kv,
+        price=asked.price,
+        basis=asked.basis,
+        reading=asked.reading or (None if any_reading else "blackboard"),
+    )
+
+
+def count_of(text: str, name: str) -> float:
+    """Read ``8k``, ``2400`` or ``1M``.
+
+    Raises
+    ------
+    SpecError   Not a number.
+    """
+    try:
+        return parse_count(text)
+    except UnitError as error:
+        raise SpecError(f"--{name}: {error}") from None
+
+
+def seconds(text: str, name: str) -> float:
+    """Read ``20ms``, ``20 ms`` or ``0.02``.
+
+    Raises
+    ------
+    SpecError   Not a time.
+    """
+    try:
+        return parse_quantity(text, "s")
+    except UnitError as error:
+        raise SpecError(f"--{name}: {error}") from None
+
+
+def show(found: Findings, shown: Shown | None, chart: str | None = None) -> None:
+    """Print findings, and write their picture where one is wanted.
+
+    Parameters
+    ----------
+    found : Findings
+    shown : Shown or None   None for plain text.
+    chart : str or None     Which picture; None for the first.
+    """
+    shown = shown or Shown()
+    if shown.json and shown.csv:
+        raise SpecError("Choose one of --json and --csv.")
+    picture = found.chart(chart) if shown.out or chart is not None else None
+    for path in shown.out:
+        assert picture is not None
+        picture.save(path, dark=shown.dark)
+    if shown.json:
+        print_json(found.to_dict())
+    elif shown.csv:
+        print_csv(_plain_rows(found.tables[0]))
+    else:
+        _print(found)
+
+
+def _plain_rows(table: Table) -> list[dict[str, Any]]:
+    keys = dict.fromkeys(k for row in table.rows for k in row)
+    return [{k: row.get(k) for k in keys} for row in table.rows]
+
+
+def _print(found: Findings) -> None:
+    for sentence in found.words:
+        print_text(sentence)
+    for table in found.tables:
+        headings = {k: (heading, _as_it_is(unit)) for k, (heading, unit) in table.columns.items()}
+        as_table(table.cells(), headings, title=table.title or None)
+    for note in dict.fromkeys(found.notes):
+        print_text(f"Note: {note}")
+
+
+def _as_it_is(unit: str) -> Any:
+    """Cells are text already; words stand to the left, numbers to the right."""
+    return str if unit == "" else lambda text: text

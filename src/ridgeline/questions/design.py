@@ -1,0 +1,350 @@
+"""Designing a model for a machine: which sizes, sparsities and caches meet the limits on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline import catalog
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.grid import logspace
+from ridgeline.laws.economics import cost_usd_per_mtok
+from ridgeline.laws.roofline import sparsity as sparsity_of
+from ridgeline.questions.findings import Findings, Table, quantity, tokens
+from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.serving.words import count, usd
+from ridgeline.specs.model import Model
+from ridgeline.specs.price import Price
+from ridgeline.steps import counts, decode_step
+from ridgeline.steps import machine as machine_of
+from ridgeline.steps.bind import bound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.charts import Chart
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.steps import Machine
+
+__all__ = ["KNOWN_MODELS", "design"]
+
+#: models that stand for their kind in the picture
+KNOWN_MODELS = (
+    "meta-llama/Llama-3.1-8B-Instruct",
+    "meta-llama/Llama-3.1-70B-Instruct",
+    "meta-llama/Meta-Llama-3.1-405B",
+    "Qwen/Qwen3-32B",
+    "Qwen/Qwen3-235B-A22B",
+    "Qwen/Qwen3-Next-80B-A3B-Instruct",
+    "openai/gpt-oss-20b",
+    "openai/gpt-oss-120b",
+    "deepseek-ai/DeepSeek-V3",
+    "deepseek-ai/DeepSeek-V3.2",
+    "moonshotai/Kimi-K2-Instruct",
+    "google/gemma-3-1b-it",
+    "meta-llama/Llama-4-Maverick-17B-128E-Instruct",
+    "MiniMaxAI/MiniMax-M2.5",
+    "zai-org/GLM-5",
+)
+_SPARSITIES = (1.0, 4.0, 16.0, 64.0)
+_LIMITS = ("feasible", "memory", "latency", "price")
+_PARAMS = (1e9, 32e12)
+_KV_BYTES = (64.0, 2.0**20)
+_BATCHES = (1, 2**18)
+_REGIONS = {
+    "sparsity": ("total/active", "x"),
+    "largest_params": ("largest model", "params"),
+    "largest_params_active": ("active", "params"),
+    "kv_at_largest": ("its KV/token", "B"),
+    "largest_kv": ("largest KV/token", "B"),
+    "ends_by": ("size ends by", ""),
+}
+_MODELS = {
+    "model": ("model", ""),
+    "n_params": ("parameters", "params"),
+    "sparsity": ("total/active", "x"),
+    "kv_bytes_per_token": ("KV/token", "B"),
+    "verdict": ("", ""),
+    "batch": ("batch", "#"),
+    "usd_per_mtok_output": ("$/Mtok out", "USD/Mtok"),
+    "time_s": ("token", "s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The machine and the limits a model has to meet on it."""
+
+    cluster: Cluster
+    n_chips: int
+    price: Price | None
+    weight_bits: float
+    context: float
+    tpot_s: float
+    usd_per_mtok: float | None
+
+
+def design(
+    on: Cluster | str,
+    *,
+    tpot_s: float,
+    context: float,
+    usd_per_mtok: float | None = None,
+    chips: int | None = None,
+    weight_bits: float = 8,
+    price: float | str | None = None,
+    sparsities: Sequence[float] = _SPARSITIES,
+    known: Sequence[str] = KNOWN_MODELS,
+) -> Findings:
+    """Which models a machine can serve within a latency and a price.
+
+    Parameters
+    ----------
+    on : Cluster or str           Machine, by record or name.
+    tpot_s : float                Time a token may take. [s]
+    context : float               Cached tokens of a sequence. [tokens]
+    usd_per_mtok : float or None  What a million output tokens may cost.
+    chips : int or None           Chips that hold one copy; None for one scale-up domain.
+    weight_bits : float           Bits a weight, scales included.
+    price : float, str or None    USD for a chip-hour, instead of the catalogue's.
+    sparsities : sequence         Total over active parameters.
+    known : sequence of str       Models to show among the regions, as if stored in these bits.
+
+    Returns
+    -------
+    Findings
+        Tables ``regions`` (a row a sparsity: the largest model, and the largest cache a token of
+        any model) and ``models``. Values: ``feasible_share`` of the space looked at. Picture
+        ``region``.
+
+    Raises
+    ------
+    SpecError   A limit that is none, a price limit without a price, or nobody's sparsity.
+
+    Notes
+    -----
+    The lecture's forms over 1 B to 32 T parameters and 64 bytes to 1 MiB of KV a token. A point is
+    feasible if some batch fits the memory, the latency and the price at once.
+
+    Examples
+    --------
+    >>> found = design("gb200-nvl72", tpot_s=0.02, context=128_000, usd_per_mtok=1.0)
+    >>> [r["verdict"] for r in found.table("models").rows if r["model"] == "DeepSeek-V3"]
+    ['price']
+    """
+    asked = _asked(on, tpot_s, context, usd_per_mtok, chips, weight_bits, price)
+    if not sparsities or any(not 1 <= s < math.inf for s in sparsities):
+        raise SpecError(f"sparsities: total over active is at least 1, not {list(sparsities)!r}.")
+    params = logspace(*_PARAMS, per_octave=4)
+    kv = logspace(*_KV_BYTES, per_octave=8)
+    edges, regions, share = [], [], []
+    for s in sorted({float(s) for s in sparsities}):
+        codes = _codes(asked, params[:, None], params[:, None] / s, kv[None, :])
+        edge = _edge(params, kv, codes == 0)
+        edges += [{"sparsity": s, **row} for row in edge]
+        regions.append(_region(s, edge, params, codes))
+        share.append(float((codes == 0).mean()))
+    models = [_known_row(asked, name) for name in known]
+
+    def picture() -> Chart:
+        from ridgeline.charts.design import design_chart  # noqa: PLC0415  (only when drawn)
+
+        return design_chart(edges, models, asked.cluster.name, _limit_words(asked))
+
+    columns = {k: c for k, c in _MODELS.items() if asked.price or k != "usd_per_mtok_output"}
+    return Findings(
+        words=_words(asked, regions, models),
+        tables=(
+            Table("regions", _limit_words(asked), _REGIONS, regions),
+            Table("models", f"Known models, as if stored in {weight_bits:g} bits", columns, models),
+        ),
+        values={"feasible_share": sum(share) / len(share)},
+        notes=() if asked.price else (f"No price is known for {asked.cluster.name}.",),
+        about={
+            "reading": "blackboard", "cluster": asked.cluster.id, "n_chips": asked.n_chips,
+            "tpot_s": tpot_s, "context": context, "usd_per_mtok": usd_per_mtok,
+            "weight_bits": weight_bits,
+        },
+        _pictures={"region": picture},
+    )  # fmt: skip
+
+
+def _asked(
+    on: Cluster | str,
+    tpot_s: float,
+    context: float,
+    usd_per_mtok: float | None,
+    chips: int | None,
+    weight_bits: float,
+    price: float | str | None,
+) -> _Asked:
+    for name, value in (("tpot_s", tpot_s), ("usd_per_mtok", usd_per_mtok)):
+        if value is not None and not 0 < value < math.inf:
+            raise SpecError(f"{name}: a limit above 0 is expected, not {value!r}.")
+    if not 0 <= context <= 1e9:
+        raise SpecError(f"context: 0 to 1e9 tokens are expected, not {context!r}.")
+    if not 0 < weight_bits <= 64:
+        raise SpecError(f"weight_bits: more than 0 and at most 64 are expected, not {weight_bits}.")
+    cluster = catalog.cluster(on) if isinstance(on, str) else on
+    n_chips = cluster.domain_size if chips is None else chips
+    if not 1 <= n_chips <= 10**7:
+        raise SpecError(f"chips: a whole number from 1 to 10,000,000 is expected, not {chips!r}.")
+    rent = choose_price(cluster) if price is None else Price.parse(
+        {"usd_per_chip_hour": price, "basis": "user"}, where="the price"
+    )  # fmt: skip
+    if usd_per_mtok is not None and rent is None:
+        raise SpecError(
+            f"No price is known for {cluster.name}, so no token can be too dear: give one in USD "
+            "per chip-hour (--price)."
+        )
+    asked = _Asked(cluster, n_chips, rent, weight_bits, context, tpot_s, usd_per_mtok)
+    try:
+        _bind(asked, 1.0, 1.0, 1.0)
+    except InfeasibleError:
+        peaks = ", ".join(cluster.chip.peak)
+        raise InfeasibleError(
+            f"{cluster.chip.name} cannot multiply weights of {weight_bits:g} bits: it has {peaks}. "
+            "Choose other bits a weight (--bits), or another machine."
+        ) from None
+    return asked
+
+
+def _bind(asked: _Asked, n_params: Any, n_active: Any, kv: Any) -> tuple[Any, Machine]:
+    """Counts with arrays in them, and the machine that multiplies such weights."""
+    base = Model.from_counts(1.0, 1.0, 1.0, asked.weight_bits)
+    values = {
+        "model.counts.n_params": n_params,
+        "model.counts.n_params_active": n_active,
+        "model.counts.kv_bytes_per_token": kv,
+    }
+    tally = counts(bound({"model": base}, values)["model"])
+    return tally, machine_of(asked.cluster, asked.n_chips, tally)
+
+
+def _at_batches(asked: _Asked, n_params: Any, n_active: Any, kv: Any, batch: Any) -> Any:
+    """Time, cost (0 without a price) and whether it fits, over batches."""
+    tally, machine = _bind(asked, n_params, n_active, kv)
+    time_s = decode_step(tally, machine, batch, asked.context).time_s
+    needed = tally.weight_bytes + batch * tally.cache_bytes(asked.context)
+    rent = asked.price.usd_per_chip_hour if asked.price else 0.0
+    cost = cost_usd_per_mtok(time_s, batch, rent, asked.n_chips)
+    return time_s, cost, needed <= machine.capacity_bytes
+
+
+def _codes(asked: _Asked, n_params: Any, n_active: Any, kv: Any) -> np.ndarray:
+    """Index into `_LIMITS`: what stops a model, the first of them that no batch gets past."""
+    batch = logspace(*_BATCHES, per_octave=4)
+    n_params, n_active, kv = (np.asarray(v)[..., None] for v in (n_params, n_active, kv))
+    time_s, cost, fits = _at_batches(asked, n_params, n_active, kv, batch)
+    quick = fits & (time_s <= asked.tpot_s)
+    cheap = quick & (cost <= (asked.usd_per_mtok or math.inf))
+    stops = [cheap.any(axis=-1), ~fits.any(axis=-1), ~quick.any(axis=-1)]
+    return np.select(stops, [0, 1, 2], default=3)
+
+
+def _edge(params: np.ndarray, kv: np.ndarray, good: np.ndarray) -> list[dict[str, float]]:
+    """The largest cache a token at each size of model, where there is any."""
+    found = []
+    for n_params, row in zip(params, good, strict=True):
+        hits = np.flatnonzero(row)
+        if hits.size:
+            found.append({"n_params": float(n_params), "kv": float(kv[hits[-1]])})
+    return found
+
+
+def _region(
+    s: float, edge: list[dict[str, float]], params: np.ndarray, codes: np.ndarray
+) -> dict[str, Any]:
+    """One sparsity in a row; what stops the next larger model, with the least cache."""
+    last = edge[-1] if edge else None
+    beyond = 0 if last is None else int(np.searchsorted(params, last["n_params"] * 1.01))
+    ends = _LIMITS[int(codes[beyond, 0])] if beyond < len(params) else ""
+    return {
+        "sparsity": s,
+        "largest_params": last["n_params"] if last else None,
+        "largest_params_active": last["n_params"] / s if last else None,
+        "kv_at_largest": last["kv"] if last else None,
+        "largest_kv": max((e["kv"] for e in edge), default=None),
+        "ends_by": ends,
+    }
+
+
+def _known_row(asked: _Asked, name: str) -> dict[str, Any]:
+    record = catalog.model(name)
+    tally = counts(record)
+    n_params, active = float(tally.n_params), float(tally.n_params_active)
+    context = max(asked.context, 1.0)
+    kv = float(tally.cache_read_bytes(context)) / context
+    code = int(_codes(asked, n_params, active, kv))
+    batch = logspace(*_BATCHES, per_octave=16)
+    time_s, cost, fits = _at_batches(asked, n_params, active, kv, batch)
+    usable = np.flatnonzero(fits & (time_s <= asked.tpot_s))
+    at = int(usable[-1]) if usable.size else None
+    return {
+        "model": record.name or record.id,
+        "n_params": n_params,
+        "sparsity": float(sparsity_of(n_params, active)),
+        "kv_bytes_per_token": kv,
+        "verdict": _LIMITS[code],
+        "batch": None if at is None else float(batch[at]),
+        "time_s": None if at is None else float(time_s[at]),
+        "usd_per_mtok_output": None if at is None or not asked.price else float(cost[at]),
+    }
+
+
+def _limit_words(asked: _Asked) -> str:
+    cheap = "" if asked.usd_per_mtok is None else f", {usd(asked.usd_per_mtok)}/Mtok"
+    return (
+        f"{quantity(asked.tpot_s, 's')} a token, {tokens(asked.context)} tokens of context{cheap}, "
+        f"{asked.weight_bits:g} bits a weight"
+    )
+
+
+def _words(
+    asked: _Asked, regions: list[dict[str, Any]], models: list[dict[str, Any]]
+) -> tuple[str, ...]:
+    where = f"{asked.n_chips} x {asked.cluster.chip.name}"
+    if asked.n_chips == asked.cluster.domain_size:
+        where = f"one {asked.cluster.name}"
+    said = [f"On {where}, {_limit_words(asked)}:"]
+    good = [r for r in regions if r["largest_params"]]
+    if not good:
+        return (f"{said[0]} no model looked at does it.", _closest(asked, regions))
+    for r in good:
+        what = "dense models" if r["sparsity"] == 1 else f"{r['sparsity']:g} times sparse ones"
+        end = f"; beyond, {r['ends_by']} ends it" if r["ends_by"] not in ("", "feasible") else ""
+        said.append(
+            f"{what} reach {quantity(r['largest_params'], 'params')} "
+            f"({quantity(r['largest_params_active'], 'params')} active){end}. With fewer "
+            f"parameters a token's cache may be up to {quantity(r['largest_kv'], 'B')}."
+        )
+    inside = [m["model"] for m in models if m["verdict"] == "feasible"]
+    if models:
+        which = ", ".join(inside) if inside else "none"
+        said.append(f"Of {len(models)} known models these meet the limits: {which}.")
+    return tuple(said)
+
+
+def _closest(asked: _Asked, regions: list[dict[str, Any]]) -> str:
+    """What the easiest model would take: the smallest looked at, with the least cache."""
+    small, kv = _PARAMS[0], _KV_BYTES[0]
+    s = max(r["sparsity"] for r in regions)
+    batch = logspace(*_BATCHES, per_octave=4)
+    time_s, cost, fits = _at_batches(asked, small, small / s, kv, batch)
+    if not fits.any():
+        return f"Not even {count(small / 1e9)} B parameters fit beside one such context: add chips."
+    quick = fits & (time_s <= asked.tpot_s)
+    if not quick.any():
+        return (
+            f"The easiest, 1 B parameters with {kv:g} bytes a token, takes "
+            f"{quantity(float(time_s[fits].min()), 's')} at least: allow that, shorten the context "
+            "or add chips."
+        )
+    return (
+        f"The easiest, 1 B parameters with {kv:g} bytes a token, costs "
+        f"{usd(float(cost[quick].min()))} per million tokens in that time: allow that, or more "
+        "time."
+    )

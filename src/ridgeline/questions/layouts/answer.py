@@ -1,0 +1,232 @@
+"""The answer to a search over layouts: a ranking, its front, its reasons and its pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.errors import InfeasibleError
+from ridgeline.questions.layouts.closest import closest_rows, missing
+from ridgeline.questions.layouts.flags import engine_command, first_told
+from ridgeline.questions.layouts.notes import cluster_notes
+from ridgeline.questions.layouts.pools import split
+from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
+from ridgeline.questions.layouts.reasons import Family, families, impossible
+from ridgeline.questions.layouts.sentences import sentences
+from ridgeline.questions.layouts.timing import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.charts import Chart
+    from ridgeline.questions.layouts.flags import Command
+    from ridgeline.questions.layouts.load import Lengths, Limits
+    from ridgeline.questions.layouts.pools import Pools
+    from ridgeline.questions.layouts.ranking import Rank
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+
+__all__ = ["Layouts"]
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """Layouts of a model on one or several clusters, ranked.
+
+    Attributes
+    ----------
+    searches : tuple of Search   One a cluster that holds the model.
+    rank : Rank                  What is best.
+    unfit : tuple of str         A sentence for each cluster that does not hold it.
+    """
+
+    model: Model
+    searches: tuple[Search, ...]
+    rank: Rank
+    lengths: Lengths
+    limits: Limits
+    reading: str
+    unfit: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The best point within the limits of each layout that has one, best first."""
+        return ranked(self.searches, self.rank)
+
+    @property
+    def best(self) -> Row:
+        """The winner.
+
+        Raises
+        ------
+        InfeasibleError   No layout meets the limits; says what comes closest.
+        """
+        if not self.rows:
+            raise InfeasibleError(" ".join(self.missing()))
+        return self.rows[0]
+
+    @property
+    def best_layout(self) -> Layout:
+        """The winner's layout."""
+        return self.search_of(self.best).layout(self.best)
+
+    def search_of(self, row: Row) -> Search:
+        """The search a row is of."""
+        return next(s for s in self.searches if s.key == row["cluster"])
+
+    @cached_property
+    def front(self) -> list[Row]:
+        """The points within the limits that none beats in both rates, fastest for a user first."""
+        return merged_front(self.searches, "tokens_per_s_per_user", "tokens_per_s_per_chip")
+
+    def families(self) -> list[Family]:
+        """Every other value of every degree on the winner's cluster, and why it does not win."""
+        winner = self.best
+        search = self.search_of(winner)
+        rows = [r for r in self.rows if r["cluster"] == winner["cluster"]]
+        return families(search, winner, rows, self.rank, self.limits)
+
+    def impossible(self) -> list[str]:
+        """What no layout of the winner's cluster could be built with, and why."""
+        search = self.search_of(self.best) if self.rows else self.searches[0]
+        return impossible(search)
+
+    def closest(self, n: int = 3) -> list[Row]:
+        """The layouts that miss the limits by least, or exceed them by most: see `missing`."""
+        return closest_rows(self.searches, self.limits, n)
+
+    def missing(self) -> list[str]:
+        """Of limits that nothing meets: what is possible, what comes closest."""
+        return missing(self.searches, self.limits)
+
+    def with_intervals(self, rows: Sequence[Row]) -> list[Row]:
+        """Rows with ``tpot_low_s`` and ``tpot_high_s``, the ends of the 80 % interval."""
+        found = [dict(row) for row in rows]
+        for search in self.searches:
+            own = [r for r in found if r["cluster"] == search.key]
+            if not own:
+                continue
+            index = np.asarray([r["candidate"] for r in own])
+            candidates = search.candidates
+            batches = np.asarray([r["batch"] for r in own])
+            group = candidates.timer.decode(batches, self.lengths.context)
+            sigma = candidates.timer.log_sigma(candidates.at(index), group)
+            for row, wide in zip(own, np.broadcast_to(reach(sigma), len(own)), strict=True):
+                row["tpot_low_s"] = row["tpot_s"] / float(wide)
+                row["tpot_high_s"] = row["tpot_s"] * float(wide)
+        return found
+
+    def command(self, engine: str) -> Command:
+        """The command that starts the best layout an engine can be told.
+
+        Parameters
+        ----------
+        engine : str   ``vllm`` or ``sglang``.
+
+        Raises
+        ------
+        CatalogError      Nobody knows the engine.
+        InfeasibleError   It can be told none of the layouts, or none meets the limits.
+        """
+        winner = self.best
+        rows = [r for r in self.rows if r["cluster"] == winner["cluster"]]
+        search = self.search_of(winner)
+        i, why = first_told([search.layout(r) for r in rows], engine)
+        row = rows[i]
+        found = engine_command(
+            self.model,
+            search.layout(row),
+            engine,
+            batch=row["batch"],
+            lengths=self.lengths,
+            domain_size=search.candidates.timer.cluster.domain_size,
+            settings=search.candidates.timer.settings,
+        )
+        return replace(found, notes=(why, *found.notes)) if why else found
+
+    def pools(self) -> Pools:
+        """Prefill and decode on pools of their own, on the winner's cluster.
+
+        Raises
+        ------
+        SpecError         Only a context was given: there is nothing to prefill.
+        InfeasibleError   No two pools hold the model within the limits.
+        """
+        if not self.rows:
+            return split(self.searches[0])
+        best = self.best
+        return split(self.search_of(best), best["tokens_per_s_per_chip"])
+
+    def sentences(self) -> list[str]:
+        """The answer in a few sentences."""
+        return sentences(self)
+
+    def notes(self) -> list[str]:
+        """What a careful reader should know about the inputs."""
+        said = [*self.unfit, *self._without_rows()]
+        for search in self.searches:
+            said += cluster_notes(search)
+        if self.lengths.has_requests and not self.lengths.cached:
+            said.append("Cached input is priced for a prompt of which half is found in a cache.")
+        return said
+
+    def _without_rows(self) -> list[str]:
+        """Of clusters that hold the model but meet no limits, where others do."""
+        have = {row["cluster"] for row in self.rows}
+        if not have:
+            return []
+        short = [s for s in self.searches if s.key not in have]
+        return [
+            f"{s.key}: nothing within the limits. {missing([s], self.limits)[-1]}" for s in short
+        ]
+
+    def chart(self, name: str = "front") -> Chart:
+        """A picture of the answer.
+
+        Parameters
+        ----------
+        name : str   ``front``, ``roofline``, ``memory``, ``rack`` or ``timeline``.
+
+        Raises
+        ------
+        SpecError   There is no such picture.
+        """
+        from ridgeline.questions.layouts.pictures import draw  # noqa: PLC0415  (only when drawn)
+
+        return draw(self, name)
+
+    def to_dict(self, n: int = 20) -> dict[str, Any]:
+        """Ranking, front, reasons and notes as plain nested dicts.
+
+        Parameters
+        ----------
+        n : int   Rows of the ranking.
+        """
+        limits = {f"{k}_s": v for k, v in self.limits.items() if math.isfinite(v)}
+        about = {
+            "model": self.model.id,
+            "reading": self.reading,
+            "lengths": {k: getattr(self.lengths, k) for k in ("context", "isl", "osl", "cached")},
+            "limits": limits,
+            "rank": self.rank.column,
+            "clusters": {s.key: s.n_chips for s in self.searches},
+            "n_layouts": sum(len(s.candidates.layouts) for s in self.searches),
+            "n_points": sum(s.result.infeasible.size for s in self.searches),
+        }
+        found = self.rows[:n] or self.closest(n)
+        return {
+            "about": about,
+            "meets_limits": bool(self.rows),
+            "rows": self.with_intervals(found),
+            "front": self.front,
+            "families": [f.to_dict() for f in self.families()] if self.rows else [],
+            "impossible": self.impossible(),
+            "answer": self.sentences(),
+            "notes": self.notes(),
+        }

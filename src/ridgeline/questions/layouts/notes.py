@@ -1,0 +1,36 @@
+"""What a careful reader should know about the machines of an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ridgeline.questions.layouts.grid import power_w
+
+if TYPE_CHECKING:
+    from ridgeline.questions.layouts.ranking import Search
+
+__all__ = ["cluster_notes"]
+
+
+def cluster_notes(search: Search) -> list[str]:
+    """Price, power, and what is estimated of a cluster's chip."""
+    timer = search.candidates.timer
+    name, chip = timer.cluster.name, timer.cluster.chip
+    said = [search.too_few] if search.too_few else []
+    said.append(_rent(search, name))
+    watts, of = power_w(timer)
+    if watts is not None:
+        said.append(f"{name}: {watts:,.0f} W a chip, {of}.")
+    guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]
+    used = [p for p in guessed if p.startswith(("memory", "peak"))]
+    if used:
+        said.append(f"Estimated, not published: {chip.name} {', '.join(used)}.")
+    return said
+
+
+def _rent(search: Search, name: str) -> str:
+    price = search.price
+    if price is None:
+        return f"No price is known for {name}: give one with --price."
+    dated = f", {price.date}" if price.date else ""
+    return f"{name}: ${price.usd_per_chip_hour:,.2f} per chip-hour ({price.basis}{dated})."

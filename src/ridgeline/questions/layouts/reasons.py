@@ -1,0 +1,282 @@
+"""Why a layout wins and why every other family of layouts does not, with the number that decides.
+
+A family is all layouts with one value of one degree: TP 16, attention DP 1. Its best member is
+compared with the winner part by part (compute, weights, KV, network, floor, prefill), per output
+token: in chip time where money or throughput is ranked, in waiting where latency is. The part that
+has grown most names the cause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.questions.layouts.grid import DEGREES, PARTS
+from ridgeline.questions.layouts.words import (
+    DEGREE_WORDS,
+    listed,
+    per_cent,
+    seconds,
+    sequences,
+    times,
+)
+from ridgeline.steps import counts
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.layouts.load import Limits
+    from ridgeline.questions.layouts.ranking import Rank, Search
+
+__all__ = ["Family", "families", "impossible", "why_best"]
+
+Row = dict[str, Any]
+
+#: a part that has grown by less than this share of the whole explains nothing
+_AS_GOOD = 0.005
+#: how a message is told
+_COLLECTIVES = {
+    "all_reduce": "all-reduces",
+    "all_to_all": "exchanges with experts",
+    "all_gather": "gathers",
+    "hop": "hops between stages",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All layouts with one value of one degree, beside the winner.
+
+    Attributes
+    ----------
+    best : mapping or None   Its best row; None where none meets the limits.
+    ratio : float or None    Of what is ranked, over the winner's.
+    reason : str             Why it does not win.
+    """
+
+    degree: str
+    value: int
+    best: Row | None
+    ratio: float | None
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The degree and its value in words."""
+        return f"{DEGREE_WORDS[self.degree]} {self.value}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        layout = self.best["layout"] if self.best else None
+        return {
+            "degree": self.degree,
+            "value": self.value,
+            "best_layout": layout,
+            "ratio": self.ratio,
+            "reason": self.reason,
+        }
+
+
+def families(
+    search: Search, winner: Row, rows: list[Row], rank: Rank, limits: Limits
+) -> list[Family]:
+    """Every other value of every degree, with what is wrong with it.
+
+    Parameters
+    ----------
+    search : Search   That the winner is of.
+    winner : mapping  Its row.
+    rows : list       Best rows of the search's layouts, best first.
+    rank, limits      That were asked for.
+    """
+    found = []
+    for degree in DEGREES:
+        values = sorted({getattr(x, degree) for x in search.candidates.layouts})
+        for value in (v for v in values if v != winner[degree]):
+            best = next((r for r in rows if r[degree] == value), None)
+            if best is None:
+                reason = _nothing_meets(search, degree, value, limits)
+                found.append(Family(degree, value, None, None, reason))
+                continue
+            ratio = rank.ratio(best, winner)
+            reason = _cause(_Compared(search, best, rank), _Compared(search, winner, rank))
+            found.append(Family(degree, value, best, ratio, reason))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A row with what its tokens spend their time on."""
+
+    search: Search
+    row: Row
+    rank: Rank
+
+    @property
+    def waits(self) -> bool:
+        """Whether the user's wait counts, or the chips' time."""
+        return self.rank.column in ("e2e_s", "tpot_s")
+
+    @property
+    def whose(self) -> str:
+        """Of whose time shares are told."""
+        return "the wait" if self.waits else "the chips' time"
+
+    @property
+    def per_chip(self) -> float:
+        """Sequences in flight a chip."""
+        return self.row["batch"] * self.row["replicas"] / self.search.n_chips
+
+    def parts(self) -> dict[str, float]:
+        """Time of an output token by part: of one chip, or of the user. [s]"""
+        row, candidates = self.row, self.search.candidates
+        lengths = candidates.lengths
+        per_replica = self.search.n_chips / row["replicas"]
+        gained = float(candidates.timer.assume.tokens_per_step)
+        share = (1.0 if self.waits else per_replica / row["batch"]) / gained
+        found = {name: row[c] * share for c, name in PARTS.items()}
+        if not lengths.has_requests:
+            return found
+        if self.waits:
+            found["prefill"] = (
+                row["tpot_s"] - row["step_s"] / gained + row["ttft_s"] / lengths.n_steps
+            )
+        elif not candidates.apart:
+            prompt = float(candidates.prefill.each_s[row["candidate"]])
+            found["prefill"] = prompt * per_replica / lengths.osl
+        return found
+
+
+def _cause(own: _Compared, winner: _Compared) -> str:
+    """What costs a family most more than the winner, in words."""
+    spent, best = own.parts(), winner.parts()
+    more = {name: spent[name] - best[name] for name in spent}
+    worst = max(more, key=lambda name: more[name])
+    if more[worst] <= _AS_GOOD * sum(best.values()):
+        return f"nothing that takes much more ({own.row['layout']})"
+    share = spent[worst] / sum(spent.values())
+    words = _CAUSES[worst](own, share)
+    grown = times(spent[worst] / best[worst]) + " the winner's" if best[worst] > 0 else "new"
+    return f"{words}, {grown} per token"
+
+
+def _network(own: _Compared, _: float) -> str:
+    sends: dict[str, float] = {}
+    crossed: dict[str, int] = {}
+    for piece, spent in _pieces(own):
+        if piece.send is not None and spent > 0:
+            name = piece.send.collective
+            sends[name] = sends.get(name, 0.0) + spent
+            if float(piece.send.group) > 1:
+                crossed[name] = max(crossed.get(name, 1), int(piece.send.n_domains))
+    name = max(sends, key=lambda n: sends[n])
+    share = per_cent(sends[name] / own.row["step_s"])
+    domain = own.search.candidates.timer.cluster.domain_size
+    n = crossed.get(name, 1)
+    across = f", which cross {n} domains of {domain} chips," if n > 1 else ""
+    return f"{_COLLECTIVES[name]}{across} take {share} of the step ({own.row['layout']})"
+
+
+def _pieces(own: _Compared) -> list[Any]:
+    candidates = own.search.candidates
+    group = candidates.timer.decode(own.row["batch"], candidates.lengths.context)
+    return candidates.timer.timed_pieces(own.search.layout(own.row), group)
+
+
+def _weights(own: _Compared, share: float) -> str:
+    row, timer = own.row, own.search.candidates.timer
+    held = _gb(timer.memory(own.search.layout(row), 0.0).weights_bytes)
+    start = f"weights take {per_cent(share)} of {own.whose}: each chip holds {held} GB of them"
+    if own.waits:
+        return f"{start} ({row['layout']})"
+    return (
+        f"{start}, and reads them for {own.per_chip:,.1f} sequences, {_stops(own)} "
+        f"({row['layout']})"
+    )
+
+
+def _gb(value: float) -> str:
+    return f"{float(value) / 1e9:,.0f}"
+
+
+def _stops(own: _Compared) -> str:
+    """What keeps the batch from growing."""
+    row, candidates = own.row, own.search.candidates
+    fits = row["largest_batch"]
+    if row["batch"] >= fits:
+        fixed = float(candidates.held[0][row["candidate"]])
+        have = candidates.timer.capacity_bytes
+        return f"as {_gb(fixed)} of {_gb(have)} GB are taken before the first cache"
+    return f"while memory would do for {fits * row['replicas'] / own.search.n_chips:,.0f}"
+
+
+def _kv(own: _Compared, share: float) -> str:
+    row, timer, lengths = own.row, own.search.candidates.timer, own.search.candidates.lengths
+    held = timer.memory(own.search.layout(row), lengths.context)
+    once = float(counts(timer.model).cache_bytes(lengths.context))
+    copies = float(held.cache_bytes_per_sequence) * own.search.n_chips / row["replicas"] / once
+    again = f", each held {copies:,.0f} times over," if copies > 1.5 else ""
+    return f"caches{again} take {per_cent(share)} of {own.whose} ({row['layout']})"
+
+
+def _floor(own: _Compared, share: float) -> str:
+    start = f"launches, small passes and the host take {per_cent(share)} of {own.whose}"
+    if own.waits:
+        return f"{start} ({own.row['layout']})"
+    return f"{start}, which {own.per_chip:,.1f} sequences a chip share ({own.row['layout']})"
+
+
+def _compute(own: _Compared, share: float) -> str:
+    return f"multiplying takes {per_cent(share)} of {own.whose} ({own.row['layout']})"
+
+
+def _prefill(own: _Compared, share: float) -> str:
+    return f"prefills take {per_cent(share)} of {own.whose} ({own.row['layout']})"
+
+
+_CAUSES = {
+    "network": _network,
+    "weights": _weights,
+    "KV": _kv,
+    "floor": _floor,
+    "compute": _compute,
+    "prefill": _prefill,
+}
+
+
+def _nothing_meets(search: Search, degree: str, value: int, limits: Limits) -> str:
+    """Why no layout of a family is left: memory, or the limit nearest missed."""
+    candidates = search.candidates
+    index = [i for i, x in enumerate(candidates.layouts) if getattr(x, degree) == value]
+    fixed, each = (v[index] for v in candidates.held)
+    needed = float((fixed + each).min())
+    have = candidates.timer.capacity_bytes
+    if needed > have:
+        need, has = format_quantity(needed, "B"), format_quantity(have, "B")
+        return f"needs {need} a chip for one sequence; a chip has {has}"
+    missed = []
+    for name, told, limit in limits.words():
+        lowest = float(search.result[f"{name}_s"][index].min())
+        if lowest > limit:
+            missed.append(f"{told} is {seconds(lowest)} at best, {seconds(limit)} asked")
+    return "; ".join(missed) or "meets each limit, but never all at one batch"
+
+
+def impossible(search: Search) -> list[str]:
+    """What could not be built at all, values with one reason together."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for refusal in search.refusals:
+        key = (refusal.degree, refusal.reason)
+        by_reason.setdefault(key, []).append(str(refusal.value))
+    return [f"{DEGREE_WORDS[d]} {listed(vs)}: {why}" for (d, why), vs in by_reason.items()]
+
+
+def why_best(search: Search, row: Row, rank: Rank) -> str:
+    """What the winner spends its time on, and what stops its batch."""
+    own = _Compared(search, row, rank)
+    spent = own.parts()
+    whole = sum(spent.values())
+    ordered = sorted(spent.items(), key=lambda item: -item[1])[:3]
+    shares = listed([f"{name} {per_cent(v / whole)}" for name, v in ordered])
+    fits = row["largest_batch"]
+    stop = "all that fit" if row["batch"] >= fits else f"{fits:,.0f} would fit"
+    return f"{sequences(row['batch'])} a replica ({stop}); {own.whose} goes to {shares}."

@@ -1,0 +1,143 @@
+"""The answer as a person would put it: the winner, its reason, and what else was looked at."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.questions.layouts.reasons import why_best
+from ridgeline.questions.layouts.words import listed, seconds, sequences, times
+from ridgeline.questions.serving.words import layout_words, usd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ridgeline.questions.layouts.answer import Layouts
+    from ridgeline.questions.layouts.reasons import Family
+
+__all__ = ["families_told", "sentences"]
+
+Row = dict[str, Any]
+#: how what is ranked is told
+_WRITE: dict[str, Callable[[float], str]] = {
+    "usd_per_mtok": lambda v: f"{usd(v)} per million tokens",
+    "tokens_per_s_per_chip": lambda v: f"{v:,.0f} tok/s a chip",
+    "e2e_s": seconds,
+    "tpot_s": seconds,
+}
+#: layouts this near the winner are as good, as far as any model can tell
+_TOO_CLOSE = 0.05
+#: slower than this for a user, somebody should be asked whether that is wanted
+_SLOW_TOKENS_PER_S = 10
+
+
+def sentences(answer: Layouts) -> list[str]:
+    """Winner, reason, how close the others are."""
+    if not answer.rows:
+        return [" ".join(answer.missing())]
+    row = answer.best
+    said = [_winner(answer, row), _reason(answer, row)]
+    said += [s for s in (_close(answer), _by_machine(answer)) if s]
+    slow = row["tokens_per_s_per_user"] < _SLOW_TOKENS_PER_S
+    if slow and not math.isfinite(answer.limits.tpot_s):
+        said.append(
+            f"Without a limit a user gets only {row['tokens_per_s_per_user']:.1f} tok/s: "
+            "--tpot 50 asks for 20."
+        )
+    return said
+
+
+def _winner(answer: Layouts, row: Row) -> str:
+    search = answer.search_of(row)
+    layout, chip = search.layout(row), search.candidates.timer.cluster.chip.name
+    per_replica = search.n_chips // layout.replicas
+    replicas = "" if layout.replicas == 1 else f" ({layout.replicas} of {per_replica} chips)"
+    is_bound = answer.reading == "ideal"
+    money = ""
+    if row["usd_per_mtok"] is not None:
+        least = "at least " if is_bound else ""
+        money = f", {least}{usd(row['usd_per_mtok_output'])} per million output tokens"
+        if row["usd_per_mtok_input"] is not None:
+            money += f" and {usd(row['usd_per_mtok_input'])} per million input"
+    most = "at most " if is_bound else ""
+    return (
+        f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
+        f"{answer.lengths.words()}: {layout_words(layout)}{replicas}, "
+        f"{sequences(row['concurrency'])} in flight: "
+        f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s a chip and "
+        f"{row['tokens_per_s_per_user']:,.0f} tok/s a user{_times(row)}{money}."
+    )
+
+
+def _times(row: Row) -> str:
+    if row["ttft_s"] is None:
+        return f" (TPOT {seconds(row['tpot_s'])})"
+    return (
+        f" (TTFT {seconds(row['ttft_s'])}, TPOT {seconds(row['tpot_s'])}, "
+        f"e2e {seconds(row['e2e_s'])}, nothing queueing)"
+    )
+
+
+def _reason(answer: Layouts, row: Row) -> str:
+    return f"Its batch: {why_best(answer.search_of(row), row, answer.rank)}"
+
+
+def _close(answer: Layouts) -> str:
+    best = answer.best
+    near = [
+        r["layout"]
+        for r in answer.rows[1:]
+        if r["cluster"] == best["cluster"] and abs(answer.rank.ratio(r, best) - 1) <= _TOO_CLOSE
+    ]
+    if not near:
+        return ""
+    shown = ", ".join(near[:3]) + (", …" if len(near) > 3 else "")
+    return (
+        f"{len(near)} other layout{'s come' if len(near) > 1 else ' comes'} within 5 % of it "
+        f"({shown}): too close to call without measuring."
+    )
+
+
+def _by_machine(answer: Layouts) -> str:
+    """The best of each machine, where several were asked for."""
+    if len(answer.searches) < 2:
+        return ""
+    firsts: dict[str, Row] = {}
+    for row in answer.rows:
+        firsts.setdefault(row["cluster"], row)
+    write = _WRITE[answer.rank.column]
+    each = [f"{name} {write(row[answer.rank.column])}" for name, row in firsts.items()]
+    return f"Best of each machine: {listed(each)}."
+
+
+def families_told(answer: Layouts, *, every: bool = False) -> list[str]:
+    """Why families do not win, a sentence each; those with one best layout together.
+
+    Parameters
+    ----------
+    answer : Layouts   With a winner.
+    every : bool       All families, not only the next below and above the winner's degrees.
+    """
+    found = answer.families()
+    if not every:
+        found = _nearest(found, answer.best)
+    by_reason: dict[str, list[Family]] = {}
+    for family in found:
+        by_reason.setdefault(family.reason, []).append(family)
+    said = []
+    for reason, alike in by_reason.items():
+        ratio = alike[0].ratio
+        times_as = "" if ratio is None else f"{times(ratio)} {answer.rank.noun}; "
+        said.append(f"{listed([f.name for f in alike])}: {times_as}{reason}.")
+    return said
+
+
+def _nearest(found: list[Family], winner: Row) -> list[Family]:
+    """Of each degree the next value below the winner's and the next above."""
+    near = []
+    for degree in dict.fromkeys(f.degree for f in found):
+        own = [f for f in found if f.degree == degree]
+        below = [f for f in own if f.value < winner[degree]]
+        above = [f for f in own if f.value > winner[degree]]
+        near += below[-1:] + above[:1]
+    return near

@@ -1,0 +1,394 @@
+"""The search over layouts: all of them, each right, ranked, with reasons that hold."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ridgeline as rl
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.layouts.grid import Candidates
+from ridgeline.questions.layouts.legal import legal_layouts
+from ridgeline.questions.layouts.load import Limits, lengths
+from ridgeline.questions.layouts.timing import Timer
+from ridgeline.steps.layouts import check_layout
+
+V3, RACK = "deepseek-ai/DeepSeek-V3", "gb200-nvl72"
+LIMITS: dict[str, Any] = {"ttft_s": 1.0, "tpot_s": 0.03}
+
+
+@pytest.fixture(scope="module")
+def found() -> rl.Layouts:
+    return rl.layouts(V3, RACK, **LIMITS)
+
+
+@pytest.fixture(scope="module")
+def ideal() -> rl.Layouts:
+    return rl.layouts(V3, RACK, reading="ideal", **LIMITS)
+
+
+# ---- which layouts
+
+
+@pytest.mark.parametrize(("model", "n"), [(V3, 72), ("Qwen/Qwen3-32B", 8), ("gpt-oss-120b", 16)])
+def test_every_layout_fills_the_chips_and_could_run(model: str, n: int) -> None:
+    record = rl.model(model)
+    layouts, _ = legal_layouts(record, [n])
+    assert len(set(layouts)) == len(layouts) > 3
+    for layout in layouts:
+        assert layout.replicas * layout.pp * layout.attn_dp * layout.tp == n
+        check_layout(record, layout, n)
+
+
+def test_none_is_left_out_and_refusals_say_why() -> None:
+    """By brute force over all factorisations of 16 for a dense model."""
+    record = rl.model("Qwen/Qwen3-32B")  # 64 layers, 64 heads, 8 KV heads, d_ff 25600
+    layouts, refusals = legal_layouts(record, [16])
+    every = {(r, pp, 16 // r // pp) for r, pp in itertools.product((1, 2, 4, 8, 16), repeat=2)
+             if r * pp <= 16}  # fmt: skip
+    assert {(x.replicas, x.pp, x.tp) for x in layouts} == every
+    assert not refusals
+    _, refusals = legal_layouts(rl.model(V3), [72])
+    assert any(r.degree == "tp" and r.value == 3 and "128 attention heads" in r.reason
+               for r in refusals)  # fmt: skip
+    assert any(r.degree == "pp" and r.value == 36 and "idle" in r.reason for r in refusals)
+
+
+def test_block_quantised_experts_are_not_cut_within_a_block() -> None:
+    """Qwen3-235B has experts 1536 wide in blocks of 128: 12 slices at most, so none of 8."""
+    record = rl.model("Qwen/Qwen3-235B-A22B-FP8")
+    layouts, _ = legal_layouts(record, [8])
+    assert not [x for x in layouts if x.tp == 8 and x.ep == 1]
+    assert [x for x in layouts if x.tp == 8 and x.ep == 8]
+
+
+# ---- each point
+
+
+def test_points_are_those_of_a_single_evaluation(found: rl.Layouts) -> None:
+    """The grid agrees with each layout timed by itself, as scalars."""
+    search = found.searches[0]
+    for row in found.rows[:: max(1, len(found.rows) // 7)]:
+        candidates = search.candidates
+        alone = Candidates(
+            Timer(candidates.timer.model, candidates.timer.cluster),
+            (search.layout(row),),
+            candidates.lengths,
+            candidates.limits,
+            candidates.usd_per_chip_hour,
+        ).columns(np.asarray([0]), np.asarray([row["batch"]]))
+        for name in ("tpot_s", "ttft_s", "usd_per_mtok", "memory_bytes_per_chip"):
+            assert float(np.ravel(alone[name])[0]) == pytest.approx(row[name], rel=1e-9)
+
+
+def test_decoding_alone_agrees_with_the_serving_question() -> None:
+    answer = rl.layouts(V3, RACK, context=8192, batch=[64, 1024], reading="ideal")
+    row = next(r for r in answer.rows if (r["pp"], r["replicas"], r["attn_dp"]) == (1, 1, 72))
+    layout = answer.searches[0].layout(row)
+    curve = rl.serving(V3, RACK, context=8192, batch=[row["batch"]], reading="ideal", layout=layout)
+    # The bound of the search takes experts as evenly hit, which no step is slower than.
+    assert row["step_s"] <= curve.result["time_s"][0, 0] * (1 + 1e-9)
+    assert row["step_s"] >= 0.5 * curve.result["time_s"][0, 0]
+
+
+def test_no_calibrated_point_is_faster_than_the_ideal_one() -> None:
+    calibrated, bound = (
+        rl.layouts(V3, RACK, batch=[1, 64, 1024, 8192], reading=reading, rank="throughput")
+        .searches[0].result
+        for reading in ("calibrated", "ideal")
+    )  # fmt: skip
+    assert (calibrated["step_s"] >= bound["step_s"] * (1 - 1e-9)).all()
+    assert (calibrated["ttft_s"] >= bound["ttft_s"] * (1 - 1e-9)).all()
+
+
+def test_times_money_and_rates_fit_together(found: rl.Layouts) -> None:
+    price = found.searches[0].price
+    assert price is not None
+    osl, isl, rent = 1024, 4096, price.usd_per_chip_hour
+    for row in found.rows[:10]:
+        assert row["e2e_s"] == pytest.approx(row["ttft_s"] + (osl - 1) * row["tpot_s"])
+        # A request pays for its input and its output; all requests pay for all chips.
+        per_request = (row["usd_per_mtok_input"] * isl + row["usd_per_mtok_output"] * osl) / 1e6
+        assert row["requests_per_s"] * per_request * 3600 == pytest.approx(72 * rent)
+        assert row["usd_per_mtok"] * (isl + osl) / 1e6 == pytest.approx(per_request)
+        # Little: sequences in flight = rate x time they decode.
+        alive = row["tpot_s"] * (osl - 1)
+        assert row["requests_per_s"] * alive == pytest.approx(row["concurrency"])
+        assert 0 < row["mfu"] < 1
+        assert 0 < row["mbu"] < 1
+        watts = row["joule_per_token"] * row["tokens_per_s_per_chip"]
+        assert watts == pytest.approx(
+            1e6 * row["tokens_per_s_per_chip"] / row["tokens_per_s_per_mw"]
+        )
+
+
+def test_replicas_are_copies() -> None:
+    """Two of eight chips give each user what one of eight does, and twice the requests."""
+    one = rl.layouts(V3, "hgx-b200", batch=[64], rank="throughput")
+    two = rl.layouts(V3, "2xhgx-b200", batch=[64], rank="throughput")
+    layout = one.rows[0]
+    twin = next(r for r in two.rows if r["layout"] == f"2x {layout['layout']}")
+    assert twin["tpot_s"] == pytest.approx(layout["tpot_s"])
+    assert twin["requests_per_s"] == pytest.approx(2 * layout["requests_per_s"])
+
+
+def test_a_cached_prefix_is_cheaper_than_computing_it() -> None:
+    cold = rl.layouts(V3, RACK, batch=[64])
+    warm = rl.layouts(V3, RACK, batch=[64], prefix_hit=0.75)
+    for a, b in zip(
+        sorted(cold.rows, key=lambda r: r["layout"]),
+        sorted(warm.rows, key=lambda r: r["layout"]),
+        strict=True,
+    ):
+        assert b["ttft_s"] < a["ttft_s"]
+        assert b["usd_per_mtok"] < a["usd_per_mtok"]
+        assert b["usd_per_mtok_cached_input"] < 0.7 * b["usd_per_mtok_input"]
+
+
+def test_accepted_drafts_are_tokens_for_the_same_step() -> None:
+    """With n drafts all accepted a step gives 1 + n tokens; with none it only gets longer."""
+    plain, vain, lucky = (
+        rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, context=4096, batch=[8], **more).best
+        for more in ({}, {"drafts": 2, "acceptance": 0.0}, {"drafts": 2, "acceptance": 1.0})
+    )
+    assert plain["step_s"] < vain["step_s"] == pytest.approx(lucky["step_s"])
+    assert vain["tpot_s"] == pytest.approx(vain["step_s"])
+    assert lucky["tpot_s"] == pytest.approx(lucky["step_s"] / 3)
+    assert lucky["tokens_per_s_per_chip"] == pytest.approx(8 / lucky["tpot_s"])
+
+
+def test_skewed_experts_and_less_memory_make_it_worse() -> None:
+    even = rl.layouts(V3, RACK, tpot_s=0.03).best
+    skewed = rl.layouts(V3, RACK, tpot_s=0.03, expert_popularity_cv=1.0).best
+    assert skewed["usd_per_mtok"] > even["usd_per_mtok"]
+    small = rl.layouts(V3, RACK, memory_utilization=0.5)
+    assert max(r["largest_batch"] for r in small.rows) < even["largest_batch"] * 1.5
+
+
+# ---- limits and ranking
+
+
+def test_the_last_batch_meets_the_limits_and_the_next_does_not(found: rl.Layouts) -> None:
+    candidates = found.searches[0].candidates
+    edge = candidates.within_limits
+    index = np.flatnonzero((edge >= 1) & (edge < candidates.fits))
+    assert index.size > 50
+    assert (candidates.columns(index, edge[index])["tpot_s"] <= 0.03).all()
+    assert (candidates.columns(index, edge[index] + 1)["tpot_s"] > 0.03).all()
+    full = np.flatnonzero(edge >= candidates.fits)
+    assert (edge[full] == candidates.fits[full]).all()
+
+
+def test_what_fits_fits_and_one_more_does_not(found: rl.Layouts) -> None:
+    candidates = found.searches[0].candidates
+    index = np.flatnonzero(candidates.fits >= 1)
+    held = candidates.columns(index, candidates.fits[index])["memory_bytes_per_chip"]
+    more = candidates.columns(index, candidates.fits[index] + 1)["memory_bytes_per_chip"]
+    capacity = candidates.timer.capacity_bytes
+    assert (held <= capacity).all()
+    assert (more > capacity).all()
+
+
+@pytest.mark.parametrize("rank", ["usd", "throughput", "latency"])
+def test_rows_are_ranked_and_within_limits(rank: str) -> None:
+    answer = rl.layouts(V3, RACK, rank=rank, e2e_s=60.0, **LIMITS)
+    scores = [answer.rank.score(r) for r in answer.rows]
+    assert scores == sorted(scores)
+    for row in answer.rows:
+        assert row["ttft_s"] <= 1.0
+        assert row["tpot_s"] <= 0.03
+        assert row["e2e_s"] <= 60.0
+        assert row["infeasible"] == ""
+        assert row["memory_bytes_per_chip"] <= rl.cluster(RACK).chip.memory.usable
+
+
+def test_a_tighter_limit_never_gives_a_better_answer() -> None:
+    costs = [rl.layouts(V3, RACK, tpot_s=t).best["usd_per_mtok"] for t in (0.1, 0.05, 0.03, 0.02)]
+    assert costs == sorted(costs)
+
+
+def test_the_front_is_not_beaten_by_any_point(found: rl.Layouts) -> None:
+    result = found.searches[0].result
+    x, y = result["tokens_per_s_per_user"], result["tokens_per_s_per_chip"]
+    good = result.infeasible == 0
+    assert len(found.front) > 5
+    for row in found.front:
+        better = (x > row["tokens_per_s_per_user"]) & (y > row["tokens_per_s_per_chip"])
+        assert not (better & good).any()
+
+
+def test_the_fewest_chips_are_the_fewest() -> None:
+    answer = rl.layouts("meta-llama/Meta-Llama-3.1-70B", "h100-sxm", tpot_s=0.03, ttft_s=2.0)
+    n = answer.best["n_chips"]
+    assert n > 1
+    with pytest.raises(InfeasibleError):
+        _ = rl.layouts(
+            "meta-llama/Meta-Llama-3.1-70B", "hgx-h100", chips=n // 2, tpot_s=0.03, ttft_s=2.0
+        ).best
+
+
+def test_several_machines_are_one_ranking() -> None:
+    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x", "rtx-4090"], tpot_s=0.05)
+    assert {"hgx-h100"} < {r["cluster"] for r in answer.rows}
+    assert answer.best["usd_per_mtok"] == min(r["usd_per_mtok"] for r in answer.rows)
+    assert "Best of each machine" in " ".join(answer.sentences())
+
+
+@given(tpot_ms=st.floats(1.0, 200.0), ttft_ms=st.floats(5.0, 5000.0), osl=st.integers(2, 4000))
+@settings(max_examples=25)
+def test_whatever_is_asked_is_kept(tpot_ms: float, ttft_ms: float, osl: int) -> None:
+    asked: dict[str, Any] = {"tpot_s": tpot_ms / 1e3, "ttft_s": ttft_ms / 1e3}
+    answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", isl=1000, osl=osl, **asked)
+    for row in answer.rows:
+        assert row["tpot_s"] <= asked["tpot_s"]
+        assert row["ttft_s"] <= asked["ttft_s"]
+    if not answer.rows:
+        worst = answer.closest(1)[0]["overshoot"]
+        assert worst > 1
+    assert answer.sentences()
+
+
+# ---- words
+
+
+def test_every_family_has_a_reason_with_a_number(found: rl.Layouts) -> None:
+    families = found.families()
+    assert {f.degree for f in families} == {"replicas", "pp", "attn_dp", "tp", "ep"}
+    for family in families:
+        assert family.reason
+        if family.best is None:
+            assert re.search(r"needs [\d.]+ [GM]B a chip|at best", family.reason)
+        else:
+            assert family.ratio is not None
+            assert family.ratio >= 1 - 1e-9
+            assert "%" in family.reason or "nothing" in family.reason
+
+
+def test_tensor_parallelism_over_domains_is_told() -> None:
+    answer = rl.layouts(
+        "meta-llama/Llama-2-70b-hf", "2xhgx-h100", context=64, rank="throughput", tpot_s=0.02
+    )
+    (wide,) = [f for f in answer.families() if (f.degree, f.value) == ("tp", 16)]
+    assert wide.ratio is not None
+    assert wide.ratio < 1
+    assert re.search(r"all-reduces, which cross 2 domains of 8 chips, take \d+ %", wide.reason)
+
+
+def test_replicated_latents_are_told() -> None:
+    """MLA has one latent for all heads: TP 8 holds it eight times."""
+    answer = rl.layouts(V3, RACK, context=65_536, rank="throughput", reading="ideal")
+    (family,) = [f for f in answer.families() if (f.degree, f.value) == ("tp", 8)]
+    assert "held 8 times over" in family.reason
+
+
+def test_intervals_hold_the_middle(found: rl.Layouts, ideal: rl.Layouts) -> None:
+    for row in found.with_intervals(found.rows[:5]):
+        assert row["tpot_low_s"] < row["tpot_s"] < row["tpot_high_s"]
+    for row in ideal.with_intervals(ideal.rows[:2]):
+        assert row["tpot_low_s"] == row["tpot_s"] == row["tpot_high_s"]
+
+
+def test_the_dict_is_plain_and_says_what_was_asked(found: rl.Layouts) -> None:
+    told = found.to_dict(n=3)
+    assert told["about"]["limits"] == {"ttft_s": 1.0, "tpot_s": 0.03}
+    assert told["meets_limits"]
+    assert len(told["rows"]) == 3
+    assert told["about"]["n_points"] > 5000
+
+
+# ---- wrong questions
+
+
+def test_limits_nothing_meets_are_answered_with_what_comes_closest() -> None:
+    answer = rl.layouts(V3, RACK, tpot_s=1e-4)
+    assert answer.rows == []
+    closest = answer.closest()
+    assert closest[0]["overshoot"] == min(r["overshoot"] for r in closest) > 1
+    said = " ".join(answer.sentences())
+    assert "TPOT of 100 µs cannot be met" in said
+    assert closest[0]["layout"] in said
+    with pytest.raises(InfeasibleError, match="cannot be met"):
+        _ = answer.best
+
+
+def test_a_batch_that_nothing_has_room_for() -> None:
+    answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", batch=[1e6], tpot_s=1.0)
+    (said,) = answer.sentences()
+    most = max(float(s.candidates.fits.max()) for s in answer.searches)
+    assert f"room for a batch of 1,000,000 in one replica: {most:,.0f} sequences" in said
+    assert answer.closest() == []
+
+
+def test_limits_that_are_met_only_apart_are_told_so() -> None:
+    alone = rl.layouts(V3, "hgx-h200", tpot_s=10.0).searches[0].result
+    fits = alone.infeasible == 0
+    tpot, ttft = (float(alone[n][fits].min()) for n in ("tpot_s", "ttft_s"))
+    answer = rl.layouts(V3, "hgx-h200", tpot_s=tpot * 1.001, ttft_s=ttft * 1.001)
+    if not answer.rows:
+        assert "can be met alone" in " ".join(answer.missing())
+
+
+def test_a_model_larger_than_the_fleet_is_told_by_how_much() -> None:
+    with pytest.raises(InfeasibleError, match=r"[\d.]+ GB too much"):
+        rl.layouts(V3, "hgx-h100")
+    with pytest.raises(InfeasibleError, match="does not fit"):
+        rl.layouts(V3, "rtx-4090")
+
+
+def test_a_number_of_chips_that_nothing_divides() -> None:
+    answer = rl.layouts("Qwen/Qwen3-32B", "2xhgx-h100", chips=7, rank="throughput")
+    assert {r["layout"] for r in answer.rows} == {"7x 1 chip", "PP7"} - {
+        "PP7" if math.ceil(64 / 7) * 7 / 64 > 1 / 0.9 else ""
+    }
+    assert any("TP 7" in line for line in answer.impossible())
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"rank": "cheap"}, "There is no rank"),
+        ({"reading": "blackboard"}, "ideal or calibrated"),
+        ({"context": 100, "isl": 1, "osl": 2}, "not both"),
+        ({"isl": 100}, "come together"),
+        ({"isl": 100, "osl": 1}, "at least 2"),
+        ({"prefix_hit": 1.5}, "prefix_hit"),
+        ({"prefix_hit": 1.0}, "less than 1"),
+        ({"context": 100, "prefix_hit": 0.5}, "isl and osl"),
+        ({"tpot_s": 0.0}, "above zero"),
+        ({"tpot_s": float("nan")}, "above zero"),
+        ({"chips": 0}, "a whole number from 1"),
+        ({"chips": 2.5}, "a whole number from 1"),
+        ({"batch": [0]}, "numbers from 1"),
+        ({"batch": "many"}, "is not a number"),
+    ],
+)  # fmt: skip
+def test_wrong_input(options, match: str) -> None:
+    with pytest.raises(SpecError, match=match):
+        rl.layouts(V3, RACK, **options)
+
+
+def test_ranking_by_dollars_needs_a_price() -> None:
+    with pytest.raises(SpecError, match="needs a price"):
+        rl.layouts("Qwen3-8B", "vr200", rank="usd")
+    assert rl.layouts("Qwen3-8B", "vr200").rank.column == "tokens_per_s_per_chip"
+
+
+def test_models_known_by_counts_cannot_be_cut() -> None:
+    with pytest.raises(SpecError, match="counts alone"):
+        rl.layouts(rl.Model.from_counts("37B"), RACK)
+
+
+def test_limits_and_lengths_say_what_they_are() -> None:
+    assert list(Limits.of(None, 0.03, None).words()) == [("tpot", "TPOT", 0.03)]
+    assert (
+        lengths(None, 4096, 1024, 0.25).words()
+        == "4,096 tokens in, 1,024 of them cached, 1,024 out"
+    )
+    assert lengths(8192, None, None, 0).words() == "context 8,192"

@@ -1,0 +1,518 @@
+"""The questions of the lecture's first chapters: what they find, and what wrong ones are told."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import ridgeline as rl
+from ridgeline import catalog
+from ridgeline.errors import CatalogError, InfeasibleError, SpecError
+from ridgeline.questions.racks import domain_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+V3 = "deepseek-ai/DeepSeek-V3"
+
+
+@pytest.fixture(scope="module")
+def board() -> Any:
+    return rl.serving(V3, "gb200-nvl72", reading="blackboard")
+
+
+@pytest.fixture(scope="module")
+def short() -> Any:
+    """At a short context compute catches up: all regimes are there."""
+    return rl.serving(V3, "gb200-nvl72", context=256, reading="blackboard")
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> Any:
+    return rl.serving(V3, "gb200-nvl72", reading="calibrated", batch=64)
+
+
+@pytest.fixture(scope="module")
+def counted() -> Any:
+    """The lecture's frontier model on 64 chips."""
+    return rl.serving(rl.Model.from_counts("100B", "1T", 1667, 8), "hgx-b200", chips=64, price=2)
+
+
+def every(board: Any) -> dict[str, Any]:
+    return {
+        "tiers": rl.tiers(board, price_ratio=6, speed_ratio=2.5),
+        "sparsity": rl.sparsity(board, requests_per_s=100),
+        "racks": rl.racks(board),
+        "pipelining": rl.pipelining(board),
+        "scaleup": rl.scaleup(board),
+        "generations": rl.generations(),
+        "wall": rl.wall(board, usd_per_mtok=0.5),
+        "design": rl.design("gb200-nvl72", tpot_s=0.02, context=32_000, usd_per_mtok=1),
+        "sensitivity": rl.sensitivity(board),
+    }
+
+
+def test_all_findings_leave_as_strict_json_and_text(board: Any) -> None:
+    for name, found in every(board).items():
+        data = json.loads(json.dumps(found.to_dict(), allow_nan=True))
+        assert data["answer"] == list(found.words), name
+        assert all(any(c.isdigit() for c in s) for s in found.words[:1]), name
+        for table in found.tables:
+            cells = table.cells()
+            assert len(cells) == len(table.rows)
+            assert not any("nan" in text for row in cells for text in row.values()), name
+
+
+# ---- tiers
+
+
+def test_a_tier_is_as_fast_and_as_dear_as_its_batch(board: Any) -> None:
+    rows = rl.tiers(board).tables[0].rows
+    assert rows[0]["tier"] == "normal"
+    assert rows[-1]["batch"] == 1
+    for row in rows:
+        step = board.asked.step(row["batch"], board.context)
+        assert row["tokens_per_s_per_user"] == pytest.approx(1 / float(step.time_s))
+    speeds = [r["tokens_per_s_per_user"] for r in rows]
+    prices = [r["price_ratio"] for r in rows]
+    assert speeds == sorted(speeds)
+    assert prices == sorted(prices)
+
+
+def test_compute_bound_machines_have_no_slow_tier(short: Any) -> None:
+    found = rl.tiers(short)
+    assert found.values["cheaper_share"] < 0.01
+    assert "No slow tier is worth having" in str(found)
+    normal = found.tables[0].rows[0]["batch"]
+    assert normal == pytest.approx(short.balance.batch, rel=0.05)
+
+
+def test_a_memory_bound_machine_could_be_cheaper_with_more_memory(board: Any) -> None:
+    assert rl.tiers(board).values["cheaper_share"] == pytest.approx(0.0555, abs=0.002)
+
+
+def test_the_lectures_ratios_come_back(short: Any) -> None:
+    values = rl.tiers(short, price_ratio=6, speed_ratio=2.5).values
+    assert values["batch_ratio"] == 15
+    assert values["normal_batch"] / values["fast_batch"] == pytest.approx(15)
+
+
+def test_too_fast_a_tier_is_told_what_comes_closest(board: Any) -> None:
+    found = rl.tiers(board, price_ratio=6, speed_ratio=50)
+    assert found.values["price_ratio_here"] is None
+    assert "comes closest" in str(found)
+    assert "Missing is a floor" in str(found)
+
+
+def test_tiers_without_a_price_still_compare() -> None:
+    found = rl.tiers(rl.serving("Qwen/Qwen3-8B", "vr200", reading="blackboard"))
+    assert "usd_per_mtok_output" not in found.tables[0].columns
+    assert found.tables[0].rows[-1]["price_ratio"] > 1
+
+
+# ---- sparsity
+
+
+def test_sparsity_changes_floor_and_batch_not_the_rate(short: Any) -> None:
+    rows = rl.sparsity(short, sparsities=(4, 8)).tables[0].rows
+    assert rows[1]["latency_floor_s"] / rows[0]["latency_floor_s"] == pytest.approx(2, rel=0.05)
+    assert rows[1]["balance_batch"] / rows[0]["balance_batch"] == pytest.approx(2, rel=0.05)
+    assert rows[1]["tokens_per_s"] == pytest.approx(rows[0]["tokens_per_s"], rel=1e-6)
+    assert rows[1]["effective_params"] > rows[0]["effective_params"]
+
+
+def test_the_models_own_row_is_the_answers(short: Any) -> None:
+    found = rl.sparsity(short)
+    assert found.values["balance_batch"] == pytest.approx(short.balance.batch)
+    assert found.values["sparsity"] == pytest.approx(18.32, rel=0.01)
+
+
+def test_traffic_in_flight_is_a_fixed_point(short: Any) -> None:
+    values = rl.sparsity(short, requests_per_s=100, osl=500).values
+    n = values["in_flight"]
+    step_s = float(short.asked.step(n, short.context).time_s)
+    assert n == pytest.approx(100 * 500 * step_s, rel=1e-6)
+    assert 0 < values["waiting_saves"] < 1
+    assert values["fill_s"] == pytest.approx(values["balance_batch"] / 100)
+
+
+def test_enough_traffic_needs_no_waiting(short: Any) -> None:
+    values = rl.sparsity(short, requests_per_s=1e6).values
+    assert values["in_flight"] is None
+    assert values["waiting_saves"] == 0
+
+
+# ---- racks
+
+
+def test_exchange_times_are_bytes_over_links(board: Any) -> None:
+    rows = rl.racks(board, batch_per_chip=128).table("spread").rows
+    assert rows[0]["outside_s"] == 0
+    # Dispatch in fp8 or bf16 and combine in bf16, to about 7.6 of 8 chips: a few MB a chip.
+    sent = rows[0]["inside_s"] * 900e9
+    assert 128 * 7.6 * 7168 * 2 < sent < 128 * 8 * 7168 * 4
+    assert rows[1]["outside_s"] > 5 * rows[0]["inside_s"]
+
+
+def test_a_domain_holds_its_memory_in_experts(board: Any) -> None:
+    rows = {r["id"]: r for r in rl.racks(board).table("generations").rows}
+    hopper, blackwell = rows["hgx-h100"], rows["gb200-nvl72"]
+    assert (hopper["experts_per_chip"], blackwell["n_idle"]) == (32, 8)
+    # fp8 with a scale for each 128 x 128: a byte a parameter; 256 x 3 x 7168 x 2048 a layer.
+    assert hopper["largest_params"] == pytest.approx(hopper["memory_bytes"], rel=0.001)
+    layer = 256 * 3 * 7168 * 2048
+    assert blackwell["n_layers"] == pytest.approx(blackwell["memory_bytes"] / layer, rel=0.01)
+
+
+def test_limits_of_a_rack_by_hand() -> None:
+    values = domain_limits("gb200-nvl72", 72).values
+    assert values["power"] == (132_000 - 4_400) // 1625
+    assert values["cooling"] == (4.18e6 * 3e-3 * 10 - 4_400) // 1625
+    assert values["cables"] == 5184 // 72
+    for name in ("vr200-nvl72", "rubin-ultra-nvl144", "hgx-h100"):
+        built = rl.cluster(name).domain_size
+        found = domain_limits(name, built)
+        assert found.values[found.values["tightest"]] >= built, name
+
+
+def test_every_number_of_a_rack_has_a_source() -> None:
+    for record in catalog.racks():
+        numbers = {
+            n for n, v in record.model_dump(exclude={"sources"}).items()
+            if isinstance(v, int | float)
+        }  # fmt: skip
+        assert numbers == set(record.sources), record.id
+        assert {s.source for s in record.sources.values()} <= set(catalog.sources()), record.id
+
+
+# ---- pipelining
+
+
+def test_a_model_that_fits_needs_no_stages(board: Any) -> None:
+    found = rl.pipelining(board)
+    assert (found.values["n_stages"], found.values["ep"]) == (1, 64)
+
+
+def test_a_model_larger_than_the_rack_gets_stages() -> None:
+    answer = rl.serving(rl.Model.from_counts("100B", "20T", 2000, 8), "gb200-nvl72", chips=144)
+    found = rl.pipelining(answer, micro_batch=100)
+    assert found.values["n_stages"] == 2
+    row = next(r for r in found.tables[0].rows if r["n_stages"] == 2)
+    assert row["verdict"] == ""
+    assert row["share_of_memory"] < 1
+
+
+def test_caches_that_exceed_a_stage_are_told_the_most(board: Any) -> None:
+    with pytest.raises(InfeasibleError, match="sequences would be the most even without weights"):
+        rl.pipelining(board, micro_batch=1e6)
+
+
+# ---- scale-up and generations
+
+
+def test_larger_domains_read_faster_and_reach_further(board: Any) -> None:
+    rows = rl.scaleup(board).table("sizes").rows
+    times = [r["weight_fetch_s"] * r["n_chips"] for r in rows]
+    assert max(times) == pytest.approx(min(times))
+    contexts = [r["context"] for r in rows]
+    assert contexts == sorted(contexts)
+
+
+def test_affordable_context_takes_the_time(board: Any) -> None:
+    rows = rl.scaleup(board, tpot_s=0.02, batch=1000).table("generations").rows
+    row = next(r for r in rows if r["id"] == "gb200-nvl72")
+    step = board.asked.step(1000, row["context"])
+    assert float(step.time_s) == pytest.approx(0.02, rel=1e-3)
+
+
+def test_no_domain_is_fast_enough_is_told_the_closest(board: Any) -> None:
+    assert "Closest is one" in str(rl.scaleup(board, tpot_s=1e-6))
+
+
+def test_generations_say_what_the_lecture_rounds() -> None:
+    values = rl.generations().values
+    assert values["ratio_low"] < 160 < 300 < values["ratio_high"]
+    assert values["drain_low_s"] < 0.020 < values["drain_high_s"]
+
+
+# ---- the wall
+
+
+def test_the_lectures_kink_comes_back(counted: Any) -> None:
+    """N_a = 100 B, R near 300, 1667 bytes a token: 200k tokens."""
+    values = rl.wall(counted).values
+    assert values["balance_context"] == pytest.approx(200_000, rel=0.05)
+
+
+def test_cost_doubles_with_context_beyond_the_kink(counted: Any) -> None:
+    found = rl.wall(counted, tpot_s=0.05)
+    rows = found.chart("cost").to_dict()["layer"][0]["data"]["values"]
+    own = {round(r["context"]): r["usd"] for r in rows if r["attention"] == "as it is"}
+    assert own[2**14] == pytest.approx(own[2**13])
+    assert own[2**22] == pytest.approx(2 * own[2**21], rel=0.01)
+
+
+def test_longest_contexts_take_all_the_time_or_memory(counted: Any) -> None:
+    found = rl.wall(counted, tpot_s=0.02, batch=64)
+    context = found.values["context_batch"]
+    step = float(counted.asked.step(64, context).time_s)
+    room = counted.machine.capacity_bytes - counted.counts.weight_bytes
+    full = 64 * float(counted.counts.cache_bytes(context)) / room
+    assert max(step / 0.02, full) == pytest.approx(1, rel=1e-3)
+
+
+def test_longer_time_and_more_money_allow_longer_contexts(counted: Any) -> None:
+    def at(tpot_s: float, usd: float) -> tuple[Any, Any]:
+        values = rl.wall(counted, tpot_s=tpot_s, usd_per_mtok=usd).values
+        return values["context_one"], values["context_price"]
+
+    assert at(0.02, 0.2)[0] > at(0.01, 0.2)[0]
+    assert at(0.02, 0.4)[1] > at(0.02, 0.2)[1] > 0
+
+
+def test_sparse_attention_overtakes_less(counted: Any) -> None:
+    rows = {r["attention"]: r for r in rl.wall(counted).tables[0].rows}
+    own = rows["as it is"]
+    assert "dense" not in rows  # it is dense already
+    assert all(r["balance_context"] >= own["balance_context"] for r in rows.values())
+    gemma = rl.serving("google/gemma-3-1b-it", "h100-sxm", reading="blackboard")
+    windowed = {r["attention"]: r for r in rl.wall(gemma).tables[0].rows}
+    assert windowed["dense"]["context_one"] < windowed["as it is"]["context_one"]
+
+
+def test_attention_overtakes_where_the_counts_say(board: Any) -> None:
+    at = rl.wall(board).values["overtaking_context"]
+    assert float(board.counts.flops_per_token(at)) == pytest.approx(
+        2 * float(board.counts.flops_per_token(0)), rel=1e-3
+    )
+
+
+def test_nothing_is_served_is_told_what_is_missing(board: Any) -> None:
+    found = rl.wall(board, tpot_s=1e-5, usd_per_mtok=0.5)
+    assert found.values["context_one"] == 0
+    assert "Missing is bandwidth" in str(found)
+    assert "none" in found.words[-1]
+
+
+# ---- design
+
+
+def test_feasible_models_meet_the_limits_when_asked() -> None:
+    found = rl.design("gb200-nvl72", tpot_s=0.02, context=32_000, usd_per_mtok=0.5)
+    rack = rl.cluster("gb200-nvl72")
+    for row in found.table("models").rows:
+        model = rl.Model.from_counts(
+            row["n_params"] / row["sparsity"], row["n_params"], row["kv_bytes_per_token"], 8
+        )
+        answer = rl.serving(model, rack, context=32_000, chips=72)
+        batches = answer.result["batch"]
+        usable = (answer.result["time_s"][0] <= 0.02) & (answer.result.infeasible[0] == 0)
+        costs = answer.result["usd_per_mtok_output"][0][usable]
+        cheap = bool(costs.size) and float(costs.min()) <= 0.5
+        if row["verdict"] == "feasible":
+            # The grid of batches is finer in one than in the other.
+            assert float(costs.min()) <= 0.5 * 1.1, row["model"]
+        elif batches.size and costs.size:
+            assert not cheap or costs.min() > 0.45, row["model"]
+
+
+def test_sparser_models_may_be_larger() -> None:
+    found = rl.design("gb200-nvl72", tpot_s=0.02, context=128_000, usd_per_mtok=1)
+    largest = [r["largest_params"] for r in found.table("regions").rows]
+    assert largest == sorted(largest)
+    assert largest[0] < largest[-1]
+
+
+def test_harder_limits_leave_less() -> None:
+    def share(**limits: Any) -> float:
+        return rl.design("gb200-nvl72", context=32_000, **limits).values["feasible_share"]
+
+    assert share(tpot_s=0.02) > share(tpot_s=0.005) > share(tpot_s=0.001)
+    assert share(tpot_s=0.02) > share(tpot_s=0.02, usd_per_mtok=0.1)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"on": "hgx-h100", "tpot_s": 1e-7, "context": 1000}, "takes"),
+        ({"on": "hgx-h100", "tpot_s": 1e-3, "context": 1000, "usd_per_mtok": 1e-6}, "costs"),
+        ({"on": "rtx-4090", "tpot_s": 1e-3, "context": 1e9}, "Not even"),
+    ],
+)
+def test_impossible_designs_are_told_the_easiest(limits: dict[str, Any], said: str) -> None:
+    found = rl.design(**limits)
+    assert found.values["feasible_share"] == 0
+    assert "no model looked at does it" in found.words[0]
+    assert said in found.words[1]
+
+
+# ---- sensitivity
+
+
+def test_elasticities_of_a_bound_step_are_one_and_nought(board: Any) -> None:
+    rows = {r["what"]: r for r in rl.sensitivity(board, batch=1).table("constants").rows}
+    assert rows["memory bandwidth"]["time_elasticity"] == pytest.approx(-1)
+    assert rows["fp8 peak"]["time_elasticity"] == 0
+    assert rows["batch"]["cost_elasticity"] == pytest.approx(-1, abs=0.01)
+    # All bytes scale with something: layers, and what lies outside them.
+    assert rows["layers"]["time_elasticity"] == pytest.approx(1, abs=0.01)
+
+
+def test_calibrated_elasticities_of_rates_stay_within_bounds(calibrated: Any) -> None:
+    rows = rl.sensitivity(calibrated, batch=512).table("constants").rows
+    rates = [r for r in rows if r["kind"] == "machine"]
+    assert all(-1.001 <= r["time_elasticity"] <= 0.001 for r in rates)
+    assert -1.2 < sum(r["time_elasticity"] for r in rates) < -0.1
+    assert all(r["time_doubled"] <= 1.001 for r in rates)
+
+
+def test_what_to_buy_next_is_the_best_of_the_table(board: Any) -> None:
+    found = rl.sensitivity(board)
+    rows = [r for r in found.table("constants").rows if r["kind"] == "machine"]
+    least = min(r["cost_refilled"] for r in rows)
+    assert found.values["cost_refilled"] == least
+    assert found.values["best_buy"] == "memory bandwidth"
+    assert "What to buy next: memory bandwidth" in str(found)
+
+
+def test_a_change_after_which_nothing_fits_has_no_cost() -> None:
+    answer = rl.serving(rl.Model.from_counts("100B", "1T", 1667, 8), "hgx-b200")
+    rows = {r["what"]: r for r in rl.sensitivity(answer).table("constants").rows}
+    assert rows["parameters"]["cost_refilled"] is None
+
+
+# ---- advice
+
+
+def test_advice_brings_what_it_says() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="blackboard")
+    found = {a.subject: a for a in rl.advice(answer)}
+    kv = found["kv_dtype"]
+    now = answer.at(math.floor(answer.balance.largest_batch))["usd_per_mtok_output"]
+    smaller = rl.serving(
+        "Qwen/Qwen3-8B", "h100-sxm", kv_dtype="fp8", reading="blackboard",
+        batch=[math.floor(2 * answer.balance.largest_batch)],
+    )  # fmt: skip
+    then = smaller.result["usd_per_mtok_output"][0, 0]
+    assert 1 - then / now == pytest.approx(kv.worth, abs=0.02)
+    assert all(any(c.isdigit() for c in a.text) for a in found.values())
+
+
+def test_advice_is_sorted_and_worth_it(calibrated: Any) -> None:
+    found = rl.advice(calibrated)
+    worth = [a.worth for a in found]
+    assert worth == sorted(worth, reverse=True)
+    assert all(w >= 0.03 for w in worth)
+    experts = next(a for a in found if a.subject == "experts")
+    assert "leave 8 of them without any (11 %)" in experts.text
+
+
+def test_no_advice_where_nothing_fits() -> None:
+    full = rl.serving(V3, "hgx-h200", chips=8, context=1e9, reading="blackboard")
+    assert rl.advice(full) == []
+
+
+# ---- odd corners
+
+ODD: dict[str, tuple[Any, str, dict[str, Any]]] = {
+    "nothing cached": ("google/gemma-2-9b", "rtx-3080-ti", {"context": 0, "reading": "ideal"}),
+    "no network": ("zai-org/GLM-4.5-Air", "ws-rtx-a6000-4x", {"reading": "ideal"}),
+    "no growing cache": ("tiiuae/falcon-mamba-7b", "h100-sxm", {}),
+    "hybrid": ("Qwen/Qwen3-Next-80B-A3B-Instruct", "h200-sxm", {"reading": "blackboard"}),
+    "hardly fits": ("Qwen/Qwen3-8B", "pc-rtx-3070", {"context": 1e6, "reading": "blackboard"}),
+    "counts, no cache": (rl.Model.from_counts("8B"), "l4", {}),
+    "no price": ("deepseek-ai/DeepSeek-V3", "vr200", {"reading": "calibrated"}),
+    "torus": ("Qwen/Qwen3-235B-A22B", "tpu-v5e", {"reading": "ideal"}),
+}
+
+
+@pytest.mark.parametrize(("model", "on", "more"), ODD.values(), ids=list(ODD))
+def test_odd_corners_are_answered_or_refused_in_words(
+    model: Any, on: str, more: dict[str, Any]
+) -> None:
+    answer = rl.serving(model, on, **more)
+    asked: list[Callable[[], Any]] = [
+        lambda: rl.tiers(answer, price_ratio=3, speed_ratio=2),
+        lambda: rl.sparsity(answer, requests_per_s=10),
+        lambda: rl.racks(answer),
+        lambda: rl.pipelining(answer),
+        lambda: rl.scaleup(answer),
+        lambda: rl.wall(answer),
+        lambda: rl.sensitivity(answer),
+    ]
+    for ask in asked:
+        try:
+            found = ask()
+        except rl.RidgelineError as error:
+            assert len(str(error)) > 40
+            continue
+        for name in found.pictures:
+            try:
+                found.chart(name).to_dict()
+            except rl.RidgelineError as error:
+                assert len(str(error)) > 40
+        assert "nan" not in " ".join(found.words)
+    assert all("nan" not in a.text for a in rl.advice(answer))
+
+
+# ---- wrong questions
+
+WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "one ratio": (lambda a: rl.tiers(a, price_ratio=2), "come together"),
+    "slow fast tier": (lambda a: rl.tiers(a, price_ratio=2, speed_ratio=0.5), "at least 1"),
+    "no traffic": (lambda a: rl.sparsity(a, requests_per_s=0), "fills no batch"),
+    "no output": (lambda a: rl.sparsity(a, osl=0), "at least one output token"),
+    "denser than dense": (lambda a: rl.sparsity(a, sparsities=[0.5]), "at least 1"),
+    "no sequence": (lambda a: rl.pipelining(a, micro_batch=0), "at least one sequence"),
+    "hop back in time": (lambda a: rl.pipelining(a, hop_s=-1), "a time is expected"),
+    "no time": (lambda a: rl.scaleup(a, tpot_s=0), "a time above 0"),
+    "no users": (lambda a: rl.scaleup(a, batch=0), "at least one sequence"),
+    "unknown cluster": (lambda a: rl.scaleup(a, clusters=["gb200-nvl27"]), "Did you mean"),
+    "wall without time": (lambda a: rl.wall(a, tpot_s=-1), "a time above 0"),
+    "wall for nothing": (lambda a: rl.wall(a, usd_per_mtok=0), "a price above 0"),
+    "unknown picture": (lambda a: rl.wall(a).chart("bound"), "Did you mean 'bounds'"),
+    "nothing to draw": (lambda _: domain_limits("gb200-nvl72", 72).chart(), "nothing to draw"),
+    "nothing to send": (lambda a: rl.racks(a, batch_per_chip=0), "some tokens are expected"),
+    "no clusters": (lambda a: rl.scaleup(a, clusters=[]), "at least one cluster"),
+    "no batch": (lambda a: rl.sensitivity(a, batch=0.5), "at least one sequence"),
+    "no chips": (lambda _: rl.generations([]), "at least one chip"),
+    "unknown chip": (lambda _: rl.generations(["h100-smx"]), "Did you mean"),
+    "unknown rack": (lambda _: domain_limits("gb200-nvl27", 72), "There is no rack"),
+    "no such table": (lambda a: rl.racks(a).table("x"), "There are spread, generations, limits"),
+    "design of nothing": (
+        lambda _: rl.design("hgx-h100", tpot_s=0.02, context=-1),
+        "0 to 1e9 tokens",
+    ),
+    "bits the chip lacks": (
+        lambda _: rl.design("rubin-cpx-single", tpot_s=0.02, context=1000, weight_bits=16),
+        "cannot multiply weights of 16 bits",
+    ),
+    "price of nothing": (
+        lambda _: rl.design("vr200-nvl72", tpot_s=0.02, context=1000, usd_per_mtok=1),
+        "No price is known",
+    ),
+}
+
+
+@pytest.mark.parametrize(("ask", "said"), WRONG.values(), ids=list(WRONG))
+def test_wrong_questions_are_told(board: Any, ask: Callable[[Any], Any], said: str) -> None:
+    with pytest.raises((SpecError, CatalogError, InfeasibleError), match=said):
+        ask(board)
+
+
+def test_dense_models_have_no_experts_to_lay_out() -> None:
+    with pytest.raises(SpecError, match="is dense: there are no experts"):
+        rl.racks(rl.serving("Qwen/Qwen3-8B", "hgx-h100", reading="blackboard"))
+    with pytest.raises(SpecError, match="known by its counts alone"):
+        rl.racks(rl.serving(rl.Model.from_counts("8B"), "hgx-h100"))
+    with pytest.raises(SpecError, match="has no scale-up link"):
+        rl.racks(rl.serving("openai/gpt-oss-20b", "macbook-pro-m5-max", reading="blackboard"))
+
+
+def test_tiers_need_one_sequence_that_fits() -> None:
+    full = rl.serving(V3, "hgx-h200", chips=8, context=1e9, reading="blackboard")
+    with pytest.raises(InfeasibleError, match="Not one sequence"):
+        rl.tiers(full)
