@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ridgeline as rl
+from ridgeline.errors import CatalogError
+from ridgeline.laws.scheduling import decode_gap_s
 from ridgeline.specs import Cluster, Layout
 from ridgeline.steps.calibrated import BOUNDS, Z80, calibration, log_sigma, time_step
 from ridgeline.steps.ideal import combine_ideal, resources
@@ -76,7 +78,7 @@ def test_large_steps_come_near_the_ideal_small_ones_are_floor() -> None:
     on, name = rl.cluster("hgx-h100"), "meta-llama/Llama-3.1-8B-Instruct"
     big = pieces_of(name, on, Layout(), prefill(8, 4096))
     ratio = time_step(big, calibration(on)).time_s / combine_ideal(resources(big, on)).time_s
-    assert 1.2 < ratio < 1.7
+    assert 1.4 < ratio < 2.2
     tiny = pieces_of("Qwen/Qwen3-0.6B", on, Layout(), decode(1, 100))
     step = time_step(tiny, calibration(on))
     assert BOUNDS[int(step.bound)] == "floor"
@@ -88,10 +90,37 @@ def test_decode_of_an_8b_model_on_one_h100() -> None:
     sequences live, and 9.8 to 10.2 ms with 50 whose prefill (a token of prompt for each of
     output, 512 in and 512 out) shares the steps."""
     on, name = rl.cluster("hgx-h100"), "meta-llama/Llama-3.1-8B-Instruct"
-    few = time_s(name, on, Layout(), decode(7, 768), prefill(1, 7, 256))
-    many = time_s(name, on, Layout(), decode(50, 768), prefill(1, 50, 256))
-    assert few == pytest.approx(7.1e-3, rel=0.15)
-    assert many == pytest.approx(10.0e-3, rel=0.15)
+    few, many = (_gap_s(name, on, n) for n in (7, 50))
+    assert few == pytest.approx(7.1e-3, rel=0.08)
+    assert many == pytest.approx(10.0e-3, rel=0.08)
+
+
+def _gap_s(name: str, on: Cluster, n: int) -> float:
+    """Between tokens: a decode step, and a 512th of a prompt for each other sequence."""
+    step = time_s(name, on, Layout(), decode(n, 768))
+    prompt = time_s(name, on, Layout(), decode(n, 768), prefill(1, 512)) - step
+    return decode_gap_s(step, prompt, n, 512, 0.0)
+
+
+def test_decode_of_a_70b_model_on_eight_h200() -> None:
+    """The same two tools: 12.4 to 13.5 ms at 64 in flight in fp8 and TP 8."""
+    on = rl.cluster("hgx-h200")
+    model = rl.model("meta-llama/Llama-3.1-70B-Instruct").with_weight_dtype("fp8", 8.0)
+    pieces = work(model, Layout(tp=8), [decode(64, 768)], domain_size=on.domain_size)
+    step = float(time_step(pieces, calibration(on)).time_s)
+    assert step == pytest.approx(13.0e-3, rel=0.12)
+
+
+def test_engines_differ_and_unknown_ones_are_named() -> None:
+    on, name = rl.cluster("hgx-h100"), "Qwen/Qwen3-8B"
+    pieces = pieces_of(name, on, Layout(), decode(1, 512))
+    old, new = (
+        float(time_step(pieces, calibration(on, engine=e, version=v)).time_s)
+        for e, v in (("vllm", "0.2"), ("vllm", "0.18.0"))
+    )
+    assert old > 1.5 * new
+    with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
+        calibration(on, engine="vlm")
 
 
 @given(MODELS, CLUSTERS, LAYOUTS, BATCH, CONTEXT)
@@ -101,7 +130,7 @@ def test_intervals_are_no_narrower_than_releases_differ(
     on = rl.cluster(cluster)
     pieces, cal = pieces_of(model, on, layout, decode(batch, context)), calibration(on)
     sigma = float(log_sigma(pieces, cal, time_step(pieces, cal)))
-    assert cal.release_scatter <= sigma < 1.5
+    assert cal.scatter <= sigma < 3
 
 
 def test_a_chip_nobody_measured_is_less_sure() -> None:

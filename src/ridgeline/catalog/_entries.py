@@ -13,7 +13,6 @@ from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import ChipConstants, FabricConstants
-from ridgeline.specs.engine import Engine
 from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
 from ridgeline.specs.runtime import Runtime
@@ -23,7 +22,6 @@ __all__ = [
     "cluster",
     "cluster_or_chip",
     "constants",
-    "engine",
     "entry_ids",
     "fabric_constants",
     "family_of",
@@ -246,11 +244,6 @@ def _constants_of(kind: str, cls: type[R], names: tuple[str, ...]) -> list[R]:
     """Records of those names that exist, widest first."""
     paths = (index(kind).get(name) for name in names)
     return [_load(cls, path) for path in paths if path is not None]
-
-
-def engine() -> Engine:
-    """Return what a good engine of today adds to a step."""
-    return _load(Engine, BUILT_IN / "engine.toml")
 
 
 def runtime() -> Runtime:

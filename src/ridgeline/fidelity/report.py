@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ridgeline.fidelity.components import Outcome, Scored
 
-__all__ = ["TARGETS", "report", "score_rows", "target_of", "write_report"]
+__all__ = ["TARGETS", "report", "score_rows", "target_of", "write_report", "write_section"]
 
 _BEGIN = "<!-- components: written by 'ridgeline components --report' -->"
 _END = "<!-- components: end -->"
@@ -190,11 +190,23 @@ def write_report(outcome: Outcome, path: Path) -> None:
     outcome : Outcome
     path : Path   Made with a heading if it does not exist.
     """
-    section = f"{_BEGIN}\n\n{report(outcome)}\n{_END}\n"
+    write_section(path, _BEGIN, _END, report(outcome))
+
+
+def write_section(path: Path, begin: str, end: str, text: str) -> None:
+    """Write one section of a page between its two marks, in place of the last one.
+
+    Parameters
+    ----------
+    path : Path        Made with a heading if it does not exist; its other sections stay.
+    begin, end : str   HTML comments.
+    text : str         Markdown.
+    """
+    section = f"{begin}\n\n{text}\n{end}\n"
     old = path.read_text(encoding="utf-8") if path.exists() else "# Fidelity\n\n"
-    if _BEGIN in old and _END in old:
-        before, rest = old.split(_BEGIN, 1)
-        after = rest.split(_END, 1)[1].removeprefix("\n")
+    if begin in old and end in old:
+        before, rest = old.split(begin, 1)
+        after = rest.split(end, 1)[1].removeprefix("\n")
         write_whole(path, before + section + after)
     else:
-        write_whole(path, old + section)
+        write_whole(path, f"{old.rstrip()}\n\n{section}")

@@ -19,12 +19,16 @@ __all__ = [
     "CollectiveConstants",
     "Constant",
     "DecodeConstants",
+    "Effect",
+    "EngineConstants",
     "ExchangeConstants",
     "FabricConstants",
+    "Factor",
     "FittedGroup",
     "Level",
     "PrefillConstants",
     "ProductConstants",
+    "Scatter",
 ]
 
 #: whose measurements a group stands on: its own, its family's, or all there are
@@ -179,3 +183,61 @@ class FabricConstants(Record):
     in_switch: bool = False
     collective: dict[str, CollectiveConstants] = Field(default_factory=dict)
     exchange: dict[str, ExchangeConstants] = Field(default_factory=dict)
+
+
+class Factor(Record):
+    """A factor of an effect at one place: a family of chips, a chip, an engine, an era.
+
+    Attributes
+    ----------
+    value : float     The effect itself at ``all``; elsewhere what it is multiplied by.
+    sigma : float     Standard deviation on the log scale.
+    n_rows : int      Measurements whose prediction rests on it.
+    sources : tuple   Who measured them.
+    """
+
+    value: float = Field(gt=0)
+    sigma: float = Field(ge=0)
+    n_rows: int = Field(default=0, ge=0)
+    sources: tuple[str, ...] = ()
+
+
+class Effect(Record):
+    """How whole engines differ from their kernels in one respect, place by place.
+
+    Attributes
+    ----------
+    spread : mapping    Level (``family``, ``chip``, ``engine`` ...) to the standard deviation
+                        between its places: what one more place, unmeasured, may differ by.
+    factors : mapping   Place to factor; the product over a run's places is the effect there.
+    """
+
+    spread: dict[str, float] = Field(default_factory=dict)
+    factors: dict[str, Factor] = Field(default_factory=dict)
+
+
+class Scatter(Record):
+    """What remains of ln(predicted / measured) on models and chips left out of the fit."""
+
+    sigma: float = Field(gt=0)
+    n_rows: int = Field(ge=0)
+
+
+class EngineConstants(Record):
+    """Constants of whole engines, fitted together by ``ridgeline calibrate``.
+
+    Attributes
+    ----------
+    effects : mapping   By name: see `ridgeline.steps.effects`.
+    scatter : mapping   By regime and metric, ``closed tpot_s``; and by place as a factor of it.
+    seen : tuple        Places that were measured.
+    n_rows, sources, date   What was fitted, and the newest date in it.
+    """
+
+    id: str
+    effects: dict[str, Effect] = Field(default_factory=dict)
+    scatter: dict[str, Scatter] = Field(default_factory=dict)
+    seen: tuple[str, ...] = ()
+    n_rows: int = Field(default=0, ge=0)
+    sources: tuple[str, ...] = ()
+    date: str = ""

@@ -1,28 +1,84 @@
-"""What an engine adds to a step besides kernels."""
+"""What a serving engine is: its releases, how it schedules, what it does with memory."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from typing import Literal
+
 from pydantic import Field
 
-from ridgeline.specs.quantities import Seconds
-from ridgeline.specs.record import Sourced
+from ridgeline.specs.quantities import PositiveCount
+from ridgeline.specs.record import Record
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Era"]
 
 
-class Engine(Sourced):
-    """Scheduling and host work of a serving engine.
+class Era(Record):
+    """Releases of an engine that run alike.
 
     Attributes
     ----------
-    host_s : s
-        Time of a step in which the chips wait for the host: scheduling, sampling, bookkeeping.
-    release_scatter : float
-        Standard deviation of ln(step time) between releases and set-ups of good engines: no
-        prediction that does not know them can be surer.
+    versions : tuple of str   Patterns (``0.9*``) of how tables write its versions.
+    since : str               Date from which a run without a version is taken for it.
+    max_sequences : int       Sequences of a rank at most, where releases differ in it.
     """
 
     id: str
-    host_s: Seconds
-    release_scatter: float = Field(ge=0, le=1)
+    versions: tuple[str, ...] = ()
+    since: str = ""
+    max_sequences: PositiveCount | None = None
+
+
+class Engine(Record):
+    """Facts of an engine; what it costs in time is fitted: see `EngineConstants`.
+
+    Attributes
+    ----------
+    names : tuple of str      How tables call it.
+    eras : tuple of Era       Oldest first; the first whose pattern fits a version is meant.
+    stands_for : tuple of str   Eras whose mean a name such as ``current`` means.
+    prompts_first : bool      Prompts run before, not beside, sequences that decode.
+    token_budget : int        New tokens of a step at most. [tokens]
+    max_sequences : int       Sequences of a rank at most. [1]
+    memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
+    memory_share_of : str     ``all`` or ``free``.
+    reserves_output : bool    A sequence is admitted only when all its output would fit.
+    prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
+    adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
+    """
+
+    id: str
+    name: str
+    names: tuple[str, ...] = ()
+    eras: tuple[Era, ...] = ()
+    stands_for: tuple[str, ...] = ()
+    prompts_first: bool = False
+    token_budget: PositiveCount = 8192
+    max_sequences: PositiveCount = 256
+    memory_share: float = Field(default=0.9, gt=0, le=1)
+    memory_share_of: Literal["all", "free"] = "all"
+    reserves_output: bool = False
+    prompt_chunk: int = Field(default=0, ge=0)
+    adds_in_fp16: bool = False
     notes: str = ""
+
+    def era(self, version: str = "", date: str = "") -> Era:
+        """The era of a version; without one, of a date; without either, the newest.
+
+        Parameters
+        ----------
+        version : str   As a table writes it.
+        date : str      ISO.
+
+        Returns
+        -------
+        Era   One named like the engine where it has none.
+        """
+        if not self.eras:
+            return Era(id=self.id)
+        wanted = version.strip().casefold()
+        for era in self.eras:
+            if wanted and any(fnmatchcase(wanted, p.casefold()) for p in era.versions):
+                return era
+        past = [e for e in self.eras if date and e.since and e.since <= date]
+        return past[-1] if past else self.eras[-1]

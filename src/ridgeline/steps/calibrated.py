@@ -1,38 +1,54 @@
-"""The calibrated reading: each piece of a step at what good engines reach, and how sure that is.
+"""The calibrated reading: each piece of a step at what engines reach, and how sure that is.
 
-Times add: pieces run one after another, then the host. Constants come from the catalogue, fitted on
-measured operators; nothing here is fitted to whole steps.
+Times add: pieces run one after another, then the host. Constants of kernels come from measured
+operators; effects, how engines differ from their kernels, from measured engines.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.catalog import constants, engine, fabric_constants
+from ridgeline.catalog import constants, engine_constants, fabric_constants
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum, minimum, where
-from ridgeline.laws.attention_core import decode_attention_time_s, prefill_attention_time_s
 from ridgeline.laws.collectives import (
     all_reduce_wire_bytes,
     all_reduce_wire_bytes_in_switch,
-    collective_time_s,
     expert_exchange_time_s,
     shard_wire_bytes,
 )
-from ridgeline.laws.gemm import product_time_s, stream_time_s
+from ridgeline.steps.effects import resolve
 from ridgeline.steps.ideal import wire_bytes
-from ridgeline.steps.machine import compute_dtype
+from ridgeline.steps.terms import (
+    LAUNCHES,
+    QUANTISED,
+    WIDENED,
+    attention_group,
+    collective_s,
+    crossing_s,
+    decode_s,
+    engaged_collective,
+    engaged_decode,
+    engaged_prefill,
+    engaged_product,
+    prefill_s,
+    prepared_share,
+    product_group,
+    product_s,
+    row_share,
+    stream_s,
+    unfused_s,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.specs.constants import FittedGroup
     from ridgeline.steps.work import Work
 
 __all__ = [
@@ -42,6 +58,7 @@ __all__ = [
     "Calibration",
     "calibration",
     "log_sigma",
+    "operator_values",
     "piece_time_s",
     "time_step",
 ]
@@ -49,62 +66,92 @@ __all__ = [
 #: what can bind a calibrated step: whatever has the largest share of its time
 BOUNDS = ("compute", "weights", "KV", "network", "floor")
 
-#: formats whose engines quantise the input in a pass before the product
-_QUANTISED = ("fp8", "fp8-block", "nvfp4", "int8")
-_BF16_BYTES = 2
-_ONE_BYTE_BITS = 8
+#: effects on requests, not on steps
+_OF_REQUESTS = ("prompt_s", "frontend_s", "queue")
 _NUDGE = 0.01
 _TINY = 1e-300
 #: half-width of an 80 % interval, in standard deviations
 Z80 = 1.2816
 
 
+#: the scatter of single steps of whole engines, in the constants, and what it is without any
+_STEPS_MEASURED = "decode tpot_s"
+_SCATTER = 0.2
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Constants of a cluster's chips and fabric, by group, ready for the laws.
+    """Constants of a cluster's chips, fabric and engine, ready for the laws.
 
     Attributes
     ----------
-    values : mapping    ``product bf16`` and the like to the keyword arguments of its law.
-    groups : mapping    The same names to the fitted groups, for sigmas and scatter.
-    host_s : float      Time a step waits for the host. [s]
+    values : mapping          ``product bf16`` and the like to the keyword arguments of its law.
+    in_switch : bool          Whether the switch adds.
+    effects : mapping         How the engine differs from its kernels. [1 or s]
+    effect_sigmas : mapping   Standard deviations on the log scale.
+    scatter : float           What remains on whole engines that were left out of the fit.
     """
 
     cluster: Cluster
     values: Mapping[str, Mapping[str, float]]
-    groups: Mapping[str, FittedGroup]
     in_switch: bool
-    host_s: float
-    host_sigma: float
-    release_scatter: float
+    effects: Mapping[str, float]
+    effect_sigmas: Mapping[str, float]
+    scatter: float
     compute: ComputeDtype | None = None
+    eager: bool = field(default=False)
 
 
-def calibration(cluster: Cluster, compute: ComputeDtype | None = None) -> Calibration:
-    """Look up a cluster's constants: its chip's or its family's, its fabric's or its kind's.
+def operator_values(cluster: Cluster) -> tuple[dict[str, Mapping[str, float]], bool]:
+    """Constants of a cluster's kernels by group, and whether its switch adds.
+
+    Parameters
+    ----------
+    cluster : Cluster   Its chip's or its family's constants, its fabric's or its kind's.
+    """
+    chip, fabric = constants(cluster.chip), fabric_constants(cluster)
+    found: dict[str, Mapping[str, float]] = {}
+    for part in ("product", "decode", "prefill"):
+        found |= {f"{part} {k}": v.values for k, v in getattr(chip, part).items()}
+    for part in ("collective", "exchange"):
+        found |= {f"{part} {k}": v.values for k, v in getattr(fabric, part).items()}
+    for name in WIDENED:
+        # What such a kernel costs to start differs from engine to engine: the gap has it.
+        own = found.get(f"product {name}", found["product bf16"])
+        starts = {k: found["product bf16"][k] for k in ("start_s", "step_s")}
+        found[f"product {name}"] = {**own, **starts}
+    return found, fabric.in_switch
+
+
+def calibration(
+    cluster: Cluster,
+    compute: ComputeDtype | None = None,
+    engine: str = "current",
+    version: str = "",
+) -> Calibration:
+    """Look up the constants of a cluster and of an engine on it.
 
     Parameters
     ----------
     cluster : Cluster
     compute : str or None   Run every product in this arithmetic.
+    engine, version : str   Of the catalogue; ``current`` is the mean of the newest engines.
+
+    Raises
+    ------
+    CatalogError   An engine nobody knows.
     """
-    chip, fabric = constants(cluster.chip), fabric_constants(cluster)
-    groups: dict[str, FittedGroup] = {}
-    for part in ("product", "decode", "prefill"):
-        groups |= {f"{part} {k}": v for k, v in getattr(chip, part).items()}
-    for part in ("collective", "exchange"):
-        groups |= {f"{part} {k}": v for k, v in getattr(fabric, part).items()}
-    host = engine()
-    low, high = host.sources["host_s"].low, host.sources["host_s"].high
-    spread = math.log(high / low) / (2 * Z80) if low and high else 0.0
+    values, in_switch = operator_values(cluster)
+    fitted = engine_constants()
+    effects = resolve(fitted, cluster.chip, engine, version)
+    known = fitted.scatter.get(_STEPS_MEASURED)
     return Calibration(
         cluster=cluster,
-        values={name: group.values for name, group in groups.items()},
-        groups=groups,
-        in_switch=fabric.in_switch,
-        host_s=host.host_s,
-        host_sigma=spread,
-        release_scatter=host.release_scatter,
+        values=values,
+        in_switch=in_switch,
+        effects={name: r.value for name, r in effects.items()},
+        effect_sigmas={name: r.sigma for name, r in effects.items()},
+        scatter=known.sigma if known else _SCATTER,
         compute=compute,
     )
 
@@ -140,8 +187,9 @@ def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
     ------
     InfeasibleError   The chip cannot multiply a format.
     """
+    cal = _in_step(pieces, cal)
     parts: dict[str, Any] = dict.fromkeys(BOUNDS, 0.0)
-    parts["floor"] = cal.host_s
+    parts["floor"] = _host_s(pieces, cal)
     for piece in pieces:
         for name, seconds in _KINDS[piece.kind](piece, cal).items():
             parts[name] = parts[name] + piece.repeat * seconds
@@ -150,52 +198,42 @@ def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
     return CalibratedStep(sum(ordered), parts)
 
 
+def _in_step(pieces: Sequence[Work], cal: Calibration) -> Calibration:
+    """No captured graph covers a step with prompts: its kernels lie further apart."""
+    if cal.eager or not any(p.name.endswith("_prefill") for p in pieces):
+        return cal
+    gap = cal.effects["gap_s"] + cal.effects["eager_s"]
+    return replace(cal, effects={**cal.effects, "gap_s": gap}, eager=True)
+
+
+def _host_s(pieces: Sequence[Work], cal: Calibration) -> Any:
+    """Time the chips wait for the host: a step's, and that of each sequence sampled."""
+    sampled: Any = sum(p.m for p in pieces if p.name == "head")
+    return cal.effects["host_s"] + cal.effects["sequence_s"] * sampled
+
+
 def piece_time_s(piece: Work, cal: Calibration) -> Any:
     """Time of one piece, all its repetitions together. [s]"""
+    cal = _in_step([piece], cal)
     return piece.repeat * sum(_KINDS[piece.kind](piece, cal).values())
 
 
-def _peak(piece: Work, cal: Calibration) -> tuple[ComputeDtype, float]:
-    kind = cal.compute or compute_dtype(dtype_of(piece.dtype), cal.cluster.chip)
-    return kind, cal.cluster.chip.peak[kind]
-
-
-def _product_group(piece: Work, cal: Calibration) -> str:
-    """Which products the constants are of: by storage format and the arithmetic it runs in."""
-    kind, _ = _peak(piece, cal)
-    bits = dtype_of(piece.dtype).bits
-    if kind in ("fp4", "int8"):
-        name = "nvfp4" if kind == "fp4" else "int8"
-    elif kind == "fp8":
-        name = "fp8-block" if piece.dtype == "fp8-block" else "fp8"
-    else:
-        name = "bf16" if bits >= 16 else "w8a16" if bits > 6 else "w4a16"
-    key = f"product {name}"
-    return key if key in cal.values else "product bf16"
-
-
 def _gemm(piece: Work, cal: Calibration) -> dict[str, Any]:
-    group = _product_group(piece, cal)
-    values = cal.values[group]
-    _, peak = _peak(piece, cal)
-    bandwidth = cal.cluster.chip.memory.bandwidth
-    quantised = group.removeprefix("product ") in _QUANTISED
-    # The input is read as bf16 and written back narrower before the product.
-    narrow = min(dtype_of(piece.dtype).bits, _ONE_BYTE_BITS) / _ONE_BYTE_BITS
-    prepared = piece.m * piece.k * piece.count * (_BF16_BYTES + narrow) if quantised else 0.0
-    total = product_time_s(
-        piece.flops,
-        piece.weight_bytes + piece.activation_bytes,
-        piece.k,
-        peak,
-        bandwidth,
-        prepare_bytes=prepared,
-        **values,
+    name, peak = product_group(piece.dtype, cal.cluster.chip, cal.compute)
+    operator = cal.values.get(f"product {name}", cal.values["product bf16"])
+    expert = piece.part == "experts"
+    v = engaged_product(
+        operator, cal.effects, narrow=name in QUANTISED, widened=name in WIDENED, expert=expert
     )
-    floor = values["start_s"] + values["step_s"] * piece.k
-    compute = piece.flops / (values["compute_efficiency"] * peak)
-    memory = piece.weight_bytes / (values["memory_efficiency"] * bandwidth)
-    return _split(total, floor, compute, memory, "weights")
+    bandwidth = cal.cluster.chip.memory.bandwidth
+    prepared = prepared_share(name, piece.dtype)
+    total = product_s(piece, v, peak, bandwidth, prepared=prepared, expert=expert)
+    passes = unfused_s(piece, v["memory_efficiency"], bandwidth, cal.effects)
+    floor = v["start_s"] + v["step_s"] * piece.k
+    compute = piece.flops / (v["compute_efficiency"] * peak)
+    memory = piece.weight_bytes / (v["memory_efficiency"] * bandwidth)
+    parts = _split(total, floor, compute, memory, "weights")
+    return {**parts, "floor": parts["floor"] + passes}
 
 
 def _split(total: Any, floor: Any, compute_s: Any, memory_s: Any, memory: str) -> dict[str, Any]:
@@ -208,57 +246,40 @@ def _split(total: Any, floor: Any, compute_s: Any, memory_s: Any, memory: str) -
 
 def _attention(piece: Work, cal: Calibration) -> dict[str, Any]:
     bandwidth = cal.cluster.chip.memory.bandwidth
+    product = cal.values["product bf16"]
     if piece.part == "recurrent":
-        values = cal.values["product bf16"]
-        total = stream_time_s(
-            piece.kv_bytes,
-            bandwidth,
-            start_s=values["start_s"],
-            memory_efficiency=values["memory_efficiency"],
-        )
-        return {"floor": values["start_s"], "KV": total - values["start_s"]}
-    _, peak = _peak(piece, cal)
-    group = _attention_group(piece)
+        reach = product["memory_efficiency"]
+        total = stream_s(piece.kv_bytes, product["start_s"], reach, bandwidth, cal.effects, 1)
+        floor = product["start_s"] + cal.effects["gap_s"]
+        return {"floor": floor, "KV": total - floor}
+    _, peak = product_group(piece.dtype, cal.cluster.chip, cal.compute)
+    group = attention_group(piece.name, piece.dtype)
     if group.startswith("prefill"):
-        return _prefill(piece, cal, peak, group)
-    values = cal.values[group]
-    reach = cal.values["prefill bf16"]["compute_efficiency"]
-    compute = piece.flops / (reach * peak)
-    total = decode_attention_time_s(
-        piece.kv_bytes, piece.n, piece.k, bandwidth, compute_s=compute, **values
-    )
-    memory = piece.kv_bytes / (values["memory_efficiency"] * bandwidth)
-    floor = total - (memory**2 + compute**2) ** 0.5
-    return _split(total, floor, compute, memory, "KV")
-
-
-def _attention_group(piece: Work) -> str:
-    """Which attention the constants are of: by phase and format of the cache."""
-    wide = dtype_of(piece.dtype).bits >= 16
-    if piece.name.endswith("_prefill"):
-        return "prefill bf16" if wide else "prefill bf16-kv-fp8"
-    return "decode bf16" if wide else "decode fp8"
-
-
-def _prefill(piece: Work, cal: Calibration, peak: float, group: str) -> dict[str, Any]:
-    values = cal.values[group]
-    bandwidth = cal.cluster.chip.memory.bandwidth
-    total = prefill_attention_time_s(
-        piece.flops, piece.kv_bytes, maximum(piece.k, 1.0), peak, bandwidth, **values
-    )
-    floor = values["start_s"] + values["key_step_s"] * piece.k
-    compute = piece.flops / (values["compute_efficiency"] * peak)
-    memory = piece.kv_bytes / (values["memory_efficiency"] * bandwidth)
+        v = engaged_prefill(cal.values[group], cal.effects)
+        total = prefill_s(piece, v, peak, bandwidth)
+        floor = v["start_s"] + v["key_step_s"] * piece.k
+    else:
+        matrix = cal.values["prefill bf16"]["compute_efficiency"]
+        v = engaged_decode(cal.values[group], cal.effects, matrix)
+        peak = peak * row_share(piece, dtype_of(piece.dtype).bits / 8)
+        total = decode_s(piece, v, peak, bandwidth)
+        floor = None
+    compute = piece.flops / (v["compute_efficiency"] * peak)
+    memory = piece.kv_bytes / (v["memory_efficiency"] * bandwidth)
+    if floor is None:
+        floor = total - (memory**2 + compute**2) ** 0.5
     return _split(total, floor, compute, memory, "KV")
 
 
 def _elementwise(piece: Work, cal: Calibration) -> dict[str, Any]:
-    values = cal.values["product bf16"]
-    total = stream_time_s(
+    v = cal.values["product bf16"]
+    total = stream_s(
         piece.activation_bytes,
+        v["start_s"],
+        v["memory_efficiency"],
         cal.cluster.chip.memory.bandwidth,
-        start_s=2 * values["start_s"],
-        memory_efficiency=values["memory_efficiency"],
+        cal.effects,
+        LAUNCHES["elementwise"],
     )
     return {"floor": total}
 
@@ -307,7 +328,12 @@ def _collective(piece: Work, cal: Calibration) -> Any:
     else:
         wire, names = send.payload_bytes * (1 - send.share_across), ("all_gather",)
     times = [
-        collective_time_s(wire, inside, _link(cal), **cal.values[f"collective {name}"])
+        collective_s(
+            wire,
+            inside,
+            _link(cal),
+            engaged_collective(cal.values[f"collective {name}"], cal.effects),
+        )
         for name in names
     ]
     _, across = wire_bytes(send, cal.cluster.domain_size)
@@ -317,11 +343,8 @@ def _collective(piece: Work, cal: Calibration) -> Any:
 
 def _outside(across: Any, send: Any, cal: Calibration) -> Any:
     """What leaves the domain comes after, at the network's rate, with its latency."""
-    values = cal.values["exchange dispatch_bulk"]
     out = math.inf if cal.cluster.scale_out is None else cal.cluster.scale_out
-    rate = out * values["scale_out_efficiency"]
-    latency = values["start_s"] * np.asarray(send.n_domains > 1)
-    return across / rate + latency
+    return crossing_s(across, send.n_domains, out, cal.values["exchange dispatch_bulk"], send)
 
 
 _KINDS = {
@@ -336,10 +359,11 @@ def log_sigma(pieces: Sequence[Work], cal: Calibration, step: CalibratedStep) ->
     r"""Standard deviation of ln(time), in closed form.
 
     .. math:: \sigma^2 = \sum_c \left(\frac{\partial \ln t}{\partial \ln c}\,\sigma_c\right)^2
-              + \sum_i \left(\frac{t_i}{t}\,s_i\right)^2 + \sigma_{release}^2
+              + s^2
 
-    Sensitivities to the constants by a small nudge of each; what remains of single calls (s_i) by
-    their share; the scatter between releases on top, since no engine is named.
+    Sensitivities to the engine's effects by a small nudge of each; what remains on whole engines
+    that were left out of the fit (s) on top. A chip or an engine nobody measured has wider
+    effects.
 
     Parameters
     ----------
@@ -349,24 +373,12 @@ def log_sigma(pieces: Sequence[Work], cal: Calibration, step: CalibratedStep) ->
     -------
     array   [1]
     """
-    variance: Any = cal.release_scatter**2 + (cal.host_s / step.time_s * cal.host_sigma) ** 2
-    for name, group in cal.groups.items():
-        for constant, sigma in group.sigmas.items():
-            value = cal.values[name][constant] * (1 + _NUDGE)
-            nudged = replace(
-                cal, values={**cal.values, name: {**cal.values[name], constant: value}}
-            )
-            moved = time_step(pieces, nudged).time_s
-            slope = (moved - step.time_s) / step.time_s / _NUDGE
-            variance = variance + (slope * sigma) ** 2
-    for piece in pieces:
-        if piece.kind in ("gemm", "attention") and piece.part != "recurrent":
-            share = piece_time_s(piece, cal) / step.time_s
-            variance = variance + (share * _scatter(piece, cal)) ** 2
+    variance: Any = cal.scatter**2
+    for name, sigma in cal.effect_sigmas.items():
+        if name in _OF_REQUESTS or sigma == 0:
+            continue
+        nudged = {**cal.effects, name: cal.effects[name] * (1 - _NUDGE)}
+        moved = time_step(pieces, replace(cal, effects=nudged)).time_s
+        slope = (moved - step.time_s) / step.time_s / _NUDGE
+        variance = variance + (slope * sigma) ** 2
     return variance**0.5
-
-
-def _scatter(piece: Work, cal: Calibration) -> float:
-    if piece.kind == "gemm":
-        return cal.groups[_product_group(piece, cal)].scatter
-    return cal.groups[_attention_group(piece)].scatter

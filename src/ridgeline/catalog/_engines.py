@@ -1,0 +1,54 @@
+"""Look up engines and the constants of whole engines."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ridgeline.catalog._store import folded, index, read_toml
+from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.specs.constants import EngineConstants
+from ridgeline.specs.engine import Engine
+
+__all__ = ["engine", "engine_constants", "engines"]
+
+
+@cache
+def engines() -> dict[str, Engine]:
+    """All engines of the catalogue, by id."""
+    records = [Engine.parse(read_toml(p), where=p.name) for p in index("engines").values()]
+    return {record.id: record for record in sorted(records, key=lambda r: r.id)}
+
+
+@cache
+def _by_name() -> dict[str, Engine]:
+    return {folded(n): e for e in engines().values() for n in (e.id, *e.names)}
+
+
+@cache
+def engine(name: str = "current") -> Engine:
+    """Return an engine by id or by how tables call it.
+
+    Parameters
+    ----------
+    name : str   ``vllm``, ``trtllm``; ``current`` is the mean of the newest.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names.
+    """
+    found = _by_name().get(folded(name))
+    if found is None:
+        known = sorted(engines())
+        raise CatalogError(
+            f"There is no engine {name!r}.{did_you_mean(name, known)} Known are {', '.join(known)}."
+        )
+    return found
+
+
+@cache
+def engine_constants() -> EngineConstants:
+    """Return the constants of whole engines, as `ridgeline calibrate` wrote them."""
+    path = index("engine_constants").get("engines")
+    if path is None:
+        return EngineConstants(id="engines")
+    return EngineConstants.parse(read_toml(path), where=path.name)

@@ -1,0 +1,90 @@
+"""``ridgeline calibrate``: fit the constants of whole engines to measurements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.tables import (
+    Sides,
+    chunks_of,
+    list_unanswered,
+    note,
+    one_output,
+    refuse_if_none_answered,
+    shipped_or,
+)
+
+__all__ = ["calibrate"]
+
+
+def calibrate(
+    *tables: Path,
+    sides: Sides = Sides(),  # noqa: B008  (frozen)
+    out: Path | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    csv: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Fit the constants of whole engines to measurements; print each, and what carries it.
+
+    Needs the optional part [calibrate]. The same tables give the same constants to the digit.
+
+    Parameters
+    ----------
+    tables
+        CSV tables of measurements, or JSON results of benchmarks, as for validate. Without one,
+        the published measurements that come with the package.
+    sides
+        Files of models and chips, and what files of results leave out.
+    out
+        Write the constants to this TOML file.
+    json
+        As JSON.
+    csv
+        As CSV.
+    """
+    from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
+    from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415
+
+    one_output(json, csv)
+    chosen = shipped_or(tables, sides)
+    rows = [row for chunk in chunks_of(chosen, sides) for row in chunk]
+    good = [row for row in rows if row.status == "ok"]
+    bad = [row for row in rows if row.status != "ok"]
+    scored = Scored()
+    scored.add(bad, answered(bad, lambda _: []))
+    if not good:
+        refuse_if_none_answered(chosen, scored.unanswered)
+    list_unanswered(scored.unanswered, len(bad))
+    note(f"fitting {len(good):,} rows of {len({row.source for row in good})} sources")
+    constants = engines.calibrate(good)
+    if out is not None:
+        engines.write_constants(constants, out)
+        note(f"constants in {out}")
+    _show(engines.constant_rows(constants), json=json, csv=csv)
+
+
+def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool) -> None:
+    if json:
+        print_json(rows)
+    elif csv:
+        print_csv([{**row, "sources": " ".join(row["sources"])} for row in rows])
+    else:
+        as_table(rows, _COLUMNS, title="Constants of whole engines")
+        print_text(
+            "sigma: standard deviation on the log scale. rows: those whose prediction rests on it."
+        )
+
+
+_COLUMNS = {
+    "constant": ("constant", str),
+    "place": ("of", str),
+    "value": ("value", "{:.4g}".format),
+    "unit": ("unit", str),
+    "sigma": ("sigma", "{:.3f}".format),
+    "n_rows": ("rows", "{:,}".format),
+    "sources": ("sources", ", ".join),
+}

@@ -1,0 +1,146 @@
+"""What is assumed where a source does not say it: layouts, lengths, formats, how requests come.
+
+Every rule is one sentence, and a prediction that rests on one says so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ridgeline.catalog import dtype as dtype_of
+from ridgeline.catalog import engine as engine_of
+from ridgeline.errors import CatalogError
+from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.specs.engine import Engine, Era
+from ridgeline.specs.layout import Layout
+from ridgeline.steps.layouts import default_layout
+from ridgeline.steps.machine import chip_capacity_bytes
+from ridgeline.steps.memory import memory_per_chip
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.fidelity.runs import Run
+
+__all__ = ["Assumed", "Limits", "assume", "class_of", "engine_and_era", "limits_of", "n_requests"]
+
+#: prompts of unstated length are as long as the output, at most this
+_LONGEST_PROMPT = 1024
+#: weights beyond this share of a chip leave a tuned system too little room
+_FULL = 0.85
+_NARROW_BITS = 9
+_TP = (1, 2, 4, 8)
+_ATTN_DP = (4, 8, 16, 36, 72)
+_REQUESTS = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """A run with everything filled in, and the sentences that say what was."""
+
+    run: Run
+    layout: Layout
+    engine: Engine
+    era: Era
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Latency limits of a run, at the 99th percentile. [s]"""
+
+    first_token_s: float
+    gap_s: float
+
+
+def engine_and_era(run: Run) -> tuple[Engine, Era, str]:
+    """The engine and era of a run; of an engine nobody knows, the mean of today's."""
+    try:
+        found = engine_of(run.engine or "current")
+    except CatalogError:
+        return Engine(id=run.engine, name=run.engine), Era(id=run.engine), "engine unknown"
+    return found, found.era(run.engine_version, run.date), ""
+
+
+def class_of(run: Run, engine: Engine) -> str:
+    """How others' prompts come beside one's own.
+
+    ``lockstep``: equal lengths, prompts before decoding, so that requests end and begin together;
+    ``median``: only medians are given, of runs whose requests begin together; else ``spread``.
+    """
+    if run.notes.get("statistic") == "median":
+        return "median"
+    exact = "nominal_isl" not in run.notes
+    return "lockstep" if exact and engine.prompts_first else "spread"
+
+
+def limits_of(run: Run) -> Limits:
+    """Read ``limits: p99 TTFT<=2s p99 TPOT<=0.2s`` from the notes."""
+    text = run.notes.get("limits", "")
+    first = re.search(r"TTFT<=([\d.]+)s", text)
+    gap = re.search(r"TPOT<=([\d.]+)s", text)
+    none = float("inf")
+    return Limits(float(first[1]) if first else none, float(gap[1]) if gap else none)
+
+
+def n_requests(run: Run) -> float:
+    """Requests of the whole run, where the notes say it; else 500."""
+    found = re.match(r"\d+", run.notes.get("n_requests", ""))
+    return float(found[0]) if found else _REQUESTS
+
+
+def assume(run: Run) -> list[Assumed]:
+    """Fill in what a run does not state; several where a tuned layout is to be found.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    list of Assumed
+        One, or for a tuned run without a layout every layout a submitter may have chosen: the one
+        with the highest predicted throughput is then taken.
+    """
+    engine, era, word = engine_and_era(run)
+    said = [f"{word}: taken as a good engine of today"] if word else []
+    tuned = run.regime in ("slo", "offline") and run.layout is None
+    if tuned and run.isl is None and run.osl:
+        isl = min(run.osl, _LONGEST_PROMPT)
+        run = replace(run, isl=isl)
+        said.append(f"prompt length not stated: taken as {isl:g} tokens, as the output")
+    if tuned and "kv_dtype" not in run.stated and run.model.blocks:
+        bits = dtype_of(run.model.weight_dtype).bits
+        if bits < _NARROW_BITS:
+            run = replace(run, model=run.model.with_kv_dtype("fp8"))
+            said.append("cache format not stated: taken as fp8, as narrow weights go with")
+    if tuned:
+        said.append("layout not stated: the one with the highest predicted throughput")
+        found = [Assumed(run, x, engine, era, tuple(said)) for x in _tuned_layouts(run)]
+        if found:
+            return found
+    if run.layout is None:
+        said.append("layout not stated: the plain default")
+    return [Assumed(run, _layout(run), engine, era, tuple(said))]
+
+
+def _layout(run: Run) -> Layout:
+    if run.layout is None:
+        return default_layout(run.model, run.cluster, run.n_chips)
+    if "attention DP enabled" in run.notes and run.layout.tp > 1:
+        # Said beside the table: attention is replicated, experts spread, over what is called tp.
+        n = run.layout.tp
+        return Layout(replicas=run.layout.replicas, pp=run.layout.pp, attn_dp=n, tp=1, ep=n)
+    return run.layout
+
+
+def _tuned_layouts(run: Run) -> Sequence[Layout]:
+    n = run.n_chips
+    found = [Layout(replicas=n // tp, tp=tp) for tp in _TP if n % tp == 0]
+    if any(isinstance(b.ffn, MixtureOfExperts) for b in run.model.blocks):
+        found += [Layout(replicas=n // d, attn_dp=d, ep=d) for d in _ATTN_DP if n % d == 0]
+    room = _FULL * chip_capacity_bytes(run.cluster.chip)
+    fit = [x for x in found if memory_per_chip(run.model, x, 1.0).weights_bytes < room]
+    return fit

@@ -1,0 +1,182 @@
+"""Fit the constants of whole engines to measurements, and say what carries each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.catalog import to_toml
+from ridgeline.catalog._store import read_toml
+from ridgeline.errors import RidgelineError
+from ridgeline.fidelity.engines.design import Design
+from ridgeline.fidelity.engines.evaluate import Evaluator
+from ridgeline.fidelity.engines.scatter import scatters
+from ridgeline.fidelity.engines.solve import Problem, left_out, solve
+from ridgeline.files import write_whole
+from ridgeline.specs.constants import Effect, EngineConstants, Factor
+from ridgeline.steps.effects import EFFECTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ridgeline.fidelity.engines.solve import Solution
+    from ridgeline.fidelity.runs import Row
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["calibrate", "constant_rows", "predictable", "read_constants", "write_constants"]
+
+#: rows of one source, model, chip and number of chips tell less each, the more there are
+_CROWDING = 0.4
+#: runs whose layout and lengths are not stated count less
+_UNSTATED_WEIGHT = 0.3
+#: a row rests on a factor if it moves by this for each unit of its logarithm
+_RESTS = 0.02
+_DIGITS = 4
+_HEADER = "# Written by 'ridgeline calibrate'; not by hand.\n"
+
+
+def predictable(row: Row) -> bool:
+    """Whether a row is of a time or a rate, of a run that is known piece by piece."""
+    return row.run is not None and row.metric != "memory_bytes" and bool(row.run.model.blocks)
+
+
+def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> EngineConstants:
+    """Fit all effects to measured rows, each by how much it tells.
+
+    Parameters
+    ----------
+    rows : sequence of Row             Good ones, with values.
+    start : EngineConstants or None    Where to begin; without, at what is expected beforehand.
+
+    Returns
+    -------
+    EngineConstants   The same rows in the same order give the same digits.
+
+    Raises
+    ------
+    RidgelineError   No row can be fitted.
+    """
+    rows = [r for r in rows if r.value and r.value > 0 and predictable(r)]
+    weight = _weights(rows)
+    if not np.any(weight > 0):
+        raise RidgelineError(
+            "There is nothing to fit: rows with a time or a rate, a model given by its shape and "
+            "a chip are needed."
+        )
+    evaluator = Evaluator(rows)
+    design = Design(evaluator.plan.places)
+    measured = np.log([float(row.value or 1.0) for row in rows])
+    problem = Problem(evaluator, design, measured, weight)
+    solution = solve(problem, design.start(start))
+    first = evaluator.plan.of_run
+    places = [evaluator.plan.places[first[i][0]] for i in evaluator.run_of_row]
+    unseen, known = left_out(problem, solution, [_shape(row) for row in rows], places)
+    return EngineConstants(
+        id="engines",
+        effects=_effects(rows, design, solution),
+        scatter=scatters(rows, places, unseen, known),
+        seen=tuple(sorted({place for p in evaluator.plan.places for place in p.values()})),
+        n_rows=int(np.count_nonzero(weight)),
+        sources=tuple(sorted({row.run.source for row in rows if row.run})),
+        date=max((row.run.date for row in rows if row.run), default=""),
+    )
+
+
+def _weights(rows: Sequence[Row]) -> Floats:
+    """Weight of each row; 0 where what is measured is not of the engine alone."""
+    cells = [_cell(row) for row in rows]
+    crowd = Counter(cells)
+    found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
+    for i, row in enumerate(rows):
+        regime = row.run.regime if row.run else ""
+        if row.metric.endswith("_p99_s") or (regime, row.metric) in _NOT_FITTED:
+            found[i] = 0.0
+        elif regime == "slo":
+            found[i] *= _UNSTATED_WEIGHT
+    return found
+
+
+#: the wait in a queue of a length of somebody's choice
+_NOT_FITTED = {("offline", "ttft_s"), ("offline", "itl_s")}
+
+
+def _shape(row: Row) -> Any:
+    """Models of one shape are one model, whatever they are called."""
+    assert row.run is not None
+    model = row.run.model
+    return model.d_model, model.vocab_size, tuple((b.repeat, b.mixer, b.ffn) for b in model.blocks)
+
+
+def _cell(row: Row) -> tuple[Any, ...]:
+    run = row.run
+    assert run is not None
+    return run.source, run.model.id, run.cluster.chip.id, run.n_chips
+
+
+def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[str, Effect]:
+    sigma = np.sqrt(np.diag(np.linalg.inv(solution.precision)))
+    carried = (np.abs(solution.jacobian) > _RESTS) & (solution.row_weight[:, None] > 0)
+    sources = np.array([row.run.source if row.run else "" for row in rows])
+    factors: dict[str, dict[str, Factor]] = {name: {} for name in EFFECTS}
+    for i, (effect, level, place) in enumerate(design.names):
+        on_it = carried[:, i]
+        if not on_it.any() and level != "all":
+            continue
+        factors[effect][place] = Factor(
+            value=_rounded(float(np.exp(solution.unknowns[i]))),
+            sigma=round(float(sigma[i]), 3),
+            n_rows=int(on_it.sum()),
+            sources=tuple(np.unique(sources[on_it]).tolist()),
+        )
+    return {
+        name: Effect(spread=dict(EFFECTS[name].spread), factors=found)
+        for name, found in factors.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def write_constants(constants: EngineConstants, path: Path) -> None:
+    """Write constants as TOML, whole or not at all.
+
+    Raises
+    ------
+    RidgelineError   The folder does not exist or cannot be written to.
+    """
+    write_whole(path, _HEADER + to_toml(constants))
+
+
+def read_constants(path: Path) -> EngineConstants:
+    """Read constants as `write_constants` writes them.
+
+    Raises
+    ------
+    CatalogError   No such file, or no TOML.
+    SpecError      TOML of something else.
+    """
+    return EngineConstants.parse(read_toml(path), where=path.name)
+
+
+def constant_rows(constants: EngineConstants) -> list[dict[str, Any]]:
+    """Every constant as a line of a table: what, where, value, unit, sigma, rows, sources."""
+    return [
+        {
+            "constant": name,
+            "place": place,
+            "value": factor.value,
+            "unit": EFFECTS[name].unit if place == "all" else "x",
+            "sigma": factor.sigma,
+            "n_rows": factor.n_rows,
+            "sources": list(factor.sources),
+        }
+        for name, effect in constants.effects.items()
+        for place, factor in effect.factors.items()
+    ]

@@ -1,0 +1,115 @@
+"""Read, predict and score tables, chunk by chunk, however long they are."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.fidelity.runs import OK, Prediction
+from ridgeline.fidelity.scores.scoreboard import Scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from ridgeline.fidelity.runs import Row
+    from ridgeline.fidelity.scores.predictions import PredictionLines
+
+__all__ = ["Scored", "answered", "score_chunks", "unanswered"]
+
+#: rows without an answer that are remembered one by one; beyond, they are only counted
+_REMEMBERED = 1000
+
+
+@dataclass
+class Scored:
+    """What scoring some tables gives.
+
+    Attributes
+    ----------
+    scores : Scores
+    unanswered : list of dict    ``table``, ``line``, ``id``, ``status``, ``reason``; the first
+                                 thousand.
+    by_status : Counter          Rows by status of their prediction.
+    """
+
+    scores: Scores = field(default_factory=Scores)
+    unanswered: list[dict[str, Any]] = field(default_factory=list)
+    by_status: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
+        """Take rows with their predictions."""
+        self.scores.add(rows, predictions)
+        for row, prediction in zip(rows, predictions, strict=True):
+            self.by_status[prediction.status] += 1
+            if prediction.status != OK and len(self.unanswered) < _REMEMBERED:
+                self.unanswered.append(unanswered(row, prediction))
+
+
+def unanswered(row: Row, prediction: Prediction) -> dict[str, Any]:
+    """Say which row has no answer, and why."""
+    return {
+        "table": row.table,
+        "line": row.line,
+        "id": row.id,
+        "status": prediction.status,
+        "reason": prediction.reason,
+    }
+
+
+def answered(
+    rows: Sequence[Row], predict: Callable[[Sequence[Row]], list[Prediction]]
+) -> list[Prediction]:
+    """Predict the rows that can be; the others answer with their own status and reason.
+
+    A prediction that is not a positive number with its interval is none, whatever it says.
+
+    Returns
+    -------
+    list of Prediction   One a row, in order.
+    """
+    good = [r for r in rows if r.status == OK]
+    found = iter(predict(good) if good else [])
+    return [_sane(next(found)) if r.status == OK else _none(r.status, r.reason) for r in rows]
+
+
+def _none(status: str, reason: str) -> Prediction:
+    return Prediction(math.nan, math.nan, math.nan, status, reason)
+
+
+def _sane(one: Prediction) -> Prediction:
+    if one.status != OK or 0 < one.low <= one.value <= one.high < math.inf:
+        return one
+    return _none("no-number", f"{one.reason} the model gave no positive number.".strip())
+
+
+def score_chunks(
+    chunks: Iterable[list[Row]],
+    predict: Callable[[Sequence[Row]], list[Prediction]],
+    *,
+    lines: PredictionLines | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Scored:
+    """Predict and score rows as they come.
+
+    Parameters
+    ----------
+    chunks : iterable of list of Row
+    predict : callable               Rows to predictions.
+    lines : PredictionLines or None  Where predictions are written too.
+    progress : callable              Told how many rows are done.
+
+    Returns
+    -------
+    Scored
+    """
+    outcome, n_done = Scored(), 0
+    for rows in chunks:
+        predictions = answered(rows, predict)
+        outcome.add(rows, predictions)
+        if lines is not None:
+            lines.add(rows, predictions)
+        n_done += len(rows)
+        progress(n_done)
+    return outcome

@@ -1,0 +1,235 @@
+"""How whole engines differ from their kernels: each effect, where it comes from, what it may be.
+
+An effect is a product of factors over places: all, a family of chips, a chip; or all, an engine, an
+era of it, its port to another vendor's chips. A place nobody measured leaves its factor at one and
+widens the interval by what such places differ by.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ridgeline.catalog import engine as engine_of
+from ridgeline.catalog import engines, family_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ridgeline.specs.chip import Chip
+    from ridgeline.specs.constants import EngineConstants
+    from ridgeline.specs.engine import Engine, Era
+
+__all__ = ["EFFECTS", "Kind", "Resolved", "places_of", "resolve", "resolved_at"]
+
+_CHIP = ("all", "family", "chip")
+_ENGINE = ("all", "engine", "era", "port", "port_chip")
+#: the vendor whose chips engines are written for; to others they are ported
+_HOME = "nvidia"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One effect.
+
+    Attributes
+    ----------
+    unit : str          ``1`` for a factor on what a kernel reaches, ``s`` for a time.
+    prior : float       What is expected before any measurement, at ``all``.
+    spread : mapping    Level to the standard deviation between its places, on the log scale; the
+                        effect has no other levels.
+    what : str          A sentence.
+    """
+
+    unit: str
+    prior: float
+    spread: dict[str, float]
+    what: str
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Levels in order, widest first."""
+        return tuple(self.spread)
+
+
+EFFECTS: dict[str, Kind] = {
+    "memory": Kind(
+        "1", 0.9, {"all": 0.15, "family": 0.1, "chip": 0.08},
+        "share of a lone kernel's memory rate that it keeps inside an engine",
+    ),
+    "compute": Kind(
+        "1", 0.85, {"all": 0.25, "family": 0.2, "chip": 0.12},
+        "share of a lone kernel's rate of arithmetic that it keeps: clocks under load",
+    ),
+    "port": Kind(
+        "1", 1.0, {"all": 0.01, "port": 0.5, "port_chip": 0.4},
+        "rate of products where an engine was ported to another vendor's libraries",
+    ),
+    "narrow": Kind(
+        "1", 1.0, {"all": 0.2, "engine": 0.15},
+        "rate of fp8, fp4 and int8 products beside that of bf16 ones",
+    ),
+    "expert": Kind(
+        "1", 0.7, {"all": 0.4, "engine": 0.25, "era": 0.15},
+        "rate of grouped products of experts beside that of one product",
+    ),
+    "wo_memory": Kind(
+        "1", 0.9, {"all": 0.2, "engine": 0.2},
+        "memory rate where weights are widened on the way to the product",
+    ),
+    "wo_compute": Kind(
+        "1", 0.7, {"all": 0.4, "engine": 0.2},
+        "rate of arithmetic where weights are widened on the way to the product",
+    ),
+    "decode_attention": Kind(
+        "1", 0.8, {"all": 0.2, "engine": 0.2},
+        "memory rate of the engine's decode attention beside today's kernels",
+    ),
+    "decode_compute": Kind(
+        "1", 0.7, {"all": 0.4, "engine": 0.5, "era": 0.3, "port": 0.4, "port_chip": 0.3},
+        "arithmetic of decode attention beside what its queries could fill of the matrix units",
+    ),
+    "prefill_attention": Kind(
+        "1", 0.6, {"all": 0.5, "engine": 0.7, "era": 0.4, "port": 0.5, "port_chip": 0.4},
+        "rate of the engine's prefill attention beside today's kernels",
+    ),
+    "unfused": Kind(
+        "1", 1.0, {"all": 0.5, "engine": 0.4, "era": 0.2},
+        "times that inputs and outputs of products are read or written again by other passes",
+    ),
+    "latency": Kind(
+        "1", 1.5, {"all": 0.5, "engine": 0.4, "port": 0.3},
+        "latency of exchanges beside that of the fastest library in a captured graph",
+    ),
+    "link": Kind(
+        "1", 0.8, {"all": 0.2, "engine": 0.1},
+        "rate of exchanges beside that of the library alone",
+    ),
+    "gap_s": Kind(
+        "s", 1e-6, {"all": 1.0, "engine": 1.0, "era": 0.5, "port": 0.7},
+        "time between one kernel and the next",
+    ),
+    "eager_s": Kind(
+        "s", 3e-6, {"all": 1.0, "engine": 0.7, "era": 0.4},
+        "more time between kernels in a step with prompts, which no captured graph covers",
+    ),
+    "host_s": Kind(
+        "s", 1e-3, {"all": 1.0, "engine": 1.0, "era": 0.7, "port": 0.7},
+        "time of a step in which chips wait for the host",
+    ),
+    "sequence_s": Kind(
+        "s", 1e-5, {"all": 1.5, "engine": 1.0, "era": 0.7, "port": 0.7},
+        "host time of a step for each sequence: sampling, bookkeeping, text",
+    ),
+    "prompt_s": Kind(
+        "s", 1e-3, {"all": 1.5, "engine": 1.0, "era": 0.7},
+        "host time of a step for each prompt that begins in it",
+    ),
+    "frontend_s": Kind(
+        "s", 1e-2, {"all": 1.0, "engine": 0.7},
+        "time of a request before the engine sees it: HTTP, tokenizing, admission",
+    ),
+    "queue": Kind(
+        "1", 1.0, {"all": 0.01, "class": 0.7, "era": 0.7},
+        "odds that others' prompts are waited for before the first token, beside the rule",
+    ),
+}  # fmt: skip
+
+
+def places_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict[str, str]:
+    """Places a run is at, by level.
+
+    Parameters
+    ----------
+    chip : Chip
+    engine, era : Engine, Era
+    class_ : str      How requests are spread: see `steps.steady`.
+
+    Returns
+    -------
+    dict of str to str   A port only where the chip is not of the vendor engines are written for.
+    """
+    found = {
+        "all": "all",
+        "family": f"family {family_of(chip)}",
+        "chip": f"chip {chip.id}",
+        "engine": f"engine {engine.id}",
+        "era": f"era {era.id}",
+    }
+    if class_:
+        found["class"] = f"class {class_}"
+    vendor = chip.vendor.casefold()
+    if vendor != _HOME:
+        found["port"] = f"port {era.id} to {vendor}"
+        found["port_chip"] = f"port {era.id} to {chip.id}"
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """An effect at a run's places: its value, and what is not known of it. [1 or s]"""
+
+    value: float
+    sigma: float
+
+
+def resolve(
+    constants: EngineConstants, chip: Chip, engine: str = "current", version: str = ""
+) -> dict[str, Resolved]:
+    """Effects of an engine on a chip.
+
+    Parameters
+    ----------
+    constants : EngineConstants
+    chip : Chip
+    engine, version : str   Of the catalogue; ``current`` is the mean of the newest.
+
+    Returns
+    -------
+    dict of str to Resolved
+    """
+    record = engine_of(engine)
+    members = [_named(name) for name in record.stands_for] or [(record, record.era(version))]
+    each = [resolved_at(constants, places_of(chip, e, era)) for e, era in members]
+    found = {}
+    for name in EFFECTS:
+        logs = [math.log(r[name].value) for r in each]
+        mean = sum(logs) / len(logs)
+        between = sum((x - mean) ** 2 for x in logs) / len(logs)
+        own = sum(r[name].sigma ** 2 for r in each) / len(each)
+        found[name] = Resolved(math.exp(mean), (own + between) ** 0.5)
+    return found
+
+
+def resolved_at(constants: EngineConstants, places: dict[str, str]) -> dict[str, Resolved]:
+    """Effects at places: see `resolve`."""
+    seen = frozenset(constants.seen)
+    found = {}
+    for name, kind in EFFECTS.items():
+        effect = constants.effects.get(name)
+        value, variance = (1.0, 0.0) if effect else (kind.prior, 0.0)
+        for level in kind.levels:
+            place = places.get(level)
+            if place is None:
+                continue
+            factor = effect.factors.get(place) if effect else None
+            if factor is not None:
+                value = value * factor.value
+            if place not in seen:
+                variance += kind.spread[level] ** 2
+        found[name] = Resolved(value, variance**0.5)
+    return found
+
+
+def _named(era_id: str) -> tuple[Engine, Era]:
+    for record in _records():
+        for era in record.eras:
+            if era.id == era_id:
+                return record, era
+    record = engine_of(era_id)
+    return record, record.era()
+
+
+def _records() -> Iterable[Engine]:
+    return engines().values()

@@ -1,0 +1,172 @@
+"""Many steps of many models in one ledger: flat columns of pieces, timed by one evaluation.
+
+`work` counts the steps of one model under arrays of layouts and loads. A ledger lays such counts
+end to end by kind of piece, each entry with the number of the step it belongs to. Counting is done
+once; constants may then change as often as a fit wants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.specs.layout import Layout
+from ridgeline.steps.tokens import Group
+from ridgeline.steps.work import work
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ridgeline.specs.model import Model
+    from ridgeline.steps.work import Work
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Columns", "Ledger", "Steps", "columns_of"]
+
+#: what the columns of every piece hold
+FIELDS = (
+    "repeat", "m", "n", "k", "count", "flops", "weight_bytes", "kv_bytes", "activation_bytes",
+)  # fmt: skip
+#: and of an exchange
+SENDS = ("group", "payload_bytes", "n_domains", "share_across")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Steps of one model, an entry of each array a step of one replica.
+
+    Attributes
+    ----------
+    tp, pp, attn_dp, ep : array   Degrees. [1]
+    domain_size : array           Chips of a scale-up domain. [1]
+    n_decode, context : array     Sequences that decode, and tokens the new one attends to.
+    n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
+                                  cached before.
+    """
+
+    model: Model
+    tp: Floats
+    pp: Floats
+    attn_dp: Floats
+    ep: Floats
+    domain_size: Floats
+    n_decode: Floats
+    context: Floats
+    n_prefill: Floats
+    new: Floats
+    prefix: Floats
+
+    def __len__(self) -> int:
+        return len(self.tp)
+
+    def pieces(self) -> tuple[Work, ...]:
+        """Count the pieces: see `ridgeline.steps.work`."""
+        layout = Layout.model_construct(
+            replicas=1, pp=self.pp, attn_dp=self.attn_dp, tp=self.tp, ep=self.ep
+        )
+        groups = []
+        if np.any(self.n_decode > 0):
+            groups.append(Group("decode", self.n_decode, 1.0, np.maximum(self.context - 1, 0.0)))
+        if np.any(self.n_prefill > 0):
+            groups.append(Group("prefill", self.n_prefill, np.maximum(self.new, 1.0), self.prefix))
+        return work(self.model, layout, groups, domain_size=self.domain_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Pieces of one kind, laid end to end.
+
+    Attributes
+    ----------
+    step : array of int    Which step of the ledger an entry belongs to.
+    tag : array of int     Code of the pieces' name, part and format: an index into `Ledger.tags`.
+    values : mapping       The fields of `Work`, and of its `Send`, an array each.
+    """
+
+    step: NDArray[np.intp]
+    tag: NDArray[np.intp]
+    values: dict[str, Floats]
+
+    def __getattr__(self, name: str) -> Floats:
+        try:
+            return self.values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Pieces of many steps by kind; grows by `add`, is read by `columns`.
+
+    Attributes
+    ----------
+    tags : list    (name, part, dtype, collective) of pieces, by code.
+    n_steps : int
+    """
+
+    n_steps: int = 0
+    tags: list[tuple[str, str, str, str]] = field(default_factory=list)
+    _codes: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    _parts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+    def add(self, steps: Steps) -> slice:
+        """Count the steps of one model and return where they lie.
+
+        Parameters
+        ----------
+        steps : Steps
+
+        Returns
+        -------
+        slice   Of the ledger's steps.
+        """
+        first = self.n_steps
+        self.n_steps += len(steps)
+        for piece in steps.pieces():
+            self._append(piece, first, len(steps))
+        return slice(first, self.n_steps)
+
+    def _append(self, piece: Work, first: int, n: int) -> None:
+        send = piece.send
+        tag = (piece.name, piece.part, piece.dtype, send.collective if send else "")
+        code = self._codes.setdefault(tag, len(self.tags))
+        if code == len(self.tags):
+            self.tags.append(tag)
+        fields = [getattr(piece, name) for name in FIELDS]
+        fields += [getattr(send, name) for name in SENDS] if send else []
+        block = np.empty((len(fields), n))
+        for row, value in zip(block, fields, strict=True):
+            row[:] = value
+        used = block[0] > 0
+        if send:
+            used &= (block[len(FIELDS)] > 1) & (block[len(FIELDS) + 1] > 0)
+        else:
+            used &= block[5:9].any(axis=0)
+        where = np.flatnonzero(used)
+        if where.size:
+            kept = block if where.size == n else block[:, where]
+            self._parts.setdefault(piece.kind, []).append((where + first, code, kept))
+
+    def columns(self) -> dict[str, Columns]:
+        """All pieces by kind: ``gemm``, ``attention``, ``exchange``, ``elementwise``."""
+        return {kind: columns_of(parts) for kind, parts in self._parts.items()}
+
+
+def columns_of(parts: list[tuple[Any, ...]]) -> Columns:
+    """Lay blocks of pieces end to end.
+
+    Parameters
+    ----------
+    parts : list of (steps, tag, block)   The block with a row a field.
+    """
+    step = np.concatenate([s for s, _, _ in parts])
+    tag = np.concatenate([np.full(len(s), t, dtype=np.intp) for s, t, _ in parts])
+    block = np.concatenate([b for _, _, b in parts], axis=1)
+    names = (*FIELDS, *SENDS)[: len(block)]
+    return Columns(step, tag, dict(zip(names, block, strict=True)))

@@ -1,0 +1,243 @@
+"""Whole engines: constants come back from rows they made, predictions keep their bounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ridgeline.catalog import chip, engine, engine_constants, model, node_of
+from ridgeline.errors import RidgelineError
+from ridgeline.fidelity.engines.assumptions import assume, class_of, limits_of, n_requests
+from ridgeline.fidelity.engines.calibrate import (
+    calibrate,
+    constant_rows,
+    read_constants,
+    write_constants,
+)
+from ridgeline.fidelity.predict import predict
+from ridgeline.fidelity.runs import Row, Run
+from ridgeline.specs import Layout, Model
+from ridgeline.steps.ideal import combine_ideal, resources
+from ridgeline.steps.tokens import decode, prefill
+from ridgeline.steps.work import work
+
+METRIC = {
+    "static": "e2e_s",
+    "decode": "tpot_s",
+    "prefill": "ttft_s",
+    "closed": "tpot_s",
+    "open": "ttft_s",
+    "offline": "output_tokens_per_s",
+    "slo": "output_tokens_per_s",
+}
+
+
+def run(regime: str = "static", on: str = "h100-sxm", name: str = "Qwen/Qwen3-8B", **given) -> Run:
+    known = {
+        "key": "r",
+        "source": "made",
+        "regime": regime,
+        "model": model(name),
+        "cluster": node_of(chip(on)),
+        "n_chips": 1,
+        "layout": Layout(),
+        "batch": 8.0,
+        "concurrency": 8.0,
+        "request_rate_per_s": 1.0,
+        "isl": 512.0,
+        "osl": 128.0,
+        "engine": "vllm",
+        "engine_version": "0.18.0",
+        "stated": frozenset({"weight_dtype", "layout", "isl", "osl"}),
+    }
+    return Run(**{**known, **given})
+
+
+def row(of: Run, metric: str = "", value: float | None = None) -> Row:
+    return Row("id", 2, of, metric or METRIC[of.regime], value, source=of.source)
+
+
+@pytest.mark.parametrize("regime", METRIC)
+def test_every_regime_has_an_answer_with_an_interval(regime: str) -> None:
+    (found,) = predict([row(run(regime))])
+    assert found.status == "ok"
+    assert 0 < found.low < found.value < found.high < math.inf
+    assert found.value**2 == pytest.approx(found.low * found.high)
+
+
+def test_rows_together_are_rows_alone() -> None:
+    rows = [row(run(r, on, batch=b, concurrency=b))
+            for r in METRIC for on in ("h100-sxm", "mi300x") for b in (1.0, 32.0)]  # fmt: skip
+    together = predict(rows)
+    for one, found in zip(rows, together, strict=True):
+        assert predict([one])[0].value == pytest.approx(found.value)
+
+
+@pytest.mark.parametrize("on", ["h100-sxm", "a100-80gb-sxm", "rtx-4090", "mi300x", "tpu-v5p"])
+@pytest.mark.parametrize("engine_", ["vllm", "llama.cpp", "tensorrt-llm", "nobody's"])
+def test_no_prediction_below_the_ideal(on: str, engine_: str) -> None:
+    for batch in (1.0, 64.0):
+        case = run("static", on, batch=batch, engine=engine_)
+        step = [decode(batch, 512.0), prefill(batch, 512.0)]
+        times = [
+            combine_ideal(
+                resources(work(case.model, Layout(), [g], domain_size=1), case.cluster)
+            ).time_s
+            for g in step
+        ]
+        ideal = times[1] + 127 * times[0]
+        assert predict([row(case)])[0].value >= ideal
+
+
+def test_more_of_everything_takes_longer() -> None:
+    def value(**given: Any) -> float:
+        return predict([row(run("static", **given))])[0].value
+
+    assert value() < value(batch=64.0)
+    assert value() < value(isl=4096.0)
+    assert value() < value(osl=512.0)
+
+
+def test_a_batch_that_does_not_fit_runs_in_waves() -> None:
+    def value(batch: float) -> float:
+        long = run("static", name="meta-llama/Llama-2-7b-hf", batch=batch, isl=8192.0)
+        return predict([row(long)])[0].value
+
+    # 16 caches of 4.4 GB fill 80 GB: twice as many take twice as long, not less.
+    assert value(64.0) > 1.8 * value(32.0)
+
+
+def test_weights_beyond_the_stated_chips_do_not_stop_the_answer() -> None:
+    large = run("static", name="meta-llama/Llama-2-70b-hf")
+    assert predict([row(large)])[0].status == "ok"
+
+
+def test_a_closed_loop_keeps_littles_law() -> None:
+    case = run("closed", concurrency=32.0)
+    first, gap, rate = (
+        predict([row(case, m)])[0].value for m in ("ttft_s", "tpot_s", "output_tokens_per_s")
+    )
+    latency = first + 127 * gap
+    assert rate / 128 * latency == pytest.approx(32.0, rel=1e-6)
+
+
+def test_an_open_loop_waits_near_saturation() -> None:
+    values = [
+        predict([row(run("open", request_rate_per_s=r), "ttft_s")])[0].value
+        for r in (0.1, 5.0, 500.0)
+    ]
+    assert values == sorted(values)
+    assert values[2] > 10 * values[0]
+
+
+def test_what_is_not_stated_is_said_and_widens() -> None:
+    stated = predict([row(run("offline", n_chips=8, layout=Layout(tp=8)))])[0]
+    silent = predict([row(run("offline", n_chips=8, layout=None, isl=None))])[0]
+    assert stated.reason == ""
+    assert "layout not stated" in silent.reason
+    assert "prompt length not stated" in silent.reason
+    assert silent.high / silent.low > stated.high / stated.low
+
+
+def test_a_chip_nobody_measured_is_less_sure() -> None:
+    known, new = (predict([row(run("decode", on))])[0] for on in ("h100-sxm", "tpu-v5p"))
+    assert new.high / new.low > 1.1 * known.high / known.low
+
+
+def test_a_model_known_by_its_counts_says_why() -> None:
+    bare = run(model=Model.from_counts("8B"))
+    for metric in ("e2e_s", "memory_bytes"):
+        (found,) = predict([row(bare, metric)])
+        assert found.status == "no-shape"
+        assert found.reason
+        assert math.isnan(found.value)
+
+
+def test_a_metric_the_regime_lacks_says_so() -> None:
+    (found,) = predict([row(run("decode"), "ttft_s")])
+    assert found.status == "no-such-metric"
+
+
+def test_notes_and_classes() -> None:
+    limits = limits_of(run(notes={"limits": "p99 TTFT<=0.45s p99 TPOT<=0.04s (recalled)"}))
+    assert (limits.first_token_s, limits.gap_s) == (0.45, 0.04)
+    assert n_requests(run(notes={"n_requests": "3200 max_num_seqs=3200"})) == 3200
+    exact, mixed = run(engine="sglang"), run(engine="sglang", notes={"nominal_isl": "1024"})
+    assert class_of(exact, engine("sglang")) == "lockstep"
+    assert class_of(mixed, engine("sglang")) == "spread"
+    (dp,) = assume(run(n_chips=8, layout=Layout(tp=8), notes={"attention DP enabled": "likely"}))
+    assert (dp.layout.attn_dp, dp.layout.ep) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "date", "era"),
+    [
+        ("vllm", "0.18.0", "", "vllm-2026"),
+        ("vllm", "", "2025-10-29", "vllm-2025"),
+        ("vllm", "vLLM 0.4.3+rocm614, PyTorch 2.3.0", "", "vllm-2025"),
+        ("vllm", "mid-2024", "", "vllm-2024"),
+        ("trtllm", "0.17", "", "tensorrt-llm-0.10"),
+        ("tensorrt-llm", "TensorRT 10.2.0, CUDA 12.4", "", "tensorrt-llm-0.10"),
+        ("tensorrt-llm", "TensorRT 10.13, CUDA 13.0", "", "tensorrt-llm-1"),
+        ("sglang", "", "", "sglang"),
+    ],
+)
+def test_eras(name: str, version: str, date: str, era: str) -> None:
+    assert engine(name).era(version, date).id == era
+
+
+def _made_rows(seed: int) -> list[Row]:
+    """Rows an engine with known constants would give, with 3 % of noise."""
+    truth = engine_constants()
+    effect = truth.effects["host_s"]
+    slow = effect.factors["all"].model_copy(update={"value": 20 * effect.factors["all"].value})
+    factors = {**effect.factors, "all": slow}
+    effects = {**truth.effects, "host_s": effect.model_copy(update={"factors": factors})}
+    made = truth.model_copy(update={"effects": effects})
+    rows = [
+        row(run(regime, on, name, batch=b, isl=isl))
+        for regime in ("static", "decode", "prefill")
+        for on in ("h100-sxm", "a100-80gb-sxm")
+        for name in ("Qwen/Qwen3-8B", "meta-llama/Llama-3.2-1B", "Qwen/Qwen3-14B")
+        for b in (1.0, 8.0, 64.0)
+        for isl in (128.0, 2048.0)
+    ]
+    noise = np.random.default_rng(seed).normal(0, 0.03, len(rows))
+    values = [p.value for p in predict(rows, made)]
+    return [replace(r, value=v * math.exp(e)) for r, v, e in zip(rows, values, noise, strict=True)]
+
+
+def test_calibrate_finds_what_made_the_rows_and_repeats_to_the_digit(tmp_path) -> None:
+    rows = _made_rows(0)
+    before = np.log([p.value / (r.value or 1) for r, p in zip(rows, predict(rows), strict=True)])
+    found = calibrate(rows)
+    after = np.log(
+        [p.value / (r.value or 1) for r, p in zip(rows, predict(rows, found), strict=True)]
+    )
+    assert np.median(np.abs(before)) > 0.3
+    assert np.median(np.abs(after)) < 0.06
+    assert calibrate(rows) == found
+    write_constants(found, tmp_path / "c.toml")
+    assert read_constants(tmp_path / "c.toml") == found
+    lines = constant_rows(found)
+    assert {"memory", "compute", "host_s"} <= {line["constant"] for line in lines}
+    assert all(line["sigma"] >= 0 and line["n_rows"] >= 0 for line in lines)
+
+
+def test_nothing_to_fit_is_an_error() -> None:
+    with pytest.raises(RidgelineError, match="nothing to fit"):
+        calibrate([row(run(), value=None)])
+
+
+def test_shipped_constants_are_within_reason() -> None:
+    shipped = engine_constants()
+    assert shipped.n_rows > 3000
+    value = {name: effect.factors["all"].value for name, effect in shipped.effects.items()}
+    reach = ("memory", "compute", "link", "expert", "wo_memory")
+    assert all(0.1 < value[n] <= 1.6 for n in reach)
+    assert all(1e-7 < value[n] < 1e-4 for n in ("gap_s", "eager_s"))
+    assert 1e-5 < value["host_s"] < 5e-3
