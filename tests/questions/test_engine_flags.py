@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import ridgeline as rl
-from ridgeline.catalog import engine_flags, engines_with_flags, runtime
+from ridgeline.catalog import engine as engine_named
+from ridgeline.catalog import engine_flags, engines_with_flags
 from ridgeline.errors import CatalogError, InfeasibleError
 from ridgeline.questions.layouts.flags import engine_command, first_told
 from ridgeline.questions.layouts.load import lengths
@@ -21,7 +22,7 @@ AT = lengths(None, 4096, 1024, 0)
 def flags_of(layout: Layout, engine: str, batch: float = 256, **more) -> dict[str, str]:
     """The flags and values of the command as a shell would read it."""
     command = engine_command(
-        V3, layout, engine, batch=batch, lengths=AT, domain_size=8, settings=runtime(), **more
+        V3, layout, engine, batch=batch, lengths=AT, domain_size=8, settings=engine_named(), **more
     )
     words = shlex.split(str(command).replace("\\\n", ""))
     found: dict[str, str] = {}
@@ -64,7 +65,13 @@ def test_the_cache_format_is_called_as_the_engine_does() -> None:
     narrow = V3.with_kv_dtype("fp8")
     for engine, name in (("vllm", "fp8"), ("sglang", "fp8_e4m3")):
         command = engine_command(
-            narrow, Layout(tp=8), engine, batch=8, lengths=AT, domain_size=8, settings=runtime()
+            narrow,
+            Layout(tp=8),
+            engine,
+            batch=8,
+            lengths=AT,
+            domain_size=8,
+            settings=engine_named(),
         )
         assert ("--kv-cache-dtype", name) in command.flags
 
@@ -72,7 +79,13 @@ def test_the_cache_format_is_called_as_the_engine_does() -> None:
 def test_what_an_engine_cannot_be_told_is_refused() -> None:
     with pytest.raises(InfeasibleError, match="all 8 chips of a stage or over none"):
         engine_command(
-            V3, Layout(tp=8, ep=2), "vllm", batch=1, lengths=AT, domain_size=8, settings=runtime()
+            V3,
+            Layout(tp=8, ep=2),
+            "vllm",
+            batch=1,
+            lengths=AT,
+            domain_size=8,
+            settings=engine_named(),
         )
     with pytest.raises(InfeasibleError, match="no flag here for a cache in int4"):
         engine_command(
@@ -82,7 +95,7 @@ def test_what_an_engine_cannot_be_told_is_refused() -> None:
             batch=1,
             lengths=AT,
             domain_size=8,
-            settings=runtime(),
+            settings=engine_named(),
         )
     with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
         engine_flags("vlm")
@@ -102,7 +115,7 @@ def test_replicas_and_nodes_are_noted() -> None:
         batch=64,
         lengths=AT,
         domain_size=8,
-        settings=runtime(),
+        settings=engine_named(),
     )
     said = " ".join(command.notes)
     assert "Start 2 of these" in said

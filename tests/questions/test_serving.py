@@ -232,6 +232,7 @@ def test_skewed_experts_are_slower_where_experts_are_spread() -> None:
 
 def test_memory_adds_up_and_says_what_is_short() -> None:
     answer = rl.serving("Qwen/Qwen3-32B", "h100-sxm", batch=[1, 512], chips=1)
+    assert answer.asked is not None
     held = answer.asked.held(8192)
     assert answer.at(512)["memory_bytes_per_chip"] == pytest.approx(held.total_bytes(512))
     parts = (held.weights_bytes, held.activation_bytes, held.buffer_bytes, held.reserve_bytes)

@@ -16,7 +16,6 @@ from ridgeline.catalog._entries import (
     family_of,
     model,
     node_of,
-    runtime,
     sources,
 )
 from ridgeline.catalog._flags import engine_flags, engines_with_flags
@@ -43,7 +42,6 @@ __all__ = [
     "node_of",
     "rack",
     "racks",
-    "runtime",
     "sources",
     "to_toml",
     "user_folders",

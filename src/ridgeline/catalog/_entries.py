@@ -15,7 +15,6 @@ from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import ChipConstants, FabricConstants
 from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
-from ridgeline.specs.runtime import Runtime
 
 __all__ = [
     "chip",
@@ -27,7 +26,6 @@ __all__ = [
     "family_of",
     "model",
     "node_of",
-    "runtime",
     "sources",
 ]
 
@@ -244,11 +242,6 @@ def _constants_of(kind: str, cls: type[R], names: tuple[str, ...]) -> list[R]:
     """Records of those names that exist, widest first."""
     paths = (index(kind).get(name) for name in names)
     return [_load(cls, path) for path in paths if path is not None]
-
-
-def runtime() -> Runtime:
-    """Return how engines are usually set up: memory and tokens of a step."""
-    return _load(Runtime, BUILT_IN / "runtime.toml")
 
 
 @cache

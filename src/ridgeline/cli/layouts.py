@@ -53,6 +53,7 @@ def layouts(
     compute: str | None = None,
     price: str | None = None,
     basis: str | None = None,
+    engine: str = "current",
     memory_utilization: float | None = None,
     reading: str = "calibrated",
     disaggregate: Annotated[bool, _Flag] = False,
@@ -119,6 +120,8 @@ def layouts(
         USD per chip-hour, instead of the catalogue's price.
     basis
         Which of the catalogue's prices: on-demand, spot, contract, rental-3yr…
+    engine
+        Whose calibrated reading: vllm, sglang, tensorrt-llm…; current is the mean of the newest.
     memory_utilization
         Share of a chip's memory that an engine may fill (usually 0.9).
     reading
@@ -166,6 +169,7 @@ def layouts(
         "weight_dtype": weights,
         "kv_dtype": kv,
         "activation_dtype": activations,
+        "engine": engine,
         "memory_utilization": memory_utilization,
         "compute": compute,
         "price": price,

@@ -53,6 +53,7 @@ def serving(
     compute: str | None = None,
     price: str | None = None,
     basis: str | None = None,
+    engine: str = "current",
     memory_utilization: float | None = None,
     reading: str | None = None,
     tp: int | None = None,
@@ -117,6 +118,8 @@ def serving(
         USD per chip-hour, instead of the catalogue's price.
     basis
         Which of the catalogue's prices: on-demand, spot, contract, rental-3yr, own-tco-neocloud…
+    engine
+        Whose calibrated reading: vllm, sglang, tensorrt-llm…; current is the mean of the newest.
     memory_utilization
         Share of a chip's memory that an engine may fill (usually 0.9).
     reading
@@ -158,6 +161,7 @@ def serving(
     options |= {"reading": reading, "layout": _layout(tp, pp, ep, attn_dp, replicas)}
     options |= {"weight_dtype": weights, "kv_dtype": kv, "activation_dtype": activations}
     options |= {"compute": compute, "basis": basis, "memory_utilization": memory_utilization}
+    options |= {"engine": engine}
     options |= {"prefix_hit": prefix_hit, "drafts": drafts, "acceptance": acceptance}
     options |= {"expert_popularity_cv": expert_cv}
     answers, refused = _ask_each(record, on, chip, chips, changes["cluster"], options)

@@ -19,9 +19,9 @@ from ridgeline.steps.work import cut, fused
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
 
 __all__ = ["MemoryPerChip", "memory_per_chip"]
 
@@ -43,10 +43,10 @@ class MemoryPerChip:
     ----------
     weights_bytes : array               With what is replicated over chips.
     cache_bytes_per_sequence : array    Cache and state of one sequence of the replica.
-    logits_bytes_per_sequence : array   Of a decode step, where a runtime is given.
+    logits_bytes_per_sequence : array   Of a decode step, where an engine is given.
     activation_bytes : array            Residual stream and the widest product of a full step.
     buffer_bytes : array                Largest exchange of a full step, sent and received.
-    reserve_bytes : array               What the runtime leaves unused or takes itself.
+    reserve_bytes : array               What the engine leaves unused or its runtime takes.
     """
 
     weights_bytes: Any
@@ -81,7 +81,7 @@ def memory_per_chip(
     context: Any,
     *,
     cluster: Cluster | None = None,
-    runtime: Runtime | None = None,
+    engine: Engine | None = None,
     drafts: bool = False,
 ) -> MemoryPerChip:
     """Count what the fullest chip of a replica holds.
@@ -96,14 +96,14 @@ def memory_per_chip(
     model : Model     By its shape; numeric fields may hold arrays.
     layout : Layout   Degrees; may hold arrays.
     context : array   Tokens a sequence keeps. [tokens]
-    cluster, runtime : Cluster, Runtime or None
+    cluster, engine : Cluster, Engine or None
         Count also what an engine needs besides: activations, buffers, its reserve.
     drafts : bool     The model's own prediction layers are loaded too.
 
     Notes
     -----
     Stages are taken as equal; embedding and head sit on different stages where there are several.
-    Activations are those of a step at the runtime's token budget, the widest product alone beside
+    Activations are those of a step at the token budget, the widest product alone beside
     the residual stream: allocators and workspaces of kernels come out of the reserve.
     """
     layers_bytes: Any = 0
@@ -121,16 +121,18 @@ def memory_per_chip(
     # One stage holds both tables; of several, the first and the last hold one each.
     ends = maximum(table, head) + (layout.pp == 1) * (table + head - maximum(table, head))
     held = MemoryPerChip(layers_bytes / layout.pp + ends, cache_bytes / layout.pp / layout.attn_dp)
-    if cluster is None or runtime is None:
+    if cluster is None or engine is None:
         return held
-    return _with_runtime(held, model, layout, cluster, runtime)
+    return _with_engine(held, model, layout, cluster, engine)
 
 
-def _with_runtime(
-    held: MemoryPerChip, model: Model, layout: Layout, cluster: Cluster, runtime: Runtime
+def _with_engine(
+    held: MemoryPerChip, model: Model, layout: Layout, cluster: Cluster, engine: Engine
 ) -> MemoryPerChip:
-    """Add what a step at the token budget needs, and what the runtime keeps for itself."""
-    budget = runtime.token_budget
+    """Add what a step at the token budget needs, and what the engine keeps free."""
+    budget = engine.token_budget
+    capacity = chip_capacity_bytes(cluster.chip)
+    shared = capacity - held.weights_bytes if engine.memory_share_of == "free" else capacity
     d_model: Any = model.d_model
     vocab: Any = model.vocab_size
     element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
@@ -140,7 +142,7 @@ def _with_runtime(
         logits_bytes_per_sequence=vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp,
         activation_bytes=streams + budget * _widest(model, layout) * element,
         buffer_bytes=_SIDES * budget * d_model * element * _copies_sent(model, layout),
-        reserve_bytes=(1 - runtime.memory_utilization) * chip_capacity_bytes(cluster.chip),
+        reserve_bytes=(1 - engine.memory_share) * maximum(shared, 0.0),
     )
 
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.questions.layouts.load import Lengths
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.engine_flags import EngineFlags
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
 
 __all__ = ["Command", "engine_command", "first_told", "refuses"]
 
@@ -71,7 +71,7 @@ def engine_command(
     batch: float,
     lengths: Lengths,
     domain_size: int,
-    settings: Runtime,
+    settings: Engine,
 ) -> Command:
     """Write the command that starts one replica of a layout.
 
@@ -83,7 +83,7 @@ def engine_command(
     batch : float        Sequences in flight in one replica: becomes the engine's limit.
     lengths : Lengths    Of requests, for the longest sequence.
     domain_size : int    Chips of a node (or rack): larger replicas need several.
-    settings : Runtime   Share of memory, tokens of a step.
+    settings : Engine   Share of memory, tokens of a step.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _quantities(
     flags: EngineFlags,
     batch: float,
     lengths: Lengths,
-    settings: Runtime,
+    settings: Engine,
 ) -> dict[str, Any]:
     """Everything a flag may be set to, by the names the catalogue uses."""
     if model.kv_dtype not in flags.kv_formats:
@@ -144,7 +144,7 @@ def _quantities(
         "sequences_per_rank": per_rank,
         "token_budget": settings.token_budget,
         "token_budget_all": settings.token_budget * layout.attn_dp,
-        "memory_utilization": settings.memory_utilization,
+        "memory_utilization": settings.memory_share,
         "longest_tokens": math.ceil(lengths.isl + lengths.osl),
         "kv_format": flags.kv_formats[model.kv_dtype],
         "caches_prefixes": lengths.cached > 0,

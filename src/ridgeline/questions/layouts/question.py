@@ -20,9 +20,9 @@ from ridgeline.questions.serving.inputs import (
     axis_values,
     check_native,
     cluster_of,
+    engine_of,
     model_of,
     price_of,
-    runtime_of,
 )
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
@@ -66,6 +66,7 @@ def layouts(
     drafts: float = 0,
     acceptance: float | None = None,
     expert_popularity_cv: float = 0.0,
+    engine: str = "current",
     memory_utilization: float | None = None,
     reading: str = "calibrated",
 ) -> Layouts:
@@ -91,6 +92,7 @@ def layouts(
     activation_dtype : str          Format of hidden states.
     drafts, acceptance : number     Tokens drafted a sequence and step, and how often one is taken.
     expert_popularity_cv : number   Spread of how often experts are chosen; 0 is uniform.
+    engine : str                    Whose calibrated reading; ``current`` is the mean of the newest.
     memory_utilization : number     Share of memory an engine may fill, instead of the usual one.
     reading : str                   ``calibrated`` or ``ideal``.
 
@@ -124,7 +126,7 @@ def layouts(
     at = lengths(context, isl, osl, prefix_hit)
     limits = Limits.of(ttft_s, tpot_s, e2e_s)
     assumed = assumptions_of(activation_dtype, drafts, acceptance, expert_popularity_cv)
-    settings = runtime_of(memory_utilization)
+    settings = engine_of(engine, memory_utilization)
     batches = _batches(batch)
     searches: list[Search] = []
     unfit: list[str] = []

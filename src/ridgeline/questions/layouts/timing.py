@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.catalog import runtime as usual_runtime
+from ridgeline.catalog import engine as engine_named
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.questions.serving.readings import Assumptions
@@ -25,9 +25,9 @@ from ridgeline.steps.work import work
 if TYPE_CHECKING:
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
     from ridgeline.steps.memory import MemoryPerChip
     from ridgeline.steps.tokens import Group
     from ridgeline.steps.work import Work
@@ -67,7 +67,7 @@ class Timer:
     reading : str   One of `READINGS`.
     compute : str or None   Run every product in this arithmetic.
     assume : Assumptions    Drafts, skewed experts, format of hidden states.
-    runtime : Runtime or None   Share of memory and tokens of a step; None as engines usually do.
+    engine : Engine or None   Whose effects, share of memory and token budget; None: of today.
     """
 
     model: Model
@@ -75,7 +75,7 @@ class Timer:
     reading: str = "calibrated"
     compute: ComputeDtype | None = None
     assume: Assumptions = field(default_factory=Assumptions)
-    runtime: Runtime | None = None
+    engine: Engine | None = None
 
     def __post_init__(self) -> None:
         if self.reading not in READINGS:
@@ -86,7 +86,7 @@ class Timer:
 
     @cached_property
     def _calibration(self) -> Any:
-        return calibration(self.cluster, self.compute)
+        return calibration(self.cluster, self.compute, self.settings.id)
 
     def pieces(self, layout: Layout, group: Group) -> tuple[Work, ...]:
         """Count the work of a step of one replica; a bound takes experts as evenly hit."""
@@ -159,9 +159,9 @@ class Timer:
         return self.settings.token_budget
 
     @property
-    def settings(self) -> Runtime:
+    def settings(self) -> Engine:
         """How the engine is set up."""
-        return self.runtime or usual_runtime()
+        return self.engine or engine_named()
 
     @property
     def capacity_bytes(self) -> float:
@@ -178,7 +178,7 @@ class Timer:
             layout,
             context,
             cluster=self.cluster,
-            runtime=self.settings,
+            engine=self.settings,
             drafts=drafts,
         )
 

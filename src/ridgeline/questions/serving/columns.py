@@ -206,6 +206,7 @@ def _about(
         "weight_dtype": model.weight_dtype,
         "kv_dtype": model.kv_dtype,
         "activation_dtype": assumed.activation_dtype,
+        "engine": getattr(getattr(asked, "engine", None), "id", None),
         "drafts": assumed.drafts,
         "acceptance": assumed.acceptance,
         "expert_popularity_cv": assumed.popularity_cv,

@@ -18,8 +18,8 @@ from ridgeline.specs.load import Load
 from ridgeline.specs.price import Price
 
 if TYPE_CHECKING:
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
     from ridgeline.steps import Counts
 
 __all__ = [
@@ -27,10 +27,10 @@ __all__ = [
     "axis_values",
     "check_native",
     "cluster_of",
+    "engine_of",
     "lengths_of",
     "model_of",
     "price_of",
-    "runtime_of",
 ]
 
 _DEFAULT_CONTEXT = 8192
@@ -114,12 +114,13 @@ def assumptions_of(
     return Assumptions(load.drafts, load.acceptance, load.expert_popularity_cv, dtype)
 
 
-def runtime_of(memory_utilization: float | None) -> Runtime:
-    """How engines are usually set up, with the share of memory asked for."""
-    usual = catalog.runtime()
+def engine_of(name: str, memory_utilization: float | None) -> Engine:
+    """The engine, with the share of memory asked for."""
+    usual = catalog.engine(name)
     if memory_utilization is None:
         return usual
-    return usual.replaced({"memory_utilization": memory_utilization}, where="the runtime")
+    changes = {"memory_share": memory_utilization}
+    return usual.replaced(changes, where="the engine")
 
 
 def price_of(cluster: Cluster, price: float | str | None, basis: str | None) -> Price | None:

@@ -15,10 +15,10 @@ from ridgeline.questions.serving.inputs import (
     axis_values,
     check_native,
     cluster_of,
+    engine_of,
     lengths_of,
     model_of,
     price_of,
-    runtime_of,
 )
 from ridgeline.questions.serving.sizing import Sizing, reading_name
 from ridgeline.steps import counts
@@ -58,6 +58,7 @@ def serving(
     drafts: float = 0,
     acceptance: float | None = None,
     expert_popularity_cv: float = 0.0,
+    engine: str = "current",
     memory_utilization: float | None = None,
 ) -> Serving:
     """Ask what a model's decode step takes and costs on a machine.
@@ -87,6 +88,8 @@ def serving(
     drafts, acceptance : number     Tokens drafted a sequence and step, and how often one is taken;
                                     by the model's own prediction layers where it has them.
     expert_popularity_cv : number   Spread of how often experts are chosen; 0 is uniform.
+    engine : str                    Whose calibrated reading: ``vllm``, ``sglang``…; ``current`` is
+                                    the mean of the newest ones.
     memory_utilization : number     Share of memory an engine may fill, instead of the usual one.
 
     Returns
@@ -119,7 +122,7 @@ def serving(
         layout=layout,
         compute=compute,
         assume=assumed,
-        runtime=runtime_of(memory_utilization),
+        engine=engine_of(engine, memory_utilization),
         name=reading_name(reading, record),
     )
     asked, grown = sizing.reading(float(contexts[0]), chips, is_chip)

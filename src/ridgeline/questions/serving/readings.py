@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ridgeline.catalog import runtime
+from ridgeline.catalog import engine as engine_named
 from ridgeline.grid import logspace
 from ridgeline.laws.roofline import step_time_s
 from ridgeline.laws.speculation import tokens_per_step
+from ridgeline.questions.serving.laws_used import laws_used
 from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
 from ridgeline.steps.calibrated import BOUNDS as CALIBRATED_BOUNDS
 from ridgeline.steps.calibrated import (
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
     from ridgeline.steps import Balance, Counts, Machine
     from ridgeline.steps.work import Work
 
@@ -275,7 +276,7 @@ class IdealReading:
 
     def prompts_at_once(self, tokens: float) -> float:
         """For every rank and micro-batch as many as its token budget takes."""
-        each = max(1.0, runtime().token_budget // tokens)
+        each = max(1.0, engine_named().token_budget // tokens)
         return self.layout.attn_dp * self.layout.pp * each
 
     @property
@@ -317,16 +318,16 @@ class IdealReading:
 class CalibratedReading(IdealReading):
     """The same work at what good engines reach, with an interval."""
 
-    runtime: Runtime | None = None
+    engine: Engine | None = None
     name: str = "calibrated"
     bounds: tuple[str, ...] = CALIBRATED_BOUNDS
     even: bool = False
 
     def _calibration(self) -> Calibration:
-        return calibration(self.machine.cluster, self.compute)
+        return calibration(self.machine.cluster, self.compute, self._engine().id)
 
-    def _runtime(self) -> Runtime:
-        return self.runtime or runtime()
+    def _engine(self) -> Engine:
+        return self.engine or engine_named()
 
     def _time_s(self, *groups: Group) -> Any:
         return time_step(self.pieces(*groups), self._calibration()).time_s
@@ -339,6 +340,10 @@ class CalibratedReading(IdealReading):
         cal = self._calibration()
         pieces = self.pieces(self._decode(batch, context))
         return [(p, float(piece_time_s(p, cal))) for p in pieces]
+
+    def laws_used(self, batch: float, context: float) -> list[str]:
+        """Laws and constants of one step, a line each."""
+        return laws_used(self.pieces(self._decode(batch, context)), self._calibration())
 
     def step(self, batch: Any, context: Any) -> Times:
         """Time a decode step piece by piece: see `ridgeline.steps.calibrated`."""
@@ -372,7 +377,7 @@ class CalibratedReading(IdealReading):
 
     def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
         """In chunks of the token budget, one step after the other."""
-        new, cached = chunks(tokens, prefix, self._runtime().token_budget)
+        new, cached = chunks(tokens, prefix, self._engine().token_budget)
         step, reach = self._timed(self.pieces(prefill(n, new, cached)))
         each = np.broadcast_to(step.time_s, new.shape)
         total = each.sum(axis=-1)
@@ -387,6 +392,6 @@ class CalibratedReading(IdealReading):
             self.layout,
             context,
             cluster=self.machine.cluster,
-            runtime=self._runtime(),
+            engine=self._engine(),
             drafts=self.assume.has_drafts,
         )

@@ -20,9 +20,9 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.runtime import Runtime
     from ridgeline.steps import Counts, Machine
 
 __all__ = ["READINGS", "Sizing", "reading_name"]
@@ -84,7 +84,7 @@ class Sizing:
     layout: Layout | None
     compute: Any
     assume: Assumptions
-    runtime: Runtime
+    engine: Engine
     name: str
 
     def reading(
@@ -132,7 +132,7 @@ class Sizing:
         parts = (self.model, self.counts, bound, layout, self.compute, self.assume)
         if self.name == "ideal":
             return IdealReading(*parts)
-        return CalibratedReading(*parts, runtime=self.runtime)
+        return CalibratedReading(*parts, engine=self.engine)
 
     def fewest(self, context: float, *, whole_domains: bool = False) -> Reading:
         """The smallest usual number of chips on which one sequence fits."""

@@ -133,7 +133,7 @@ def _cost(answer: Serving) -> str:
     bound = f"bound by {row['bound']}"
     least = "about" if answer.reading == "calibrated" else "at least"
     most = f"With the {count(row['batch'])} sequences that fit"
-    if last + 1 == len(fits):
+    if row["batch"] + 1 <= answer.balance.largest_batch:
         most = f"At a batch of {count(row['batch'])}"
     if answer.price is None:
         time = format_quantity(row["time_s"], "s")

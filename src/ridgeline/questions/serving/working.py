@@ -141,6 +141,7 @@ def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
 
 def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
     assert answer.layout is not None
+    assert isinstance(answer.asked, CalibratedReading)
     t = {k: format_quantity(v, "s") for k, v in row.items() if k.endswith("_s") and v is not None}
     return [
         f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
@@ -155,6 +156,8 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  MFU                              {row['mfu']:.1%}",
         "",
         *_pieces(answer, row),
+        "",
+        *answer.asked.laws_used(row["batch"], answer.context),
     ]
 
 
