@@ -251,3 +251,28 @@ def test_cards_without_a_network_share_their_hosts_bus_and_say_so() -> None:
     assert any("taken as one machine" in n for n in answer.notes)
     with pytest.raises(InfeasibleError, match="has no network"):
         rl.serving("Qwen/Qwen3-32B", "rtx-4090", batch=[1], chips=16)
+
+
+@pytest.mark.parametrize("reading", ["blackboard", "ideal", "calibrated"])
+def test_utilisation_energy_and_the_three_prices(reading: str) -> None:
+    answer = rl.serving(
+        "Qwen/Qwen3-32B", "hgx-h200", isl=4096, osl=512, batch=[1, 256], reading=reading
+    )
+    for row in (answer.at(1), answer.at(256)):
+        assert 0 < row["mfu"] <= 1
+        assert row["mfu"] < row["mbu"] <= 1 + 1e-9
+        per_chip = row["tokens_per_s_per_chip"]
+        assert row["joule_per_token"] * per_chip == pytest.approx(
+            1e6 / row["tokens_per_s_per_mw"] * per_chip
+        )
+        assert row["usd_per_mtok_cached_input"] < row["usd_per_mtok_input"]
+        assert row["usd_per_mtok_input"] < row["usd_per_mtok_output"]
+
+
+def test_an_engine_is_chosen_by_name() -> None:
+    def time_s(engine: str) -> float:
+        return rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[1], engine=engine).at(1)["time_s"]
+
+    assert time_s("vllm") != time_s("tensorrt-llm")
+    with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
+        time_s("vlm")

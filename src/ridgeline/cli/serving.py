@@ -302,6 +302,8 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
         "shared_tokens_per_s_per_chip": (f"tok/s/chip shared{most}", lambda v: f"{v:,.0f}"),
         "requests_per_s": (f"req/s{most}", lambda v: f"{v:,.3g}"),
         "mfu": (f"MFU{most}", lambda v: f"{v:.0%}"),
+        "mbu": (f"MBU{most}", lambda v: f"{v:.0%}"),
+        "joule_per_token": (f"J/token{least}", lambda v: f"{v:,.3g}"),
         "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
         "infeasible": ("", lambda v: "does not fit" if v else ""),
     }
@@ -311,6 +313,7 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
     unused |= {n for n in parts[3:] if not answer.result[n].any()}
     # A request has columns of its own; the parts of its steps are in --explain and --csv.
     unused |= set() if answer.request is None else set(parts)
+    unused |= {"joule_per_token"} if np.isnan(answer.result["joule_per_token"]).any() else set()
     return {
         n: c
         for n, c in columns.items()

@@ -140,11 +140,14 @@ def _changed(
         return
     then = point(answer, asked, 1.0)
     saves = 1 - then.usd_per_mtok_full / now.usd_per_mtok_full
+    alone = ""
+    if then.time_s < (1 - _WORTH) * now.time_s:
+        times = quantity(then.time_s, "s"), quantity(now.time_s, "s")
+        alone = ", and a single sequence's step {} instead of {}".format(*times)
     yield Advice(
         subject,
         f"Store {what}: {count(then.full_batch)} sequences fit instead of "
-        f"{count(now.full_batch)}, a token is {percent(saves)} cheaper, and a single sequence's "
-        f"step {quantity(then.time_s, 's')} instead of {quantity(now.time_s, 's')}.",
+        f"{count(now.full_batch)}, a token is {percent(saves)} cheaper{alone}.",
         saves,
     )
 

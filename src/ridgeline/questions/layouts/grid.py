@@ -20,6 +20,7 @@ from ridgeline.laws.pools import (
 )
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.layouts.words import layout_name
+from ridgeline.questions.serving.power import power_w
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
 from ridgeline.steps.calibrated import BOUNDS
@@ -220,7 +221,7 @@ class Candidates:
         # Of n steps a request lives, the first token came with its prefill.
         more = at.osl / at.n_steps if at.has_requests else 1.0
         per_chip = batch / tpot / n_chips * more
-        power = power_w(self.timer)[0]
+        power = power_w(self.timer.cluster)[0]
         gained = self.timer.assume.tokens_per_step
         prompts = batch / at.n_steps * gained if at.has_requests and not self.apart else 0.0
         fixed, each = (v[index] for v in self.held)
@@ -280,21 +281,6 @@ class Candidates:
             *(np.asarray(found[f"{name}_s"] > limit) for name, limit in self.limits.items()),
         ]
         return np.select(np.broadcast_arrays(*tests), list(range(1, len(tests) + 1)), 0)
-
-
-def power_w(timer: Timer) -> tuple[float | None, str]:
-    """Power of a chip and what it is of: at the wall where the cluster knows it, else the chip's.
-
-    Returns
-    -------
-    (float or None, str)   [W]
-    """
-    cluster = timer.cluster
-    if cluster.allin_power_per_chip is not None:
-        return cluster.allin_power_per_chip, "at the wall, with host, network and cooling"
-    if cluster.chip.tdp is not None:
-        return cluster.chip.tdp, "thermal design power of the chip alone"
-    return None, "unknown"
 
 
 def evaluate_layouts(candidates: Candidates, batch: np.ndarray | None = None) -> Result:

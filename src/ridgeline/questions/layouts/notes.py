@@ -18,7 +18,7 @@ def cluster_notes(search: Search) -> list[str]:
     name, chip = timer.cluster.name, timer.cluster.chip
     said = [search.too_few] if search.too_few else []
     said.append(_rent(search, name))
-    watts, of = power_w(timer)
+    watts, of = power_w(timer.cluster)
     if watts is not None:
         said.append(f"{name}: {watts:,.0f} W a chip, {of}.")
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]

@@ -9,7 +9,9 @@ import numpy as np
 
 from ridgeline.grid import Axis, Column, Result
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
+from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.roofline import mfu
+from ridgeline.questions.serving.power import power_w
 from ridgeline.steps import chip_capacity_bytes
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ def _step_columns(
     n_chips = machine.n_chips
     per_step = asked.assume.tokens_per_step
     tokens_per_s = throughput_tokens_per_s(B * per_step, step.time_s)
+    power = power_w(machine.cluster)[0] or np.nan
 
     def cost(time_s: Any) -> Any:
         if price is None or time_s is None:
@@ -119,6 +122,13 @@ def _step_columns(
         "usd_per_mtok_kv": (cost(step.kv_fetch_s), "USD/Mtok", "KV fetch alone"),
         "usd_per_mtok_network": (cost(step.network_s), "USD/Mtok", "network alone"),
         "mfu": (mfu(step.at_peak_s, step.time_s), "1", "MFU"),
+        "mbu": (mfu(step.read_at_peak_s, step.time_s), "1", "MBU"),
+        "joule_per_token": (
+            energy_per_token_j(power, tokens_per_s / n_chips), "J/token", "J per output token",
+        ),
+        "tokens_per_s_per_mw": (
+            tokens_per_s_per_mw(power, tokens_per_s / n_chips), "tok/s/MW", "tok/s per MW",
+        ),
         "memory_bytes_per_chip": (
             asked.memory_bytes_per_chip(B, L), "B", "memory per chip",
         ),
@@ -145,6 +155,7 @@ def _request_columns(
     full = asked.prefill(n_full, request.new, request.cached).time_s
     rent = price.usd_per_chip_hour if price else np.nan
     input_tokens = n_full * request.new * asked.n_replicas
+    cached_s, cached_tokens = _cached_input(asked, request, n_full)
     all_in = cost_usd_per_mtok(shared, B * per_step, rent, n_chips)
     sustained = throughput_tokens_per_s(B * per_step, shared)
     e2e = first.time_s + (request.osl - 1) * step.time_s / per_step
@@ -160,8 +171,24 @@ def _request_columns(
         "usd_per_mtok_input": (
             cost_usd_per_mtok(full, input_tokens, rent, n_chips), "USD/Mtok", "$/Mtok fresh input",
         ),
+        "usd_per_mtok_cached_input": (
+            cost_usd_per_mtok(cached_s, cached_tokens * asked.n_replicas, rent, n_chips),
+            "USD/Mtok", "$/Mtok cached input",
+        ),
         "usd_per_request": (all_in * request.osl / 1e6, "USD", "$ a request, prefill between"),
     }  # fmt: skip
+
+
+def _cached_input(asked: Reading, request: Request, n: float) -> tuple[Any, float]:
+    """Time that cached tokens add to the prefill of those that attend to them, and how many.
+
+    Where nothing is cached, of a prompt of which half is.
+    """
+    cached, new = request.cached, request.new
+    if not cached:
+        cached = new = request.isl / 2
+    beside = asked.prefill(n, new, cached).time_s
+    return np.maximum(beside - asked.prefill(n, new, 0.0).time_s, 0.0), n * max(cached, 1e-9)
 
 
 def _what_is_short(

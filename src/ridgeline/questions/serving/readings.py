@@ -56,8 +56,8 @@ __all__ = [
 class Times:
     """A step and its parts over batch and context; `bound` is a code into the reading's bounds.
 
-    `at_peak_s` is its FLOPs at the datasheet peak, for MFU; `floor_s` is launches and host; `low_s`
-    to `high_s` is the 80 % interval, where there is one.
+    `at_peak_s` is its FLOPs at the datasheet peak, for MFU, `read_at_peak_s` its reading, for MBU;
+    `floor_s` is launches and host; `low_s` to `high_s` is the 80 % interval, where there is one.
     """
 
     time_s: Any
@@ -67,6 +67,7 @@ class Times:
     network_s: Any
     bound: Any
     at_peak_s: Any
+    read_at_peak_s: Any
     floor_s: Any = 0.0
     low_s: Any = None
     high_s: Any = None
@@ -179,7 +180,8 @@ class BlackboardReading:
         """Time a decode step: see `ridgeline.steps.decode_step`."""
         s = decode_step(self.counts, self.machine, batch, context)
         c = s.compute_s
-        return Times(s.time_s, c, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound, c)
+        read = s.weight_fetch_s + s.kv_fetch_s
+        return Times(s.time_s, c, s.weight_fetch_s, s.kv_fetch_s, 0.0, s.bound, c, read)
 
     def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
         """Multiply all new tokens, read the weights once and each prefix once."""
@@ -263,7 +265,8 @@ class IdealReading:
         r = step.resources
         network = np.maximum(r.scale_up_s, r.scale_out_s)
         c = r.compute_s
-        return Times(step.time_s, c, r.weights_s, r.kv_s, network, step.bound, c)
+        read = r.weights_s + r.kv_s
+        return Times(step.time_s, c, r.weights_s, r.kv_s, network, step.bound, c, read)
 
     def prefill(self, n: Any, tokens: float, prefix: float) -> Span:
         """In one step, however long."""
@@ -350,6 +353,7 @@ class CalibratedReading(IdealReading):
         pieces = self.pieces(self._decode(batch, context))
         step, reach = self._timed(pieces)
         parts = step.parts_s
+        used = resources(pieces, self.machine.cluster, self.compute)
         return Times(
             time_s=step.time_s,
             compute_s=parts["compute"],
@@ -357,7 +361,8 @@ class CalibratedReading(IdealReading):
             kv_fetch_s=parts["KV"],
             network_s=parts["network"],
             bound=step.bound,
-            at_peak_s=resources(pieces, self.machine.cluster, self.compute).compute_s,
+            at_peak_s=used.compute_s,
+            read_at_peak_s=used.weights_s + used.kv_s,
             floor_s=parts["floor"],
             low_s=step.time_s / reach,
             high_s=step.time_s * reach,
