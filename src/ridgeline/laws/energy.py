@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ridgeline.laws._namespace import divide
+
 __all__ = ["energy_per_token_j", "tokens_per_s_per_mw"]
 
 _W_PER_MW = 1e6
@@ -34,7 +36,7 @@ def energy_per_token_j(power_w: Any, tokens_per_s: Any) -> Any:
     >>> energy_per_token_j(1200.0, 400.0)
     3.0
     """
-    return power_w / tokens_per_s
+    return divide(power_w, tokens_per_s)
 
 
 def tokens_per_s_per_mw(power_w: Any, tokens_per_s: Any) -> Any:
