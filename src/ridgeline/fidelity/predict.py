@@ -11,6 +11,7 @@ from ridgeline.catalog import engine_constants
 from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
+from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
 from ridgeline.fidelity.engines.scatter import Z80, scatter_of
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.steps.effects import EFFECTS, resolved_at
@@ -64,6 +65,8 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
             found[i] = _none(row.status, row.reason)
         elif row.metric == "memory_bytes":
             found[i] = process_bytes(row.run)
+        elif has_pools(row.run):
+            found[i] = pools_prediction(row.run, row.metric, constants)
         elif not predictable(row):
             found[i] = _none("no-shape", "The model is known by its counts alone.")
         else:

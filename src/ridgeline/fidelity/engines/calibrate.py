@@ -12,6 +12,7 @@ from ridgeline.catalog._store import read_toml
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.evaluate import Evaluator
+from ridgeline.fidelity.engines.pools import has_pools
 from ridgeline.fidelity.engines.scatter import scatters
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
 from ridgeline.files import write_whole
@@ -42,8 +43,11 @@ _HEADER = "# Written by 'ridgeline calibrate'; not by hand.\n"
 
 
 def predictable(row: Row) -> bool:
-    """Whether a row is of a time or a rate, of a run that is known piece by piece."""
-    return row.run is not None and row.metric != "memory_bytes" and bool(row.run.model.blocks)
+    """Whether a row is of a time or a rate, of a run on one pool that is known piece by piece."""
+    run = row.run
+    if run is None or has_pools(run):
+        return False
+    return row.metric != "memory_bytes" and bool(run.model.blocks)
 
 
 def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> EngineConstants:

@@ -1,0 +1,55 @@
+"""Disaggregated pools: what must hold whatever the constants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import ridgeline as rl
+from ridgeline.catalog import engine_constants
+from ridgeline.fidelity.engines.pools import pools_prediction
+from ridgeline.fidelity.runs import Run
+
+POOLS = {
+    "prefill_workers": "2", "prefill_tp": "1", "decode_workers": "2", "decode_tp": "1",
+}  # fmt: skip
+
+
+def run(**changes) -> Run:
+    base = Run(
+        key="x", source="test", regime="closed", model=rl.model("Qwen/Qwen3-8B"),
+        cluster=rl.cluster("hgx-h100"), n_chips=4, layout=None, batch=None, concurrency=32,
+        request_rate_per_s=None, isl=2048, osl=256, engine="vllm", engine_version="",
+        date="2025-10", notes=POOLS, stated=frozenset(),
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def value(metric: str, **changes) -> float:
+    found = pools_prediction(run(**changes), metric, engine_constants())
+    assert found.status == "ok"
+    assert found.low < found.value < found.high
+    return found.value
+
+
+def test_littles_law_closes_the_loop() -> None:
+    first, step = value("ttft_s"), value("tpot_s")
+    assert value("output_tokens_per_s") == pytest.approx(32 * 256 / (first + 255 * step), rel=1e-3)
+
+
+def test_more_prefill_workers_shorten_the_wait_of_a_full_pool() -> None:
+    many = {**POOLS, "prefill_workers": "8"}
+    assert value("ttft_s", concurrency=2000, notes=many) < value("ttft_s", concurrency=2000)
+
+
+def test_more_in_flight_never_decode_faster() -> None:
+    steps = [value("tpot_s", concurrency=c) for c in (4, 32, 128)]
+    assert steps == sorted(steps)
+
+
+def test_what_pools_cannot_say_is_said() -> None:
+    found = pools_prediction(run(concurrency=None), "tpot_s", engine_constants())
+    assert found.status == "disaggregated"
+    bad = pools_prediction(run(notes={**POOLS, "decode_tp": "two"}), "tpot_s", engine_constants())
+    assert bad.status == "no-pools"
