@@ -54,6 +54,27 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["serving", "Qwen3-8B", "--on", "a100", "--compute", "fp8"],
         "has no fp8 arithmetic",
     ),
+    "drafts without acceptance": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--drafts", "1"],
+        "how often one is accepted",
+    ),
+    "more than all is cached": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--isl", "9", "--osl", "9", "--prefix-hit", "1.5"],
+        "prefix_hit: Input should be less than or equal to 1",
+    ),
+    "prefix of no request": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--prefix-hit", "0.5"],
+        "give isl and osl",
+    ),
+    "no memory": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--memory-utilization", "0"],
+        "memory_share: Input should be greater than 0",
+    ),
+    "unknown engine": (["serving", "Qwen3-8B", "--on", "h100", "--engine", "vlm"], "mean 'vllm'"),
+    "layout on the blackboard": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--reading", "blackboard", "--tp", "2"],
+        "needs the calibrated or the ideal",
+    ),
     "no such dtype": (
         ["serving", "Qwen3-8B", "--on", "h100", "--dtype", "fp7"],
         "Did you mean 'fp8'",
