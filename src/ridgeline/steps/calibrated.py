@@ -60,6 +60,7 @@ __all__ = [
     "log_sigma",
     "operator_values",
     "piece_time_s",
+    "step_seconds",
     "time_step",
 ]
 
@@ -100,6 +101,8 @@ class Calibration:
     scatter: float
     compute: ComputeDtype | None = None
     eager: bool = field(default=False)
+    #: only sums are wanted: pieces need not say what binds them
+    whole: bool = field(default=False)
 
 
 def operator_values(cluster: Cluster) -> tuple[dict[str, Mapping[str, float]], bool]:
@@ -198,6 +201,27 @@ def time_step(pieces: Sequence[Work], cal: Calibration) -> CalibratedStep:
     return CalibratedStep(sum(ordered), parts)
 
 
+def step_seconds(pieces: Sequence[Work], cal: Calibration) -> Any:
+    """Time a step as `time_step` does, without its parts: what large grids ask for.
+
+    Parameters
+    ----------
+    pieces, cal   As in `time_step`.
+
+    Returns
+    -------
+    array   [s]
+    """
+    cal = replace(_in_step(pieces, cal), whole=True)
+    # Pieces that vary over the same axes first, so that few additions are as large as the grid.
+    sums: dict[tuple[int, ...], Any] = {}
+    for piece in pieces:
+        seconds = piece.repeat * sum(_KINDS[piece.kind](piece, cal).values())
+        shape = np.shape(seconds)
+        sums[shape] = sums[shape] + seconds if shape in sums else seconds
+    return sum(sorted(sums.values(), key=np.size), _host_s(pieces, cal))
+
+
 def _in_step(pieces: Sequence[Work], cal: Calibration) -> Calibration:
     """No captured graph covers a step with prompts: its kernels lie further apart."""
     if cal.eager or not any(p.name.endswith("_prefill") for p in pieces):
@@ -229,6 +253,8 @@ def _gemm(piece: Work, cal: Calibration) -> dict[str, Any]:
     prepared = prepared_share(name, piece.dtype)
     total = product_s(piece, v, peak, bandwidth, prepared=prepared, expert=expert)
     passes = unfused_s(piece, v["memory_efficiency"], bandwidth, cal.effects)
+    if cal.whole:
+        return {"compute": total + passes}
     floor = v["start_s"] + v["step_s"] * piece.k
     compute = piece.flops / (v["compute_efficiency"] * peak)
     memory = piece.weight_bytes / (v["memory_efficiency"] * bandwidth)
@@ -264,6 +290,8 @@ def _attention(piece: Work, cal: Calibration) -> dict[str, Any]:
         peak = peak * row_share(piece, dtype_of(piece.dtype).bits / 8)
         total = decode_s(piece, v, peak, bandwidth)
         floor = None
+    if cal.whole:
+        return {"KV": total}
     compute = piece.flops / (v["compute_efficiency"] * peak)
     memory = piece.kv_bytes / (v["memory_efficiency"] * bandwidth)
     if floor is None:

@@ -9,6 +9,7 @@ replica gives `batch` tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -109,9 +110,9 @@ class Work(NamedTuple):
     send: Send | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Step:
-    """What every piece of one step needs to know."""
+    """What every piece of one step needs to know; what many of them ask for is kept."""
 
     model: Model
     layout: Layout
@@ -123,17 +124,17 @@ class _Step:
     even: bool
     sequence_parallel: bool
 
-    @property
+    @cached_property
     def chips(self) -> Any:
         """Chips of one pipeline stage: those that hold one layer."""
         return self.layout.attn_dp * self.layout.tp
 
-    @property
+    @cached_property
     def tokens_all(self) -> Any:
         """New tokens of the micro-batch."""
         return sum(g.tokens for g in self.groups)
 
-    @property
+    @cached_property
     def tokens(self) -> Any:
         """New tokens of the fullest attention-data-parallel rank: what its chips multiply."""
         return sum(self.here(g) * g.new for g in self.groups)
@@ -151,6 +152,11 @@ class _Step:
         """Domains a group of neighbouring chips lies in, and the share of traffic across."""
         n = domains_spanned(group, self.domain_size)
         return n, share_across(n)
+
+    @cached_property
+    def across_tp(self) -> tuple[Any, Any]:
+        """The same of the tensor-parallel group."""
+        return self.across(self.layout.tp)
 
 
 def work(
@@ -369,7 +375,7 @@ def _exchange(name: str, repeat: Any, send: Send) -> Work:
 
 def _sum(step: _Step, name: str, block: Block) -> Iterator[Work]:
     """Sum of a row-cut product over the tensor-parallel group, whole or in two halves."""
-    n_domains, share = step.across(step.layout.tp)
+    n_domains, share = step.across_tp
     payload = step.tokens * step.model.d_model * step.activation_bytes
     halves = ("reduce_scatter", "all_gather") if step.sequence_parallel else ("all_reduce",)
     for collective in halves:
@@ -448,7 +454,7 @@ def _head(step: _Step) -> Iterator[Work]:
     k, n, count = cut(head, layout.tp, 1)
     yield _gemm(step, head, None, m=sampled, k=k, n=n, count=count)
     logits = sampled * product_params(head) / model.d_model * _LOGIT_BYTES
-    n_domains, share = step.across(layout.tp)
+    n_domains, share = step.across_tp
     yield _exchange("logits", 1, Send("all_gather", layout.tp, logits, n_domains, share))
     yield Work("sampling", "elementwise", "head", activation_bytes=logits)
 

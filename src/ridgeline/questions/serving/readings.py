@@ -21,6 +21,7 @@ from ridgeline.steps.calibrated import (
     calibration,
     log_sigma,
     piece_time_s,
+    step_seconds,
     time_step,
 )
 from ridgeline.steps.ideal import BOUNDS as IDEAL_BOUNDS
@@ -333,7 +334,7 @@ class CalibratedReading(IdealReading):
         return self.engine or engine_named()
 
     def _time_s(self, *groups: Group) -> Any:
-        return time_step(self.pieces(*groups), self._calibration()).time_s
+        return step_seconds(self.pieces(*groups), self._calibration())
 
     def _bound(self, batch: Any, context: Any) -> Any:
         return time_step(self.pieces(self._decode(batch, context)), self._calibration()).bound
