@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import log, maximum, minimum, where
+from ridgeline.laws._namespace import ceil, log, maximum, minimum, where
 
 __all__ = [
     "busiest_rank_experts",
@@ -186,7 +186,10 @@ def experts_per_chip(n_experts: Any, n_chips: Any) -> Any:
     >>> experts_per_chip(256, 72)
     4
     """
-    return -(-n_experts // n_chips)
+    if isinstance(n_experts, int) and isinstance(n_chips, int):
+        return -(-n_experts // n_chips)
+    # Quotients of whole numbers are exact where they are whole; arrays floor slowly.
+    return ceil(n_experts / n_chips)
 
 
 def destinations(n_experts_active: Any, n_chips: Any) -> Any:
