@@ -23,6 +23,7 @@ from ridgeline.laws.collectives import (
 )
 from ridgeline.steps.effects import resolve
 from ridgeline.steps.ideal import wire_bytes
+from ridgeline.steps.spread import Z80
 from ridgeline.steps.terms import (
     LAUNCHES,
     QUANTISED,
@@ -71,10 +72,6 @@ BOUNDS = ("compute", "weights", "KV", "network", "floor")
 _OF_REQUESTS = ("prompt_s", "frontend_s", "queue")
 _NUDGE = 0.01
 _TINY = 1e-300
-#: half-width of an 80 % interval, in standard deviations
-Z80 = 1.2816
-
-
 #: the scatter of single steps of whole engines, in the constants, and what it is without any
 _STEPS_MEASURED = "decode tpot_s"
 _SCATTER = 0.2

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.cluster import Cluster
 
-__all__ = ["estimated_rates", "input_log_variance"]
+__all__ = ["Z80", "estimated_rates", "input_log_variance"]
 
-#: half-width of an 80 % interval, in standard deviations: what low and high of an estimate mean
-_Z80 = 1.2816
+#: half-width of an 80 % interval, in standard deviations; low and high of an estimate are one, too
+Z80 = 1.2816
 _NUDGE = 0.01
 #: numbers that times depend on
 _RATES = ("chip.memory.bandwidth", "chip.peak.", "link", "scale_out")
@@ -40,7 +40,7 @@ def estimated_rates(cluster: Cluster) -> dict[str, float]:
     """
     sources = {f"chip.{path}": s for path, s in cluster.chip.sources.items()} | cluster.sources
     return {
-        path: math.log(s.high / s.low) / (2 * _Z80)
+        path: math.log(s.high / s.low) / (2 * Z80)
         for path, s in sources.items()
         if path.startswith(_RATES) and s.low and s.high and s.high > s.low
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.specs.constants import Scatter
+from ridgeline.steps.spread import Z80
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Z80", "scatter_of", "scatters"]
 
-#: half-width of an 80 % interval, in standard deviations
-Z80 = 1.2816
 _SHARE = 0.8
 #: rows that the wider group counts for beside one's own
 _PRIOR_ROWS = 15
