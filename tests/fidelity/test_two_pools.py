@@ -43,6 +43,15 @@ def test_more_prefill_workers_shorten_the_wait_of_a_full_pool() -> None:
     assert value("ttft_s", concurrency=2000, notes=many) < value("ttft_s", concurrency=2000)
 
 
+def test_a_prompts_cache_is_sent_before_its_first_token_by_the_narrower_side() -> None:
+    model, hgx = rl.model("Qwen/Qwen3-8B"), rl.cluster("hgx-h100")
+    assert hgx.link is not None
+    slow = hgx.model_copy(update={"link": hgx.link / 1000})
+    sent = float(rl.steps.counts(model).cache_bytes(2048))
+    gained = value("ttft_s", concurrency=1, cluster=slow) - value("ttft_s", concurrency=1)
+    assert gained == pytest.approx(999 * sent / hgx.link, rel=1e-6)
+
+
 def test_more_in_flight_never_decode_faster() -> None:
     steps = [value("tpot_s", concurrency=c) for c in (4, 32, 128)]
     assert steps == sorted(steps)

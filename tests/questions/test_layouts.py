@@ -18,6 +18,7 @@ from ridgeline.questions.layouts.grid import Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import Limits, lengths
 from ridgeline.questions.layouts.timing import Timer
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.layouts import check_layout
 
 V3, RACK = "deepseek-ai/DeepSeek-V3", "gb200-nvl72"
@@ -165,9 +166,11 @@ def test_accepted_drafts_are_tokens_for_the_same_step() -> None:
 
 
 def test_skewed_experts_and_less_memory_make_it_worse() -> None:
-    even = rl.layouts(V3, RACK, tpot_s=0.03).best
-    skewed = rl.layouts(V3, RACK, tpot_s=0.03, expert_popularity_cv=1.0).best
-    assert skewed["usd_per_mtok"] > even["usd_per_mtok"]
+    even, usual, skewed = (
+        rl.layouts(V3, RACK, tpot_s=0.03, expert_popularity_cv=cv).best
+        for cv in (0.0, EXPERT_POPULARITY_CV, 2.0)
+    )
+    assert even["usd_per_mtok"] < usual["usd_per_mtok"] < skewed["usd_per_mtok"]
     small = rl.layouts(V3, RACK, memory_utilization=0.5)
     assert max(r["largest_batch"] for r in small.rows) < even["largest_batch"] * 1.5
 

@@ -118,7 +118,7 @@ def test_engines_differ_and_unknown_ones_are_named() -> None:
         float(time_step(pieces, calibration(on, engine=e, version=v)).time_s)
         for e, v in (("vllm", "0.2"), ("vllm", "0.18.0"))
     )
-    assert old > 1.5 * new
+    assert old > 1.3 * new
     with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
         calibration(on, engine="vlm")
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import ridgeline as rl
 from ridgeline.catalog import chip, engine, engine_constants
 from ridgeline.specs import Layout
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.calibrated import calibration, time_step
 from ridgeline.steps.effects import EFFECTS, places_of, resolve
 from ridgeline.steps.ideal import combine_ideal, resources
@@ -58,7 +59,13 @@ def test_a_ledger_is_its_steps(name: str, cluster: str, layout: Layout) -> None:
         n, context, prompts, new, prefix = row
         groups = [decode(float(n), float(context))] if n else []
         groups += [prefill(float(prompts), float(new), float(prefix))] if prompts else []
-        pieces = work(rl.model(name), layout, groups, domain_size=on.domain_size)
+        pieces = work(
+            rl.model(name),
+            layout,
+            groups,
+            domain_size=on.domain_size,
+            popularity_cv=EXPERT_POPULARITY_CV,
+        )
         cal = calibration(on)
         alone = time_step(pieces, _with(cal, silent)).time_s
         assert found == pytest.approx(float(alone), rel=1e-9)
@@ -108,4 +115,4 @@ def test_ports_are_of_other_vendors_only() -> None:
     home = places_of(chip("h100-sxm"), record, record.era("0.18"))
     abroad = places_of(chip("mi300x"), record, record.era("0.18"))
     assert "port" not in home
-    assert abroad["port"] == "port vllm-2026 to amd"
+    assert abroad["port"] == "port vllm-v1 to amd"

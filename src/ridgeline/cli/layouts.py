@@ -14,6 +14,7 @@ from ridgeline.questions.layouts import Layouts
 from ridgeline.questions.layouts import layouts as ask
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.serving.words import usd
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.units import format_quantity, parse_quantity
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def layouts(
     batch: str | None = None,
     drafts: float = 0,
     acceptance: float | None = None,
-    expert_cv: float = 0.0,
+    expert_cv: float = EXPERT_POPULARITY_CV,
     weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None,
     kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None,
     activations: str = "bf16",

@@ -16,6 +16,7 @@ from ridgeline.questions.serving import Serving, compare
 from ridgeline.questions.serving import serving as ask
 from ridgeline.questions.serving.words import count, usd
 from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def serving(
     prefix_hit: float = 0.0,
     drafts: float = 0,
     acceptance: float | None = None,
-    expert_cv: float = 0.0,
+    expert_cv: float = EXPERT_POPULARITY_CV,
     weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None,
     kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None,
     activations: str = "bf16",

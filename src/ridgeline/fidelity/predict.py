@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.catalog import engine_constants
+from ridgeline.fidelity.engines.assumptions import MEDIAN_ODDS_SIGMA
 from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 _NUDGE = 1e-3
-#: standard deviation of what is assumed where a source does not say it
-_ASSUMED_SIGMA = 0.1
 #: no time, rate or size is so small
 _NOTHING = 1e-200
 
@@ -55,7 +54,7 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
               \sum_{\text{places not seen}} \sigma_{e,\text{level}}^2
 
     s is what remained on models left out of the fit, by regime, metric, engine and chip: it holds
-    the uncertainty of the constants already.
+    the uncertainty of the constants already. Medians leave open how long their request waited.
     """
     constants = constants or engine_constants()
     found: list[Prediction | None] = [None] * len(rows)
@@ -64,7 +63,7 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
         if row.run is None:
             found[i] = _none(row.status, row.reason)
         elif row.metric == "memory_bytes":
-            found[i] = process_bytes(row.run)
+            found[i] = process_bytes(row.run, constants)
         elif has_pools(row.run):
             found[i] = pools_prediction(row.run, row.metric, constants)
         elif not predictable(row):
@@ -88,6 +87,8 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     resolved = _resolved(plan.places, constants)
     values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
+    one_request = np.array(plan.classes) == "median"
+    unknown["queue"] = np.hypot(unknown["queue"], MEDIAN_ODDS_SIGMA * one_request)
     middle, case = evaluator.log_rows(values)
     variance = np.zeros(len(rows))
     if any(np.any(s > 0) for s in unknown.values()):
@@ -99,7 +100,7 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         assert row.run is not None
         assumed = plan.cases[case[i]]
         own = scatter_of(constants, row.run.regime, row.metric, plan.places[case[i]])
-        said = len(assumed.said) * _ASSUMED_SIGMA**2 * (row.run.regime != "slo")
+        said = assumed.log_variance * (row.run.regime != "slo")
         sigma = math.sqrt(own**2 + float(variance[i]) + said)
         answers.append(_answer(float(middle[i]), sigma, "; ".join(assumed.said)))
     return answers

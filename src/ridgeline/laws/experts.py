@@ -224,15 +224,16 @@ def destinations(n_experts_active: Any, n_chips: Any) -> Any:
     return minimum(spread, n_experts_active)
 
 
-def padded_tokens(n_tokens: Any, tile: Any = 128) -> Any:
+def padded_tokens(n_tokens: Any, smallest_tile: Any = 16, largest_tile: Any = 128) -> Any:
     r"""Tokens a grouped product multiplies for an expert that got so many, on the mean.
 
-    .. math:: T + \tfrac12\,m
+    .. math:: T + \tfrac12 \min(\max(T,\ m_0),\ m_1)
 
     Parameters
     ----------
     n_tokens : array   Tokens of one expert, T. [1]
-    tile : array       Rows of a tile, m: the last of an expert is filled up. [1]
+    smallest_tile, largest_tile : array
+        Rows of the tiles there are, m0 to m1: the last of an expert is filled up. [1]
 
     Returns
     -------
@@ -240,16 +241,17 @@ def padded_tokens(n_tokens: Any, tile: Any = 128) -> Any:
 
     Notes
     -----
-    Half a tile is the mean of a last tile filled at random. Small tiles for few tokens waste less
-    arithmetic, but then memory binds.
+    Half a tile is the mean of a last tile filled at random. Kernels take tiles about as large as
+    what an expert has: matrix units multiply 16 rows at least, and more than 128 gain nothing.
 
     References
     ----------
     .. [1] Gale et al., "MegaBlocks", MLSys 2023, for grouped products in tiles of 128.
+    .. [2] vLLM, fused_moe/configs: BLOCK_SIZE_M from 16 for few tokens to 128 for many.
 
     Examples
     --------
-    >>> padded_tokens(64)
-    128.0
+    >>> padded_tokens(2), padded_tokens(64), padded_tokens(1000)
+    (10.0, 96.0, 1064.0)
     """
-    return n_tokens + tile / 2
+    return n_tokens + minimum(maximum(n_tokens, smallest_tile), largest_tile) / 2

@@ -27,6 +27,7 @@ __all__ = [
     "FittedGroup",
     "Level",
     "PrefillConstants",
+    "Process",
     "ProductConstants",
     "Scatter",
 ]
@@ -223,6 +224,24 @@ class Scatter(Record):
     n_rows: int = Field(ge=0)
 
 
+class Process(Record):
+    """Memory that an engine's process takes on a chip besides weights and caches.
+
+    Attributes
+    ----------
+    runtime_bytes : float       Driver, libraries, workspaces.
+    activation_copies : float   Vectors of the model's width, in 16 bits, that are kept for each
+                                token of the prompts that a fixed batch starts with. [1]
+    sigma : float               Standard deviation of ln(predicted / measured).
+    """
+
+    runtime_bytes: float = Field(ge=0)
+    activation_copies: float = Field(ge=0)
+    sigma: float = Field(gt=0)
+    n_rows: int = Field(default=0, ge=0)
+    sources: tuple[str, ...] = ()
+
+
 class EngineConstants(Record):
     """Constants of whole engines, fitted together by ``ridgeline calibrate``.
 
@@ -230,13 +249,15 @@ class EngineConstants(Record):
     ----------
     effects : mapping   By name: see `ridgeline.steps.effects`.
     scatter : mapping   By regime and metric, ``closed tpot_s``; and by place as a factor of it.
-    seen : tuple        Places that were measured.
+    process : Process   Memory besides weights and caches; None where no row tells.
+    seen : tuple        Places that were measured on several models.
     n_rows, sources, date   What was fitted, and the newest date in it.
     """
 
     id: str
     effects: dict[str, Effect] = Field(default_factory=dict)
     scatter: dict[str, Scatter] = Field(default_factory=dict)
+    process: Process | None = None
     seen: tuple[str, ...] = ()
     n_rows: int = Field(default=0, ge=0)
     sources: tuple[str, ...] = ()

@@ -12,6 +12,9 @@ from ridgeline.specs.record import Record
 
 __all__ = ["Engine", "Era"]
 
+#: ages of engines: static batches and first servers; paged caches in all; graphs of all steps
+_OLDEST, _NEWEST = 2023, 2025
+
 
 class Era(Record):
     """Releases of an engine that run alike.
@@ -28,6 +31,17 @@ class Era(Record):
     since: str = ""
     max_sequences: PositiveCount | None = None
 
+    @property
+    def age(self) -> str:
+        """Years whose engines have much in common; empty where it is not known.
+
+        Examples
+        --------
+        >>> Era(id="x", since="2023-06").age, Era(id="y", since="2026-01").age
+        ('2023', '2025')
+        """
+        return str(min(max(int(self.since[:4]), _OLDEST), _NEWEST)) if self.since else ""
+
 
 class Engine(Record):
     """Facts of an engine; what it costs in time is fitted: see `EngineConstants`.
@@ -36,6 +50,7 @@ class Engine(Record):
     ----------
     names : tuple of str      How tables call it.
     eras : tuple of Era       Oldest first; the first whose pattern fits a version is meant.
+    since : str               Date of the releases, where all run alike.
     stands_for : tuple of str   Eras whose mean a name such as ``current`` means.
     prompts_first : bool      Prompts run before, not beside, sequences that decode.
     token_budget : int        New tokens of a step at most. [tokens]
@@ -43,6 +58,8 @@ class Engine(Record):
     memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
     memory_share_of : str     ``all`` or ``free``.
     reserves_output : bool    A sequence is admitted only when all its output would fit.
+    gathers_up_to : int       Chips up to which ranks of attention data parallelism gather all
+                              tokens for their experts; more of them send each token to its own. [1]
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
     """
@@ -51,6 +68,7 @@ class Engine(Record):
     name: str
     names: tuple[str, ...] = ()
     eras: tuple[Era, ...] = ()
+    since: str = ""
     stands_for: tuple[str, ...] = ()
     prompts_first: bool = False
     token_budget: PositiveCount = 8192
@@ -58,6 +76,7 @@ class Engine(Record):
     memory_share: float = Field(default=0.9, gt=0, le=1)
     memory_share_of: Literal["all", "free"] = "all"
     reserves_output: bool = False
+    gathers_up_to: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
     notes: str = ""
@@ -75,7 +94,7 @@ class Engine(Record):
         Era   One named like the engine where it has none.
         """
         if not self.eras:
-            return Era(id=self.id)
+            return Era(id=self.id, since=self.since)
         wanted = version.strip().casefold()
         for era in self.eras:
             if wanted and any(fnmatchcase(wanted, p.casefold()) for p in era.versions):

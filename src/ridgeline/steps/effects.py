@@ -1,8 +1,8 @@
 """How whole engines differ from their kernels: each effect, where it comes from, what it may be.
 
-An effect is a product of factors over places: all, a family of chips, a chip; or all, an engine, an
-era of it, its port to another vendor's chips. A place nobody measured leaves its factor at one and
-widens the interval by what such places differ by.
+An effect is a product of factors over places: all, a family of chips, a chip; all, the age of an
+engine, the engine, an era of it, its port to another vendor's chips. A place that was not measured
+on several models leaves what they differ by to the interval.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EFFECTS", "Kind", "Resolved", "places_of", "resolve", "resolved_at"]
 
-_CHIP = ("all", "family", "chip")
-_ENGINE = ("all", "engine", "era", "port", "port_chip")
 #: the vendor whose chips engines are written for; to others they are ported
 _HOME = "nvidia"
 
@@ -55,27 +53,27 @@ class Kind:
 
 EFFECTS: dict[str, Kind] = {
     "memory": Kind(
-        "1", 0.9, {"all": 0.15, "family": 0.1, "chip": 0.08},
+        "1", 0.9, {"all": 0.15, "family": 0.1, "chip": 0.08, "age": 0.1, "era": 0.1},
         "share of a lone kernel's memory rate that it keeps inside an engine",
     ),
     "compute": Kind(
-        "1", 0.85, {"all": 0.25, "family": 0.2, "chip": 0.12},
+        "1", 0.85, {"all": 0.25, "family": 0.2, "chip": 0.12, "age": 0.1, "era": 0.1},
         "share of a lone kernel's rate of arithmetic that it keeps: clocks under load",
     ),
     "port": Kind(
         "1", 1.0, {"all": 0.01, "port": 0.5, "port_chip": 0.4},
-        "rate of products where an engine was ported to another vendor's libraries",
+        "rate of plain products where an engine was ported to another vendor's libraries",
     ),
     "narrow": Kind(
         "1", 1.0, {"all": 0.2, "engine": 0.15},
         "rate of fp8, fp4 and int8 products beside that of bf16 ones",
     ),
     "expert": Kind(
-        "1", 0.7, {"all": 0.4, "engine": 0.25, "era": 0.15},
+        "1", 0.9, {"all": 0.15, "engine": 0.1, "era": 0.1},
         "rate of grouped products of experts beside that of one product",
     ),
     "wo_memory": Kind(
-        "1", 0.9, {"all": 0.2, "engine": 0.2},
+        "1", 0.9, {"all": 0.2, "engine": 0.2, "era": 0.2},
         "memory rate where weights are widened on the way to the product",
     ),
     "wo_compute": Kind(
@@ -87,19 +85,21 @@ EFFECTS: dict[str, Kind] = {
         "memory rate of the engine's decode attention beside today's kernels",
     ),
     "decode_compute": Kind(
-        "1", 0.7, {"all": 0.4, "engine": 0.5, "era": 0.3, "port": 0.4, "port_chip": 0.3},
+        "1", 0.7,
+        {"all": 0.4, "age": 0.3, "engine": 0.5, "era": 0.3, "port": 0.4, "port_chip": 0.3},
         "arithmetic of decode attention beside what its queries could fill of the matrix units",
     ),
     "prefill_attention": Kind(
-        "1", 0.6, {"all": 0.5, "engine": 0.7, "era": 0.4, "port": 0.5, "port_chip": 0.4},
+        "1", 0.6,
+        {"all": 0.5, "age": 0.4, "engine": 0.7, "era": 0.4, "port": 0.5, "port_chip": 0.4},
         "rate of the engine's prefill attention beside today's kernels",
     ),
     "unfused": Kind(
-        "1", 1.0, {"all": 0.5, "engine": 0.4, "era": 0.2},
+        "1", 1.0, {"all": 0.5, "age": 0.3, "engine": 0.4, "era": 0.4},
         "times that inputs and outputs of products are read or written again by other passes",
     ),
     "latency": Kind(
-        "1", 1.5, {"all": 0.5, "engine": 0.4, "port": 0.3},
+        "1", 1.5, {"all": 0.5, "age": 0.4, "engine": 0.4, "era": 0.6, "port": 0.3},
         "latency of exchanges beside that of the fastest library in a captured graph",
     ),
     "link": Kind(
@@ -107,7 +107,7 @@ EFFECTS: dict[str, Kind] = {
         "rate of exchanges beside that of the library alone",
     ),
     "gap_s": Kind(
-        "s", 1e-6, {"all": 1.0, "engine": 1.0, "era": 0.5, "port": 0.7},
+        "s", 1e-6, {"all": 1.0, "age": 0.5, "engine": 1.0, "era": 0.5, "port": 0.7},
         "time between one kernel and the next",
     ),
     "eager_s": Kind(
@@ -115,11 +115,11 @@ EFFECTS: dict[str, Kind] = {
         "more time between kernels in a step with prompts, which no captured graph covers",
     ),
     "host_s": Kind(
-        "s", 1e-3, {"all": 1.0, "engine": 1.0, "era": 0.7, "port": 0.7},
+        "s", 1e-3, {"all": 1.0, "age": 0.5, "engine": 1.0, "era": 0.7, "port": 0.7},
         "time of a step in which chips wait for the host",
     ),
     "sequence_s": Kind(
-        "s", 1e-5, {"all": 1.5, "engine": 1.0, "era": 0.7, "port": 0.7},
+        "s", 1e-5, {"all": 1.5, "age": 0.5, "engine": 1.0, "era": 0.7, "port": 0.7},
         "host time of a step for each sequence: sampling, bookkeeping, text",
     ),
     "prompt_s": Kind(
@@ -131,7 +131,7 @@ EFFECTS: dict[str, Kind] = {
         "time of a request before the engine sees it: HTTP, tokenizing, admission",
     ),
     "queue": Kind(
-        "1", 1.0, {"all": 0.01, "class": 0.7, "era": 0.7},
+        "1", 1.0, {"all": 0.01, "class": 0.7, "era": 0.4},
         "odds that others' prompts are waited for before the first token, beside the rule",
     ),
 }  # fmt: skip
@@ -148,7 +148,9 @@ def places_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict
 
     Returns
     -------
-    dict of str to str   A port only where the chip is not of the vendor engines are written for.
+    dict of str to str
+        An age only where it is known; a port only where the chip is not of the vendor engines are
+        written for.
     """
     found = {
         "all": "all",
@@ -157,6 +159,8 @@ def places_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict
         "engine": f"engine {engine.id}",
         "era": f"era {era.id}",
     }
+    if era.age:
+        found["age"] = f"age {era.age}"
     if class_:
         found["class"] = f"class {class_}"
     vendor = chip.vendor.casefold()

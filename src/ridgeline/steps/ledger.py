@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.tokens import Group
 from ridgeline.steps.work import work
 
@@ -45,6 +46,7 @@ class Steps:
     n_decode, context : array     Sequences that decode, and tokens the new one attends to.
     n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
                                   cached before.
+    gather_up_to, popularity_cv : array   As in `ridgeline.steps.work`. [1]
     """
 
     model: Model
@@ -58,6 +60,8 @@ class Steps:
     n_prefill: Floats
     new: Floats
     prefix: Floats
+    gather_up_to: Any = 0
+    popularity_cv: Any = EXPERT_POPULARITY_CV
 
     def __len__(self) -> int:
         return len(self.tp)
@@ -72,7 +76,14 @@ class Steps:
             groups.append(Group("decode", self.n_decode, 1.0, np.maximum(self.context - 1, 0.0)))
         if np.any(self.n_prefill > 0):
             groups.append(Group("prefill", self.n_prefill, np.maximum(self.new, 1.0), self.prefix))
-        return work(self.model, layout, groups, domain_size=self.domain_size)
+        return work(
+            self.model,
+            layout,
+            groups,
+            domain_size=self.domain_size,
+            popularity_cv=self.popularity_cv,
+            gather_up_to=self.gather_up_to,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ __all__ = [
     "decode_s",
     "engaged_collective",
     "engaged_decode",
+    "engaged_exchange",
     "engaged_prefill",
     "engaged_product",
     "prefill_s",
@@ -108,7 +109,9 @@ def engaged_product(
     narrow, widened, expert : array of bool   What the product is.
     """
     launches = where(expert, LAUNCHES["experts"], LAUNCHES["gemm"])
-    compute = e["compute"] * e["port"] * where(narrow, e["narrow"], 1.0)
+    # Grouped products are written in languages that compile for any vendor: no library is ported.
+    port = where(expert, 1.0, e["port"])
+    compute = e["compute"] * port * where(narrow, e["narrow"], 1.0)
     compute = compute * where(widened, e["wo_compute"], 1.0) * where(expert, e["expert"], 1.0)
     memory = e["memory"] * where(widened, e["wo_memory"], 1.0)
     return {
@@ -208,6 +211,12 @@ def engaged_collective(v: Mapping[str, Any], e: Mapping[str, Any]) -> dict[str, 
         "hop_s": v["hop_s"] * e["latency"],
         "link_efficiency": _reach(v["link_efficiency"], e["link"]),
     }
+
+
+def engaged_exchange(v: Mapping[str, Any], e: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of an exchange with experts inside an engine."""
+    slower = {name: v[name] * e["latency"] for name in ("start_s", "hop_s", "token_s")}
+    return {**v, **slower, "link_efficiency": _reach(v["link_efficiency"], e["link"])}
 
 
 def collective_s(wire: Any, inside: Any, link: Any, v: Mapping[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws._namespace import maximum, minimum, where
 from ridgeline.laws.experts import (
     busiest_rank_experts,
     busiest_rank_load,
@@ -121,6 +121,7 @@ class _Step:
     activation_bytes: float
     dispatch_bytes: float
     popularity_cv: Any
+    gather_up_to: Any
     even: bool
     sequence_parallel: bool
 
@@ -168,6 +169,7 @@ def work(
     activation_dtype: str = "bf16",
     dispatch_dtype: str = "fp8",
     popularity_cv: Any = 0.0,
+    gather_up_to: Any = 0,
     even: bool = False,
     sequence_parallel: bool = False,
 ) -> tuple[Work, ...]:
@@ -182,6 +184,9 @@ def work(
     activation_dtype : str     Of hidden states and of what is combined.
     dispatch_dtype : str       Of tokens sent to experts.
     popularity_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
+    gather_up_to : array       Ranks of attention data parallelism gather all tokens, and scatter
+                               what experts made of them, up to so many chips; more of them send
+                               each token to its experts. [1]
     even : bool                Experts' tokens fall evenly on their ranks, as in no real step: what
                                a bound assumes. Else counts are of the busiest rank.
     sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
@@ -206,6 +211,7 @@ def work(
         dtype_of(activation_dtype).bits / _BITS_PER_BYTE,
         dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
         popularity_cv,
+        gather_up_to,
         even,
         sequence_parallel,
     )
@@ -425,18 +431,19 @@ def _expert_exchanges(
     experts cost one all-reduce, spread or cut. With it each chip sends its share of its rank's
     tokens to the chips of their experts, to every chip that holds a slice of one, and gets what
     each made of them back: experts cut over all chips (ep = 1) are a gather and a scatter. The
-    busiest rank takes in more than its share.
+    busiest rank takes in more than its share. Where ranks gather, every chip gets every token.
     """
     layout, d_model = step.layout, step.model.d_model
     yield from _sum(step, "ffn_reduce", block)
     group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
     slices = step.chips / layout.ep
-    copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
+    copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group * load
+    copies = where(group <= step.gather_up_to, group - 1, copies)
     n_domains, share = step.across(group)
     width = moe.d_latent or d_model
     own = step.tokens / layout.tp
     for name, size in (("dispatch", step.dispatch_bytes), ("combine", step.activation_bytes)):
-        payload = own * copies * width * size * load
+        payload = own * copies * width * size
         yield _exchange(name, block.repeat, Send("all_to_all", group, payload, n_domains, share))
 
 

@@ -5,6 +5,7 @@ Every rule is one sentence, and a prediction that rests on one says so.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 
     from ridgeline.fidelity.runs import Run
 
-__all__ = ["Assumed", "Limits", "assume", "class_of", "engine_and_era", "limits_of", "n_requests"]
+__all__ = [
+    "MEDIAN_ODDS_SIGMA",
+    "TOO_LARGE",
+    "Assumed",
+    "Limits",
+    "assume",
+    "class_of",
+    "engine_and_era",
+    "limits_of",
+    "n_requests",
+]
 
 #: prompts of unstated length are as long as the output, at most this
 _LONGEST_PROMPT = 1024
@@ -34,6 +45,13 @@ _NARROW_BITS = 9
 _TP = (1, 2, 4, 8)
 _ATTN_DP = (4, 8, 16, 36, 72)
 _REQUESTS = 500.0
+#: a median is of one request, and its place in the queue may be any: where the share that it waits
+#: is uniform, the logarithm of its odds is logistic, with this standard deviation
+MEDIAN_ODDS_SIGMA = math.pi / 3**0.5
+_FORMAT = "format of the weights not stated: taken as the model's own"
+#: standard deviation an assumption brings; and one on a format, which may be half or twice as wide
+_SIGMA, _FORMAT_SIGMA = 0.1, math.log(2) / 2
+TOO_LARGE = "the weights are larger than the chips stated: memory is taken to bind nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,11 @@ class Assumed:
     engine: Engine
     era: Era
     said: tuple[str, ...]
+
+    @property
+    def log_variance(self) -> float:
+        """Variance of ln(time) that the assumptions bring."""
+        return sum(_FORMAT_SIGMA**2 if s == _FORMAT else _SIGMA**2 for s in self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +129,8 @@ def assume(run: Run) -> list[Assumed]:
     """
     engine, era, word = engine_and_era(run)
     said = [f"{word}: taken as a good engine of today"] if word else []
+    if "weight_dtype" not in run.stated:
+        said.append(_FORMAT)
     tuned = run.regime in ("slo", "offline") and run.layout is None
     if tuned and run.isl is None and run.osl:
         isl = min(run.osl, _LONGEST_PROMPT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ridgeline.catalog._store import read_toml
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.evaluate import Evaluator
+from ridgeline.fidelity.engines.memory import fit_process
 from ridgeline.fidelity.engines.pools import has_pools
 from ridgeline.fidelity.engines.scatter import scatters
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
@@ -20,7 +21,7 @@ from ridgeline.specs.constants import Effect, EngineConstants, Factor
 from ridgeline.steps.effects import EFFECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,6 +40,8 @@ _UNSTATED_WEIGHT = 0.3
 #: a row rests on a factor if it moves by this for each unit of its logarithm
 _RESTS = 0.02
 _DIGITS = 4
+#: models that a place must be measured on to be known
+_SEVERAL = 2
 _HEADER = "# Written by 'ridgeline calibrate'; not by hand.\n"
 
 
@@ -66,7 +69,8 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
     ------
     RidgelineError   No row can be fitted.
     """
-    rows = [r for r in rows if r.value and r.value > 0 and predictable(r)]
+    measured_rows = [r for r in rows if r.value and r.value > 0]
+    rows = [r for r in measured_rows if predictable(r)]
     weight = _weights(rows)
     if not np.any(weight > 0):
         raise RidgelineError(
@@ -85,7 +89,8 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
         id="engines",
         effects=_effects(rows, design, solution),
         scatter=scatters(rows, places, unseen, known),
-        seen=tuple(sorted({place for p in evaluator.plan.places for place in p.values()})),
+        process=fit_process(measured_rows),
+        seen=_seen(rows, places),
         n_rows=int(np.count_nonzero(weight)),
         sources=tuple(sorted({row.run.source for row in rows if row.run})),
         date=max((row.run.date for row in rows if row.run), default=""),
@@ -115,6 +120,22 @@ def _shape(row: Row) -> Any:
     assert row.run is not None
     model = row.run.model
     return model.d_model, model.vocab_size, tuple((b.repeat, b.mixer, b.ffn) for b in model.blocks)
+
+
+def _seen(rows: Sequence[Row], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Places measured on several models: what one model alone tells may be the model's own.
+
+    A port must be measured on several chips, too.
+    """
+    models: dict[str, set[Any]] = defaultdict(set)
+    chips: dict[str, set[str]] = defaultdict(set)
+    for row, place in zip(rows, places, strict=True):
+        for level, name in place.items():
+            models[name].add(_shape(row))
+            if level == "port":
+                chips[name].add(place["chip"])
+    known = {name for name, shapes in models.items() if len(shapes) >= _SEVERAL}
+    return tuple(sorted(known - {name for name, on in chips.items() if len(on) < _SEVERAL}))
 
 
 def _cell(row: Row) -> tuple[Any, ...]:

@@ -23,7 +23,8 @@ __all__ = ["Design"]
 class Design:
     """Unknowns on the log scale, and which of them make up each effect of each case.
 
-    A place that holds the same cases as the place above it says nothing more, and has no unknown.
+    A place that holds the same cases as the place above it shares what is found with it, by their
+    spreads: the next place beside it begins with the share of the one above.
 
     Parameters
     ----------
@@ -48,17 +49,13 @@ class Design:
         }
         for effect, kind in EFFECTS.items():
             columns[effect] = []
-            above: list[NDArray[np.bool_]] = []
             for level in kind.levels:
                 column = np.full(self.n_cases, -1, dtype=np.intp)
                 for place, here in members[level].items():
-                    if any(np.array_equal(here, other) for other in above):
-                        continue
                     column[here] = len(self.names)
                     self.names.append((effect, level, place))
                     prior.append(np.log(kind.prior) if level == "all" else 0.0)
                     spread.append(kind.spread[level])
-                above += list(members[level].values())
                 columns[effect].append(column)
         self.prior, self.spread = np.array(prior), np.array(spread)
         none = len(self.names)

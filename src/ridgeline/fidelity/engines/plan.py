@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.fidelity.engines.assumptions import (
+    TOO_LARGE,
     assume,
     class_of,
     limits_of,
@@ -125,8 +126,11 @@ class _Steps:
         tp, pp, attn_dp, ep = np.array([_degrees(x) for x in layouts], dtype=float).T
         domain = np.array([row[1].run.cluster.domain_size for row in rows], dtype=float)
         n_decode, context, n_prefill, new = np.array([row[2:] for row in rows], dtype=float).T
-        model, prefix = rows[0][1].run.model, np.zeros(len(rows))
-        return Steps(model, tp, pp, attn_dp, ep, domain, n_decode, context, n_prefill, new, prefix)
+        gathers = np.array([row[1].engine.gathers_up_to for row in rows], dtype=float)
+        return Steps(
+            rows[0][1].run.model, tp, pp, attn_dp, ep, domain, n_decode, context, n_prefill, new,
+            prefix=np.zeros(len(rows)), gather_up_to=gathers,
+        )  # fmt: skip
 
 
 class _Rooms:
@@ -134,6 +138,15 @@ class _Rooms:
 
     def __init__(self) -> None:
         self._known: dict[Any, float] = {}
+
+    def holds(self, assumed: Assumed) -> bool:
+        """Whether the stated chips can hold the weights."""
+        run, layout = assumed.run, assumed.layout
+        key = (id(run.model), run.cluster.chip.id, _degrees(layout))
+        if key not in self._known:
+            held = memory_per_chip(run.model, layout, 1.0)
+            self._known[key] = float(held.weights_bytes <= chip_capacity_bytes(run.cluster.chip))
+        return bool(self._known[key])
 
     def places(self, assumed: Assumed, context: float) -> float:
         """Sequences of a replica; all of them where the stated chips cannot hold the weights."""
@@ -190,12 +203,17 @@ class _Builder:
         self.columns = {
             name: np.ones(n)
             for name in (
-                "isl", "osl", "batch", "n_chips", "replicas", "rate", "offered", "places",
-                "at_once", "waves", "in_wave", "fill", "requests", "limit_first", "limit_gap",
+                "isl", "osl", "batch", "n_chips", "replicas", "attn_dp", "rate", "offered",
+                "places", "at_once", "waves", "in_wave", "fill", "requests",
+                "limit_first", "limit_gap",
             )
         }  # fmt: skip
 
     def plan(self, of_run: list[list[int]]) -> Plan:
+        self.cases = [
+            case if self.rooms.holds(case) else replace(case, said=(*case.said, TOO_LARGE))
+            for case in self.cases
+        ]
         for i, case in enumerate(self.cases):
             self._stated(i, case)
             if case.run.regime in FIXED:
@@ -235,6 +253,7 @@ class _Builder:
             "batch": run.batch or 1.0,
             "n_chips": run.n_chips,
             "replicas": layout.replicas,
+            "attn_dp": layout.attn_dp,
             "rate": (run.request_rate_per_s or 0.0) / layout.replicas,
             "offered": (run.concurrency or np.inf) / layout.replicas,
             "requests": n_requests(run) / layout.replicas,

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.fidelity.engines.assumptions import engine_and_era
 from ridgeline.fidelity.engines.scatter import Z80, scatter_of
 from ridgeline.fidelity.runs import OK, Prediction
+from ridgeline.laws.pools import cache_transfer_time_s
 from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.steps import counts
 from ridgeline.steps.calibrated import calibration, time_step
 from ridgeline.steps.effects import places_of
 from ridgeline.steps.tokens import chunks, decode, prefill
@@ -17,6 +20,7 @@ from ridgeline.steps.work import work
 if TYPE_CHECKING:
     from ridgeline.fidelity.runs import Run
     from ridgeline.specs.constants import EngineConstants
+    from ridgeline.specs.engine import Engine
     from ridgeline.steps.calibrated import Calibration
     from ridgeline.steps.tokens import Group
 
@@ -25,7 +29,7 @@ __all__ = ["has_pools", "pools_prediction"]
 _ROUNDS = 40
 #: nothing was fitted to runs on two pools
 _UNSEEN_SIGMA = 0.3
-_SAID = "separate pools: prompts do not stall decoding, the transfer of caches takes no time"
+_SAID = "separate pools: prompts do not stall decoding, caches are sent when a prompt is read"
 
 
 def has_pools(run: Run) -> bool:
@@ -36,10 +40,10 @@ def has_pools(run: Run) -> bool:
 def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Prediction:
     r"""Time to first token, time per token or rate of a closed loop over two pools.
 
-    The slower of two stages sets the rate: prefill workers that read a prompt a rank at a time,
-    and decode workers that share the sequences Little's law leaves them.
+    The slower of two stages sets the rate: prefill workers that read a prompt a rank at a time and
+    send its cache, and decode workers that share the sequences Little's law leaves them.
 
-    .. math:: x = \min\left(\mu_p,\ \frac{C}{t_1 + (o - 1)\,t_d(n)}\right), \quad
+    .. math:: x = \min\left(\mu_p,\ \frac{C}{t_1 + t_c + (o - 1)\,t_d(n)}\right), \quad
               n = \frac{x\,(o - 1)\,t_d}{w_d}
 
     Parameters
@@ -55,9 +59,12 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
         return _none("no-pools", "A degree of a pool is no number.")
     if min(load) <= 0 or metric not in _OF:
         return _none("disaggregated", "Pools are predicted in a closed loop, in time or rate.")
+    sent_s = _transfer_s(run, p[1], d[1])
+    if not math.isfinite(sent_s):
+        return _none("no-link", "The chips of the pools have no link to send caches over.")
     engine, era, _ = engine_and_era(run)
     cal = calibration(run.cluster, engine=engine.id, version=run.engine_version)
-    first, step, rate = _steady(run, cal, p, d, engine.token_budget, *load)
+    first, step, rate = _steady(run, cal, p, d, engine, sent_s, *load)
     value = _OF[metric](first, step, rate * load[2], run.n_chips)
     places = places_of(run.cluster.chip, engine, era)
     sigma = math.hypot(scatter_of(constants, run.regime, metric, places), _UNSEEN_SIGMA)
@@ -85,12 +92,23 @@ def _pool(run: Run, side: str) -> tuple[float, Layout]:
     return float(run.notes.get(f"{side}_workers") or 1), Layout(**degrees)
 
 
+def _transfer_s(run: Run, prefilling: Layout, decoding: Layout) -> float:
+    """Time to send the cache of a prompt from the chips that filled it; infinite without a link."""
+    inside = run.n_chips <= run.cluster.domain_size
+    rate = run.cluster.link if inside else run.cluster.scale_out
+    sent = float(counts(run.model).cache_bytes(run.isl or 0.0))
+    if not rate:
+        return math.inf
+    return float(cache_transfer_time_s(sent, prefilling.tp, decoding.tp, rate))
+
+
 def _steady(
     run: Run,
     cal: Calibration,
     prefilling: tuple[float, Layout],
     decoding: tuple[float, Layout],
-    budget: float,
+    engine: Engine,
+    sent_s: float,
     concurrency: float,
     isl: float,
     osl: float,
@@ -98,13 +116,20 @@ def _steady(
     """Time to first token, time per token, requests a second."""
 
     def time_s(layout: Layout, group: Group) -> Any:
-        domain = run.cluster.domain_size
-        return time_step(work(run.model, layout, [group], domain_size=domain), cal).time_s
+        pieces = work(
+            run.model,
+            layout,
+            [group],
+            domain_size=run.cluster.domain_size,
+            popularity_cv=EXPERT_POPULARITY_CV,
+            gather_up_to=engine.gathers_up_to,
+        )
+        return time_step(pieces, cal).time_s
 
     workers, layout = prefilling
-    new, cached = chunks(isl, 0.0, budget)
-    each = max(1.0, budget // isl)
-    alone = float((time_s(layout, prefill(1.0, new, cached)) + 0 * new).sum())
+    new, cached = chunks(isl, 0.0, engine.token_budget)
+    each = max(1.0, engine.token_budget // isl)
+    alone = float((time_s(layout, prefill(1.0, new, cached)) + 0 * new).sum()) + sent_s
     full = float((time_s(layout, prefill(layout.attn_dp * each, new, cached)) + 0 * new).sum())
     most = workers * layout.attn_dp * each / full
     ways, layout = decoding

@@ -26,12 +26,14 @@ _SHARE = 0.8
 #: rows that the wider group counts for beside one's own
 _PRIOR_ROWS = 15
 _LEAST, _USUAL = 0.05, 0.25
-#: folds keep other models of the same source: a new source differs by a little more
-_HIDDEN = 1.12
+#: a new model comes with a new source, of which the rows left out keep other models
+_HIDDEN = 1.08
 #: a place that scatters less has mostly been measured by one source
-_LEAST_FACTOR = 0.85
+_LEAST_FACTOR = 0.7
 #: levels at which some places scatter more than others, widest first
 _LEVELS = ("engine", "era", "port_chip", "chip")
+#: each group is fitted to what the others leave, in turn
+_ROUNDS = 4
 
 
 def scatters(
@@ -59,29 +61,43 @@ def scatters(
     rows = [row for row, k in zip(rows, known, strict=True) if k]
     places = [place for place, k in zip(places, known, strict=True) if k]
     size = np.abs(residual)[known]
-    found: dict[str, Scatter] = {}
-    kinds = np.array([_kind(row) for row in rows])
+    groups = _groups(rows, places)
     regimes = np.array([row.run.regime if row.run else "" for row in rows])
-    relative = np.ones(len(rows))
-    for kind in np.unique(kinds):
-        here = kinds == kind
-        wide = _width(size[regimes == regimes[here][0]])
-        n = int(here.sum())
-        sigma = _between(_width(size[here]), n, wide)
-        sigma = max(sigma, _LEAST)
-        found[str(kind)] = Scatter(sigma=round(_HIDDEN * sigma, 3), n_rows=n)
-        relative[here] = size[here] / sigma
-    for level in _LEVELS:
-        groups = defaultdict(list)
-        for i, place in enumerate(places):
+    sigma = dict.fromkeys(groups, 1.0)
+    of_kind, of_places = np.ones(len(rows)), np.ones(len(rows))
+    for _ in range(_ROUNDS):
+        for key, here in groups.items():
+            if key[0] == "kind":
+                alike = regimes == regimes[here[0]]
+                own, wide = (_width(size[i] / of_places[i]) for i in (here, alike))
+                of_kind[here] = sigma[key] = max(_between(own, len(here), wide), _LEAST)
+            else:
+                of_places[here] /= sigma[key]
+                own = _width(size[here] / (of_kind[here] * of_places[here]))
+                sigma[key] = max(_between(own, len(here), 1.0), _LEAST_FACTOR)
+                of_places[here] *= sigma[key]
+    return {
+        name: Scatter(
+            sigma=round(sigma[level, name] * (_HIDDEN if level == "kind" else 1.0), 3),
+            n_rows=len(here),
+        )
+        for (level, name), here in groups.items()
+    }
+
+
+def _groups(
+    rows: Sequence[Row], places: Sequence[Mapping[str, str]]
+) -> dict[tuple[str, str], NDArray[np.intp]]:
+    """Rows of each kind and of each place, widest level first."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i, (row, place) in enumerate(zip(rows, places, strict=True)):
+        found["kind", _kind(row)].append(i)
+        for level in _LEVELS:
             if level in place:
-                groups[place[level]].append(i)
-        for name in sorted(groups):
-            here = np.array(groups[name])
-            factor = max(_between(_width(relative[here]), len(here), 1.0), _LEAST_FACTOR)
-            found[name] = Scatter(sigma=round(factor, 3), n_rows=len(here))
-            relative[here] /= found[name].sigma
-    return found
+                found[level, place[level]].append(i)
+    order = ("kind", *_LEVELS)
+    keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
+    return {key: np.array(found[key]) for key in keys}
 
 
 def _kind(row: Row) -> str:

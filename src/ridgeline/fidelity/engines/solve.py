@@ -26,7 +26,8 @@ _FREEDOM, _SCALE = 4.0, 0.15
 _NUDGE = 1e-4
 _LARGEST_MOVE = 0.7
 _MOST_STEPS, _FOLD_STEPS = 40, 4
-_N_FOLDS = 8
+#: few and large, so that models much like a left-out one are mostly left out with it
+_N_FOLDS = 5
 _TRIALS = 12
 _CLOSE = 2e-5
 _DAMPING, _RAISE, _LOWER, _LEAST = 1e-3, 4.0, 5.0, 1e-6

@@ -36,7 +36,7 @@ TAIL_FIRST, TAIL_GAP = 2.0, 1.2
 #: share of its capacity at which a server is run so that queues stay short
 _STEADY_SHARE = 0.93
 _ROUNDS = 30
-_LIMIT_POINTS = 25
+_HALVINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def fixed(plan: Plan, dev_s: Floats, effects: Mapping[str, Floats]) -> Measured:
 def _host_s(plan: Plan, effects: Mapping[str, Floats], step: Any) -> Floats:
     """Time the chips of a case wait for the host in a step, by what is in it."""
     decoding = effects["sequence_s"] * plan.n_decode_of_step[step]
-    return effects["host_s"] + decoding + effects["prompt_s"] * plan.n_prefill_of_step[step]
+    starting = effects["prompt_s"] * plan.n_prefill_of_step[step]
+    return effects["host_s"] + (decoding + starting) / plan.arrays["attn_dp"]
 
 
 class _Grid:
@@ -135,10 +136,12 @@ def served(plan: Plan, dev_s: Floats, effects: Mapping[str, Floats]) -> tuple[An
 
 def _server(plan: Plan, at: Any, dev_s: Floats, e: Mapping[str, Floats]) -> _Server:
     n = plan.n_grid[at]
-    host = e["host_s"][:, None] + e["sequence_s"][:, None] * n
+    # Each attention-data-parallel rank has a host process for its own sequences.
+    ranks = plan.arrays["attn_dp"][at][:, None]
+    host = e["host_s"][:, None] + e["sequence_s"][:, None] * n / ranks
     live, mixed = dev_s[plan.live[at]] + host, dev_s[plan.mixed[at]] + host
     at_once = plan.arrays["at_once"][at][:, None]
-    prompt = np.maximum(mixed - live, 0.0) / at_once + e["prompt_s"][:, None]
+    prompt = np.maximum(mixed - live, 0.0) / at_once + e["prompt_s"][:, None] / ranks
     odds = np.array([QUEUE_ODDS[plan.classes[i]] for i in at]) * e["queue"]
     return _Server(plan, at, _Grid(n, live), _Grid(n, prompt), odds / (1 + odds), e["frontend_s"])
 
@@ -198,13 +201,14 @@ def _offline(s: _Server) -> tuple[Floats, Floats, Floats]:
 
 def _limited(s: _Server) -> tuple[Floats, Floats, Floats]:
     """The most sequences whose 99th percentiles keep the limits, somewhat below capacity."""
-    places = s["places"]
-    n = np.ones_like(places)
-    for point in np.geomspace(np.ones_like(places), places, _LIMIT_POINTS):
-        gap = s.full_gap_s(point)
-        first = s.prompt(point) + 1.5 * gap
+    fewest, most = np.zeros_like(s["places"]), np.log(s["places"])
+    for _ in range(_HALVINGS):
+        middle = (fewest + most) / 2
+        gap = s.full_gap_s(np.exp(middle))
+        first = s.prompt(np.exp(middle)) + 1.5 * gap
         kept = (TAIL_GAP * gap <= s["limit_gap"]) & (TAIL_FIRST * first <= s["limit_first"])
-        n = np.where(kept, point, n)
+        fewest, most = np.where(kept, middle, fewest), np.where(kept, most, middle)
+    n = np.exp(fewest)
     gap = s.full_gap_s(n)
     return s.prompt(n) + 1.5 * gap, gap, _STEADY_SHARE * n / (s["osl"] * gap)
 

@@ -18,6 +18,7 @@ from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
 from ridgeline.questions.layouts.reasons import Family, families, impossible
 from ridgeline.questions.layouts.sentences import sentences
 from ridgeline.questions.layouts.timing import reach
+from ridgeline.questions.serving.words import choice_of_experts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,6 +173,8 @@ class Layouts:
         said = [*self.unfit, *self._without_rows()]
         for search in self.searches:
             said += cluster_notes(search)
+        timer = self.searches[0].candidates.timer
+        said += choice_of_experts(timer.model, timer.assume.popularity_cv)
         if self.lengths.has_requests and not self.lengths.cached:
             said.append("Cached input is priced for a prompt of which half is found in a cache.")
         return said

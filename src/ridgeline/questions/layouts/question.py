@@ -26,6 +26,7 @@ from ridgeline.questions.serving.inputs import (
 )
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps import chip_capacity_bytes, counts
 from ridgeline.steps.machine import sizes
 from ridgeline.units import format_quantity
@@ -65,7 +66,7 @@ def layouts(
     activation_dtype: str = "bf16",
     drafts: float = 0,
     acceptance: float | None = None,
-    expert_popularity_cv: float = 0.0,
+    expert_popularity_cv: float = EXPERT_POPULARITY_CV,
     engine: str = "current",
     memory_utilization: float | None = None,
     reading: str = "calibrated",

@@ -21,6 +21,8 @@ from ridgeline.questions.serving.inputs import (
     price_of,
 )
 from ridgeline.questions.serving.sizing import Sizing, reading_name
+from ridgeline.questions.serving.words import choice_of_experts
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps import counts
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def serving(
     prefix_hit: float = 0.0,
     drafts: float = 0,
     acceptance: float | None = None,
-    expert_popularity_cv: float = 0.0,
+    expert_popularity_cv: float = EXPERT_POPULARITY_CV,
     engine: str = "current",
     memory_utilization: float | None = None,
 ) -> Serving:
@@ -130,6 +132,8 @@ def serving(
     rent = price_of(cluster, price, basis)
     batches = _batches(batch, landmarks)
     notes = [*asked.machine.notes, *grown, *_caveats(record, cluster, rent, assumed)]
+    if asked.name != "blackboard":
+        notes += choice_of_experts(record, assumed.popularity_cv)
     return Serving(
         model=record,
         machine=asked.machine,

@@ -12,6 +12,7 @@ from ridgeline.grid import logspace
 from ridgeline.laws.roofline import step_time_s
 from ridgeline.laws.speculation import tokens_per_step
 from ridgeline.questions.serving.laws_used import laws_used
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps import BOUNDS, balance, chip_capacity_bytes, decode_step
 from ridgeline.steps.calibrated import BOUNDS as CALIBRATED_BOUNDS
 from ridgeline.steps.calibrated import (
@@ -96,7 +97,7 @@ class Assumptions:
 
     drafts: Any = 0
     acceptance: Any = 0.0
-    popularity_cv: Any = 0.0
+    popularity_cv: Any = EXPERT_POPULARITY_CV
     activation_dtype: str = "bf16"
 
     @property
@@ -245,8 +246,12 @@ class IdealReading:
             domain_size=self.machine.cluster.domain_size,
             activation_dtype=self.assume.activation_dtype,
             popularity_cv=self.assume.popularity_cv,
+            gather_up_to=self._gather_up_to(),
             even=self.even,
         )
+
+    def _gather_up_to(self) -> int:
+        return 0
 
     def _decode(self, batch: Any, context: Any) -> Group:
         return decode(batch / self.layout.replicas, context, self.assume.drafts)
@@ -332,6 +337,9 @@ class CalibratedReading(IdealReading):
 
     def _engine(self) -> Engine:
         return self.engine or engine_named()
+
+    def _gather_up_to(self) -> int:
+        return self._engine().gathers_up_to
 
     def _time_s(self, *groups: Group) -> Any:
         return step_seconds(self.pieces(*groups), self._calibration())

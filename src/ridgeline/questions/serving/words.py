@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
 
-__all__ = ["count", "layout_words", "price_words", "sentences", "usd"]
+__all__ = ["choice_of_experts", "count", "layout_words", "price_words", "sentences", "usd"]
 
 
 def count(value: float) -> str:
@@ -171,3 +173,16 @@ def _request(answer: Serving) -> str:
         f"{row['requests_per_s']:,.3g} requests/s are sustained{money}, "
         f"{format_quantity(row['shared_tpot_s'], 's')} a token."
     )
+
+
+def choice_of_experts(model: Model, popularity_cv: float) -> list[str]:
+    """Say how unevenly experts are taken to be chosen, where a model has several."""
+    routed = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    if not any(moe.n_experts_active < moe.n_experts for moe in routed):
+        return []
+    if popularity_cv == 0:
+        return ["Experts are taken as chosen equally often."]
+    return [
+        "Experts are taken as unevenly chosen, with a standard deviation of "
+        f"{popularity_cv:g} times the mean (expert_cv)."
+    ]
