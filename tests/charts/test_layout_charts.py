@@ -60,7 +60,7 @@ def _drawn(svg: str) -> str:
     ],
 )
 def test_pictures_say_units_and_what_matters(name: str, words: tuple[str, ...]) -> None:
-    # Chosen equally often, experts are best spread over 64 chips: eight hold none.
+    # Chosen equally often, experts are best spread over all 72 chips, four each: eight hold none.
     answer = rl.layouts(
         "deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot_s=0.03, expert_popularity_cv=0.0
     )
