@@ -18,9 +18,12 @@ from ridgeline.fidelity.engines.calibrate import (
     read_constants,
     write_constants,
 )
+from ridgeline.fidelity.engines.memory import fit_process
+from ridgeline.fidelity.engines.scatter import scatters
 from ridgeline.fidelity.predict import predict
 from ridgeline.fidelity.runs import Row, Run
 from ridgeline.specs import Layout, Model
+from ridgeline.specs.constants import Process
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.tokens import decode, prefill
 from ridgeline.steps.work import work
@@ -114,6 +117,58 @@ def test_a_batch_that_does_not_fit_runs_in_waves() -> None:
 def test_weights_beyond_the_stated_chips_do_not_stop_the_answer() -> None:
     large = run("static", name="meta-llama/Llama-2-70b-hf")
     assert predict([row(large)])[0].status == "ok"
+
+
+def test_weights_beyond_the_stated_chips_are_said() -> None:
+    (found,) = predict([row(run("decode", name="meta-llama/Llama-2-70b-hf"))])
+    assert "larger than the chips" in found.reason
+
+
+def test_a_format_nobody_states_is_said_and_counts_for_more_than_other_assumptions() -> None:
+    stated = run("decode")
+    silent = replace(stated, stated=frozenset({"layout", "isl", "osl"}))
+    plain, wide = predict([row(stated), row(silent)])
+    assert "format of the weights not stated" in wide.reason
+    width = math.log(wide.high / wide.low) ** 2 - math.log(plain.high / plain.low) ** 2
+    assert (width / (2 * 1.2816) ** 2) ** 0.5 == pytest.approx(math.log(2) / 2, rel=1e-6)
+
+
+def test_a_median_leaves_open_how_long_its_request_waited() -> None:
+    mean = run("closed", concurrency=64.0, isl=8192.0)
+    median = replace(mean, notes={"statistic": "median"})
+    for metric in ("ttft_s", "tpot_s"):
+        a, b = predict([row(mean, metric), row(median, metric)])
+        assert b.high / b.low > 1.5 * a.high / a.low
+
+
+def test_each_rank_has_a_host_of_its_own() -> None:
+    """Host time grows with the sequences of a rank, not with those of all ranks."""
+    shipped = engine_constants()
+    effect = shipped.effects["sequence_s"]
+    slow = effect.factors["all"].model_copy(update={"value": 1e3 * effect.factors["all"].value})
+    changed = effect.model_copy(update={"factors": {**effect.factors, "all": slow}})
+    slower = shipped.model_copy(update={"effects": {**shipped.effects, "sequence_s": changed}})
+    layouts = (Layout(tp=8), Layout(attn_dp=8))
+    cases = [row(run("closed", n_chips=8, layout=x, concurrency=64.0, osl=4096.0)) for x in layouts]
+    sums, ranks = (
+        after.value - before.value
+        for before, after in zip(predict(cases), predict(cases, slower), strict=True)
+    )
+    assert ranks == pytest.approx(sums / 8, rel=0.05)
+
+
+def test_latency_limits_are_met_smoothly() -> None:
+    """A limit a little looser allows a little more: nothing jumps from one batch to another."""
+
+    def rate(limit_s: float) -> float:
+        limits = f"limits: p99 TTFT<=2s p99 TPOT<={limit_s}s"
+        notes = {"limits": limits.removeprefix("limits: ")}
+        return predict([row(run("slo", n_chips=8, layout=Layout(tp=8), notes=notes))])[0].value
+
+    rates = [rate(0.020 * 1.01**i) for i in range(6)]
+    assert rates == sorted(rates)
+    steps = np.diff(np.log(rates))
+    assert steps.max() < 4 * max(np.median(steps), 1e-3)
 
 
 def test_a_closed_loop_keeps_littles_law() -> None:
@@ -226,6 +281,52 @@ def test_calibrate_finds_what_made_the_rows_and_repeats_to_the_digit(tmp_path) -
     lines = constant_rows(found)
     assert {"memory", "compute", "host_s"} <= {line["constant"] for line in lines}
     assert all(line["sigma"] >= 0 and line["n_rows"] >= 0 for line in lines)
+
+
+def test_one_model_does_not_make_a_place_known() -> None:
+    rows = [r for r in _made_rows(0) if r.run is not None]
+    several = calibrate(rows)
+    single = calibrate([r for r in rows if r.run and r.run.model.id == "Qwen/Qwen3-8B"])
+    assert "era vllm-v1" in several.seen
+    assert "era vllm-v1" not in single.seen
+    wide, narrow = predict(rows[:1], single)[0], predict(rows[:1], several)[0]
+    assert wide.high / wide.low > narrow.high / narrow.low
+
+
+def test_memory_of_a_process_comes_back_from_what_made_it() -> None:
+    made = engine_constants().model_copy(
+        update={"process": Process(runtime_bytes=3e9, activation_copies=12, sigma=0.1)}
+    )
+    rows = [
+        row(run("static", name=name, batch=b), "memory_bytes")
+        for name in ("Qwen/Qwen3-8B", "meta-llama/Llama-3.2-1B")
+        for b in (1.0, 16.0, 64.0)
+    ]
+    values = [p.value for p in predict(rows, made)]
+    rows = [replace(r, value=v) for r, v in zip(rows, values, strict=True)]
+    found = fit_process(rows)
+    assert found.runtime_bytes == pytest.approx(3e9, rel=1e-3)
+    assert found.activation_copies == pytest.approx(12, rel=1e-3)
+    assert fit_process([]).n_rows == 0
+
+
+def test_scatter_is_told_apart_by_kind_and_place() -> None:
+    """Rows of one era scatter three times as much; kinds keep their own width."""
+    source = np.random.default_rng(1)
+    sigma = {"tpot_s": 0.1, "ttft_s": 0.2}
+    cases = [
+        (metric, era, sigma[metric] * (3 if era == "loud" else 1))
+        for metric in sigma
+        for era in ("calm", "loud")
+        for _ in range(400)
+    ]
+    rows = [row(run("closed"), m) for m, _, _ in cases]
+    places = [{"engine": "engine x", "era": f"era {e}", "chip": "chip y"} for _, e, _ in cases]
+    residual = np.array([source.normal(0, s) for *_, s in cases])
+    found = scatters(rows, places, residual, np.ones(len(rows), dtype=bool))
+    ratio = found["era loud"].sigma / found["era calm"].sigma
+    assert ratio == pytest.approx(3, rel=0.15)
+    assert found["closed ttft_s"].sigma / found["closed tpot_s"].sigma == pytest.approx(2, rel=0.15)
 
 
 def test_nothing_to_fit_is_an_error() -> None:

@@ -12,6 +12,7 @@ from ridgeline.laws.experts import (
     busiest_rank_load,
     experts_hit,
     largest_of_normals,
+    padded_tokens,
 )
 from ridgeline.laws.speculation import tokens_per_step
 
@@ -33,15 +34,25 @@ def simulated(n_tokens: int, n_ranks: int, cv: float, times: int = 40) -> tuple[
     return float(np.mean(hit)), float(np.mean(load)), float(np.mean(most))
 
 
-@pytest.mark.parametrize("cv", [0.0, 0.5])
+@pytest.mark.parametrize("cv", [0.0, 0.5, 1.2])
 @pytest.mark.parametrize("n_ranks", [8, 64])
 @pytest.mark.parametrize("n_tokens", [16, 128, 1024])
 def test_laws_follow_a_simulated_router(n_tokens: int, n_ranks: int, cv: float) -> None:
     hit, load, most = simulated(n_tokens, n_ranks, cv)
     predicted = experts_hit(float(n_tokens), E, K, cv)
     assert predicted == pytest.approx(hit, rel=0.02)
-    assert busiest_rank_load(n_tokens, E, K, n_ranks, cv) == pytest.approx(load, rel=0.15)
+    # Popularities far from alike have a longer tail than the normal the law takes them for.
+    near = 0.15 if cv < 1 else 0.2
+    assert busiest_rank_load(n_tokens, E, K, n_ranks, cv) == pytest.approx(load, rel=near)
     assert busiest_rank_experts(predicted, E, E / n_ranks, n_ranks) == pytest.approx(most, rel=0.05)
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e3))
+def test_padding_is_half_a_tile_of_about_what_an_expert_has(tokens: float, more: float) -> None:
+    padded = padded_tokens(tokens)
+    assert tokens + 8 <= padded <= tokens + 64
+    assert padded <= padded_tokens(tokens + more)
+    assert padded <= max(1.5 * tokens, tokens + 8) * (1 + 1e-12)
 
 
 def test_the_largest_of_normals_is_that_of_a_sample() -> None:

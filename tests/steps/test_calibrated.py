@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,14 @@ import ridgeline as rl
 from ridgeline.errors import CatalogError
 from ridgeline.laws.scheduling import decode_gap_s
 from ridgeline.specs import Cluster, Layout
-from ridgeline.steps.calibrated import BOUNDS, Z80, calibration, log_sigma, time_step
+from ridgeline.steps.calibrated import (
+    BOUNDS,
+    Z80,
+    calibration,
+    log_sigma,
+    piece_time_s,
+    time_step,
+)
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.tokens import Group, decode, prefill
 from ridgeline.steps.work import work
@@ -157,3 +166,23 @@ def test_arrays_equal_scalars(model: str) -> None:
             assert many.time_s[i, j] == pytest.approx(float(step.time_s))
             assert many.bound[i, j] == step.bound
             assert sigma[i, j] == pytest.approx(float(log_sigma(single, cal, step)))
+
+
+def test_a_port_slows_plain_products_and_leaves_grouped_ones_alone() -> None:
+    on = rl.cluster("mi300x-8")
+    cal = calibration(on)
+    slow = replace(cal, effects={**cal.effects, "port": cal.effects["port"] / 4})
+    pieces = pieces_of("openai/gpt-oss-120b", on, Layout(), prefill(4.0, 2048.0))
+    for piece in (p for p in pieces if p.kind == "gemm"):
+        longer = piece_time_s(piece, slow) / piece_time_s(piece, cal)
+        assert longer == 1 if piece.part == "experts" else longer >= 1
+    assert time_step(pieces, slow).time_s > time_step(pieces, cal).time_s
+
+
+def test_an_engines_latency_holds_for_exchanges_with_experts() -> None:
+    on = rl.cluster("hgx-h100")
+    cal = calibration(on)
+    slow = replace(cal, effects={**cal.effects, "latency": cal.effects["latency"] * 3})
+    pieces = pieces_of("deepseek-ai/DeepSeek-V3", on, Layout(attn_dp=8, ep=8), decode(64, 512))
+    (dispatch,) = {p.name: p for p in pieces if p.name == "dispatch"}.values()
+    assert piece_time_s(dispatch, slow) > 2 * piece_time_s(dispatch, cal)

@@ -292,3 +292,23 @@ def test_experts_cut_over_ranks_gather_all_tokens_and_scatter_the_sums() -> None
     assert send is not None
     copies = 2 * (1 - (1 / 2) ** 8)  # of two places, nearly both
     assert send.payload_bytes == pytest.approx(100 * copies * 7 / 8 * 4096 * 2, rel=1e-6)
+
+
+def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
+    model, layout = rl.model("Qwen/Qwen3-235B-A22B"), Layout(attn_dp=8, ep=8)
+    sent, gathered, beyond = (
+        next(
+            w
+            for w in work(
+                model, layout, [decode(800, 1)], domain_size=8, even=True, gather_up_to=most
+            )
+            if w.name == "combine"
+        ).send
+        for most in (0, 8, 4)
+    )
+    assert sent is not None
+    assert gathered is not None
+    assert gathered.payload_bytes == pytest.approx(100 * 7 * 4096 * 2)
+    places = 8 * (1 - (7 / 8) ** 8)  # where the eight experts of a token lie
+    assert sent.payload_bytes == pytest.approx(100 * places * 7 / 8 * 4096 * 2, rel=1e-3)
+    assert beyond == sent
