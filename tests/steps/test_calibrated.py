@@ -179,10 +179,18 @@ def test_a_port_slows_plain_products_and_leaves_grouped_ones_alone() -> None:
     assert time_step(pieces, slow).time_s > time_step(pieces, cal).time_s
 
 
-def test_an_engines_latency_holds_for_exchanges_with_experts() -> None:
-    on = rl.cluster("hgx-h100")
+def test_an_engines_latency_holds_where_ranks_gather_and_not_for_exchanges_of_their_own() -> None:
+    on, model = rl.cluster("hgx-h100"), rl.model("deepseek-ai/DeepSeek-V3")
     cal = calibration(on)
     slow = replace(cal, effects={**cal.effects, "latency": cal.effects["latency"] * 3})
-    pieces = pieces_of("deepseek-ai/DeepSeek-V3", on, Layout(attn_dp=8, ep=8), decode(64, 512))
-    (dispatch,) = {p.name: p for p in pieces if p.name == "dispatch"}.values()
-    assert piece_time_s(dispatch, slow) > 2 * piece_time_s(dispatch, cal)
+
+    def longer(gather_up_to: int) -> float:
+        pieces = work(
+            model, Layout(attn_dp=8, ep=8), [decode(64, 512)], domain_size=8,
+            gather_up_to=gather_up_to,
+        )  # fmt: skip
+        sent = [p for p in pieces if p.name.startswith("dispatch")]
+        return sum(piece_time_s(p, slow) for p in sent) / sum(piece_time_s(p, cal) for p in sent)
+
+    assert longer(8) > 1.5
+    assert longer(0) == 1

@@ -16,7 +16,7 @@ from ridgeline.specs import Layout, Model
 from ridgeline.steps.calibrated import calibration, piece_time_s
 from ridgeline.steps.memory import memory_per_chip
 from ridgeline.steps.tokens import decode, prefill
-from ridgeline.steps.work import Work, work
+from ridgeline.steps.work import Send, Work, work
 
 MODELS = [
     "Qwen/Qwen3-8B",
@@ -296,19 +296,18 @@ def test_experts_cut_over_ranks_gather_all_tokens_and_scatter_the_sums() -> None
 
 def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
     model, layout = rl.model("Qwen/Qwen3-235B-A22B"), Layout(attn_dp=8, ep=8)
-    sent, gathered, beyond = (
-        next(
-            w
-            for w in work(
-                model, layout, [decode(800, 1)], domain_size=8, even=True, gather_up_to=most
-            )
-            if w.name == "combine"
-        ).send
-        for most in (0, 8, 4)
-    )
-    assert sent is not None
-    assert gathered is not None
-    assert gathered.payload_bytes == pytest.approx(100 * 7 * 4096 * 2)
+
+    def sends(most: int) -> dict[str, Send]:
+        pieces = work(model, layout, [decode(800, 1)], domain_size=8, even=True, gather_up_to=most)
+        return {w.name: w.send for w in pieces if w.send is not None}
+
+    apart, gathered = sends(4), sends(8)
     places = 8 * (1 - (7 / 8) ** 8)  # where the eight experts of a token lie
-    assert sent.payload_bytes == pytest.approx(100 * places * 7 / 8 * 4096 * 2, rel=1e-3)
-    assert beyond == sent
+    assert apart["combine"].payload_bytes == pytest.approx(
+        100 * places * 7 / 8 * 4096 * 2, rel=1e-3
+    )
+    assert apart["combine_all"].group == gathered["combine"].group == 1
+    whole = gathered["combine_all"]
+    assert (whole.collective, whole.group) == ("reduce_scatter", 8)
+    assert whole.payload_bytes == pytest.approx(800 * 4096 * 2)
+    assert gathered["dispatch_all"].collective == "all_gather"

@@ -34,7 +34,6 @@ from ridgeline.steps.terms import (
     decode_s,
     engaged_collective,
     engaged_decode,
-    engaged_exchange,
     engaged_prefill,
     engaged_product,
     prefill_s,
@@ -331,13 +330,11 @@ def _expert_exchange(piece: Work, cal: Calibration) -> Any:
     within, across = wire_bytes(send, cal.cluster.domain_size)
     side = "dispatch" if piece.name == "dispatch" else "combine"
     out = _link(cal) if cal.cluster.scale_out is None else cal.cluster.scale_out
-    engaged = [
-        engaged_exchange(cal.values[f"exchange {name}"], cal.effects)
-        for name in (side, f"{side}_bulk")
-    ]
     times = [
-        expert_exchange_time_s(piece.m, send.group, within, across, _link(cal), out, **v)
-        for v in engaged
+        expert_exchange_time_s(
+            piece.m, send.group, within, across, _link(cal), out, **cal.values[f"exchange {name}"]
+        )
+        for name in (side, f"{side}_bulk")
     ]
     # Across domains engines have two kinds of kernel and pick by the number of tokens; within one
     # only the first was measured on every fabric.

@@ -35,7 +35,6 @@ __all__ = [
     "decode_s",
     "engaged_collective",
     "engaged_decode",
-    "engaged_exchange",
     "engaged_prefill",
     "engaged_product",
     "prefill_s",
@@ -211,12 +210,6 @@ def engaged_collective(v: Mapping[str, Any], e: Mapping[str, Any]) -> dict[str, 
         "hop_s": v["hop_s"] * e["latency"],
         "link_efficiency": _reach(v["link_efficiency"], e["link"]),
     }
-
-
-def engaged_exchange(v: Mapping[str, Any], e: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of an exchange with experts inside an engine."""
-    slower = {name: v[name] * e["latency"] for name in ("start_s", "hop_s", "token_s")}
-    return {**v, **slower, "link_efficiency": _reach(v["link_efficiency"], e["link"])}
 
 
 def collective_s(wire: Any, inside: Any, link: Any, v: Mapping[str, Any]) -> Any:

@@ -31,7 +31,6 @@ from ridgeline.steps.terms import (
     decode_s,
     engaged_collective,
     engaged_decode,
-    engaged_exchange,
     engaged_prefill,
     engaged_product,
     prefill_s,
@@ -73,7 +72,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "prefill": ("memory", "compute", "port", "prefill_attention", "gap_s"),
     "stream": ("memory", "gap_s"),
     "collective": ("latency", "link"),
-    "exchange": ("latency", "link"),
+    "exchange": (),
 }  # fmt: skip
 
 
@@ -329,16 +328,12 @@ class _Gathered:
         link, out, domain, _ = self._links(x)
         send = Send("all_to_all", x.group, x.payload_bytes, x.n_domains, x.share_across)
         within, across = wire_bytes(send, domain)
-        kinds = [
-            self._of_clusters(x, f"exchange {name}", _EXCHANGE) for name in (side, f"{side}_bulk")
-        ]
-
-        def time_s(e: Effects) -> Any:
-            engaged = [engaged_exchange(v, e) for v in kinds]
-            times = [
-                expert_exchange_time_s(x.m, x.group, within, across, link, out, **v)
-                for v in engaged
-            ]
-            return np.where(x.n_domains > 1, np.minimum(*times), times[0])
-
-        return _Part(x.step, x.repeat, time_s)
+        times = [
+            expert_exchange_time_s(
+                x.m, x.group, within, across, link, out,
+                **self._of_clusters(x, f"exchange {name}", _EXCHANGE),
+            )
+            for name in (side, f"{side}_bulk")
+        ]  # fmt: skip
+        fixed = np.where(x.n_domains > 1, np.minimum(*times), times[0])
+        return _Part(x.step, x.repeat, lambda _: fixed)

@@ -431,20 +431,29 @@ def _expert_exchanges(
     experts cost one all-reduce, spread or cut. With it each chip sends its share of its rank's
     tokens to the chips of their experts, to every chip that holds a slice of one, and gets what
     each made of them back: experts cut over all chips (ep = 1) are a gather and a scatter. The
-    busiest rank takes in more than its share. Where ranks gather, every chip gets every token.
+    busiest rank takes in more than its share. Ranks that gather instead give every token to every
+    chip, and add up what came of it, by the collectives of a library.
     """
     layout, d_model = step.layout, step.model.d_model
     yield from _sum(step, "ffn_reduce", block)
     group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
     slices = step.chips / layout.ep
-    copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group * load
-    copies = where(group <= step.gather_up_to, group - 1, copies)
+    copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
+    gathers = group <= step.gather_up_to
+    among, between = where(gathers, group, 1), where(gathers, 1, group)
     n_domains, share = step.across(group)
+    spanned = where(gathers, n_domains, 1)
     width = moe.d_latent or d_model
     own = step.tokens / layout.tp
-    for name, size in (("dispatch", step.dispatch_bytes), ("combine", step.activation_bytes)):
-        payload = own * copies * width * size
-        yield _exchange(name, block.repeat, Send("all_to_all", group, payload, n_domains, share))
+    sides = (
+        ("dispatch", "all_gather", step.dispatch_bytes),
+        ("combine", "reduce_scatter", step.activation_bytes),
+    )
+    for name, collective, size in sides:
+        whole = own * group * width * size
+        yield _exchange(f"{name}_all", block.repeat, Send(collective, among, whole, spanned, share))
+        payload = own * copies * width * size * load
+        yield _exchange(name, block.repeat, Send("all_to_all", between, payload, n_domains, share))
 
 
 def _embedding(step: _Step) -> Work:
