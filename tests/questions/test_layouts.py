@@ -175,6 +175,13 @@ def test_skewed_experts_and_less_memory_make_it_worse() -> None:
     assert max(r["largest_batch"] for r in small.rows) < even["largest_batch"] * 1.5
 
 
+@pytest.mark.parametrize("on", ["hgx-h100", "mi300x-8", RACK])
+def test_reasons_are_told_whatever_the_experts_exchange(on: str) -> None:
+    """Ranks gather within eight chips and send beyond: each has its words."""
+    answer = rl.layouts("Qwen/Qwen3-30B-A3B", on, context=4096)
+    assert all(family.reason for family in answer.families())
+
+
 # ---- limits and ranking
 
 

@@ -38,6 +38,7 @@ _COLLECTIVES = {
     "all_reduce": "all-reduces",
     "all_to_all": "exchanges with experts",
     "all_gather": "gathers",
+    "reduce_scatter": "sums of what experts made",
     "hop": "hops between stages",
 }
 

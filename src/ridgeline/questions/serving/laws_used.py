@@ -70,6 +70,8 @@ def _groups(piece: Work, cal: Calibration) -> list[str]:
         return [f"exchange {piece.name}"]
     if piece.send.collective == "all_reduce":
         return ["collective all_reduce_graph", "collective all_reduce"]
+    if piece.send.collective == "reduce_scatter":
+        return ["collective reduce_scatter"]
     return ["collective all_gather"]
 
 
