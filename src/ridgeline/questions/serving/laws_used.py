@@ -66,13 +66,11 @@ def _groups(piece: Work, cal: Calibration) -> list[str]:
         return [attention_group(piece.name, piece.dtype)]
     if piece.send is None or float(piece.send.group) <= 1:
         return []
-    if piece.send.collective == "all_to_all":
-        return [f"exchange {piece.name}"]
-    if piece.send.collective == "all_reduce":
-        return ["collective all_reduce_graph", "collective all_reduce"]
-    if piece.send.collective == "reduce_scatter":
-        return ["collective reduce_scatter"]
-    return ["collective all_gather"]
+    return {
+        "all_to_all": [f"exchange {piece.name}"],
+        "all_reduce": ["collective all_reduce_graph", "collective all_reduce"],
+        "reduce_scatter": ["collective reduce_scatter"],
+    }.get(piece.send.collective, ["collective all_gather"])
 
 
 def _values(values: object) -> str:
