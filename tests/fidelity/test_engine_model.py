@@ -171,6 +171,20 @@ def test_latency_limits_are_met_smoothly() -> None:
     assert steps.max() < 4 * max(np.median(steps), 1e-3)
 
 
+def test_saturation_is_said() -> None:
+    def reason(regime: str, **given: Any) -> str:
+        return predict([row(run(regime, **given))])[0].reason
+
+    assert reason("closed", concurrency=64.0) == ""
+    crowded = reason("closed", concurrency=1e5)
+    assert crowded.startswith("saturated: ")
+    assert crowded.endswith("of 100,000 requests run at a time")
+    assert reason("open", request_rate_per_s=1.0) == ""
+    assert "of 1e+03 requests/s are served" in reason("open", request_rate_per_s=1000.0)
+    long = {"name": "meta-llama/Llama-2-7b-hf", "isl": 8192.0}
+    assert "rounds" in reason("static", batch=64.0, **long)
+
+
 def test_a_closed_loop_keeps_littles_law() -> None:
     case = run("closed", concurrency=32.0)
     first, gap, rate = (

@@ -95,14 +95,16 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         slopes = evaluator.slopes(values, middle, -_NUDGE)
         for name in EFFECTS:
             variance += (slopes[name] * unknown[name][case]) ** 2
+    saturated = evaluator.saturation(values)
     answers = []
     for i, row in enumerate(rows):
         assert row.run is not None
         assumed = plan.cases[case[i]]
         own = scatter_of(constants, row.run.regime, row.metric, plan.places[case[i]])
-        said = assumed.log_variance * (row.run.regime != "slo")
-        sigma = math.sqrt(own**2 + float(variance[i]) + said)
-        answers.append(_answer(float(middle[i]), sigma, "; ".join(assumed.said)))
+        unstated = assumed.log_variance * (row.run.regime != "slo")
+        sigma = math.sqrt(own**2 + float(variance[i]) + unstated)
+        said = [*assumed.said, saturated[case[i]]]
+        answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
     return answers
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Evaluator"]
 
 _TINY = 1e-300
+#: an open loop that falls behind by no more than this keeps up
+_SERVED = 1e-6
 #: metrics that are not times: more is faster
 RATES = (
     "output_tokens_per_s", "output_tokens_per_s_per_chip", "total_tokens_per_s",
@@ -80,6 +82,27 @@ class Evaluator:
             rows = self.metric == metric
             value[rows] = found[str(metric)][case[rows]]
         return np.log(np.maximum(value, _TINY)), case
+
+    def saturation(self, effects: Mapping[str, Floats]) -> list[str]:
+        """Say of each case what keeps requests or sequences waiting; empty where nothing does."""
+        plan, a = self.plan, self.plan.arrays
+        at, run = served(plan, np.sum(list(self.device(effects).values()), axis=0), effects)
+        rate = np.full(len(plan), np.inf)
+        rate[at] = run.requests_per_s
+        said = []
+        for i in range(len(plan)):
+            ways, regime = float(a["replicas"][i]), a["regime"][i]
+            places, offered = (float(a[name][i]) * ways for name in ("places", "offered"))
+            arriving = float(a["rate"][i]) * ways
+            if regime == "static" and a["waves"][i] > 1:
+                said.append(f"memory holds part of the batch: {a['waves'][i]:.1f} rounds")
+            elif regime == "closed" and offered > places:
+                said.append(f"saturated: {places:,.0f} of {offered:,.0f} requests run at a time")
+            elif regime == "open" and rate[i] < arriving * (1 - _SERVED):
+                said.append(f"saturated: {rate[i]:.3g} of {arriving:.3g} requests/s are served")
+            else:
+                said.append("")
+        return said
 
     def _chosen(self, throughput: Floats) -> NDArray[np.intp]:
         """The case of each run: of several layouts that with the highest throughput."""
