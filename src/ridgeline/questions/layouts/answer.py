@@ -173,8 +173,8 @@ class Layouts:
         said = [*self.unfit, *self._without_rows()]
         for search in self.searches:
             said += cluster_notes(search)
-        timer = self.searches[0].candidates.timer
-        said += choice_of_experts(timer.model, timer.assume.popularity_cv)
+        for timer in [search.candidates.timer for search in self.searches][:1]:
+            said += choice_of_experts(timer.model, timer.assume.popularity_cv)
         if self.lengths.has_requests and not self.lengths.cached:
             said.append("Cached input is priced for a prompt of which half is found in a cache.")
         return said
