@@ -306,7 +306,8 @@ def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
     assert apart["combine"].payload_bytes == pytest.approx(
         100 * places * 7 / 8 * 4096 * 2, rel=1e-3
     )
-    assert apart["combine_all"].group == gathered["combine"].group == 1
+    assert "combine_all" not in apart
+    assert gathered["combine"].group == 1
     whole = gathered["combine_all"]
     assert (whole.collective, whole.group) == ("reduce_scatter", 8)
     assert whole.payload_bytes == pytest.approx(800 * 4096 * 2)

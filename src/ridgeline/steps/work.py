@@ -439,7 +439,7 @@ def _expert_exchanges(
     group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
     slices = step.chips / layout.ep
     copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
-    gathers = group <= step.gather_up_to
+    gathers = (group > 1) & (group <= step.gather_up_to)
     among, between = where(gathers, group, 1), where(gathers, 1, group)
     n_domains, share = step.across(group)
     spanned = where(gathers, n_domains, 1)
@@ -450,8 +450,10 @@ def _expert_exchanges(
         ("combine", "reduce_scatter", step.activation_bytes),
     )
     for name, collective, size in sides:
-        whole = own * group * width * size
-        yield _exchange(f"{name}_all", block.repeat, Send(collective, among, whole, spanned, share))
+        if np.any(np.asarray(gathers)):
+            whole = own * group * width * size
+            send = Send(collective, among, whole, spanned, share)
+            yield _exchange(f"{name}_all", block.repeat, send)
         payload = own * copies * width * size * load
         yield _exchange(name, block.repeat, Send("all_to_all", between, payload, n_domains, share))
 

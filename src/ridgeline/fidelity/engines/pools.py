@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.fidelity.engines.assumptions import engine_and_era
 from ridgeline.fidelity.engines.scatter import Z80, scatter_of
 from ridgeline.fidelity.runs import OK, Prediction
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["has_pools", "pools_prediction"]
 
 _ROUNDS = 40
+#: sequences at which decode steps are timed, straight lines between them
+_BATCHES = 48
 #: nothing was fitted to runs on two pools
 _UNSEEN_SIGMA = 0.3
 _SAID = "separate pools: prompts do not stall decoding, caches are sent when a prompt is read"
@@ -134,9 +138,11 @@ def _steady(
     most = workers * layout.attn_dp * each / full
     ways, layout = decoding
     n = concurrency / ways
+    batches = np.geomspace(1.0, max(n, 2.0), _BATCHES)
+    steps = time_s(layout, decode(batches, isl + osl / 2))
     step = rate = 0.0
     for _ in range(_ROUNDS):
-        step = float(time_s(layout, decode(max(n, 1.0), isl + osl / 2)))
+        step = float(np.interp(n, batches, steps))
         rate = min(most, concurrency / (alone + (osl - 1) * step))
         n = (n + rate * (osl - 1) * step / ways) / 2
     return max(alone, concurrency / rate - (osl - 1) * step), step, rate
