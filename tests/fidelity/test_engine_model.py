@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ridgeline.catalog import chip, engine, engine_constants, model, node_of
-from ridgeline.errors import RidgelineError
+from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.fidelity.engines.assumptions import assume, class_of, limits_of, n_requests
 from ridgeline.fidelity.engines.calibrate import (
     calibrate,
@@ -24,6 +24,7 @@ from ridgeline.fidelity.predict import predict
 from ridgeline.fidelity.runs import Row, Run
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.constants import Process
+from ridgeline.specs.engine import Era
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.tokens import decode, prefill
 from ridgeline.steps.work import work
@@ -257,6 +258,13 @@ def test_notes_and_classes() -> None:
 )
 def test_eras(name: str, version: str, date: str, era: str) -> None:
     assert engine(name).era(version, date).id == era
+
+
+def test_ages_are_of_dates_and_a_date_that_is_none_is_refused() -> None:
+    ages = [Era(id="x", since=since).age for since in ("", "2022-01", "2024-06-30", "2026")]
+    assert ages == ["", "2023", "2024", "2025"]
+    with pytest.raises(SpecError, match="since"):
+        Era.parse({"id": "x", "since": "spring 2024"}, where="the engine")
 
 
 def _made_rows(seed: int) -> list[Row]:

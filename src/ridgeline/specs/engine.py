@@ -14,6 +14,8 @@ __all__ = ["Engine", "Era"]
 
 #: ages of engines: static batches and first servers; paged caches in all; graphs of all steps
 _OLDEST, _NEWEST = 2023, 2025
+#: ISO, to the day or less; empty where it is not known
+_DATE = r"^(\d{4}(-\d{2}){0,2})?$"
 
 
 class Era(Record):
@@ -28,7 +30,7 @@ class Era(Record):
 
     id: str
     versions: tuple[str, ...] = ()
-    since: str = ""
+    since: str = Field(default="", pattern=_DATE)
     max_sequences: PositiveCount | None = None
 
     @property
@@ -68,7 +70,7 @@ class Engine(Record):
     name: str
     names: tuple[str, ...] = ()
     eras: tuple[Era, ...] = ()
-    since: str = ""
+    since: str = Field(default="", pattern=_DATE)
     stands_for: tuple[str, ...] = ()
     prompts_first: bool = False
     token_budget: PositiveCount = 8192
