@@ -60,7 +60,7 @@ class Engine(Record):
     memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
     memory_share_of : str     ``all`` or ``free``.
     reserves_output : bool    A sequence is admitted only when all its output would fit.
-    gathers_up_to : int       Chips up to which ranks of attention data parallelism gather all
+    gather_up_to : int        Chips up to which ranks of attention data parallelism gather all
                               tokens for their experts; more of them send each token to its own. [1]
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
@@ -78,7 +78,7 @@ class Engine(Record):
     memory_share: float = Field(default=0.9, gt=0, le=1)
     memory_share_of: Literal["all", "free"] = "all"
     reserves_output: bool = False
-    gathers_up_to: int = Field(default=0, ge=0)
+    gather_up_to: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
     notes: str = ""

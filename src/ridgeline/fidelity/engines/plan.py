@@ -126,7 +126,7 @@ class _Steps:
         tp, pp, attn_dp, ep = np.array([_degrees(x) for x in layouts], dtype=float).T
         domain = np.array([row[1].run.cluster.domain_size for row in rows], dtype=float)
         n_decode, context, n_prefill, new = np.array([row[2:] for row in rows], dtype=float).T
-        gathers = np.array([row[1].engine.gathers_up_to for row in rows], dtype=float)
+        gathers = np.array([row[1].engine.gather_up_to for row in rows], dtype=float)
         return Steps(
             rows[0][1].run.model, tp, pp, attn_dp, ep, domain, n_decode, context, n_prefill, new,
             prefix=np.zeros(len(rows)), gather_up_to=gathers,

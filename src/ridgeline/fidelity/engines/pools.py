@@ -126,7 +126,7 @@ def _steady(
             [group],
             domain_size=run.cluster.domain_size,
             popularity_cv=EXPERT_POPULARITY_CV,
-            gather_up_to=engine.gathers_up_to,
+            gather_up_to=engine.gather_up_to,
         )
         return time_step(pieces, cal).time_s
 

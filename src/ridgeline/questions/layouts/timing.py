@@ -97,7 +97,7 @@ class Timer:
             domain_size=self.cluster.domain_size,
             activation_dtype=self.assume.activation_dtype,
             popularity_cv=self.assume.popularity_cv,
-            gather_up_to=0 if self.reading == "ideal" else self.settings.gathers_up_to,
+            gather_up_to=0 if self.reading == "ideal" else self.settings.gather_up_to,
             even=self.reading == "ideal",
         )
 

@@ -339,7 +339,7 @@ class CalibratedReading(IdealReading):
         return self.engine or engine_named()
 
     def _gather_up_to(self) -> int:
-        return self._engine().gathers_up_to
+        return self._engine().gather_up_to
 
     def _time_s(self, *groups: Group) -> Any:
         return step_seconds(self.pieces(*groups), self._calibration())
