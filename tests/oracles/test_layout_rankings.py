@@ -6,40 +6,69 @@ The measured table is not part of the project.
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import ridgeline as rl
+from ridgeline.fidelity.measurements import read_rows
+from ridgeline.specs import Model
 
 TABLE = Path(__file__).parents[3] / "shared" / "truth" / "inference.csv"
 
-Cell = tuple[str, str, float, float, float]
+Times = dict[tuple[int, int], float]
 
 
-def measured() -> dict[Cell, dict[tuple[int, int], float]]:
-    """TPOT by (TP, EP) on one load: (model, engine, isl, osl, requests in flight)."""
-    cells: dict[Cell, dict[tuple[int, int], float]] = defaultdict(dict)
-    with TABLE.open(newline="") as lines:
-        for row in csv.DictReader(lines):
-            usable = row["source"] == "aic" and row["metric"] == "tpot_s" and row["chip"]
-            if usable and row["regime"] == "closed" and row["attn_dp"] == row["pp"] == "1":
-                isl, osl, batch = (float(row[n]) for n in ("isl", "osl", "concurrency"))
-                key = (row["model"], row["engine"], isl, osl, batch)
-                cells[key][int(row["tp"]), int(row["ep"])] = float(row["value"])
-    return {key: found for key, found in cells.items() if len(found) > 1}
+class Cell(NamedTuple):
+    """One load on one machine: everything that two layouts must share to be compared."""
+
+    model_id: str
+    weight_dtype: str
+    kv_dtype: str
+    cluster_id: str
+    engine: str
+    engine_version: str
+    isl: float
+    osl: float
+    concurrency: float
 
 
-def predicted(cell: Cell, sizes: set[int]) -> dict[tuple[int, int], float]:
+def measured() -> dict[Cell, tuple[Model, Times]]:
+    """The model in the row's own formats, and TPOT by (TP, EP), for each cell."""
+    times: dict[Cell, Times] = defaultdict(dict)
+    models: dict[Cell, Model] = {}
+    for row in read_rows([TABLE]):
+        run = row.run
+        if row.source != "aic" or row.metric != "tpot_s" or row.regime != "closed" or run is None:
+            continue
+        layout = run.layout
+        if layout is None or not layout.pp == layout.attn_dp == layout.replicas == 1:
+            continue
+        assert run.isl is not None
+        assert run.osl is not None
+        assert run.concurrency is not None
+        assert row.value is not None
+        m = run.model
+        cell = Cell(
+            m.id, m.weight_dtype, m.kv_dtype, run.cluster.id, run.engine, run.engine_version,
+            run.isl, run.osl, run.concurrency,
+        )  # fmt: skip
+        models[cell] = m
+        times[cell][layout.tp, layout.ep] = row.value
+    return {cell: (models[cell], found) for cell, found in times.items() if len(found) > 1}
+
+
+def predicted(cell: Cell, model: Model, sizes: set[int]) -> Times:
     """The same, with everything in flight at once in one replica."""
-    model, _, isl, osl, batch = cell
     found = {}
     for n in sizes:
-        answer = rl.layouts(model, "hgx-h100", chips=n, isl=isl, osl=osl, batch=[batch])
+        answer = rl.layouts(
+            model, cell.cluster_id, chips=n, isl=cell.isl, osl=cell.osl, batch=[cell.concurrency]
+        )
         for row in answer.searches[0].best_rows(answer.rank):
             if row["replicas"] == row["pp"] == row["attn_dp"] == 1:
                 found[row["tp"], row["ep"]] = row["tpot_s"]
@@ -52,8 +81,8 @@ def pairs() -> np.ndarray:
     if not TABLE.exists():
         pytest.skip("the measured table is not part of the project")
     found = []
-    for cell, times in measured().items():
-        ours = predicted(cell, {tp for tp, _ in times})
+    for cell, (model, times) in measured().items():
+        ours = predicted(cell, model, {tp for tp, _ in times})
         both = [layout for layout in times if layout in ours]
         found += [(times[a] / times[b], ours[a] / ours[b]) for a, b in combinations(both, 2)]
     return np.asarray(found)
