@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ridgeline.answers import Answer as Answer
     from ridgeline.catalog import chip as chip
     from ridgeline.catalog import cluster as cluster
     from ridgeline.catalog import dtype as dtype
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Answer": "answers",
     "chip": "catalog",
     "cluster": "catalog",
     "dtype": "catalog",
@@ -86,6 +88,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Answer",
     "Chip",
     "Cluster",
     "Layout",

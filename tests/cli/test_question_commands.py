@@ -88,7 +88,7 @@ def test_fields_and_formats_can_be_changed(run) -> None:
         run("tiers", "--from-counts", "active=100B,total=1T,kv=1667,bits=8", "--on", "hgx-b200",
             "--json")
     )  # fmt: skip
-    assert counted["about"]["model"] == "given-by-counts"
+    assert counted["provenance"]["model"] == "given-by-counts"
 
 
 WRONG: dict[str, tuple[tuple[str, ...], str]] = {

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.inputs import model_from, on_from, settings
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, print_text
 from ridgeline.errors import SpecError, UnitError
 from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving import serving as ask
 from ridgeline.units import parse_count, parse_quantity
 
 if TYPE_CHECKING:
-    from ridgeline.questions.findings import Findings, Table
+    from ridgeline.answers import Answer
 
 __all__ = ["Asked", "Shown", "answered", "count_of", "seconds", "show"]
 
@@ -156,42 +156,37 @@ def seconds(text: str, name: str) -> float:
         raise SpecError(f"--{name}: {error}") from None
 
 
-def show(found: Findings, shown: Shown | None, chart: str | None = None) -> None:
-    """Print findings, and write their picture where one is wanted.
+def show(answer: Answer, shown: Shown | None, chart: str | None = None) -> None:
+    """Print an answer, and write its picture where one is wanted.
 
     Parameters
     ----------
-    found : Findings
+    answer : Answer
     shown : Shown or None   None for plain text.
     chart : str or None     Which picture; None for the first.
     """
     shown = shown or Shown()
     if shown.json and shown.csv:
         raise SpecError("Choose one of --json and --csv.")
-    picture = found.chart(chart) if shown.out or chart is not None else None
+    picture = answer.chart(chart) if shown.out or chart is not None else None
     for path in shown.out:
         assert picture is not None
         picture.save(path, dark=shown.dark)
     if shown.json:
-        print_json(found.to_dict())
+        print_text(answer.to_json(indent=2))
     elif shown.csv:
-        print_csv(_plain_rows(found.tables[0]))
+        print_text(answer.to_csv().removesuffix("\n"))
     else:
-        _print(found)
+        _print(answer)
 
 
-def _plain_rows(table: Table) -> list[dict[str, Any]]:
-    keys = dict.fromkeys(k for row in table.rows for k in row)
-    return [{k: row.get(k) for k in keys} for row in table.rows]
-
-
-def _print(found: Findings) -> None:
-    for sentence in found.words:
+def _print(answer: Answer) -> None:
+    for sentence in answer.sentences:
         print_text(sentence)
-    for table in found.tables:
+    for table in answer.tables:
         headings = {k: (heading, _as_it_is(unit)) for k, (heading, unit) in table.columns.items()}
         as_table(table.cells(), headings, title=table.title or None)
-    for note in dict.fromkeys(found.notes):
+    for note in dict.fromkeys(answer.notes):
         print_text(f"Note: {note}")
 
 

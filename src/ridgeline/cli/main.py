@@ -6,10 +6,11 @@ import os
 import sys
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Group
 
 from ridgeline import __version__
 from ridgeline.errors import RidgelineError
+from ridgeline.questions.registry import GROUPS, QUESTIONS
 
 __all__ = ["app", "main"]
 
@@ -22,27 +23,19 @@ app = App(
     help="What it takes to serve a large language model: time, memory and money, "
     "from first principles.",
     help_format="plaintext",
+    group_commands=Group("Options", sort_key=len(GROUPS)),  # --help and --version
 )
-# Named, not imported: a command's own imports are paid for only when it runs.
-app.command("ridgeline.cli.serving:serving", name="serving")
-app.command("ridgeline.cli.models:models", name="models")
-app.command("ridgeline.cli.layouts:layouts", name="layouts")
-app.command("ridgeline.cli.tiers:tiers", name="tiers")
-app.command("ridgeline.cli.tiers:sparsity", name="sparsity")
-app.command("ridgeline.cli.racks:racks", name="racks")
-app.command("ridgeline.cli.racks:pipelining", name="pipelining")
-app.command("ridgeline.cli.racks:scaleup", name="scaleup")
-app.command("ridgeline.cli.racks:generations", name="generations")
-app.command("ridgeline.cli.wall:wall", name="wall")
-app.command("ridgeline.cli.wall:design", name="design")
-app.command("ridgeline.cli.wall:sensitivity", name="sensitivity")
-app.command("ridgeline.cli.chips:chips", name="chips")
-app.command("ridgeline.cli.components:components", name="components")
-app.command("ridgeline.cli.validate:validate", name="validate")
-app.command("ridgeline.cli.predict:predict", name="predict")
-app.command("ridgeline.cli.calibrate:calibrate", name="calibrate")
-app.command("ridgeline.cli.reversible:reversible", name="reversible")
-app.command("ridgeline.cli.ciphers:ciphers", name="ciphers")
+_HEADINGS = {g: Group(heading, sort_key=i) for i, (g, heading) in enumerate(GROUPS.items())}
+_COMMANDS = [q for q in QUESTIONS if q.command]
+for _i, _q in enumerate(_COMMANDS):
+    # Named, not imported: a command's own imports are paid for only when it runs.
+    app.command(
+        f"ridgeline.{_q.command}",
+        name=_q.name,
+        help=_q.summary,
+        group=_HEADINGS[_q.group],
+        sort_key=_i,
+    )
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -57,6 +50,7 @@ def main(arguments: list[str] | None = None) -> Any:
     int   Exit code: 0, or 2 for input that cannot be answered.
     """
     try:
+        _with_its_own_help(sys.argv[1:] if arguments is None else arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _refuse(f"{error}\n'ridgeline --help' shows what there is.")
@@ -69,6 +63,12 @@ def main(arguments: list[str] | None = None) -> Any:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
+
+
+def _with_its_own_help(arguments: list[str]) -> None:
+    """Let the command that is named show its docstring, of which the summary is only a line."""
+    if arguments and any(q.name == arguments[0] for q in _COMMANDS):
+        app[arguments[0]].help = None
 
 
 def _refuse(message: str) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 from typing import TYPE_CHECKING, Any
+
+from ridgeline.answers.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,15 +24,7 @@ def print_text(text: str = "") -> None:
 
 def print_json(value: Any) -> None:
     """Print strict JSON: what is not a finite number is null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
 
 
 def print_csv(rows: Sequence[Row]) -> None:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
+from ridgeline.answers.words import count, percent, quantity, usd
 from ridgeline.errors import InfeasibleError
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.laws.rack import chips_used
-from ridgeline.questions.findings import percent, quantity
-from ridgeline.questions.serving.words import count, usd
 from ridgeline.questions.variants import Point, fits, point, reading_with
 from ridgeline.specs.blocks import MixtureOfExperts
 
@@ -58,7 +57,7 @@ def advice(answer: Serving) -> list[Advice]:
     Returns
     -------
     list of Advice
-        Empty where nothing is worth 3 %. Savings are of a token's cost with as many sequences as
+        Empty where nothing is worth 3%. Savings are of a token's cost with as many sequences as
         fit before and after.
 
     Notes

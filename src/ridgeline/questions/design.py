@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline import catalog
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, quantity, tokens, usd
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.roofline import sparsity as sparsity_of
-from ridgeline.questions.findings import Findings, Table, quantity, tokens
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.words import count, usd
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
 from ridgeline.steps import counts, decode_step
@@ -98,7 +98,7 @@ def design(
     price: float | str | None = None,
     sparsities: Sequence[float] = _SPARSITIES,
     known: Sequence[str] = KNOWN_MODELS,
-) -> Findings:
+) -> Answer:
     """Which models a machine can serve within a latency and a price.
 
     Parameters
@@ -115,7 +115,7 @@ def design(
 
     Returns
     -------
-    Findings
+    Answer
         Tables ``regions`` (a row a sparsity: the largest model, and the largest cache a token of
         any model) and ``models``. Values: ``feasible_share`` of the space looked at. Picture
         ``region``.
@@ -155,20 +155,22 @@ def design(
         return design_chart(edges, models, asked.cluster.name, _limit_words(asked))
 
     columns = {k: c for k, c in _MODELS.items() if asked.price or k != "usd_per_mtok_output"}
-    return Findings(
-        words=_words(asked, regions, models),
+    return Answer(
+        question="design",
+        title=f"Models for {asked.cluster.name}",
+        sentences=_words(asked, regions, models),
         tables=(
             Table("regions", _limit_words(asked), _REGIONS, regions),
             Table("models", f"Known models, as if stored in {weight_bits:g} bits", columns, models),
         ),
         values={"feasible_share": sum(share) / len(share)},
         notes=() if asked.price else (f"No price is known for {asked.cluster.name}.",),
-        about={
+        provenance={
             "reading": "blackboard", "cluster": asked.cluster.id, "n_chips": asked.n_chips,
             "tpot_s": tpot_s, "context": context, "usd_per_mtok": usd_per_mtok,
             "weight_bits": weight_bits,
         },
-        _pictures={"region": picture},
+        charts={"region": picture},
     )  # fmt: skip
 
 

@@ -6,8 +6,9 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import quantity
 from ridgeline.errors import SpecError
-from ridgeline.questions.findings import Findings, Table, quantity
 from ridgeline.steps import chip_facts
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ _COLUMNS = {
 LECTURE_RATIO, LECTURE_DRAIN_S = 300.0, 0.020
 
 
-def generations(chips: Sequence[str] = CHIPS) -> Findings:
+def generations(chips: Sequence[str] = CHIPS) -> Answer:
     """Hardware ratio and drain period by generation, beside what the lecture says of them.
 
     Parameters
@@ -66,10 +67,10 @@ def generations(chips: Sequence[str] = CHIPS) -> Findings:
 
     Returns
     -------
-    Findings
+    Answer
         Table ``chips``. Values: ``ratio_low``, ``ratio_median``, ``ratio_high`` (each chip in the
         fastest format it multiplies, the widest of equals), ``drain_low_s``, ``drain_median_s``,
-        ``drain_high_s``. Picture ``ladder``.
+        ``drain_high_s``. Chart ``ladder``.
 
     Raises
     ------
@@ -100,12 +101,14 @@ def generations(chips: Sequence[str] = CHIPS) -> Findings:
 
         return ladder_chart(rows, LECTURE_RATIO, LECTURE_DRAIN_S)
 
-    return Findings(
-        words=(_ratio_words(rows, values), _drain_words(rows, values)),
+    return Answer(
+        question="generations",
+        title="Generations of chips",
+        sentences=(_ratio_words(rows, values), _drain_words(rows, values)),
         tables=(Table("chips", "", _COLUMNS, rows),),
         values=values,
-        about={"chips": list(chips)},
-        _pictures={"ladder": picture},
+        provenance={"chips": list(chips)},
+        charts={"ladder": picture},
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import percent, quantity, sequences
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.parallel import domains_spanned
 from ridgeline.laws.pipeline import (
@@ -16,7 +18,6 @@ from ridgeline.laws.pipeline import (
     weights_per_chip_bytes,
 )
 from ridgeline.laws.rack import chips_used, egress_time_s
-from ridgeline.questions.findings import Findings, Table, percent, quantity, sequences
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps import balance, chip_capacity_bytes, decode_step
 from ridgeline.steps import machine as machine_of
@@ -47,7 +48,7 @@ _COLUMNS = {
 
 def pipelining(
     answer: Serving, *, micro_batch: float | None = None, hop_s: float | None = None
-) -> Findings:
+) -> Answer:
     """What cutting a model into pipeline stages saves and costs, and the recommended (EP, PP).
 
     Parameters
@@ -61,9 +62,9 @@ def pipelining(
 
     Returns
     -------
-    Findings
+    Answer
         Table ``stages``. Values: ``n_stages`` and ``ep`` as recommended, ``micro_batch``,
-        ``hop_s``. Picture ``memory``.
+        ``hop_s``. Chart ``memory``.
 
     Raises
     ------
@@ -113,8 +114,10 @@ def pipelining(
         capacity = chip_capacity_bytes(cluster.chip)
         return memory_chart(bars, capacity, title=answer.name, subtitle=subtitle)
 
-    return Findings(
-        words=(
+    return Answer(
+        question="pipelining",
+        title=f"Pipeline stages: {answer.name}",
+        sentences=(
             _saved(rows[0], rows[1], chosen),
             _hops(answer, rows, hop),
             _recommended(answer, own, ep, per_stage),
@@ -122,8 +125,8 @@ def pipelining(
         tables=(Table("stages", f"{sequences(chosen)} a micro-batch", _COLUMNS, rows),),
         values={"n_stages": int(needed), "ep": ep, "micro_batch": chosen, "hop_s": hop},
         notes=answer.notes,
-        about=answer.result.about,
-        _pictures={"memory": picture},
+        provenance=answer.result.about,
+        charts={"memory": picture},
     )
 
 
@@ -197,7 +200,7 @@ def _saved(one: dict[str, Any], two: dict[str, Any], micro_batch: float) -> str:
         f"{quantity(two['weights_bytes'], 'B')}. The caches stay at "
         f"{quantity(one['kv_bytes'], 'B')} with any number of stages, since each must be kept busy "
         f"with {sequences(micro_batch)} of its own: with one micro-batch instead, two stages "
-        f"would idle {percent(two['idle_share'])} of the time, four 75 %."
+        f"would idle {percent(two['idle_share'])} of the time, four 75%."
     )
 
 

@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, percent, quantity
 from ridgeline.errors import SpecError
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.laws.parallel import share_across
@@ -18,9 +20,7 @@ from ridgeline.laws.rack import (
     scale_up_over_scale_out,
     spread_slowdown,
 )
-from ridgeline.questions.findings import Findings, Table, factor, percent, quantity
 from ridgeline.questions.scaleup import GENERATIONS
-from ridgeline.questions.serving.words import count
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.layout import Layout
 from ridgeline.steps import chip_capacity_bytes
@@ -67,7 +67,7 @@ _LIMITS = {
 }
 
 
-def racks(answer: Serving, *, batch_per_chip: float = 128) -> Findings:
+def racks(answer: Serving, *, batch_per_chip: float = 128) -> Answer:
     """How a layer's experts lie on chips, what the exchange takes, and what a larger domain needs.
 
     Parameters
@@ -77,13 +77,14 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Findings:
 
     Returns
     -------
-    Findings
+    Answer
         Tables ``spread`` (a layer over one, two, four… domains: the time of dispatch and combine
         on either fabric, at its datasheet rate), ``generations`` (the layer in one domain of each:
         the most parameters of this format it holds, as one layer or as a whole model, nothing
         else in memory) and, where the rack's physical figures are known, ``limits``. Values:
         ``bandwidth_ratio``, ``scale_up_over_scale_out`` and ``fewest_layers_per_stage`` of a
-        pipeline cut between domains, ``n_idle``. Picture ``spread``.
+        pipeline cut between domains, ``n_idle``, with limits ``n_chips_by_power`` (``_cooling``…)
+        and ``tightest_limit``. Chart ``spread``.
 
     Raises
     ------
@@ -117,9 +118,9 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Findings:
     rack = _rack_of(cluster)
     if rack is not None:
         limits = domain_limits(rack, cluster.domain_size)
-        words += limits.words
+        words += limits.sentences
         tables += limits.tables
-        values |= {"limits": dict(limits.values)}
+        values |= _limit_values(limits)
 
     def picture() -> Chart:
         from ridgeline.charts.racks import spread_chart  # noqa: PLC0415  (only when drawn)
@@ -128,14 +129,22 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Findings:
         subtitle = f"{count(batch_per_chip)} tokens a chip; scale-out {factor(ratio)} slower a chip"
         return spread_chart(rows, title, subtitle)
 
-    return Findings(
-        words=tuple(words),
+    return Answer(
+        question="racks",
+        title=f"Experts on racks: {answer.name}",
+        sentences=tuple(words),
         tables=tuple(tables),
         values=values,
         notes=answer.notes,
-        about=answer.result.about,
-        _pictures={"spread": picture},
+        provenance=answer.result.about,
+        charts={"spread": picture},
     )
+
+
+def _limit_values(limits: Answer) -> dict[str, Any]:
+    """Chips by each limit of the rack, under names that say so beside other values."""
+    chips = {f"n_chips_by_{k}": v for k, v in limits.values.items() if k != "tightest"}
+    return chips | {"tightest_limit": limits.values["tightest"]}
 
 
 def _experts(answer: Serving) -> MixtureOfExperts:
@@ -251,7 +260,7 @@ def _rack_of(cluster: Cluster) -> Rack | None:
     return next((r for r in catalog.racks() if r.cluster == cluster.id), None)
 
 
-def domain_limits(rack: Rack | str, n_chips: int) -> Findings:
+def domain_limits(rack: Rack | str, n_chips: int) -> Answer:
     """What power, cooling, weight and cables of a rack leave for the chips of one domain.
 
     Parameters
@@ -261,7 +270,7 @@ def domain_limits(rack: Rack | str, n_chips: int) -> Findings:
 
     Returns
     -------
-    Findings
+    Answer
         Table ``limits``; values: chips by ``power``, ``cooling``, ``weight``, ``cables`` (where the
         domain has any), and ``tightest``.
 
@@ -298,12 +307,14 @@ def domain_limits(rack: Rack | str, n_chips: int) -> Findings:
         f"{' and '.join(same).capitalize()} would give out first.",
     )
     values = {r["limit"]: r["n_chips"] for r in rows} | {"tightest": tightest["limit"]}
-    return Findings(
-        words=words,
+    return Answer(
+        question="racks",
+        title=f"Limits of a domain: {record.name}",
+        sentences=words,
         tables=(Table("limits", f"What limits a domain: {record.name}", _LIMITS, rows),),
         values=values,
         notes=(record.notes,) if record.notes else (),
-        about={"rack": record.id, "sources": {k: s.model_dump(exclude_none=True)
+        provenance={"rack": record.id, "sources": {k: s.model_dump(exclude_none=True)
                                               for k, s in record.sources.items()}},
     )  # fmt: skip
 

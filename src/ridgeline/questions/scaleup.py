@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, quantity, tokens
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.context import kv_budget_bytes
 from ridgeline.laws.roofline import weight_fetch_time_s
-from ridgeline.questions.findings import Findings, Table, factor, quantity, tokens
-from ridgeline.questions.serving.words import count
 from ridgeline.questions.solve import last_true
 from ridgeline.steps import chip_capacity_bytes, decode_step
 from ridgeline.steps import machine as machine_of
@@ -59,7 +59,7 @@ def scaleup(
     tpot_s: float = 0.020,
     batch: float = 1000,
     clusters: Sequence[str] = GENERATIONS,
-) -> Findings:
+) -> Answer:
     """What a model gains from a larger or newer scale-up domain.
 
     Parameters
@@ -71,10 +71,11 @@ def scaleup(
 
     Returns
     -------
-    Findings
+    Answer
         Tables ``generations`` and ``sizes``: weight-fetch time, the longest context that the batch
         can have within the time and the memory, the largest model of the same format (weights
-        alone). Values: ``weight_fetch_s`` and ``context`` by cluster. Picture ``fetch``.
+        alone). Values, for one domain of the answer's own cluster: ``weight_fetch_s``,
+        ``context`` (None: any), ``largest_params``. Chart ``fetch``.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def scaleup(
     --------
     >>> import ridgeline as rl
     >>> found = scaleup(rl.serving(rl.Model.from_counts("37B", "700B", 2000, 8), "hgx-h100"))
-    >>> round(found.values["weight_fetch_s"]["hgx-h100"] * 1e3, 1)
+    >>> round(found.values["weight_fetch_s"] * 1e3, 1)
     26.1
     """
     if not 0 < tpot_s < math.inf:
@@ -102,6 +103,7 @@ def scaleup(
     generations = [_row(answer, c, c.domain_size, tpot_s, batch) for c in known]
     own = answer.machine.cluster
     sizes = [_row(answer, own, n, tpot_s, batch) for n in sorted({*_SIZES, own.domain_size})]
+    here = next(r for r in sizes if r["n_chips"] == own.domain_size)
     shown = {k: c for k, c in _COLUMNS.items() if k not in ("machine", "launched")}
 
     def picture() -> Chart:
@@ -110,20 +112,23 @@ def scaleup(
         return scaleup_chart(generations, sizes, answer.model.name or answer.model.id,
                              own.chip.name, tpot_s)  # fmt: skip
 
-    return Findings(
-        words=_words(answer, generations, sizes, tpot_s, batch),
+    return Answer(
+        question="scaleup",
+        title=f"Scale-up domains for {answer.model.name or answer.model.id}",
+        sentences=_words(answer, generations, sizes, tpot_s, batch),
         tables=(
             Table("generations", f"Batch {count(batch)}, {quantity(tpot_s, 's')} a token",
                   _COLUMNS, generations),
             Table("sizes", f"Domains of {own.chip.name} of any size", shown, sizes),
         ),
         values={
-            "weight_fetch_s": {r["id"]: r["weight_fetch_s"] for r in generations},
-            "context": {r["id"]: r["context"] for r in generations},
+            "weight_fetch_s": here["weight_fetch_s"],
+            "context": here["context"],
+            "largest_params": here["largest_params"],
         },
         notes=answer.notes,
-        about={**answer.result.about, "tpot_s": tpot_s, "batch": batch},
-        _pictures={"fetch": picture},
+        provenance={**answer.result.about, "tpot_s": tpot_s, "batch": batch},
+        charts={"fetch": picture},
     )  # fmt: skip
 
 

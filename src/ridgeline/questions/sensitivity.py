@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, percent, quantity
 from ridgeline.errors import SpecError
-from ridgeline.questions.findings import Findings, Table, factor, percent, quantity
-from ridgeline.questions.serving.words import count
 from ridgeline.questions.variants import (
     MOST_SEQUENCES,
     Point,
@@ -68,7 +68,7 @@ class _Knob:
         return sum(self.paths.values()) if self.what == "layers" else max(self.paths.values())
 
 
-def sensitivity(answer: Serving, *, batch: float | None = None) -> Findings:
+def sensitivity(answer: Serving, *, batch: float | None = None) -> Answer:
     """What a change of each constant does to a token's time and cost, and what to buy next.
 
     Parameters
@@ -78,11 +78,11 @@ def sensitivity(answer: Serving, *, batch: float | None = None) -> Findings:
 
     Returns
     -------
-    Findings
+    Answer
         Table ``constants``, most telling first. Elasticities are logarithmic derivatives by a
-        nudge of 1 %: -0.5 means that 1 % more gives 0.5 % less. The factors are what doubling
+        nudge of 1%: -0.5 means that 1% more gives 0.5% less. The factors are what doubling
         gives: past a change of regime they differ. The last column lets the batch grow or shrink
-        to what then fits. Values: ``best_buy`` and its ``cost_refilled``. Picture ``tornado``.
+        to what then fits. Values: ``best_buy`` and its ``cost_refilled``. Chart ``tornado``.
 
     Raises
     ------
@@ -117,13 +117,15 @@ def sensitivity(answer: Serving, *, batch: float | None = None) -> Findings:
 
         return tornado_chart(rows, answer.name, answer.reading, base_batch, answer.context)
 
-    return Findings(
-        words=_words(answer, rows, buys, best, base_batch),
+    return Answer(
+        question="sensitivity",
+        title=f"Sensitivity: {answer.name}",
+        sentences=_words(answer, rows, buys, best, base_batch),
         tables=(Table("constants", _title(answer, base_batch), _COLUMNS, rows),),
         values={"best_buy": best["what"], "cost_refilled": best["cost_refilled"]},
         notes=answer.notes,
-        about={**answer.result.about, "batch": base_batch},
-        _pictures={"tornado": picture},
+        provenance={**answer.result.about, "batch": base_batch},
+        charts={"tornado": picture},
     )
 
 
@@ -278,9 +280,9 @@ def _words(
     idle = [r["what"] for r in buys if abs((r["cost_refilled"] or 0) - 1) < 0.005
             and abs(r["time_doubled"] - 1) < 0.005]  # fmt: skip
     said = [
-        f"{answer.name}, {_title(answer, batch)}: of the model {lead['what']} counts most; 1 % "
-        f"more of it is {lead['time_elasticity']:+.2f} % of time and "
-        f"{lead['cost_elasticity']:+.2f} % of cost."
+        f"{answer.name}, {_title(answer, batch)}: of the model {lead['what']} counts most; 1% "
+        f"more of it is {lead['time_elasticity']:+.2f}% of time and "
+        f"{lead['cost_elasticity']:+.2f}% of cost."
     ]
     saves = 1 - (best["cost_refilled"] or 1.0)
     if saves < 0.005:

@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, percent, quantity
 from ridgeline.errors import SpecError
 from ridgeline.laws.economics import throughput_tokens_per_s
 from ridgeline.laws.roofline import sparsity as sparsity_of
@@ -16,8 +18,6 @@ from ridgeline.laws.traffic import (
     requests_per_s_in_flight,
     sequences_in_flight,
 )
-from ridgeline.questions.findings import Findings, Table, factor, percent, quantity
-from ridgeline.questions.serving.words import count
 from ridgeline.questions.solve import last_true
 from ridgeline.steps import balance, decode_step
 
@@ -50,7 +50,7 @@ def sparsity(
     osl: float = 1000,
     requests_per_s: float | None = None,
     sparsities: Sequence[float] = _SPARSITIES,
-) -> Findings:
+) -> Answer:
     """What more parameters at the same active ones bring, and the traffic they need.
 
     Parameters
@@ -64,10 +64,10 @@ def sparsity(
 
     Returns
     -------
-    Findings
+    Answer
         Table ``sparsities``. Values about the model itself: ``sparsity``, ``balance_batch`` (KV
         left out where no batch balances), ``requests_per_s``, ``tokens_per_s``; with traffic
-        ``in_flight``, ``fill_s``, ``wait_s``, ``waiting_saves``. Picture ``sparsity``.
+        ``in_flight``, ``fill_s``, ``wait_s``, ``waiting_saves``. Chart ``sparsity``.
 
     Raises
     ------
@@ -104,13 +104,15 @@ def sparsity(
 
         return sparsity_chart(rows, row, answer.name)
 
-    return Findings(
-        words=tuple(words),
+    return Answer(
+        question="sparsity",
+        title=f"Sparsity: {answer.name}",
+        sentences=tuple(words),
         tables=(Table("sparsities", f"{quantity(active, 'params')} active", _COLUMNS, rows),),
         values=values,
         notes=(*answer.notes, *_notes(answer)),
-        about=answer.result.about,
-        _pictures={"sparsity": picture},
+        provenance=answer.result.about,
+        charts={"sparsity": picture},
     )
 
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, percent, sequences, usd
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.tiers import batch_ratio, tier_batches
-from ridgeline.questions.findings import Findings, Table, factor, percent, sequences
-from ridgeline.questions.serving.words import count, price_words, usd
+from ridgeline.questions.serving.words import price_words
 from ridgeline.questions.variants import MOST_SEQUENCES, require_a_time
 from ridgeline.steps import balance
 
@@ -39,7 +40,7 @@ _COLUMNS = {
 
 def tiers(
     answer: Serving, *, price_ratio: float | None = None, speed_ratio: float | None = None
-) -> Findings:
+) -> Answer:
     """Which tiers a machine can offer, between the fastest and the cheapest.
 
     Parameters
@@ -50,11 +51,11 @@ def tiers(
 
     Returns
     -------
-    Findings
+    Answer
         Table ``menu``: a row a tier. Values: ``fastest_tokens_per_s_per_user``,
         ``fastest_speed_ratio``, ``cheaper_share`` (what an unlimited batch would save); with ratios
         ``batch_ratio``, ``normal_batch``, ``fast_batch`` and ``price_ratio_here`` (None: no batch
-        is so fast). Picture ``menu``.
+        is so fast). Chart ``menu``.
 
     Raises
     ------
@@ -63,7 +64,7 @@ def tiers(
 
     Notes
     -----
-    Price follows chip-seconds. The normal tier is the smallest batch within 1 % of the cheapest
+    Price follows chip-seconds. The normal tier is the smallest batch within 1% of the cheapest
     that fits: a larger one only makes users wait.
 
     Examples
@@ -97,13 +98,15 @@ def tiers(
         dense = {k: v.tolist() for k, v in curve.items() if k != "bound"}
         return tiers_chart(dense, rows, answer.name, priced=answer.price is not None)
 
-    return Findings(
-        words=tuple(words),
+    return Answer(
+        question="tiers",
+        title=f"Fast and slow tiers: {answer.name}",
+        sentences=tuple(words),
         tables=(Table("menu", "", _columns(answer), rows),),
         values=values,
         notes=answer.notes,
-        about=answer.result.about,
-        _pictures={"menu": picture},
+        provenance=answer.result.about,
+        charts={"menu": picture},
     )
 
 
@@ -205,7 +208,7 @@ _LIMIT = {
 def _slow_words(answer: Serving, saves: float) -> str:
     if saves < _AS_CHEAP - 1:
         return (
-            "No slow tier is worth having: any larger batch saves less than 1 %, since computing "
+            "No slow tier is worth having: any larger batch saves less than 1%, since computing "
             "and caches are each sequence's own."
         )
     return (

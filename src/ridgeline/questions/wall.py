@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.words import count, factor, quantity, tokens, usd
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
@@ -18,8 +20,6 @@ from ridgeline.laws.roofline import (
     weight_fetch_time_s,
 )
 from ridgeline.questions.attention_kinds import AttentionKind, attention_kinds
-from ridgeline.questions.findings import Findings, Table, factor, quantity, tokens
-from ridgeline.questions.serving.words import count, usd
 from ridgeline.questions.solve import last_true
 from ridgeline.questions.variants import fits
 from ridgeline.steps import decode_step
@@ -58,7 +58,7 @@ def wall(
     tpot_s: float = 0.020,
     usd_per_mtok: float | None = None,
     batch: float = 64,
-) -> Findings:
+) -> Answer:
     """How long a context a model can be served at, as it is and with other attention.
 
     Parameters
@@ -70,12 +70,12 @@ def wall(
 
     Returns
     -------
-    Findings
+    Answer
         Table ``attention``: the model as it is; with every layer dense; five layers of six with a
         window of 1,024; four layers on one cache; reads that grow with the root of the context
         (from 2,048 tokens on). Values: ``balance_context``, ``context_one``, ``context_batch``,
         ``context_price``, ``overtaking_context`` (attention multiplies as much as weights), all
-        None where there is no such limit. Pictures ``cost`` and ``bounds``.
+        None where there is no such limit. Charts ``cost`` and ``bounds``.
 
     Raises
     ------
@@ -121,13 +121,15 @@ def wall(
         return bounds_chart(*_bounds(answer), answer.name, answer.reading)
 
     columns = {k: c for k, c in _COLUMNS.items() if usd_per_mtok or k != "context_price"}
-    return Findings(
-        words=_words(answer, rows, limits, batch, overtaking),
+    return Answer(
+        question="wall",
+        title=f"The memory wall: {answer.name}",
+        sentences=_words(answer, rows, limits, batch, overtaking),
         tables=(Table("attention", _title(answer, limits, batch), columns, rows),),
         values=values,
         notes=(*answer.notes, *_notes(answer)),
-        about={**answer.result.about, "tpot_s": tpot_s, "usd_per_mtok": usd_per_mtok},
-        _pictures={"cost": cost, "bounds": bounds},
+        provenance={**answer.result.about, "tpot_s": tpot_s, "usd_per_mtok": usd_per_mtok},
+        charts={"cost": cost, "bounds": bounds},
     )
 
 

@@ -1,0 +1,147 @@
+"""Rows with headings and units: one table of an answer."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.answers.plain import plain
+from ridgeline.answers.words import quantity
+from ridgeline.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ridgeline.grid import Result
+
+__all__ = ["Table"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Table:
+    """Rows with headings.
+
+    Attributes
+    ----------
+    name : str            Short, for JSON and `Answer.table`.
+    title : str           For people; empty where none is needed.
+    columns : mapping     Key of a row to heading and unit (see `words.quantity`; ``""`` is text).
+                          The columns that are shown.
+    rows : sequence       Plain dicts, numbers in SI; None where there is no number. They may have
+                          more keys than are shown: exports have all of them.
+    """
+
+    name: str
+    title: str
+    columns: Mapping[str, tuple[str, str]]
+    rows: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def from_result(
+        cls, result: Result, name: str = "grid", title: str = "", show: Iterable[str] | None = None
+    ) -> Table:
+        """The points of a grid as rows, last axis fastest.
+
+        Parameters
+        ----------
+        result : Result
+        name, title : str
+        show : iterable of str   Axes and columns to show; all by default.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from ridgeline.grid import Axis, Column, Result
+        >>> batch = Axis("batch", np.array([1.0, 64.0]), "sequences", "batch")
+        >>> time_s = Column(np.array([0.00525, 0.028]), "s", "step time")
+        >>> result = Result((batch,), {"time_s": time_s}, np.zeros(2, dtype=int))
+        >>> Table.from_result(result, show=["batch", "time_s"]).cells()
+        [{'batch': '1', 'time_s': '5.25 ms'}, {'batch': '64', 'time_s': '28.0 ms'}]
+        """
+        known = {a.name: (a.label, a.unit) for a in result.axes}
+        known |= {key: (c.label, c.unit) for key, c in result.columns.items()}
+        known["infeasible"] = ("why it does not fit", "")
+        keys = known if show is None else list(show)
+        return cls(name, title, {k: known[k] for k in keys}, list(result.rows()))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys of all rows: those that are shown first, then the others as they come."""
+        return tuple(dict.fromkeys([*self.columns, *(k for row in self.rows for k in row)]))
+
+    def cells(self) -> list[dict[str, str]]:
+        """The rows as text, shown columns only."""
+        return [{k: _cell(row.get(k), u) for k, (_, u) in self.columns.items()}
+                for row in self.rows]  # fmt: skip
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows as plain values in SI, each with all `keys`; None where there is no number."""
+        keys = self.keys
+        return [{k: plain(row.get(k)) for k in keys} for row in self.rows]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Title, headings, units and rows as plain nested dicts and lists."""
+        columns = {k: {"heading": h, "unit": u} for k, (h, u) in self.columns.items()}
+        return {"title": self.title, "columns": columns, "rows": self.records()}
+
+    def to_csv(self) -> str:
+        """One line per row, keys in the first; numbers in SI, empty where there is none."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(_field(k) for k in self.keys)
+        writer.writerows([_field(v) for v in row.values()] for row in self.records())
+        return text.getvalue()
+
+    def to_polars(self) -> Any:
+        """The rows as a polars DataFrame (extra ``[tables]``).
+
+        Raises
+        ------
+        MissingExtraError   polars is not installed.
+        """
+        try:
+            import polars  # noqa: PLC0415  (optional and heavy)
+        except ModuleNotFoundError:
+            raise MissingExtraError("A polars table", "tables") from None
+        rows = self.records()
+        columns = {k: [_field(r[k], empty=None) for r in rows] for k in self.keys}
+        return polars.DataFrame(
+            [polars.Series(k, _alike(v), strict=False) for k, v in columns.items()]
+        )
+
+    def __repr__(self) -> str:
+        name, title = self.name[:40], self.title[:80]
+        return f"<Table {name!r} {title!r}: {len(self.rows):,} rows of {len(self.columns)} columns>"
+
+
+def _cell(value: Any, unit: str) -> str:
+    if value is None:
+        return "any" if unit == "reach" else ""
+    if unit == "" or isinstance(value, bool) or not isinstance(value, Real):
+        return str(value)
+    return quantity(float(value), unit)
+
+
+def _field(value: Any, empty: Any = "") -> Any:
+    """One value of a flat file: nested ones as JSON, line ends of one kind."""
+    if value is None:
+        return empty
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n")
+    return value
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Values of one type for a column: numbers stay, a mixture with text becomes text."""
+    kinds = {type(v) for v in values if v is not None}
+    if len(kinds) <= 1:
+        return values
+    if kinds <= {int, float}:
+        return [None if v is None else float(v) for v in values]
+    return [None if v is None else str(v) for v in values]
