@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pint
 import pytest
 
-from ridgeline.laws import economics, memory, roofline, tiers
+from ridgeline.laws import economics, memory, network, roofline, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,9 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (memory.mean_decode_context_tokens, (4096 * u.token, 1024 * u.token), "token"),
     (economics.throughput_tokens_per_s, (2000 * u.token, 1 * u.s), "token/second"),
     (tiers.batch_ratio, (6, 2.5), ""),
+    (network.group_rate_bytes_per_s, (4, RATE, RATE / 7, 2), "byte/second"),
+    (network.peer_rate_bytes_per_s, (RATE, RATE / 7, 2), "byte/second"),
+    (network.transfer_rate_bytes_per_s, (4, 2, RATE, RATE / 7, 2), "byte/second"),
 ]
 
 

@@ -21,6 +21,7 @@ from ridgeline.specs.dtype import Dtype
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.specs.model import GivenCounts, Model, Published
+from ridgeline.specs.network import Tier
 from ridgeline.specs.price import Price
 from ridgeline.specs.record import Provenance, Record
 
@@ -50,4 +51,5 @@ __all__ = [
     "Published",
     "Record",
     "ShortConv",
+    "Tier",
 ]

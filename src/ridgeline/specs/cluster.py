@@ -1,19 +1,25 @@
-"""Chips wired together: scale-up domain, links, scale-out, host, and what an hour costs."""
+"""Chips wired together: scale-up domain, links, scale-out, host, and what an hour costs.
+
+`Cluster.tiers` gives the network as a list of `ridgeline.specs.network.Tier`, innermost first; the
+docstring of that module explains tiers and their rates.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from ridgeline.specs.chip import Chip
+from ridgeline.specs.network import ScaleOutKind, Tier, TierKind, check_link_rates
 from ridgeline.specs.price import Price
 from ridgeline.specs.quantities import BytesPerSecond, PositiveCount, Usd, Watts
-from ridgeline.specs.record import Sourced
+from ridgeline.specs.record import Provenance, Sourced
 
 __all__ = ["Cluster", "FabricKind"]
 
-#: switch: full rate to any peer; mesh: shared over all peers; torus and ring: neighbours
+#: how the chips of a scale-up domain are joined: `Cluster` says what each kind means
 FabricKind = Literal["switch", "mesh", "torus", "ring", "pcie", "bridge", "none"]
 
 
@@ -25,15 +31,36 @@ class Cluster(Sourced):
     domain_size : int
         Chips joined by the fast fabric (8 on HGX, 72 on NVL72, 1 where there is none).
     n_domains : int
-        Domains, joined by scale-out.
+        Domains joined by scale-out.
+    fabric : str
+        How the chips of a domain are joined, see the notes.
     link : B/s
         *One-way* scale-up rate of one chip, summed over its links.
     link_per_peer : B/s
         One-way rate to a single peer, where that is less (a mesh or a torus is not a switch).
     scale_out : B/s
         One-way network rate of one chip.
+    scale_out_kind : str
+        ``ethernet`` or ``infiniband``; None where it is not known.
+    oversubscription : number
+        Of scale-out: 1 is non-blocking, 2 leaves half of `scale_out` when all chips send at once.
+    outer_tiers : tuple of Tier
+        Further networks that join several of these (`n_domains` domains is then one pod), innermost
+        first: a spine, a campus.
     host_link : B/s
         One-way rate between one chip and its host's memory.
+
+    Notes
+    -----
+    Kinds of fabric, and what one chip can send:
+
+    * ``switch``: the full `link` to any peer or group (NVSwitch, NVLink of an NVL72 rack).
+    * ``mesh``: a link of its own to each peer; `link` needs all of them (MI300X, Gaudi).
+    * ``torus``, ``ring``: links to neighbours only; farther peers are reached through them.
+    * ``bridge``: cards plugged together in pairs, so that the one peer gets the full `link`.
+    * ``pcie``: one port per chip, at its full rate to any peer. Root complexes and links between
+      sockets that chips share are not described.
+    * ``none``: a domain of one chip.
     """
 
     id: str
@@ -47,6 +74,11 @@ class Cluster(Sourced):
     link: BytesPerSecond | None = None
     link_per_peer: BytesPerSecond | None = None
     scale_out: BytesPerSecond | None = None
+    scale_out_kind: ScaleOutKind | None = None
+    oversubscription: float = Field(
+        default=1.0, ge=1, le=1e3, description="Of scale-out; 1 is non-blocking."
+    )
+    outer_tiers: tuple[Tier, ...] = ()
     host_link: BytesPerSecond | None = None
     allin_power_per_chip: Watts | None = Field(
         default=None,
@@ -60,8 +92,50 @@ class Cluster(Sourced):
     def _check(self) -> Self:
         if self.domain_size > 1 and (self.link is None or self.fabric == "none"):
             raise ValueError("a domain of several chips needs a fabric and its link rate.")
-        if self.link and self.link_per_peer and self.link_per_peer > self.link * 1.001:
-            raise ValueError("link_per_peer cannot exceed link, the sum over all peers.")
+        check_link_rates(self.link, self.link_per_peer)
         if self.n_domains > 1 and self.scale_out is None:
             raise ValueError("several domains need a scale_out rate to join them.")
+        if self.outer_tiers and self.scale_out is None:
+            raise ValueError("outer_tiers need a scale_out rate: it is the tier below them.")
         return self
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        """The network, innermost tier first; at least the domain and scale-out.
+
+        A tier that joins nothing has size 1. Fields are not validated again, so that they may be
+        arrays. Scale-out of unknown kind is called a ``switch``.
+        """
+        unnamed: TierKind = "none" if self.scale_out is None else "switch"
+        domain = Tier.model_construct(
+            size=self.domain_size,
+            kind=self.fabric,
+            name=self.fabric_name,
+            link=self.link,
+            link_per_peer=self.link_per_peer,
+            sources=self._sources_of(
+                size="domain_size", link="link", link_per_peer="link_per_peer"
+            ),
+        )
+        scale_out = Tier.model_construct(
+            size=self.n_domains,
+            kind=self.scale_out_kind or unnamed,
+            name="scale-out",
+            link=self.scale_out,
+            oversubscription=self.oversubscription,
+            sources=self._sources_of(
+                size="n_domains", link="scale_out", oversubscription="oversubscription"
+            ),
+        )
+        return domain, scale_out, *self.outer_tiers
+
+    @property
+    def n_chips(self) -> int:
+        """Chips in all tiers: ``domain_size * n_domains``, times the sizes of `outer_tiers`."""
+        return math.prod(tier.size for tier in self.tiers)
+
+    def _sources_of(self, **fields: str) -> dict[str, Provenance]:
+        """Where the fields of a tier come from: name in the tier to name in the cluster."""
+        return {
+            mine: self.sources[theirs] for mine, theirs in fields.items() if theirs in self.sources
+        }
