@@ -22,10 +22,16 @@ MAY_IMPORT = {
     "grid": set(),
     "answers": {"grid", "charts"},
     "steps": {"laws", "specs", "catalog"},
-    "questions": {"answers", "laws", "specs", "catalog", "grid", "steps", "charts"},
+    "kernels": {"laws", "specs", "catalog", "steps"},
+    "replica": {"laws", "specs", "catalog", "steps", "kernels"},
+    "service": {"laws", "specs", "catalog", "steps", "kernels", "replica"},
+    "questions": {
+        "answers", "laws", "specs", "catalog", "grid", "steps", "kernels", "replica", "service",
+        "charts",
+    },  # fmt: skip
     "charts": {"grid"},
     "mixing": {"laws", "grid", "charts"},
-    "fidelity": {"laws", "specs", "catalog", "grid", "steps"},
+    "fidelity": {"laws", "specs", "catalog", "grid", "steps", "kernels", "replica", "service"},
     "cli": {
         "answers",
         "specs",

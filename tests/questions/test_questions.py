@@ -74,7 +74,7 @@ def test_a_tier_is_as_fast_and_as_dear_as_its_batch(board: Any) -> None:
     assert rows[0]["tier"] == "normal"
     assert rows[-1]["batch"] == 1
     for row in rows:
-        step = board.asked.step(row["batch"], board.context)
+        step = board.step(row["batch"], board.context)
         assert row["tokens_per_s_per_user"] == pytest.approx(1 / float(step.time_s))
     speeds = [r["tokens_per_s_per_user"] for r in rows]
     prices = [r["price_ratio"] for r in rows]
@@ -133,7 +133,7 @@ def test_the_models_own_row_is_the_answers(short: Any) -> None:
 def test_traffic_in_flight_is_a_fixed_point(short: Any) -> None:
     values = rl.sparsity(short, requests_per_s=100, osl=500).values
     n = values["in_flight"]
-    step_s = float(short.asked.step(n, short.context).time_s)
+    step_s = float(short.step(n, short.context).time_s)
     assert n == pytest.approx(100 * 500 * step_s, rel=1e-6)
     assert 0 < values["waiting_saves"] < 1
     assert values["fill_s"] == pytest.approx(values["balance_batch"] / 100)
@@ -224,7 +224,7 @@ def test_larger_domains_read_faster_and_reach_further(board: Any) -> None:
 def test_affordable_context_takes_the_time(board: Any) -> None:
     rows = rl.scaleup(board, tpot_s=0.02, batch=1000).table("generations").rows
     row = next(r for r in rows if r["id"] == "gb200-nvl72")
-    step = board.asked.step(1000, row["context"])
+    step = board.step(1000, row["context"])
     assert float(step.time_s) == pytest.approx(0.02, rel=1e-3)
 
 
@@ -258,7 +258,7 @@ def test_cost_doubles_with_context_beyond_the_kink(counted: Any) -> None:
 def test_longest_contexts_take_all_the_time_or_memory(counted: Any) -> None:
     found = rl.wall(counted, tpot_s=0.02, batch=64)
     context = found.values["context_batch"]
-    step = float(counted.asked.step(64, context).time_s)
+    step = float(counted.step(64, context).time_s)
     room = counted.machine.capacity_bytes - counted.counts.weight_bytes
     full = 64 * float(counted.counts.cache_bytes(context)) / room
     assert max(step / 0.02, full) == pytest.approx(1, rel=1e-3)

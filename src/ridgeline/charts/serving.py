@@ -31,7 +31,7 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
             "weights": "weight_fetch_s",
             "KV": "kv_fetch_s",
             "network": "network_s",
-            "floor": "floor_s",
+            "overhead": "overhead_s",
         },
     ),
     "cost": (

@@ -14,7 +14,7 @@ BOUND_COLOURS = {
     "weights": "#0072B2",
     "KV": "#009E73",
     "network": "#CC79A7",
-    "floor": "#8C8C8C",
+    "overhead": "#8C8C8C",
 }
 
 #: the domain that goes with the theme's ``category`` range: the whole in ink, then the parts

@@ -293,7 +293,7 @@ def _columns(
         "concurrency": ("in flight", lambda v: f"{v:,.0f}"),
         "ttft_s": (f"TTFT{least}", _seconds),
         "tpot_s": (f"TPOT{least}", _seconds),
-        "tpot_low_s": ("80 % from", _seconds),
+        "tpot_low_s": ("80% from", _seconds),
         "tpot_high_s": ("to", _seconds),
         "tokens_per_s_per_user": ("tok/s/user", lambda v: f"{v:,.0f}"),
         "tokens_per_s_per_chip": ("tok/s/chip", lambda v: f"{v:,.0f}"),

@@ -287,20 +287,23 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
 
     columns: dict[str, tuple[str, Callable[[Any], str]]] = {
         "batch": ("batch", count),
+        "ttft_s": (f"TTFT{least}", seconds),
+        "tpot_s": (f"TPOT{least}", seconds),
+        "tpot_low_s": ("80% from", seconds),
+        "tpot_high_s": ("to", seconds),
         "time_s": (f"step{least}", seconds),
-        "time_low_s": ("80 % from", seconds),
+        "time_low_s": ("80% from", seconds),
         "time_high_s": ("to", seconds),
         "compute_s": ("compute", seconds),
         "weight_fetch_s": ("weights", seconds),
         "kv_fetch_s": ("KV", seconds),
         "network_s": ("network", seconds),
-        "floor_s": ("floor", seconds),
+        "overhead_s": ("overhead", seconds),
         "bound": ("bound by", str),
         "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
         "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
         "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
-        "shared_tpot_s": ("TPOT shared", seconds),
-        "shared_tokens_per_s_per_chip": (f"tok/s/chip shared{most}", lambda v: f"{v:,.0f}"),
+        "usd_per_mtok_input": (f"$/Mtok in{least}", usd),
         "requests_per_s": (f"req/s{most}", lambda v: f"{v:,.3g}"),
         "mfu": (f"MFU{most}", lambda v: f"{v:.0%}"),
         "mbu": (f"MBU{most}", lambda v: f"{v:.0%}"),
@@ -309,11 +312,12 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
         "infeasible": ("", lambda v: "does not fit" if v else ""),
     }
     known = answer.result.columns
-    unused = {"usd_per_mtok_output"} if answer.price is None else set()
-    parts = ("compute_s", "weight_fetch_s", "kv_fetch_s", "network_s", "floor_s")
+    unused = {"usd_per_mtok_output", "usd_per_mtok_input"} if answer.price is None else set()
+    parts = ("compute_s", "weight_fetch_s", "kv_fetch_s", "network_s", "overhead_s")
     unused |= {n for n in parts[3:] if not answer.result[n].any()}
     # A request has columns of its own; the parts of its steps are in --explain and --csv.
-    unused |= set() if answer.request is None else set(parts)
+    steps = {"time_s", "time_low_s", "time_high_s", *parts, "mbu", "joule_per_token"}
+    unused |= steps if answer.has_requests else {"tpot_s"}
     unused |= {"joule_per_token"} if np.isnan(answer.result["joule_per_token"]).any() else set()
     return {
         n: c

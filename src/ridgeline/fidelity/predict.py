@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,18 +13,19 @@ from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
 from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
-from ridgeline.fidelity.engines.scatter import Z80, scatter_of
 from ridgeline.fidelity.runs import OK, Prediction
-from ridgeline.steps.effects import EFFECTS, resolved_at
+from ridgeline.kernels.effects import EFFECTS, members_of, resolved_over, scatter_of, scopes_of
+from ridgeline.kernels.spread import Z80
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from ridgeline.fidelity.engines.assumptions import Assumed
     from ridgeline.fidelity.runs import Row
+    from ridgeline.kernels.effects import Resolved
     from ridgeline.specs.constants import EngineConstants
-    from ridgeline.steps.effects import Resolved
 
     Floats = NDArray[np.float64]
 
@@ -84,7 +85,8 @@ def _none(status: str, reason: str) -> Prediction:
 def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     evaluator = Evaluator(rows)
     plan = evaluator.plan
-    resolved = _resolved(plan.places, constants)
+    scopes = [_scopes(case, place) for case, place in zip(plan.cases, plan.places, strict=True)]
+    resolved = _resolved(scopes, constants)
     values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
     one_request = np.array(plan.classes) == "median"
@@ -100,7 +102,8 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     for i, row in enumerate(rows):
         assert row.run is not None
         assumed = plan.cases[case[i]]
-        own = scatter_of(constants, row.run.regime, row.metric, plan.places[case[i]])
+        each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
+        own = sum(each) / len(each)
         unstated = assumed.log_variance * (row.run.regime != "slo")
         sigma = math.sqrt(own**2 + float(variance[i]) + unstated)
         said = [*assumed.said, saturated[case[i]]]
@@ -108,16 +111,25 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     return answers
 
 
+def _scopes(case: Assumed, place: dict[str, str]) -> list[dict[str, str]]:
+    """Scopes of a case; of an engine that stands for several, those of each."""
+    chip = case.run.cluster.chip
+    class_ = place["class"].removeprefix("class ")
+    if not case.engine.stands_for:
+        return [place]
+    return [scopes_of(chip, e, era, class_=class_) for e, era in members_of(case.engine)]
+
+
 def _resolved(
-    places: Sequence[dict[str, str]], constants: EngineConstants
+    scopes: Sequence[list[dict[str, str]]], constants: EngineConstants
 ) -> list[dict[str, Resolved]]:
-    """Effects of each case, each combination of places looked up once."""
-    known: dict[tuple[str, ...], dict[str, Resolved]] = {}
+    """Effects of each case, each combination of scopes looked up once."""
+    known: dict[Any, dict[str, Resolved]] = {}
     found = []
-    for place in places:
-        key = tuple(place.values())
+    for each in scopes:
+        key = tuple(tuple(x.values()) for x in each)
         if key not in known:
-            known[key] = resolved_at(constants, place)
+            known[key] = resolved_over(constants, each)
         found.append(known[key])
     return found
 

@@ -36,7 +36,7 @@ class Advice:
 
     Attributes
     ----------
-    subject : str    ``batch``, ``kv_dtype``, ``weight_dtype``, ``network``, ``floor``,
+    subject : str    ``batch``, ``kv_dtype``, ``weight_dtype``, ``network``, ``overhead``,
                      ``capacity``, ``price``, ``experts``.
     text : str       A sentence with its number.
     worth : float    Share of the cost (or of the step, of what is no saving) it is about. [1]
@@ -71,9 +71,9 @@ def advice(answer: Serving) -> list[Advice]:
     >>> found[0].subject
     'price'
     """
-    if answer.asked is None or fits(answer.asked, answer.context) < 1:
+    if fits(answer.replica, answer.context) < 1:
         return []
-    now = point(answer, answer.asked, 1.0)
+    now = point(answer, answer.replica, 1.0)
     if not math.isfinite(now.time_full_s):
         return []
     found = [
@@ -98,7 +98,7 @@ def _batch(answer: Serving, now: Point) -> Iterator[Advice]:
     small = max(1.0, math.floor(now.full_batch / 4))
     if now.full_batch < 4:
         return
-    quarter = point(answer, answer.asked, small)
+    quarter = point(answer, answer.replica, small)
     dearer = quarter.usd_per_mtok / now.usd_per_mtok_full - 1
     faster = now.time_full_s / quarter.time_s
     yield Advice(
@@ -152,13 +152,13 @@ def _changed(
 
 
 _PART_WORDS = {
-    "network_s": (
+    "network": (
         "network",
         "Exchanges between chips take {share} of a step at {batch} sequences: keep a layer's "
         "chips within one scale-up domain, with fewer tensor-parallel ones.",
     ),
-    "floor_s": (
-        "floor",
+    "overhead": (
+        "overhead",
         "Launches, small passes and the host take {share} of a step at {batch} sequences: larger "
         "batches, drafts or fewer chips a replica share them out.",
     ),
@@ -167,10 +167,9 @@ _PART_WORDS = {
 
 def _parts(answer: Serving, now: Point) -> Iterator[Advice]:
     """Parts of the step that neither compute nor memory explains."""
-    assert answer.asked is not None
-    step = answer.asked.step(now.full_batch, answer.context)
+    step = answer.step(now.full_batch)
     for part, (subject, words) in _PART_WORDS.items():
-        share = float(getattr(step, part) or 0.0) / float(step.time_s)
+        share = float(step.parts_s[part]) / float(step.time_s)
         if share >= _LARGE_PART:
             said = words.format(share=percent(share), batch=count(now.full_batch))
             yield Advice(subject, said, share)

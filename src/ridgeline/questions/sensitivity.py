@@ -130,7 +130,7 @@ def sensitivity(answer: Serving, *, batch: float | None = None) -> Answer:
 
 
 def _most(answer: Serving) -> float:
-    return max(1.0, min(fits(answer.asked, answer.context), MOST_SEQUENCES))
+    return max(1.0, min(fits(answer.replica, answer.context), MOST_SEQUENCES))
 
 
 def _hardware(answer: Serving) -> list[_Knob]:
@@ -141,6 +141,8 @@ def _hardware(answer: Serving) -> list[_Knob]:
         value = _at(records, path)
         if value is not None:
             paths = {path: value}
+            if path == "cluster.link" and cluster.link_per_peer:
+                paths["cluster.link_per_peer"] = cluster.link_per_peer
             if what == "memory capacity" and cluster.chip.memory.usable:
                 paths = {"cluster.chip.memory.usable": cluster.chip.memory.usable, **paths}
             knobs.append(_Knob(what, "machine", paths, unit))

@@ -24,12 +24,11 @@ from ridgeline.grid import (
     reduce_grid,
 )
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
-from ridgeline.laws.speculation import tokens_per_step
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.readings import Assumptions, CalibratedReading, IdealReading
+from ridgeline.replica import Replica
+from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
-from ridgeline.steps import chip_capacity_bytes, counts, machine
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["sweep"]
 
 Values = Sequence[Any] | np.ndarray
-_READINGS = {"ideal": IdealReading, "calibrated": CalibratedReading}
+_READINGS = ("ideal", "calibrated")
 
 
 def sweep(
@@ -143,9 +142,6 @@ def _records(
 def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str) -> Kernel:
     price = choose_price(records["cluster"])
 
-    def assumed(load: Any) -> Assumptions:
-        return Assumptions(load.drafts, load.acceptance, load.expert_popularity_cv)
-
     def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
         values = {
             path: v[i]
@@ -154,20 +150,28 @@ def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], readin
         }
         r = bound(records, values)
         layout, load = r["layout"], r["load"]
-        n_chips = layout.replicas * layout.pp * layout.attn_dp * layout.tp
-        tally = counts(r["model"])
-        bound_machine = machine(r["cluster"], n_chips, tally)
-        asked = _READINGS[reading](r["model"], tally, bound_machine, layout, assume=assumed(load))
-        time_s = asked.time_s(load.batch, load.context)
-        memory = asked.memory_bytes_per_chip(load.batch, load.context)
-        tokens = load.batch * tokens_per_step(load.drafts, load.acceptance)
+        replica = Replica(
+            r["model"],
+            r["cluster"],
+            layout,
+            reading=reading,
+            expert_load_cv=load.expert_popularity_cv,
+        )
+        requests = Requests(
+            decode_context=load.context, drafts=load.drafts, acceptance=load.acceptance
+        )
+        time_s = replica.seconds(requests.decode(load.batch))
+        held = replica.memory(load.context, drafts=requests.has_drafts)
+        memory = held.total_bytes(load.batch)
+        tokens = load.batch * requests.tokens_per_step
+        n_chips = replica.n_chips
         rent = price.usd_per_chip_hour if price else np.nan
         return {
             "time_s": time_s,
             "tokens_per_s_per_chip": throughput_tokens_per_s(tokens, time_s) / n_chips,
             "usd_per_mtok_output": cost_usd_per_mtok(time_s, tokens, rent, n_chips),
             "memory_bytes_per_chip": memory,
-            "fits": memory <= chip_capacity_bytes(r["cluster"].chip),
+            "fits": memory <= replica.capacity_bytes,
         }
 
     return kernel

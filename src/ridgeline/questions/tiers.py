@@ -124,12 +124,11 @@ def _columns(answer: Serving) -> dict[str, tuple[str, str]]:
 
 def _price(answer: Serving, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Time of a token, price (of one USD a chip-hour where there is none) and bound of batches."""
-    assert answer.asked is not None
-    step = answer.asked.step(batch, answer.context)
+    step = answer.step(batch)
     rent = answer.price.usd_per_chip_hour if answer.price else 1.0
-    token_s = step.time_s / answer.asked.assume.tokens_per_step
-    price = cost_usd_per_mtok(token_s, batch, rent, answer.machine.n_chips)
-    bound = np.broadcast_to(step.bound, batch.shape)
+    token_s = step.time_s / answer.requests.tokens_per_step
+    price = cost_usd_per_mtok(token_s, batch, rent, answer.replica.n_chips)
+    bound = np.broadcast_to(step.bottleneck, batch.shape)
     return np.broadcast_to(token_s, batch.shape), price, bound
 
 
@@ -151,7 +150,6 @@ def _first(holds: np.ndarray) -> int:
 
 
 def _row(answer: Serving, curve: dict[str, np.ndarray], i: int, normal: int) -> dict[str, Any]:
-    assert answer.asked is not None
     price, time_s = curve["price"], curve["time_s"]
     return {
         "tier": "normal" if i == normal else "fastest" if i == 0 else "fast",
@@ -160,7 +158,7 @@ def _row(answer: Serving, curve: dict[str, np.ndarray], i: int, normal: int) -> 
         "speed_ratio": float(time_s[normal] / time_s[i]),
         "usd_per_mtok_output": float(price[i]) if answer.price else None,
         "price_ratio": float(price[i] / price[normal]),
-        "bound": answer.asked.bounds[int(curve["bound"][i])],
+        "bound": answer.replica.how.bottlenecks[int(curve["bound"][i])],
     }
 
 
@@ -201,7 +199,7 @@ _LIMIT = {
     "KV": "reading its cache is",
     "compute": "multiplying is",
     "network": "the exchange between chips is",
-    "floor": "launches and the host are",
+    "overhead": "launches and the host are",
 }
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.errors import InfeasibleError
 from ridgeline.laws.economics import cost_usd_per_mtok
-from ridgeline.steps import chip_capacity_bytes, counts
-from ridgeline.steps import machine as machine_of
+from ridgeline.specs.layout import Layout
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving import Serving
+    from ridgeline.replica import Replica
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
 
@@ -48,8 +48,8 @@ def reading_with(
     model: Model | None = None,
     cluster: Cluster | None = None,
     n_chips: int | None = None,
-) -> Any:
-    """The reading of an answer with other records.
+) -> Replica:
+    """The replica of an answer with other records.
 
     Parameters
     ----------
@@ -57,33 +57,20 @@ def reading_with(
     model : Model or None       Numeric fields may hold any number: see `ridgeline.steps.bind`.
     cluster : Cluster or None   As well.
     n_chips : int or None       Only where the reading knows no layout.
-
-    Returns
-    -------
-    Reading
     """
-    asked = answer.asked
-    assert asked is not None
-    record = answer.model if model is None else model
-    tally = counts(record)
-    new = {
-        "model": record,
-        "counts": tally,
-        "machine": machine_of(
-            answer.machine.cluster if cluster is None else cluster,
-            answer.machine.n_chips if n_chips is None else n_chips,
-            tally,
-            getattr(asked, "compute", None),
-        ),
-    }
-    known = {f.name for f in fields(asked)}  # pyright: ignore[reportArgumentType]
-    return replace(asked, **{k: v for k, v in new.items() if k in known})  # pyright: ignore
+    own = answer.replica
+    layout = own.layout if n_chips is None else Layout(tp=n_chips)
+    return replace(
+        own,
+        model=own.model if model is None else model,
+        cluster=own.cluster if cluster is None else cluster,
+        layout=layout,
+    )
 
 
-def fits(asked: Any, context: float) -> float:
-    """Sequences that fit in a reading's machine, not rounded down. [1]"""
-    capacity = chip_capacity_bytes(asked.machine.cluster.chip)
-    return float(asked.held(context).largest_batch(capacity)) * asked.n_replicas
+def fits(replica: Replica, context: float, *, drafts: bool = False) -> float:
+    """Sequences that fit in a replica, not rounded down. [1]"""
+    return float(replica.max_sequences(context, drafts=drafts))
 
 
 def require_a_time(answer: Serving, time_s: Any) -> None:
@@ -103,29 +90,23 @@ def require_a_time(answer: Serving, time_s: Any) -> None:
         )
 
 
-def point(answer: Serving, asked: Any, batch: float, context: float | None = None) -> Point:
-    """Time and cost of a reading at a batch and at the most that fits.
+def point(answer: Serving, replica: Replica, batch: float, context: float | None = None) -> Point:
+    """Time and cost of a replica at a batch and at the most that fits.
 
     Parameters
     ----------
     answer : Serving          For its price (without one a chip-hour is a dollar) and context.
-    asked : Reading
-    batch : float             [1]
+    replica : Replica
+    batch : float             Sequences in flight in the replica. [1]
     context : float or None   None for the answer's. [tokens]
     """
     context = answer.context if context is None else context
-    full = min(fits(asked, context), MOST_SEQUENCES)
+    requests = replace(answer.requests, decode_context=context)
+    full = min(fits(replica, context, drafts=requests.has_drafts), MOST_SEQUENCES)
     rent = answer.price.usd_per_chip_hour if answer.price else 1.0
     batches = np.asarray([batch, max(full, 1.0)])
-    time_s = _time_s(asked, batches, context)
-    token_s = time_s / asked.assume.tokens_per_step
-    usd = cost_usd_per_mtok(token_s, batches, rent, asked.machine.n_chips)
+    time_s = np.broadcast_to(replica.seconds(requests.decode(batches)), batches.shape)
+    token_s = time_s / requests.tokens_per_step
+    usd = cost_usd_per_mtok(token_s, batches, rent, replica.n_chips)
     time_full, usd_full = (float(time_s[1]), float(usd[1])) if full >= 1 else (math.inf, math.inf)
     return Point(float(time_s[0]), float(usd[0]), full, time_full, usd_full)
-
-
-def _time_s(asked: Any, batch: np.ndarray, context: float) -> np.ndarray:
-    """Step times, without parts and interval where the reading can leave them out."""
-    if hasattr(asked, "time_s"):
-        return np.broadcast_to(asked.time_s(batch, context), batch.shape)
-    return np.broadcast_to(asked.step(batch, context).time_s, batch.shape)

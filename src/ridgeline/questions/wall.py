@@ -339,22 +339,21 @@ def _cost_rows(
 
 def _bounds(answer: Serving) -> tuple[list[dict[str, Any]], list[dict[str, float]]]:
     """What binds at each batch and context, and the most sequences that fit by context."""
-    assert answer.asked is not None
     batch, context = 2.0 ** np.arange(0, 17.1, 0.5), 2.0 ** np.arange(8, 21.1, 0.5)
     B, L = batch[None, :], context[:, None]
     shape = (len(context), len(batch))
-    bound = np.broadcast_to(answer.asked.step(B, L).bound, shape)
-    memory = np.broadcast_to(answer.asked.memory_bytes_per_chip(B, L), shape)
+    bound = np.broadcast_to(answer.step(B, L).bottleneck, shape)
+    memory = np.broadcast_to(answer.memory_bytes_per_chip(B, L), shape)
     capacity = answer.machine.capacity_bytes / answer.machine.n_chips
     cells = [
         {
             "batch": float(b),
             "context": float(c),
-            "part": answer.asked.bounds[int(bound[i, j])],
+            "part": answer.replica.how.bottlenecks[int(bound[i, j])],
             "fits": bool(memory[i, j] <= capacity),
         }
         for i, c in enumerate(context)
         for j, b in enumerate(batch)
     ]
-    edge = [{"context": float(c), "batch": fits(answer.asked, float(c))} for c in context]
+    edge = [{"context": float(c), "batch": fits(answer.replica, float(c))} for c in context]
     return cells, edge

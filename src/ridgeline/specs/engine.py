@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ridgeline.specs.quantities import PositiveCount
+from ridgeline.specs.quantities import Bytes, PositiveCount
 from ridgeline.specs.record import Record
 
 __all__ = ["Engine", "Era"]
@@ -59,6 +59,8 @@ class Engine(Record):
     max_sequences : int       Sequences of a rank at most. [1]
     memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
     memory_share_of : str     ``all`` or ``free``.
+    runtime_bytes : bytes     What a process takes besides weights and caches, activations and
+                              buffers included where those are less. [bytes]
     reserves_output : bool    A sequence is admitted only when all its output would fit.
     gather_up_to : int        Chips up to which ranks of attention data parallelism gather all
                               tokens for their experts; more of them send each token to its own. [1]
@@ -77,6 +79,7 @@ class Engine(Record):
     max_sequences: PositiveCount = 256
     memory_share: float = Field(default=0.9, gt=0, le=1)
     memory_share_of: Literal["all", "free"] = "all"
+    runtime_bytes: Bytes = 1.5e9
     reserves_output: bool = False
     gather_up_to: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)

@@ -10,6 +10,7 @@ import numpy as np
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum, minimum
 from ridgeline.laws.collectives import all_reduce_wire_bytes_in_switch, shard_wire_bytes
+from ridgeline.laws.network import group_rate_bytes_per_s
 from ridgeline.steps.machine import compute_dtype
 
 if TYPE_CHECKING:
@@ -76,18 +77,15 @@ def resources(
     kv = sum(p.repeat * p.kv_bytes for p in pieces) / bandwidth
     inside: Any = 0
     outside: Any = 0
+    link, per_peer = cluster.link, cluster.link_per_peer
     for piece in pieces:
         if piece.send is not None:
             within, across = wire_bytes(piece.send, cluster.domain_size)
-            inside = inside + piece.repeat * within
+            members = minimum(piece.send.group, cluster.domain_size)
+            inside = inside + piece.repeat * _over(within, members, link, per_peer)
             outside = outside + piece.repeat * across
-    return Resources(
-        compute_s,
-        weights,
-        kv,
-        _over(inside, cluster.link),
-        _over(outside, cluster.scale_out),
-    )
+    shared = None if cluster.scale_out is None else cluster.scale_out / cluster.oversubscription
+    return Resources(compute_s, weights, kv, inside, _over(outside, 1, shared, None))
 
 
 def wire_bytes(send: Send, domain_size: Any) -> tuple[Any, Any]:
@@ -107,10 +105,11 @@ def _leaving(send: Send, wire: Any, domain_size: Any) -> Any:
     return wire * send.share_across / minimum(send.group, domain_size)
 
 
-def _over(bytes_sent: Any, rate: float | None) -> Any:
+def _over(bytes_sent: Any, members: Any, rate: float | None, per_peer: float | None) -> Any:
     """Seconds on a link; without the link, forever as soon as anything is sent."""
     if rate is not None:
-        return bytes_sent / rate
+        most = group_rate_bytes_per_s(members, rate, np.inf if per_peer is None else per_peer)
+        return bytes_sent / most
     return np.where(np.asarray(bytes_sent) > 0, np.inf, 0.0)
 
 

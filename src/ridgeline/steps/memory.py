@@ -11,6 +11,7 @@ from ridgeline.laws.experts import destinations, experts_per_chip
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
+from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.layers import block_layers
 from ridgeline.steps.machine import chip_capacity_bytes
@@ -102,9 +103,10 @@ def memory_per_chip(
 
     Notes
     -----
-    Stages are taken as equal; embedding and head sit on different stages where there are several.
+    Layers are taken as equal; embedding and head sit on different stages where there are several.
     Activations are those of a step at the token budget, the widest product alone beside
-    the residual stream: allocators and workspaces of kernels come out of the reserve.
+    the residual stream. With buffers they take at least what the engine's runtime does: driver,
+    allocators, workspaces and graphs come out of the same reserve.
     """
     layers_bytes: Any = 0
     cache_bytes: Any = 0
@@ -120,7 +122,9 @@ def memory_per_chip(
     head = 0 if model.tied else _table_bytes(model, "head", 0) / layout.tp
     # One stage holds both tables; of several, the first and the last hold one each.
     ends = maximum(table, head) + (layout.pp == 1) * (table + head - maximum(table, head))
-    held = MemoryPerChip(layers_bytes / layout.pp + ends, cache_bytes / layout.pp / layout.attn_dp)
+    # The fullest stage has whole layers, more than an even share where they do not divide.
+    fullest = stage_imbalance(sum(block.repeat for block in model.blocks), layout.pp) / layout.pp
+    held = MemoryPerChip(layers_bytes * fullest + ends, cache_bytes * fullest / layout.attn_dp)
     if cluster is None or engine is None:
         return held
     return _with_engine(held, model, layout, cluster, engine)
@@ -132,17 +136,22 @@ def _with_engine(
     """Add what a step at the token budget needs, and what the engine keeps free."""
     budget = engine.token_budget
     capacity = chip_capacity_bytes(cluster.chip)
-    shared = capacity - held.weights_bytes if engine.memory_share_of == "free" else capacity
     d_model: Any = model.d_model
     vocab: Any = model.vocab_size
     element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
-    streams = _STREAMS * budget * d_model * element
+    activations = _STREAMS * budget * d_model * element
+    activations = activations + budget * _widest(model, layout) * element
+    buffers = _SIDES * budget * d_model * element * _copies_sent(model, layout)
+    runtime = maximum(engine.runtime_bytes - activations - buffers, 0.0)
+    unused = capacity
+    if engine.memory_share_of == "free":
+        unused = capacity - held.weights_bytes - activations - buffers - runtime
     return replace(
         held,
         logits_bytes_per_sequence=vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp,
-        activation_bytes=streams + budget * _widest(model, layout) * element,
-        buffer_bytes=_SIDES * budget * d_model * element * _copies_sent(model, layout),
-        reserve_bytes=(1 - engine.memory_share) * maximum(shared, 0.0),
+        activation_bytes=activations,
+        buffer_bytes=buffers,
+        reserve_bytes=runtime + (1 - engine.memory_share) * maximum(unused, 0.0),
     )
 
 

@@ -22,6 +22,8 @@ class Group:
     prefix : array    Tokens cached before. [tokens]
     sampled : array   Logits wanted of each: 1, or all new tokens where drafts are verified.
     drafts : array    Tokens drafted for each by the model's own prediction layers.
+    starting : array or None   Prompts that begin in the step; None for all of `n`. A chunk of a
+                      prompt in k chunks starts 1/k of one.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Group:
     prefix: Any
     sampled: Any = 1
     drafts: Any = 0
+    starting: Any = None
 
     @property
     def tokens(self) -> Any:
@@ -49,7 +52,7 @@ def decode(batch: Any, context: Any, drafts: Any = 0) -> Group:
     return Group("decode", batch, 1 + drafts, context - 1, 1 + drafts, drafts)
 
 
-def prefill(n: Any, tokens: Any, prefix: Any = 0) -> Group:
+def prefill(n: Any, tokens: Any, prefix: Any = 0, starting: Any = None) -> Group:
     """Return a prefill group: whole prompts, chunks of them, or what follows a cached prefix.
 
     Parameters
@@ -57,8 +60,9 @@ def prefill(n: Any, tokens: Any, prefix: Any = 0) -> Group:
     n : array         Prompts. [1]
     tokens : array    New tokens of each. [tokens]
     prefix : array    Tokens already cached. [tokens]
+    starting : array or None   Of them, prompts that begin; None for all. [1]
     """
-    return Group("prefill", n, tokens, prefix)
+    return Group("prefill", n, tokens, prefix, starting=starting)
 
 
 def chunks(tokens: float, prefix: float, budget: float) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["Send", "Work", "cut", "work"]
+__all__ = ["Key", "Send", "Work", "cut", "fused", "work"]
 
 _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
@@ -69,6 +69,7 @@ class Send(NamedTuple):
                            chip sends to others (all_to_all, hop). [bytes]
     n_domains : array      Scale-up domains the group lies in. [1]
     share_across : array   Share of the payload that leaves the chip's domain. [1]
+    side : str             Of an all-to-all of experts: ``dispatch`` or ``combine``.
     """
 
     collective: str
@@ -76,6 +77,18 @@ class Send(NamedTuple):
     payload_bytes: Any
     n_domains: Any = 1
     share_across: Any = 0
+    side: str = ""
+
+
+class Key(NamedTuple):
+    """What chooses the kernel of an op: ops with equal keys are timed by one law and constants."""
+
+    kind: str
+    part: str
+    phase: str
+    dtype: str
+    collective: str
+    side: str
 
 
 class Work(NamedTuple):
@@ -92,6 +105,7 @@ class Work(NamedTuple):
         the chip (sequences x KV heads), mean keys a query sees. [1]
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
+    phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
     """
 
     name: str
@@ -108,6 +122,14 @@ class Work(NamedTuple):
     kv_bytes: Any = 0
     activation_bytes: Any = 0
     send: Send | None = None
+    phase: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What chooses its kernel."""
+        send = self.send
+        collective, side = (send.collective, send.side) if send else ("", "")
+        return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
 
 
 @dataclass(frozen=True)
@@ -349,6 +371,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
             _STATE_ARITHMETIC,
             flops=2 * layer.state_macs * n * group.new / tp,
             kv_bytes=2 * layer.state_elements * state_bytes * n / tp,
+            phase=group.name,
         )
 
 
@@ -372,6 +395,7 @@ def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: A
         k=seen,
         flops=2 * stream.macs * heads * seen * n * group.new,
         kv_bytes=(read + written) * stream.elements * held * element * n,
+        phase=group.name,
     )
 
 
@@ -455,7 +479,8 @@ def _expert_exchanges(
             send = Send(collective, among, whole, spanned, share)
             yield _exchange(f"{name}_all", block.repeat, send)
         payload = own * copies * width * size * load
-        yield _exchange(name, block.repeat, Send("all_to_all", between, payload, n_domains, share))
+        send = Send("all_to_all", between, payload, n_domains, share, name)
+        yield _exchange(name, block.repeat, send)
 
 
 def _embedding(step: _Step) -> Work:

@@ -17,8 +17,8 @@ from ridgeline.fidelity.engines.pools import has_pools
 from ridgeline.fidelity.engines.scatter import scatters
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
 from ridgeline.files import write_whole
+from ridgeline.kernels.effects import EFFECTS
 from ridgeline.specs.constants import Effect, EngineConstants, Factor
-from ridgeline.steps.effects import EFFECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

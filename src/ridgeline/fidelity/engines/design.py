@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ridgeline.steps.effects import EFFECTS
+from ridgeline.kernels.effects import EFFECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

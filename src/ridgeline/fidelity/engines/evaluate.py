@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.fidelity.engines.plan import plan
-from ridgeline.fidelity.engines.steady import TAIL_FIRST, TAIL_GAP, fixed, served
-from ridgeline.steps.effects import EFFECTS
-from ridgeline.steps.timer import NEEDS
+from ridgeline.kernels.effects import EFFECTS
+from ridgeline.kernels.laws import LAWS
+from ridgeline.replica.timer import HOST
+from ridgeline.service.fixed import Batch, batch_time
+from ridgeline.service.performance import TAIL_FIRST, TAIL_GAP
+from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
+from ridgeline.service.surface import LIVE, MIXED, Line, StepTimes, prompt_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ridgeline.fidelity.engines.steady import Measured
+    from ridgeline.fidelity.engines.plan import Plan
     from ridgeline.fidelity.runs import Row
+    from ridgeline.service.performance import Performance
 
     Floats = NDArray[np.float64]
 
@@ -52,7 +57,7 @@ class Evaluator:
 
     def step_effects(self, effects: Mapping[str, Floats]) -> dict[str, Floats]:
         """Effects of cases as the timer wants them: an entry a step."""
-        wanted = {name for names in NEEDS.values() for name in names} | {"eager_s"}
+        wanted = {name for law in LAWS.values() for name in law.needs} | {"gap_s", "eager_s", *HOST}
         spread = {name: effects[name][self.plan.step_case] for name in wanted}
         spread["compute"] = spread["compute"] * self.plan.arrays["double"][self.plan.step_case]
         return spread
@@ -60,8 +65,17 @@ class Evaluator:
     def device(
         self, effects: Mapping[str, Floats], known: Mapping[str, Floats] | None = None
     ) -> dict[str, Floats]:
-        """Time of each step on the chips, by kind of piece; `known` kinds are taken as they are."""
+        """Time of each step on the chips, by law; `known` laws are taken as they are."""
         return self.plan.timer.times(self.step_effects(effects), known)
+
+    def _measured(
+        self, effects: Mapping[str, Floats], device: Mapping[str, Floats] | None
+    ) -> dict[str, Floats]:
+        """Every metric of every case."""
+        device = self.device(effects) if device is None else device
+        timer = self.plan.timer
+        host = timer.host_s({name: effects[name][self.plan.step_case] for name in HOST})
+        return _metrics(self.plan, timer.chips_s(device), host, effects)
 
     def log_rows(
         self, effects: Mapping[str, Floats], device: Mapping[str, Floats] | None = None
@@ -73,9 +87,7 @@ class Evaluator:
         effects : mapping   Name to value, an entry a case. [1 or s]
         device : mapping or None   From `device`, where it is known already.
         """
-        parts = device if device is not None else self.device(effects)
-        dev_s = np.sum(list(parts.values()), axis=0)
-        found = _measured(self.plan, dev_s, effects)
+        found = self._measured(effects, device)
         case = self._chosen(found["output_tokens_per_s"])[self.run_of_row]
         value = np.empty(len(case))
         for metric in np.unique(self.metric):
@@ -86,18 +98,16 @@ class Evaluator:
     def saturation(self, effects: Mapping[str, Floats]) -> list[str]:
         """Say of each case what keeps requests or sequences waiting; empty where nothing does."""
         plan, a = self.plan, self.plan.arrays
-        at, run = served(plan, np.sum(list(self.device(effects).values()), axis=0), effects)
-        rate = np.full(len(plan), np.inf)
-        rate[at] = run.requests_per_s
+        rate = self._measured(effects, None)["requests_per_s"]
         said = []
         for i in range(len(plan)):
             ways, regime = float(a["replicas"][i]), a["regime"][i]
-            places, offered = (float(a[name][i]) * ways for name in ("places", "offered"))
+            slots, offered = (float(a[name][i]) * ways for name in ("slots", "offered"))
             arriving = float(a["rate"][i]) * ways
             if regime == "static" and a["waves"][i] > 1:
                 said.append(f"memory holds part of the batch: {a['waves'][i]:.1f} rounds")
-            elif regime == "closed" and offered > places:
-                said.append(f"saturated: {places:,.0f} of {offered:,.0f} requests run at a time")
+            elif regime == "closed" and offered > slots:
+                said.append(f"saturated: {slots:,.0f} of {offered:,.0f} requests run at a time")
             elif regime == "open" and rate[i] < arriving * (1 - _SERVED):
                 said.append(f"saturated: {rate[i]:.3g} of {arriving:.3g} requests/s are served")
             else:
@@ -125,38 +135,101 @@ class Evaluator:
         found = {}
         for name in EFFECTS:
             moved = {**effects, name: effects[name] * np.exp(by)}
-            hit = {kind for kind, names in NEEDS.items() if name in names}
-            if name in ("gap_s", "eager_s"):
-                hit = {kind for kind, names in NEEDS.items() if "gap_s" in names}
-            known = {kind: time for kind, time in parts.items() if kind not in hit}
+            on = "gap_s" if name == "eager_s" else name
+            hit = {law for law, about in LAWS.items() if on in about.needs}
+            known = {law: time for law, time in parts.items() if law not in hit}
             found[name] = (self.log_rows(moved, self.device(moved, known))[0] - base) / by
         return found
 
 
-def _measured(plan: Any, dev_s: Floats, effects: Mapping[str, Floats]) -> dict[str, Floats]:
+def _metrics(
+    plan: Plan, chips_s: Floats, host_s: Floats, effects: Mapping[str, Floats]
+) -> dict[str, Floats]:
     """Every metric of every case; zero where a case has none of it."""
     a = plan.arrays
-    run = _joined(plan, fixed(plan, dev_s, effects), *served(plan, dev_s, effects))
+    run = {f: np.array(getattr(_fixed(plan, chips_s, host_s), f)) for f in _FIELDS}
+    at, served = _served(plan, chips_s + host_s, effects)
+    if at.size:
+        for name in _FIELDS:
+            values = getattr(served, name)
+            run[name][at] = values * a["replicas"][at] if name == "requests_per_s" else values
     isl, osl, batch = a["isl"], a["osl"], a["batch"]
     with np.errstate(divide="ignore", invalid="ignore"):
         # A decode regime has no end: its tokens a second are those of a step.
-        out = np.where(a["regime"] == "decode", batch / run.gap_s, run.requests_per_s * osl)
-        prompts = batch * isl / run.first_s
+        rate = run["requests_per_s"]
+        out = np.where(a["regime"] == "decode", batch / run["tpot_s"], rate * osl)
+        prompts = batch * isl / run["ttft_s"]
     return {
-        "ttft_s": run.first_s,
-        "ttft_p99_s": TAIL_FIRST * run.first_s,
-        "tpot_s": run.gap_s,
-        "tpot_p99_s": TAIL_GAP * run.gap_s,
-        "itl_s": run.gap_s,
-        "e2e_s": run.total_s,
+        "ttft_s": run["ttft_s"],
+        "ttft_p99_s": TAIL_FIRST * run["ttft_s"],
+        "tpot_s": run["tpot_s"],
+        "tpot_p99_s": TAIL_GAP * run["tpot_s"],
+        "itl_s": run["tpot_s"],
+        "e2e_s": run["e2e_s"],
+        "requests_per_s": rate,
         "output_tokens_per_s": np.nan_to_num(out, posinf=0.0),
         "output_tokens_per_s_per_chip": np.nan_to_num(out, posinf=0.0) / a["n_chips"],
-        "total_tokens_per_s": run.requests_per_s * (isl + osl),
+        "total_tokens_per_s": rate * (isl + osl),
         "prefill_tokens_per_s": np.nan_to_num(prompts, posinf=0.0),
     }
 
 
-def _joined(plan: Any, batch: Measured, at: Any, server: Measured) -> Measured:
-    for name in ("first_s", "gap_s", "total_s", "requests_per_s"):
-        getattr(batch, name)[at] = getattr(server, name)
-    return batch
+_FIELDS = ("ttft_s", "tpot_s", "e2e_s", "requests_per_s")
+
+
+def _fixed(plan: Plan, chips_s: Floats, host_s: Floats) -> Batch:
+    """Fixed batches: prompts, then decoding at two contexts."""
+    a = plan.arrays
+    with_prompt, with_decode = plan.prompt >= 0, plan.decode[:, 0] >= 0
+    first = chips_s[plan.prompt] * a["fill"] + host_s[plan.prompt]
+    gap = (chips_s + host_s)[plan.decode].mean(axis=1)
+    return batch_time(
+        np.where(with_prompt, first, 0.0),
+        np.where(with_decode, gap, 0.0),
+        a["osl"],
+        a["waves"],
+        a["batch"],
+    )
+
+
+def _served(plan: Plan, step_s: Floats, effects: Mapping[str, Floats]) -> tuple[Any, Any]:
+    """Servers in steady state. Which cases of the plan, and what they measure."""
+    at = np.flatnonzero(plan.live[:, 0] >= 0)
+    if not at.size:
+        return at, None
+    a = {name: values[at] for name, values in plan.arrays.items()}
+    live, mixed = step_s[plan.live[at]], step_s[plan.mixed[at]]
+    beside = live[:, :: LIVE // MIXED][:, : mixed.shape[1]]
+    added = prompt_seconds(beside, mixed, plan.at_once[at], a["n_chunks"][:, None])
+    first = a["first_octave"]
+    times = StepTimes(Line(first, live, LIVE), Line(first, added, MIXED), a["n_chunks"])
+    service = Service(
+        times=times,
+        row=np.arange(len(at)),
+        n_steps=np.maximum(a["osl"], 1.0),
+        osl=np.maximum(a["osl"], 1.0),
+        slots=a["slots"],
+        waited=np.array(
+            [waited(plan.classes[i], q) for i, q in zip(at, effects["queue"][at], strict=True)]
+        ),
+        arrival_s=effects["frontend_s"][at],
+        requests=a["requests"],
+        n_chunks=a["n_chunks"],
+        ranks=a["ranks"],
+    )
+    out = {name: np.zeros(len(at)) for name in _FIELDS}
+    for name, solve in _SOLVERS.items():
+        chosen = np.flatnonzero(a["regime"] == name)
+        if chosen.size:
+            solved = solve(service.take(chosen), {k: v[chosen] for k, v in a.items()})
+            for field in _FIELDS:
+                out[field][chosen] = getattr(solved, field)
+    return at, Batch(**out)
+
+
+_SOLVERS: dict[str, Callable[[Service, Mapping[str, Any]], Performance]] = {
+    "closed": lambda s, a: closed(s, a["offered"]),
+    "open": lambda s, a: open_loop(s, a["rate"]),
+    "offline": lambda s, _: offline(s),
+    "slo": lambda s, a: limited(s, a["limit_first"], a["limit_gap"]),
+}

@@ -9,9 +9,9 @@ import numpy as np
 
 from ridgeline.fidelity.engines.assumptions import assume
 from ridgeline.fidelity.runs import OK, Prediction
+from ridgeline.kernels.spread import Z80
 from ridgeline.specs.constants import Process
 from ridgeline.steps.memory import memory_per_chip
-from ridgeline.steps.spread import Z80
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

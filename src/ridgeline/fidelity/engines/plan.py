@@ -15,12 +15,14 @@ from ridgeline.fidelity.engines.assumptions import (
     limits_of,
     n_requests,
 )
-from ridgeline.laws.scheduling import fill_share, waves
-from ridgeline.steps.effects import places_of
-from ridgeline.steps.ledger import Ledger, Steps
-from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.steps.memory import memory_per_chip
-from ridgeline.steps.timer import Timer
+from ridgeline.kernels.effects import scopes_of
+from ridgeline.laws.scheduling import waves
+from ridgeline.replica.ledger import Ledger, Steps
+from ridgeline.replica.timer import Timer
+from ridgeline.service.fixed import GAUSS, prompt_fill
+from ridgeline.service.requests import Requests, prompts_at_once
+from ridgeline.service.slots import holds_weights, memory_slots
+from ridgeline.service.surface import LIVE, MIXED, octaves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,16 +36,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
 
-__all__ = ["N_GRID", "Plan", "plan"]
+__all__ = ["Plan", "plan"]
 
-#: where two points integrate a context that grows evenly
-_GAUSS = (0.21132487, 0.78867513)
-#: numbers of sequences at which a serving run's steps are timed
-N_GRID = 5
-#: closed and offline runs are nearly full: their grid begins at this share
-_FULL_SHARE = 3.0
-#: what runtimes take besides weights and caches
-_RESERVE_BYTES = {"all": 1.5e9, "free": 2e9}
+#: closed and offline runs are nearly full: their surface begins at this share of what is offered
+_FULL_SHARE = 4.0
 #: steps with fixed batches, and those of a server
 FIXED = ("static", "decode", "prefill")
 _NO_STEP = -1
@@ -58,10 +54,10 @@ class Plan:
     cases : list of Assumed        A run may have several: see `pick`.
     of_run : list of list of int   Cases of each run that was given.
     classes : list of str          How requests are spread, of each case.
-    places : list of mapping       Where each case is: see `steps.effects.places_of`.
+    places : list of mapping       Where each case is: see `kernels.effects.scopes_of`.
     prompt, decode, live, mixed : array of int
         Steps of each case: its prompts; decoding at two contexts; decoding, and the same with
-        prompts, for each of `n_grid` sequences.
+        prompts, on the lattice of `service.surface`, the last repeated where a row is shorter.
     """
 
     cases: list[Assumed]
@@ -73,11 +69,9 @@ class Plan:
     decode: Ints
     live: Ints
     mixed: Ints
-    n_grid: Floats
+    at_once: Floats
     timer: Timer
     step_case: Ints
-    n_decode_of_step: Floats
-    n_prefill_of_step: Floats
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -98,8 +92,11 @@ class _Steps:
         context: float = 1.0,
         n_prefill: float = 0.0,
         new: float = 1.0,
+        prefix: float = 0.0,
+        starting: float | None = None,
     ) -> int:
-        self.asked.append((case, assumed, n_decode, context, n_prefill, new))
+        starting = n_prefill if starting is None else starting
+        self.asked.append((case, assumed, n_decode, context, n_prefill, new, prefix, starting))
         return len(self.asked) - 1
 
     def timed(self) -> tuple[Timer, Ints, Ints]:
@@ -125,12 +122,11 @@ class _Steps:
         layouts = [row[1].layout for row in rows]
         tp, pp, attn_dp, ep = np.array([_degrees(x) for x in layouts], dtype=float).T
         domain = np.array([row[1].run.cluster.domain_size for row in rows], dtype=float)
-        n_decode, context, n_prefill, new = np.array([row[2:] for row in rows], dtype=float).T
+        numbers = np.array([row[2:] for row in rows], dtype=float).T
         gathers = np.array([row[1].engine.gather_up_to for row in rows], dtype=float)
         return Steps(
-            rows[0][1].run.model, tp, pp, attn_dp, ep, domain, n_decode, context, n_prefill, new,
-            prefix=np.zeros(len(rows)), gather_up_to=gathers,
-        )  # fmt: skip
+            rows[0][1].run.model, tp, pp, attn_dp, ep, domain, *numbers, gather_up_to=gathers
+        )
 
 
 class _Rooms:
@@ -144,26 +140,18 @@ class _Rooms:
         run, layout = assumed.run, assumed.layout
         key = (id(run.model), run.cluster.chip.id, _degrees(layout))
         if key not in self._known:
-            held = memory_per_chip(run.model, layout, 1.0)
-            self._known[key] = float(held.weights_bytes <= chip_capacity_bytes(run.cluster.chip))
+            self._known[key] = holds_weights(run.model, run.cluster, layout)
         return bool(self._known[key])
 
-    def places(self, assumed: Assumed, context: float) -> float:
+    def slots(self, assumed: Assumed, context: float) -> float:
         """Sequences of a replica; all of them where the stated chips cannot hold the weights."""
+        if not self.holds(assumed):
+            return np.inf
         run, layout, engine = assumed.run, assumed.layout, assumed.engine
         key = (id(run.model), run.cluster.chip.id, _degrees(layout), context, engine.id)
         if key not in self._known:
-            held = memory_per_chip(run.model, layout, context)
-            capacity = chip_capacity_bytes(run.cluster.chip)
-            free = capacity - held.weights_bytes
-            each = held.cache_bytes_per_sequence
-            reserve = _RESERVE_BYTES[engine.memory_share_of]
-            if engine.memory_share_of == "free":
-                room = (free - reserve) * engine.memory_share
-            else:
-                room = capacity * engine.memory_share - reserve - held.weights_bytes
-            fits = free >= 0 and each > 0
-            self._known[key] = max(float(room / each), 1.0) if fits else np.inf
+            fit = memory_slots(run.model, run.cluster, layout, engine, context)
+            self._known[key] = max(float(fit), 1.0)
         return self._known[key]
 
 
@@ -197,14 +185,14 @@ class _Builder:
         self.steps, self.rooms = _Steps(), _Rooms()
         self.prompt = np.full(n, _NO_STEP, dtype=np.intp)
         self.decode = np.full((n, 2), _NO_STEP, dtype=np.intp)
-        self.live = np.full((n, N_GRID), _NO_STEP, dtype=np.intp)
-        self.mixed = np.full((n, N_GRID), _NO_STEP, dtype=np.intp)
-        self.n_grid = np.ones((n, N_GRID))
+        self.live: list[list[int]] = [[] for _ in cases]
+        self.mixed: list[list[int]] = [[] for _ in cases]
+        self.at_once: list[list[float]] = [[] for _ in cases]
         self.columns = {
             name: np.ones(n)
             for name in (
                 "isl", "osl", "batch", "n_chips", "replicas", "attn_dp", "rate", "offered",
-                "places", "at_once", "waves", "in_wave", "fill", "requests",
+                "slots", "waves", "in_wave", "fill", "requests", "first_octave", "n_chunks", "ranks",
                 "limit_first", "limit_gap",
             )
         }  # fmt: skip
@@ -222,26 +210,20 @@ class _Builder:
                 self._served(i, case)
         timer, at, case_of = self.steps.timed()
         classes = [class_of(c.run, c.engine) for c in self.cases]
-        places = [
-            places_of(c.run.cluster.chip, c.engine, c.era, class_=k)
-            for c, k in zip(self.cases, classes, strict=True)
-        ]
+        places = [_scopes(c, k) for c, k in zip(self.cases, classes, strict=True)]
         arrays = {
             **self.columns,
             "regime": np.array([c.run.regime for c in self.cases]),
             "double": np.array([_doubles(c) for c in self.cases]),
         }
-        asked = np.array([row[2:] for row in self.steps.asked], dtype=float).reshape(-1, 4)
-        counts = np.zeros((2, timer.n_steps))
-        counts[:, at] = asked[:, [0, 2]].T
 
         def placed(index: Ints) -> Ints:
             return np.where(index >= 0, at[index] if len(at) else index, _NO_STEP)
 
         return Plan(
             self.cases, of_run, classes, places, arrays,
-            placed(self.prompt), placed(self.decode), placed(self.live), placed(self.mixed),
-            self.n_grid, timer, case_of, counts[0], counts[1],
+            placed(self.prompt), placed(self.decode), placed(_padded(self.live)),
+            placed(_padded(self.mixed)), _padded(self.at_once, 1.0), timer, case_of,
         )  # fmt: skip
 
     def _stated(self, i: int, case: Assumed) -> None:
@@ -267,55 +249,64 @@ class _Builder:
         """A batch that starts together: its prompts, then decoding at two contexts."""
         run, layout, c = case.run, case.layout, self.columns
         isl, osl, batch = c["isl"][i], c["osl"][i], c["batch"][i] / layout.replicas
-        places = self.rooms.places(case, isl + osl) if run.regime == "static" else np.inf
-        c["waves"][i] = waves(batch, places)
+        slots = self.rooms.slots(case, isl + osl) if run.regime == "static" else np.inf
+        c["waves"][i] = waves(batch, slots)
         n = c["in_wave"][i] = batch / c["waves"][i]
-        c["fill"][i] = self._fill(case, n, isl)
+        c["fill"][i] = prompt_fill(n, isl, layout.pp, case.engine.prompt_chunk)
         if run.regime != "decode" and isl > 0:
             self.prompt[i] = self.steps.add(i, case, n_prefill=n, new=isl)
         if run.regime != "prefill":
-            for j, x in enumerate(_GAUSS):
+            for j, x in enumerate(GAUSS):
                 self.decode[i, j] = self.steps.add(i, case, n_decode=n, context=isl + osl * x)
 
-    @staticmethod
-    def _fill(case: Assumed, n: float, isl: float) -> float:
-        """Prompts through a pipeline: in chunks of their tokens, or in as many parts as stages."""
-        stages = case.layout.pp
-        if stages == 1 or isl <= 0:
-            return 1.0
-        if case.engine.prompt_chunk:
-            return float(fill_share(-(-isl // case.engine.prompt_chunk), stages))
-        # The count is of one part of the batch on its way through all stages.
-        return float(fill_share(stages, stages)) * stages if n >= stages else 1.0
-
     def _served(self, i: int, case: Assumed) -> None:
-        """Requests that come and go: steps with and without prompts, at several batches."""
+        """Requests that come and go: steps with and without prompts, on the lattice."""
         run, layout, engine, c = case.run, case.layout, case.engine, self.columns
-        isl, osl = c["isl"][i], max(c["osl"][i], 1.0)
-        context = isl + osl / 2
-        kept = isl + osl if engine.reserves_output else context
-        most = (case.era.max_sequences or engine.max_sequences) * layout.attn_dp
-        places = min(self.rooms.places(case, kept), most)
-        offered = c["offered"][i]
+        requests = Requests(c["isl"][i], max(c["osl"][i], 1.0))
+        memory = self.rooms.slots(case, float(requests.kept(engine)))
+        slots = min(memory, (case.era.max_sequences or engine.max_sequences) * layout.attn_dp)
         if run.regime == "offline":
             if run.concurrency:  # the engine was told how many it may run
-                places = min(self.rooms.places(case, kept), offered)
+                slots = min(memory, c["offered"][i])
             c["offered"][i] = np.inf
         if run.regime == "open":
-            places = min(places, c["requests"][i])
-        full = max(min(c["offered"][i], places), 1.0)
-        c["places"][i] = full
-        low = 1.0 if run.regime in ("open", "slo") else max(full / _FULL_SHARE, 1.0)
-        grid = self.n_grid[i] = np.geomspace(low, full, N_GRID) if full > low else full
-        per_step = max(engine.token_budget / max(isl, 1.0), 1.0)
-        spread = min(layout.attn_dp * layout.pp, full)
-        at_once = c["at_once"][i] = max(min(max(full / osl, 1.0), per_step), spread)
-        self.prompt[i] = self.steps.add(i, case, n_prefill=1.0, new=isl)
-        for j, n in enumerate(np.broadcast_to(grid, N_GRID)):
-            self.live[i, j] = self.steps.add(i, case, n_decode=n, context=context)
-            self.mixed[i, j] = self.steps.add(
-                i, case, n_decode=n, context=context, n_prefill=at_once, new=isl
-            )
+            slots = min(slots, c["requests"][i])
+        c["slots"][i] = full = max(min(c["offered"][i], slots), 1.0)
+        low = 1.0 if run.regime in ("open", "slo") else full / _FULL_SHARE
+        first, n_octaves = (int(x) for x in octaves(low, full))
+        c["first_octave"][i], c["n_chunks"][i] = first, requests.n_chunks(engine)
+        ranks = c["ranks"][i] = layout.attn_dp * layout.pp
+        context = float(requests.context)
+        for j in range(n_octaves * LIVE + 1):
+            n = 2.0 ** (first + j / LIVE)
+            self.live[i].append(self.steps.add(i, case, n_decode=n, context=context))
+        for j in range(n_octaves * MIXED + 1):
+            n = 2.0 ** (first + j / MIXED)
+            at_once = float(prompts_at_once(n, requests, engine, ranks))
+            group = requests.prompts(at_once, engine)
+            self.at_once[i].append(at_once)
+            self.mixed[i].append(
+                self.steps.add(
+                    i, case, n_decode=n, context=context, n_prefill=at_once,
+                    new=float(group.new), prefix=float(group.prefix),
+                    starting=float(group.starting),
+                )
+            )  # fmt: skip
+
+
+def _padded(rows: list[list[Any]], none: float = _NO_STEP) -> Any:
+    """Rows of one length, the last of each repeated; of integers where `none` is no step."""
+    most = max((len(row) for row in rows), default=0)
+    kind = np.intp if none == _NO_STEP else float
+    found = np.full((len(rows), max(most, 2)), none, dtype=kind)
+    for i, row in enumerate(rows):
+        if row:
+            found[i] = row + [row[-1]] * (found.shape[1] - len(row))
+    return found
+
+
+def _scopes(case: Assumed, class_: str) -> dict[str, str]:
+    return scopes_of(case.run.cluster.chip, case.engine, case.era, class_=class_)
 
 
 def _doubles(case: Assumed) -> float:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ridgeline.kernels.effects import SCATTER_LEVELS
+from ridgeline.kernels.spread import Z80
 from ridgeline.specs.constants import Scatter
-from ridgeline.steps.spread import Z80
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,22 +17,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.fidelity.runs import Row
-    from ridgeline.specs.constants import EngineConstants
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Z80", "scatter_of", "scatters"]
+__all__ = ["scatters"]
 
 _SHARE = 0.8
 #: rows that the wider group counts for beside one's own
 _PRIOR_ROWS = 15
-_LEAST, _USUAL = 0.05, 0.25
+_LEAST = 0.05
 #: a new model comes with a new source, of which the rows left out keep other models
 _HIDDEN = 1.08
 #: a place that scatters less has mostly been measured by one source
 _LEAST_FACTOR = 0.7
-#: levels at which some places scatter more than others, widest first
-_LEVELS = ("engine", "era", "port_chip", "chip")
 #: each group is fitted to what the others leave, in turn
 _ROUNDS = 4
 
@@ -92,10 +90,10 @@ def _groups(
     found: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i, (row, place) in enumerate(zip(rows, places, strict=True)):
         found["kind", _kind(row)].append(i)
-        for level in _LEVELS:
+        for level in SCATTER_LEVELS:
             if level in place:
                 found[level, place[level]].append(i)
-    order = ("kind", *_LEVELS)
+    order = ("kind", *SCATTER_LEVELS)
     keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
     return {key: np.array(found[key]) for key in keys}
 
@@ -112,19 +110,3 @@ def _width(size: Floats) -> float:
 def _between(own: float, n: int, wide: float) -> float:
     logs = (n * np.log(max(own, 1e-3)) + _PRIOR_ROWS * np.log(max(wide, 1e-3))) / (n + _PRIOR_ROWS)
     return float(np.exp(logs))
-
-
-def scatter_of(
-    constants: EngineConstants, regime: str, metric: str, places: Mapping[str, str]
-) -> float:
-    """Standard deviation of ln(predicted / measured) for a row at these places."""
-    own = constants.scatter.get(f"{regime} {metric}")
-    if own is None:
-        alike = [s.sigma for k, s in constants.scatter.items() if k.startswith(f"{regime} ")]
-        sigma = max(alike, default=_USUAL)
-    else:
-        sigma = own.sigma
-    for level in _LEVELS:
-        factor = constants.scatter.get(places.get(level, ""))
-        sigma *= factor.sigma if factor else 1.0
-    return sigma

@@ -17,7 +17,6 @@ from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
 from ridgeline.questions.layouts.reasons import Family, families, impossible
 from ridgeline.questions.layouts.sentences import sentences
-from ridgeline.questions.layouts.timing import reach
 from ridgeline.questions.serving.words import choice_of_experts
 
 if TYPE_CHECKING:
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
 
     from ridgeline.charts import Chart
     from ridgeline.questions.layouts.flags import Command
-    from ridgeline.questions.layouts.load import Lengths, Limits
+    from ridgeline.questions.layouts.load import Limits
     from ridgeline.questions.layouts.pools import Pools
     from ridgeline.questions.layouts.ranking import Rank
+    from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
@@ -50,7 +50,7 @@ class Layouts:
     model: Model
     searches: tuple[Search, ...]
     rank: Rank
-    lengths: Lengths
+    requests: Requests
     limits: Limits
     reading: str
     unfit: tuple[str, ...] = ()
@@ -107,20 +107,22 @@ class Layouts:
         return missing(self.searches, self.limits)
 
     def with_intervals(self, rows: Sequence[Row]) -> list[Row]:
-        """Rows with ``tpot_low_s`` and ``tpot_high_s``, the ends of the 80 % interval."""
+        """Rows with the 80% intervals of their times: ``tpot_low_s``, ``tpot_high_s`` and so on."""
         found = [dict(row) for row in rows]
         for search in self.searches:
             own = [r for r in found if r["cluster"] == search.key]
             if not own:
                 continue
             index = np.asarray([r["candidate"] for r in own])
-            candidates = search.candidates
             batches = np.asarray([r["batch"] for r in own])
-            group = candidates.timer.decode(batches, self.lengths.context)
-            sigma = candidates.timer.log_sigma(candidates.at(index), group)
-            for row, wide in zip(own, np.broadcast_to(reach(sigma), len(own)), strict=True):
-                row["tpot_low_s"] = row["tpot_s"] / float(wide)
-                row["tpot_high_s"] = row["tpot_s"] * float(wide)
+            if not search.candidates.base.how.calibrated:
+                continue
+            for name, (low, high) in search.candidates.intervals(index, batches).items():
+                if name == "requests_per_s" or not np.isfinite(low).all():
+                    continue
+                stem = name.removesuffix("_s")
+                for row, least, most in zip(own, low, high, strict=True):
+                    row[f"{stem}_low_s"], row[f"{stem}_high_s"] = float(least), float(most)
         return found
 
     def command(self, engine: str) -> Command:
@@ -145,9 +147,9 @@ class Layouts:
             search.layout(row),
             engine,
             batch=row["batch"],
-            lengths=self.lengths,
-            domain_size=search.candidates.timer.cluster.domain_size,
-            settings=search.candidates.timer.settings,
+            requests=self.requests,
+            domain_size=search.candidates.base.cluster.domain_size,
+            settings=search.candidates.base.engine,
         )
         return replace(found, notes=(why, *found.notes)) if why else found
 
@@ -173,9 +175,9 @@ class Layouts:
         said = [*self.unfit, *self._without_rows()]
         for search in self.searches:
             said += cluster_notes(search)
-        for timer in [search.candidates.timer for search in self.searches][:1]:
-            said += choice_of_experts(timer.model, timer.assume.popularity_cv)
-        if self.lengths.has_requests and not self.lengths.cached:
+        for base in [search.candidates.base for search in self.searches][:1]:
+            said += choice_of_experts(base.model, base.expert_load_cv)
+        if self.requests.osl and not self.requests.cached:
             said.append("Cached input is priced for a prompt of which half is found in a cache.")
         return said
 
@@ -215,7 +217,7 @@ class Layouts:
         about = {
             "model": self.model.id,
             "reading": self.reading,
-            "lengths": {k: getattr(self.lengths, k) for k in ("context", "isl", "osl", "cached")},
+            "lengths": {k: getattr(self.requests, k) for k in ("context", "isl", "osl", "cached")},
             "limits": limits,
             "rank": self.rank.column,
             "clusters": {s.key: s.n_chips for s in self.searches},

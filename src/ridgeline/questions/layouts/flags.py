@@ -13,7 +13,7 @@ from ridgeline.questions.layouts.words import layout_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ridgeline.questions.layouts.load import Lengths
+    from ridgeline.service.requests import Requests
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.engine_flags import EngineFlags
     from ridgeline.specs.layout import Layout
@@ -69,7 +69,7 @@ def engine_command(
     engine: str,
     *,
     batch: float,
-    lengths: Lengths,
+    requests: Requests,
     domain_size: int,
     settings: Engine,
 ) -> Command:
@@ -81,7 +81,7 @@ def engine_command(
     layout : Layout
     engine : str         ``vllm`` or ``sglang``.
     batch : float        Sequences in flight in one replica: becomes the engine's limit.
-    lengths : Lengths    Of requests, for the longest sequence.
+    requests : Requests   Lengths, for the longest sequence.
     domain_size : int    Chips of a node (or rack): larger replicas need several.
     settings : Engine   Share of memory, tokens of a step.
 
@@ -94,7 +94,7 @@ def engine_command(
     if why:
         raise InfeasibleError(f"{why}. Choose another layout of the ranking.")
     flags = engine_flags(engine)
-    known = _quantities(model, layout, flags, batch, lengths, settings)
+    known = _quantities(model, layout, flags, batch, requests, settings)
     told = []
     for flag in flags.flags:
         value = known[flag.value]
@@ -119,7 +119,7 @@ def _quantities(
     layout: Layout,
     flags: EngineFlags,
     batch: float,
-    lengths: Lengths,
+    requests: Requests,
     settings: Engine,
 ) -> dict[str, Any]:
     """Everything a flag may be set to, by the names the catalogue uses."""
@@ -145,9 +145,9 @@ def _quantities(
         "token_budget": settings.token_budget,
         "token_budget_all": settings.token_budget * layout.attn_dp,
         "memory_utilization": settings.memory_share,
-        "longest_tokens": math.ceil(lengths.isl + lengths.osl),
+        "longest_tokens": math.ceil(requests.isl + requests.osl),
         "kv_format": flags.kv_formats[model.kv_dtype],
-        "caches_prefixes": lengths.cached > 0,
+        "caches_prefixes": requests.cached > 0,
     }
 
 

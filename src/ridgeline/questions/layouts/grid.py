@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.grid import Axis, Column, Result, evaluate, logspace
+from ridgeline.kernels import PARTS as COMPONENTS
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
-from ridgeline.laws.memory import largest_batch, memory_needed_bytes
-from ridgeline.laws.pools import (
-    mean_prefix_tokens,
-    prefill_chunks,
-    prompts_per_step,
-    time_between_tokens_s,
-)
+from ridgeline.laws.memory import memory_needed_bytes
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.serving.power import power_w
+from ridgeline.service.pools import prefill_times
+from ridgeline.service.prices import cached_token_s, price_sheet
+from ridgeline.service.server import Server, intervals
+from ridgeline.service.surface import LIVE, Line, lattice
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
-from ridgeline.steps.calibrated import BOUNDS
-from ridgeline.steps.tokens import prefill
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ridgeline.questions.layouts.load import Lengths, Limits
-    from ridgeline.questions.layouts.timing import StepTimes, Timer
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.questions.layouts.load import Limits
+    from ridgeline.replica import Replica
+    from ridgeline.service.performance import Performance
+    from ridgeline.service.requests import Requests
+    from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Candidates", "Prefill", "degrees", "evaluate_layouts"]
+__all__ = ["Candidates", "degrees", "evaluate_layouts"]
 
 DEGREES = ("replicas", "pp", "attn_dp", "tp", "ep")
 #: batches looked at between 1 and the largest that fits
@@ -41,13 +42,14 @@ N_BATCHES = 64
 #: halvings that find the largest batch within the limits
 _HALVINGS = 30
 _LARGEST_BATCH = 2.0**24
+_EXCLUDED = 1e300
 
 #: columns with their unit and label; parts of the decode step come after
 COLUMNS = {
     "batch": ("sequences", "sequences in flight in a replica"),
     "concurrency": ("sequences", "sequences in flight in all replicas"),
     "step_s": ("s", "decode step"),
-    "tpot_s": ("s", "time between tokens"),
+    "tpot_s": ("s", "time per output token"),
     "ttft_s": ("s", "time to first token"),
     "e2e_s": ("s", "time to last token"),
     "tokens_per_s_per_user": ("tok/s", "tok/s per user"),
@@ -63,7 +65,7 @@ COLUMNS = {
     "tokens_per_s_per_mw": ("tok/s/MW", "output tok/s per MW"),
     "memory_bytes_per_chip": ("B", "memory per chip"),
 }
-PARTS = {f"{name.lower()}_s": name for name in BOUNDS}
+PARTS = {f"{name.lower()}_s": name for name in COMPONENTS}
 
 
 def degrees(layouts: Sequence[Layout]) -> dict[str, np.ndarray]:
@@ -74,35 +76,29 @@ def degrees(layouts: Sequence[Layout]) -> dict[str, np.ndarray]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Prefill:
-    """What a prompt takes under each layout; 1-D arrays over layouts. [s]
+@dataclass(frozen=True)
+class Candidates:
+    """Layouts of one cluster with what is common to all their batches.
 
     Attributes
     ----------
-    first_s : array    From its start to the first token, every rank busy with one prompt.
-    each_s : array     Of the replica's time, at the steady rate of prefilling only.
-    cached_s : array   Of that, by one cached token.
-    multiply_s, read_s : array   As `StepTimes`, of the replica's time of a prompt.
+    base : Replica              In any layout: those of the candidates take its place.
+    layouts : tuple of Layout
+    requests : Requests         Lengths; of no output where sequences only decode.
+    limits : Limits
+    usd_per_chip_hour : float or None
     """
 
-    first_s: Any
-    each_s: Any
-    cached_s: Any
-    multiply_s: Any
-    read_s: Any
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Layouts of one cluster with what is common to all their batches."""
-
-    timer: Timer
+    base: Replica
     layouts: tuple[Layout, ...]
-    lengths: Lengths
+    requests: Requests
     limits: Limits
     usd_per_chip_hour: float | None
-    apart: bool = False
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether prompts come at all, or sequences only decode."""
+        return bool(self.requests.osl)
 
     @cached_property
     def arrays(self) -> Layout:
@@ -110,63 +106,55 @@ class Candidates:
         return bound({"layout": Layout()}, degrees(self.layouts))["layout"]
 
     @cached_property
-    def n_chips(self) -> np.ndarray:
-        """Chips of one replica."""
-        a = self.arrays
-        return np.asarray(a.pp * a.attn_dp * a.tp)
+    def replica(self) -> Replica:
+        """All candidates as one replica, a row each."""
+        return replace(self.base, layout=self.arrays)
 
     @cached_property
-    def prefill(self) -> Prefill:
-        """Prefill of a prompt under each layout; all zero where there are no prompts."""
-        if not self.lengths.has_requests:
-            none = np.zeros(len(self.layouts))
-            return Prefill(none, none, none, none, none)
-        at, new = self.lengths, self.lengths.new_tokens
-        first, _ = self._prompt(new, at.cached, 1)
-        packed = float(prompts_per_step(new, self.timer.token_budget))
-        each, used = self._prompt(new, at.cached, packed)
-        # Where nothing is cached, the price is that of a prompt of which half is.
-        example, rest = (at.cached, new) if at.cached else (at.isl / 2, at.isl / 2)
-        with_cache, without = (self._prompt(rest, c, 1)[0] for c in (example, 0.0))
-        # A cached token makes the tokens after it slower; only that is its own.
-        lanes = self.arrays.attn_dp * self.arrays.pp
-        cached = np.maximum(with_cache - without, 0.0) / example / lanes
-        return Prefill(first, each / lanes / packed, cached, *used)
+    def server(self) -> Server:
+        """The same with its requests, up to the most sequences that any of them holds."""
+        most = float(np.minimum(self.fits.max(initial=1.0), _LARGEST_BATCH))
+        return Server(self.replica, self.requests, most=max(most, 1.0))
 
-    def _prompt(self, new: float, cached: float, packed: float) -> tuple[Any, tuple[Any, Any]]:
-        """Time of prompts on every rank and stage, and multiplying and reading a prompt."""
-        k = float(prefill_chunks(new, self.timer.token_budget))
-        lanes = self.arrays.attn_dp * self.arrays.pp
-        group = prefill(lanes * packed, new / k, mean_prefix_tokens(cached, new, k))
-        step = self.timer.step(self.arrays, group)
-        share = k / lanes / packed
-        return step.time_s * k, (step.multiply_s * share, step.read_s * share)
+    def chosen(self, index: Sequence[int] | np.ndarray) -> Candidates:
+        """Some of the candidates, for questions that cost more for each."""
+        return replace(self, layouts=tuple(self.layouts[int(i)] for i in index))
+
+    @cached_property
+    def n_chips(self) -> np.ndarray:
+        """Chips of one replica."""
+        return np.asarray(self.replica.n_chips)
+
+    @property
+    def capacity_bytes(self) -> float:
+        """Memory of a chip that a program can use. [bytes]"""
+        return self.base.capacity_bytes
+
+    @cached_property
+    def kept(self) -> float:
+        """Tokens that memory holds for each sequence. [tokens]"""
+        if not self.has_requests:
+            return float(self.requests.context)
+        return float(self.requests.kept(self.base.engine))
+
+    def memory(self, layout: Layout) -> MemoryPerChip:
+        """What the fullest chip of a layout holds."""
+        one = replace(self.base, layout=layout)
+        return one.memory(self.kept, drafts=self.requests.has_drafts)
+
+    def replica_of(self, layout: Layout) -> Replica:
+        """One layout by itself, under the calibration of its requests."""
+        return replace(self.base, layout=layout).with_fitted(self.server.calibration)
 
     def name(self, index: int) -> str:
         """A layout in a few letters."""
         return layout_name(self.layouts[index])
 
-    def at(self, index: Any) -> Layout:
-        """The layout with degrees of some of the candidates, in the shape of `index`."""
-        values = {path: v[index] for path, v in degrees(self.layouts).items()}
-        return bound({"layout": Layout()}, values)["layout"]
-
-    def between_s(self, step_s: Any, batch: Any, index: Any) -> Any:
-        """Time between tokens: with the prefills of those that come, unless they are apart."""
-        gained = self.timer.assume.tokens_per_step
-        if self.apart or not self.lengths.has_requests:
-            return step_s / gained
-        each = self.prefill.each_s[index]
-        n_steps = self.lengths.n_steps / gained
-        return time_between_tokens_s(step_s, batch, n_steps, each) / gained
-
     @cached_property
     def held(self) -> tuple[np.ndarray, np.ndarray]:
         """What the fullest chip holds before any sequence, and of each. [bytes]"""
-        held = self.timer.memory(self.arrays, self.lengths.context)
-        pace = self.timer.pace(self.arrays)
-        more = held.weights_bytes * (pace - 1)
-        both = (held.fixed_bytes + more, held.bytes_per_sequence * pace)
+        held = self.replica.memory(self.kept, drafts=self.requests.has_drafts)
+        both = (held.fixed_bytes, held.bytes_per_sequence)
         shape = self.n_chips.shape
         fixed, each = (np.broadcast_to(np.asarray(v, dtype=float), shape) for v in both)
         return fixed, each
@@ -174,14 +162,15 @@ class Candidates:
     @cached_property
     def fits(self) -> np.ndarray:
         """Sequences of a replica that fit, whole ones; 0 where not even one does."""
-        most = largest_batch(self.timer.capacity_bytes, *self.held)
+        most = self.replica.max_sequences(self.kept, drafts=self.requests.has_drafts)
+        most = np.broadcast_to(np.asarray(most, dtype=float), self.n_chips.shape)
         return np.floor(np.minimum(most, _LARGEST_BATCH))
 
     @cached_property
     def within_limits(self) -> np.ndarray:
-        """Sequences of a replica that fit and leave TPOT and e2e within their limits; 0 if none.
+        """Sequences of a replica that fit and keep the limits; 0 if none.
 
-        Both grow with the batch, so that halving finds the edge of all layouts at once.
+        Times grow with the batch, so that halving finds the edge of all layouts at once.
         """
         index = np.arange(len(self.layouts))
         high, low = self.fits, np.zeros(len(index))
@@ -196,14 +185,69 @@ class Candidates:
         return low
 
     def _meets(self, batch: Any, index: Any) -> Any:
-        tpot = self.between_s(self._decode(batch, index).time_s, batch, index)
-        return (tpot <= self.limits.tpot_s) & (self._e2e_s(tpot, index) <= self.limits.e2e_s)
+        found = self.performance(batch, index)
+        kept: Any = np.isfinite(found.tpot_s)
+        for name, limit in self.limits.items():
+            if np.isfinite(limit):
+                kept = kept & (getattr(found, f"{name}_s") <= limit)
+        return kept
 
-    def _e2e_s(self, tpot_s: Any, index: Any) -> Any:
-        return self.prefill.first_s[index] + self.lengths.n_steps * tpot_s
+    def performance(self, batch: Any, index: Any, cal: Calibration | None = None) -> Performance:
+        """Steady state with so many requests kept in flight in a replica, or only decoding."""
+        batch = np.asarray(batch, dtype=float)
+        if self.has_requests:
+            return self.server.closed(batch, index, cal)
+        service = self.server.service(index, cal)
+        step = service.step(batch)
+        gained = self.requests.tokens_per_step
+        nothing = np.full(step.shape, np.nan)
+        return (
+            service.answer(batch, nothing, step, nothing)
+            if gained == 1
+            else replace(service.answer(batch, nothing, step, nothing), tpot_s=step / gained)
+        )
 
-    def _decode(self, batch: Any, index: Any) -> StepTimes:
-        return self.timer.step(self.at(index), self.timer.decode(batch, self.lengths.context))
+    @cached_property
+    def _components(self) -> dict[str, Line]:
+        """Decode steps by component, on the lattice; and FLOPs and reads at peak. [s]"""
+        surface = self.server.surface
+        column = surface.column.with_fitted(self.server.calibration)
+        step = column.step(self.requests.decode(lattice(surface.most, LIVE)[None, :]))
+        shape = (surface.n_rows, lattice(surface.most, LIVE).size)
+        values = {name: step.parts_s[part] for name, part in PARTS.items()}
+        values |= {"compute": step.compute_at_peak_s, "read": step.read_at_peak_s}
+        values["bound"] = step.bottleneck
+        first = np.zeros(surface.n_rows)
+        return {
+            n: Line(first, np.broadcast_to(np.asarray(v, dtype=float), shape), LIVE)
+            for n, v in values.items()
+        }
+
+    @cached_property
+    def _prompt_at_peak(self) -> tuple[Any, Any]:
+        """FLOPs and reads of one prompt, at peak, of the replica's time. [s]"""
+        if not self.has_requests:
+            return np.zeros(1), np.zeros(1)
+        layout, engine = self.arrays, self.base.engine
+        ranks = layout.attn_dp * layout.pp
+        step = self.replica.step(self.requests.prompts(ranks, engine))
+        share = self.requests.n_chunks(engine) / ranks
+        both = (step.compute_at_peak_s * share, step.read_at_peak_s * share)
+        compute, read = (np.broadcast_to(v, self.n_chips.shape) for v in both)
+        return compute, read
+
+    @cached_property
+    def _cached_s(self) -> Any:
+        found = cached_token_s(self.replica.with_fitted(self.server.calibration), self.requests)
+        return np.broadcast_to(found, self.n_chips.shape)
+
+    @cached_property
+    def prefill(self) -> tuple[np.ndarray, np.ndarray]:
+        """A prompt by itself, and the replica's time per prompt when it only reads prompts. [s]"""
+        replica = self.replica.with_fitted(self.server.calibration)
+        alone, each = prefill_times(replica, self.requests)
+        shape = self.n_chips.shape
+        return np.broadcast_to(alone, shape), np.broadcast_to(each, shape)
 
     def columns(self, index: Any, batch: Any) -> dict[str, Any]:
         """Everything about layouts at batches; the two broadcast.
@@ -213,59 +257,69 @@ class Candidates:
         index : array of int   Which candidates.
         batch : array          Sequences in flight in one replica.
         """
-        layout = self.at(index)
-        step = self._decode(batch, index)
-        tpot = self.between_s(step.time_s, batch, index)
-        replicas, n_chips = layout.replicas, self.n_chips[index]
-        at, prompt = self.lengths, self.prefill
-        # Of n steps a request lives, the first token came with its prefill.
-        more = at.osl / at.n_steps if at.has_requests else 1.0
-        per_chip = batch / tpot / n_chips * more
-        power = power_w(self.timer.cluster)[0]
-        gained = self.timer.assume.tokens_per_step
-        prompts = batch / at.n_steps * gained if at.has_requests and not self.apart else 0.0
+        batch = np.asarray(batch, dtype=float)
+        found = self.performance(batch, index)
+        replicas, n_chips = np.asarray(self.arrays.replicas)[index], self.n_chips[index]
+        gained, served = self.requests.tokens_per_step, self.has_requests
+        tokens = found.requests_per_s * self.requests.osl if served else batch / found.tpot_s
+        per_chip = tokens / n_chips
+        power = power_w(self.base.cluster)[0]
         fixed, each = (v[index] for v in self.held)
-        found = {
+        lines = {name: line(batch, index) for name, line in self._components.items()}
+        compute, read = lines.pop("compute"), lines.pop("read")
+        nearest = np.rint(lines.pop("bound"))
+        step = sum(lines[n] for n in PARTS) if self.base.how.calibrated else (
+            self.server.service(index).step(batch)
+        )  # fmt: skip
+        sent = found.requests_per_s if served else 0.0
+        prompts = [v[index] if served else 0.0 for v in self._prompt_at_peak]
+        steps_per_s = tokens / gained / batch
+        columns = {
             "batch": batch,
             "concurrency": batch * replicas,
-            "step_s": step.time_s,
-            "tpot_s": tpot,
-            "ttft_s": prompt.first_s[index] if at.has_requests else np.nan,
-            "e2e_s": self._e2e_s(tpot, index) if at.has_requests else np.nan,
-            "tokens_per_s_per_user": 1 / tpot,
+            "step_s": step,
+            "tpot_s": found.tpot_s,
+            "ttft_s": found.ttft_s,
+            "e2e_s": found.e2e_s,
+            "tokens_per_s_per_user": 1 / found.tpot_s,
             "tokens_per_s_per_chip": per_chip,
-            "requests_per_s": per_chip * n_chips * replicas / at.osl if at.has_requests else np.nan,
-            **self._money(step.time_s / gained, batch, index),
-            "mfu": mfu(step.multiply_s + prompts * prompt.multiply_s[index], tpot * gained),
-            "mbu": mfu(step.read_s + prompts * prompt.read_s[index], tpot * gained),
+            "requests_per_s": found.requests_per_s * replicas,
+            **self._money(found, batch, index),
+            "mfu": mfu(compute * steps_per_s + sent * prompts[0], 1.0),
+            "mbu": mfu(read * steps_per_s + sent * prompts[1], 1.0),
             "joule_per_token": energy_per_token_j(power, per_chip) if power else np.nan,
             "tokens_per_s_per_mw": tokens_per_s_per_mw(power, per_chip) if power else np.nan,
             "memory_bytes_per_chip": memory_needed_bytes(fixed, batch, each),
+            **lines,
+            "bound": nearest,
         }
-        found |= {column: step.parts_s[part] for column, part in PARTS.items()}
-        found["bound"] = step.bound
-        return found | {"infeasible": self._infeasible(found)}
+        return columns | {"infeasible": self._infeasible(columns)}
 
-    def _money(self, token_s: Any, batch: Any, index: Any) -> dict[str, Any]:
+    def _money(self, found: Performance, batch: Any, index: Any) -> dict[str, Any]:
         """Dollars by what the time is spent on: input, cached input and output apart."""
-        at, rent, n_chips = self.lengths, self.usd_per_chip_hour, self.n_chips[index]
         names = [n for n in COLUMNS if n.startswith("usd_")]
-        if rent is None:
+        if self.usd_per_chip_hour is None:
             return dict.fromkeys(names, np.nan)
-        decoded = cost_usd_per_mtok(token_s, batch, rent, n_chips)
-        if not at.has_requests:
+        rent, n_chips = self.usd_per_chip_hour, self.n_chips[index]
+        if not self.has_requests:
+            decoded = cost_usd_per_mtok(found.tpot_s, batch, rent, n_chips)
             return dict(zip(names, (np.nan, np.nan, decoded, decoded), strict=True))
-        prompt = self.prefill
-        cached = cost_usd_per_mtok(prompt.cached_s[index], 1, rent, n_chips)
-        whole = cost_usd_per_mtok(prompt.each_s[index], 1, rent, n_chips)
-        output = decoded * at.n_steps / at.osl
-        everything = (whole + output * at.osl) / (at.isl + at.osl)
-        new = np.maximum(whole - cached * at.cached, 0.0) / at.new_tokens
-        return dict(zip(names, (new, cached, output, everything), strict=True))
+        sheet = price_sheet(found, self.requests, rent, n_chips, self._cached_s[index])
+        return {name: getattr(sheet, name) for name in names}
+
+    def intervals(self, index: Any, batch: Any) -> dict[str, tuple[Any, Any]]:
+        """80% intervals of TTFT, TPOT, e2e and rate of some layouts, each at a batch."""
+        few = self.chosen(np.asarray(index))
+        batch, rows = np.asarray(batch, dtype=float), np.arange(len(few.layouts))
+
+        def solved(cal: Calibration | None) -> Performance:
+            return few.performance(batch, rows, cal)
+
+        return intervals(few.server, solved, "closed" if self.has_requests else "decode")
 
     def reasons(self) -> tuple[str, ...]:
         """Why points cannot be, in the order of their codes."""
-        capacity = self.timer.capacity_bytes
+        capacity = self.capacity_bytes
         said = [
             "no link: the chips of a replica cannot exchange anything",
             f"out of memory: more than the {format_quantity(capacity, 'B')} a chip has",
@@ -276,8 +330,8 @@ class Candidates:
     def _infeasible(self, found: dict[str, Any]) -> Any:
         """Code of the first reason that holds at each point."""
         tests = [
-            ~np.isfinite(found["step_s"]),
-            np.asarray(found["memory_bytes_per_chip"] > self.timer.capacity_bytes),
+            ~(found["step_s"] < _EXCLUDED),
+            np.asarray(found["memory_bytes_per_chip"] > self.capacity_bytes),
             *(np.asarray(found[f"{name}_s"] > limit) for name, limit in self.limits.items()),
         ]
         return np.select(np.broadcast_arrays(*tests), list(range(1, len(tests) + 1)), 0)
@@ -311,7 +365,7 @@ def evaluate_layouts(candidates: Candidates, batch: np.ndarray | None = None) ->
     )
     columns = {n: Column(found[n], *about) for n, about in COLUMNS.items()}
     columns |= {n: Column(found[n], "s", f"of the step, {p}") for n, p in PARTS.items()}
-    columns["bound"] = Column(found["bound"], "", "bound by", BOUNDS)
+    columns["bound"] = Column(found["bound"].astype(int), "", "bottleneck", COMPONENTS)
     names = tuple(layout_name(layout) for layout in candidates.layouts)
     which = np.broadcast_to(np.arange(n_layouts)[:, None], batches.shape)
     columns = {"layout": Column(which, "", "layout", names), **columns}

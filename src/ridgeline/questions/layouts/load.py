@@ -7,60 +7,29 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import SpecError
-from ridgeline.laws.memory import mean_decode_context_tokens
+from ridgeline.service.requests import Requests
 from ridgeline.specs.load import Load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Lengths", "Limits", "lengths"]
+__all__ = ["Limits", "lengths", "lengths_words"]
 
 _DEFAULT_ISL, _DEFAULT_OSL = 4096.0, 1024.0
 
 
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """Tokens of a request, or only the context it decodes at.
-
-    Attributes
-    ----------
-    context : float    Mean cached tokens while decoding. [tokens]
-    isl, osl : float   Input and output of a request; 0 where only the context is given. [tokens]
-    cached : float     Of the input, found in a cache. [tokens]
-    """
-
-    context: float
-    isl: float = 0.0
-    osl: float = 0.0
-    cached: float = 0.0
-
-    @property
-    def has_requests(self) -> bool:
-        """Whether prompts come at all, or sequences only decode."""
-        return self.osl > 0
-
-    @property
-    def new_tokens(self) -> float:
-        """Of the input, what must be computed. [tokens]"""
-        return self.isl - self.cached
-
-    @property
-    def n_steps(self) -> float:
-        """Decode steps of a request: prefill gives the first token."""
-        return self.osl - 1
-
-    def words(self) -> str:
-        """The lengths in a few words."""
-        if not self.has_requests:
-            return f"context {self.context:,.0f}"
-        cached = f", {self.cached:,.0f} of them cached" if self.cached else ""
-        return f"{self.isl:,.0f} tokens in{cached}, {self.osl:,.0f} out"
+def lengths_words(requests: Requests) -> str:
+    """The lengths in a few words."""
+    if not requests.osl:
+        return f"context {requests.context:,.0f}"
+    cached = f", {requests.cached:,.0f} of them cached" if requests.cached else ""
+    return f"{requests.isl:,.0f} tokens in{cached}, {requests.osl:,.0f} out"
 
 
 def lengths(
     context: float | None, isl: float | None, osl: float | None, prefix_hit: float
-) -> Lengths:
-    """Check the lengths asked for.
+) -> Requests:
+    """Check the lengths given.
 
     Raises
     ------
@@ -73,7 +42,7 @@ def lengths(
     if load.context is not None:
         if load.prefix_hit:
             raise SpecError("prefix_hit is of a request's input: give isl and osl with it.")
-        return Lengths(context=float(load.context))
+        return Requests(decode_context=float(load.context))
     assert load.isl is not None
     assert load.osl is not None
     if load.isl < 1 or load.osl < 2:
@@ -83,13 +52,12 @@ def lengths(
         )
     if load.prefix_hit >= 1:
         raise SpecError("prefix_hit must be less than 1: the last input token is always computed.")
-    mean = float(mean_decode_context_tokens(load.isl, load.osl))
-    return Lengths(mean, float(load.isl), float(load.osl), load.isl * load.prefix_hit)
+    return Requests(float(load.isl), float(load.osl), load.isl * load.prefix_hit)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a request may take where nothing queues; inf is no limit.
+    """How long a request may take, prompts of others between its tokens; inf is no limit.
 
     Attributes
     ----------

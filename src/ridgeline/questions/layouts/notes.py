@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ridgeline.questions.layouts.grid import power_w
+from ridgeline.questions.serving.power import power_w
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.ranking import Search
@@ -14,13 +14,13 @@ __all__ = ["cluster_notes"]
 
 def cluster_notes(search: Search) -> list[str]:
     """Price, power, and what is estimated of a cluster's chip."""
-    timer = search.candidates.timer
-    name, chip = timer.cluster.name, timer.cluster.chip
+    cluster = search.candidates.base.cluster
+    name, chip = cluster.name, cluster.chip
     said = [search.too_few] if search.too_few else []
     said.append(_rent(search, name))
-    watts, of = power_w(timer.cluster)
+    watts, of = power_w(cluster)
     if watts is not None:
-        said.append(f"{name}: {watts:,.0f} W a chip, {of}.")
+        said.append(f"{name}: {watts:,.0f} W per chip, {of}.")
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]
     used = [p for p in guessed if p.startswith(("memory", "peak"))]
     if used:

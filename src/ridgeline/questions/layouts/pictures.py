@@ -14,7 +14,7 @@ from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.charts.timeline import timeline_chart
 from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
 from ridgeline.laws.experts import experts_per_chip
-from ridgeline.questions.layouts.timing import reach
+from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.words import per_cent, seconds, sequences
 from ridgeline.questions.serving.words import layout_words
 from ridgeline.specs.blocks import MixtureOfExperts
@@ -60,7 +60,7 @@ def _name(answer: Layouts) -> str:
 
 
 def _machine(search: Search) -> str:
-    return f"{search.n_chips} x {search.candidates.timer.cluster.chip.name}"
+    return f"{search.n_chips} x {search.candidates.base.cluster.chip.name}"
 
 
 def _kind(answer: Layouts) -> str:
@@ -90,7 +90,7 @@ def _front(answer: Layouts) -> Chart:
         cloud,
         best,
         title=f"{_name(answer)} on {on}",
-        subtitle=f"{answer.lengths.words()}; {_kind(answer)}{band}{ringed}",
+        subtitle=f"{lengths_words(answer.requests)}; {_kind(answer)}{band}{ringed}",
         least_tokens_per_s_per_user=1 / limit if math.isfinite(limit) else 0.0,
     )
 
@@ -99,9 +99,10 @@ def _with_width(search: Search, points: list[Row]) -> list[Row]:
     candidates = search.candidates
     index = np.asarray([p["candidate"] for p in points])
     batches = np.asarray([p["batch"] for p in points])
-    group = candidates.timer.decode(batches, candidates.lengths.context)
-    sigma = candidates.timer.log_sigma(candidates.at(index), group)
-    wide = np.broadcast_to(reach(sigma), len(points))
+    if not candidates.base.how.calibrated:
+        return [{**p, "wide": 1.0} for p in points]
+    low, high = candidates.intervals(index, batches)["tpot_s"]
+    wide = np.broadcast_to((high / low) ** 0.5, len(points))
     return [{**p, "wide": float(w)} for p, w in zip(points, wide, strict=True)]
 
 
@@ -121,9 +122,9 @@ def _group_of(piece: Work) -> str:
 def _roofline(answer: Layouts) -> Chart:
     row = answer.best
     search = answer.search_of(row)
-    timer = search.candidates.timer
-    group = timer.decode(row["batch"], answer.lengths.context)
-    timed = timer.timed_pieces(search.layout(row), group)
+    replica = search.candidates.replica_of(search.layout(row))
+    group = answer.requests.decode(row["batch"])
+    timed = replica.op_seconds(group)
     whole = sum(s for _, s in timed)
     found: dict[tuple[str, float], Row] = {}
     without = 0.0
@@ -145,8 +146,8 @@ def _roofline(answer: Layouts) -> Chart:
             found[key]["share"] += point["share"]
         else:
             found[key] = point
-    chip = timer.cluster.chip
-    kinds = timer.arithmetics(search.layout(row), group)
+    chip = replica.cluster.chip
+    kinds = replica.arithmetics(group)
     return roofline_chart(
         list(found.values()),
         {k: chip.peak[k] for k in kinds},
@@ -168,7 +169,7 @@ def _memory(answer: Layouts) -> Chart:
     bars = []
     for row in rows:
         layout = search.layout(row)
-        held = candidates.timer.memory(layout, answer.lengths.context)
+        held = candidates.memory(layout)
         bars.append(
             {
                 "label": row["layout"],
@@ -182,9 +183,9 @@ def _memory(answer: Layouts) -> Chart:
         )
     return memory_chart(
         bars,
-        candidates.timer.capacity_bytes,
+        candidates.capacity_bytes,
         title=f"Memory of a chip: {_name(answer)} on {_machine(search)}",
-        subtitle=f"{answer.lengths.words()}; each layout at its best batch, best first",
+        subtitle=f"{lengths_words(answer.requests)}; each layout at its best batch, best first",
     )
 
 
@@ -200,7 +201,7 @@ def _rack(answer: Layouts) -> Chart:
     return rack_chart(
         chips,
         _sends(answer, layout),
-        domain_size=search.candidates.timer.cluster.domain_size,
+        domain_size=search.candidates.base.cluster.domain_size,
         title=f"{_name(answer)} on {_machine(search)}: {layout_words(layout)}",
         subtitle=_traffic(search, row, _experts_of(answer) is not None),
     )
@@ -252,8 +253,9 @@ def _sends(answer: Layouts, layout: Layout) -> list[tuple[int, int]]:
 
 def _traffic(search: Search, row: Row, is_sparse: bool) -> list[str]:
     """What the exchanges of a step carry and take."""
-    timer, lengths = search.candidates.timer, search.candidates.lengths
-    timed = timer.timed_pieces(search.layout(row), timer.decode(row["batch"], lengths.context))
+    candidates = search.candidates
+    replica = candidates.replica_of(search.layout(row))
+    timed = replica.op_seconds(candidates.requests.decode(row["batch"]))
     sends: dict[str, list[float]] = {}
     for piece, spent in timed:
         if piece.send is not None and float(piece.send.group) > 1:

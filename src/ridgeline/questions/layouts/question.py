@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.layouts.answer import Layouts
 from ridgeline.questions.layouts.grid import Candidates, evaluate_layouts
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import Limits, lengths
 from ridgeline.questions.layouts.ranking import Search, rank_of
-from ridgeline.questions.layouts.timing import Timer
 from ridgeline.questions.layouts.words import listed, seconds
 from ridgeline.questions.serving.inputs import (
-    assumptions_of,
     axis_values,
     check_native,
     cluster_of,
+    drafts_of,
     engine_of,
+    expert_load_cv_of,
     model_of,
     price_of,
 )
+from ridgeline.replica import Formats, Replica
+from ridgeline.replica.readings import reading_named
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps import chip_capacity_bytes, counts
 from ridgeline.steps.machine import sizes
@@ -68,6 +72,7 @@ def layouts(
     acceptance: float | None = None,
     expert_popularity_cv: float = EXPERT_POPULARITY_CV,
     engine: str = "current",
+    engine_version: str = "",
     memory_utilization: float | None = None,
     reading: str = "calibrated",
 ) -> Layouts:
@@ -81,7 +86,7 @@ def layouts(
     isl, osl : number or None       Tokens of a request; default 4096 in, 1024 out. [tokens]
     prefix_hit : number             Share of the input that is cached already. [1]
     context : number or None        Instead of isl and osl: decode only, at this length. [tokens]
-    ttft_s, tpot_s, e2e_s : number or None   Limits where nothing queues. [s]
+    ttft_s, tpot_s, e2e_s : number or None   Limits. [s]
     rank : str or None              ``usd``, ``throughput`` or ``latency``; None for dollars where
                                     every cluster has a price, else throughput.
     chips : int, str or None        Use so many chips, or ``"fewest"``; or one of these a machine.
@@ -93,7 +98,8 @@ def layouts(
     activation_dtype : str          Format of hidden states.
     drafts, acceptance : number     Tokens drafted a sequence and step, and how often one is taken.
     expert_popularity_cv : number   Spread of how often experts are chosen; 0 is uniform.
-    engine : str                    Whose calibrated reading; ``current`` is the mean of the newest.
+    engine : str                    Serving engine to model; ``current`` is the mean of the newest.
+    engine_version : str            Release of it; empty for the newest.
     memory_utilization : number     Share of memory an engine may fill, instead of the usual one.
     reading : str                   ``calibrated`` or ``ideal``.
 
@@ -108,8 +114,8 @@ def layouts(
 
     Notes
     -----
-    Times are of steady decoding: everybody's time between tokens holds the prefill of those that
-    come (`laws.pools.time_between_tokens_s`). Nobody queues.
+    Times are of a steady state with `batch` requests kept in flight in each replica: see
+    `service.steady`. TPOT includes prefill of newly arrived requests.
 
     Examples
     --------
@@ -118,27 +124,40 @@ def layouts(
     >>> found.best["n_chips"]
     72
     """
+    machines = [on] if isinstance(on, Cluster | Chip | str) else list(on)
     record = model_of(model, weight_dtype, kv_dtype)
     if not record.blocks:
         raise SpecError(
             f"{record.id} is known by its counts alone, which no layout can cut. "
             "Give its config.json."
         )
-    at = lengths(context, isl, osl, prefix_hit)
+    if reading_named(reading).whole:
+        raise SpecError(
+            "The blackboard sees all chips as one: layouts are read as ideal or calibrated."
+        )
+    drafted, accepted = drafts_of(drafts, acceptance)
+    at = replace(lengths(context, isl, osl, prefix_hit), drafts=drafted, acceptance=accepted)
     limits = Limits.of(ttft_s, tpot_s, e2e_s)
-    assumed = assumptions_of(activation_dtype, drafts, acceptance, expert_popularity_cv)
-    settings = engine_of(engine, memory_utilization)
+    base = Replica(
+        record,
+        cluster_of(machines[0])[0],
+        Layout(),
+        engine=engine_of(engine, memory_utilization),
+        version=engine_version,
+        formats=Formats(compute, catalog.dtype(activation_dtype).id),
+        reading=reading,
+        expert_load_cv=expert_load_cv_of(expert_popularity_cv),
+    )
     batches = _batches(batch)
     searches: list[Search] = []
     unfit: list[str] = []
-    machines = [on] if isinstance(on, Cluster | Chip | str) else list(on)
     for name, number in zip(machines, _numbers(chips, len(machines)), strict=True):
         cluster, is_chip = cluster_of(name)
         rent = price_of(cluster, price, basis)
         draft = Candidates(
-            timer=Timer(record, cluster, reading, compute, assumed, settings),
+            base=replace(base, cluster=cluster),
             layouts=(),
-            lengths=at,
+            requests=at,
             limits=limits,
             usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
         )
@@ -159,12 +178,12 @@ def layouts(
     every_price = all(search.price is not None for search in searches)
     if rank is None:
         rank = "usd" if every_price else "throughput"
-    order = rank_of(rank, has_requests=at.has_requests, has_price=every_price)
+    order = rank_of(rank, has_requests=bool(at.osl), has_price=every_price)
     return Layouts(
         model=record,
         searches=tuple(searches),
         rank=order,
-        lengths=at,
+        requests=at,
         limits=limits,
         reading=reading,
         unfit=tuple(unfit),
@@ -187,7 +206,7 @@ def _search(
     draft: Candidates, chips: Any, batches: np.ndarray | None, rent: Price | None
 ) -> Search:
     """Enumerate and evaluate the layouts of one cluster."""
-    cluster = draft.timer.cluster
+    cluster = draft.base.cluster
     if chips is None:
         chips = cluster.domain_size * cluster.n_domains
     too_few = ""
@@ -204,7 +223,7 @@ def _search(
 
 def _too_few(n_chips: int, candidates: Candidates) -> str:
     """Why the next smaller number of chips does not do."""
-    start = f"{n_chips} x {candidates.timer.cluster.chip.name} are too few: "
+    start = f"{n_chips} x {candidates.base.cluster.chip.name} are too few: "
     index = np.flatnonzero(candidates.fits >= 1)
     if not index.size:
         return f"{start}not even one sequence fits."
@@ -226,41 +245,40 @@ def _whole_number(chips: Any) -> int:
 
 
 def _of_size(draft: Candidates, n_chips: int) -> tuple[Candidates, list]:
-    found, refusals = legal_layouts(draft.timer.model, [n_chips])
+    found, refusals = legal_layouts(draft.base.model, [n_chips])
     return replace(draft, layouts=tuple(found)), refusals
 
 
 def _growing(draft: Candidates) -> Iterator[tuple[int, Candidates, list]]:
     """Larger and larger numbers of chips, up to the first that serves within the limits."""
-    cluster = draft.timer.cluster
+    cluster = draft.base.cluster
     most = cluster.domain_size * _MOST_DOMAINS if cluster.scale_out else cluster.domain_size
-    weights = counts(draft.timer.model).weight_bytes
+    weights = counts(draft.base.model).weight_bytes
     for n_chips in (n for n in sizes(cluster) if n <= most):
         if weights > n_chips * chip_capacity_bytes(cluster.chip) and n_chips < most:
             continue
         candidates, refusals = _of_size(draft, n_chips)
         yield n_chips, candidates, refusals
-        in_time = candidates.prefill.first_s <= draft.limits.ttft_s
-        if ((candidates.within_limits >= 1) & in_time).any():
+        if (candidates.within_limits >= 1).any():
             return
 
 
 def _short_of(search: Search) -> str:
     """By how much the best layout of a cluster misses its memory."""
     candidates = search.candidates
-    timer = candidates.timer
+    base = candidates.base
     fixed, each = candidates.held
     if not fixed.size:
         return (
-            f"{timer.cluster.name}: {timer.model.id} cannot be cut over {search.n_chips} chips: "
+            f"{base.cluster.name}: {base.model.id} cannot be cut over {search.n_chips} chips: "
             + "; ".join(f"{r.degree} {r.value}: {r.reason}" for r in search.refusals[:3])
             + ". Choose another number of chips."
         )
     needed = fixed + each
     i = int(needed.argmin())
-    have = timer.capacity_bytes
+    have = candidates.capacity_bytes
     return (
-        f"{timer.model.id} does not fit on {search.n_chips} x {timer.cluster.chip.name}: laid out "
+        f"{base.model.id} does not fit on {search.n_chips} x {base.cluster.chip.name}: laid out "
         f"as {candidates.name(i)} it still needs {format_quantity(float(needed[i]), 'B')} a chip "
         f"for one sequence, and a chip has {format_quantity(have, 'B')}: "
         f"{format_quantity(float(needed[i] - have), 'B')} too much. "

@@ -101,7 +101,7 @@ class Search:
     @property
     def key(self) -> str:
         """Number and kind of chips, as a cluster is named on the command line."""
-        cluster = self.candidates.timer.cluster
+        cluster = self.candidates.base.cluster
         domains, rest = divmod(self.n_chips, cluster.domain_size)
         if rest or cluster.domain_size == 1:
             return f"{self.n_chips} x {cluster.chip.id}"

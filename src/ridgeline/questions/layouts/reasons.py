@@ -1,7 +1,7 @@
 """Why a layout wins and why every other family of layouts does not, with the number that decides.
 
 A family is all layouts with one value of one degree: TP 16, attention DP 1. Its best member is
-compared with the winner part by part (compute, weights, KV, network, floor, prefill), per output
+compared with the winner part by part (compute, weights, KV, network, overhead, prefill), per output
 token: in chip time where money or throughput is ranked, in waiting where latency is. The part that
 has grown most names the cause.
 """
@@ -130,20 +130,20 @@ class _Compared:
     def parts(self) -> dict[str, float]:
         """Time of an output token by part: of one chip, or of the user. [s]"""
         row, candidates = self.row, self.search.candidates
-        lengths = candidates.lengths
+        requests = candidates.requests
         per_replica = self.search.n_chips / row["replicas"]
-        gained = float(candidates.timer.assume.tokens_per_step)
+        gained = float(requests.tokens_per_step)
         share = (1.0 if self.waits else per_replica / row["batch"]) / gained
         found = {name: row[c] * share for c, name in PARTS.items()}
-        if not lengths.has_requests:
+        if not candidates.has_requests:
             return found
         if self.waits:
-            found["prefill"] = (
-                row["tpot_s"] - row["step_s"] / gained + row["ttft_s"] / lengths.n_steps
-            )
-        elif not candidates.apart:
-            prompt = float(candidates.prefill.each_s[row["candidate"]])
-            found["prefill"] = prompt * per_replica / lengths.osl
+            # Of the wait per token, what is no decode step is prompts and queues.
+            wait = row["tpot_s"] - row["step_s"] / gained + row["ttft_s"] / (requests.osl - 1)
+            found["prefill"] = max(wait, 0.0)
+        else:
+            prompt = float(candidates.prefill[1][row["candidate"]])
+            found["prefill"] = prompt * per_replica / requests.osl
         return found
 
 
@@ -171,7 +171,7 @@ def _network(own: _Compared, _: float) -> str:
                 crossed[name] = max(crossed.get(name, 1), int(piece.send.n_domains))
     name = max(sends, key=lambda n: sends[n])
     share = per_cent(sends[name] / own.row["step_s"])
-    domain = own.search.candidates.timer.cluster.domain_size
+    domain = own.search.candidates.base.cluster.domain_size
     n = crossed.get(name, 1)
     across = f", which cross {n} domains of {domain} chips," if n > 1 else ""
     return f"{_COLLECTIVES[name]}{across} take {share} of the step ({own.row['layout']})"
@@ -179,13 +179,13 @@ def _network(own: _Compared, _: float) -> str:
 
 def _pieces(own: _Compared) -> list[Any]:
     candidates = own.search.candidates
-    group = candidates.timer.decode(own.row["batch"], candidates.lengths.context)
-    return candidates.timer.timed_pieces(own.search.layout(own.row), group)
+    replica = candidates.replica_of(own.search.layout(own.row))
+    return replica.op_seconds(candidates.requests.decode(own.row["batch"]))
 
 
 def _weights(own: _Compared, share: float) -> str:
-    row, timer = own.row, own.search.candidates.timer
-    held = _gb(timer.memory(own.search.layout(row), 0.0).weights_bytes)
+    row = own.row
+    held = _gb(own.search.candidates.memory(own.search.layout(row)).weights_bytes)
     start = f"weights take {per_cent(share)} of {own.whose}: each chip holds {held} GB of them"
     if own.waits:
         return f"{start} ({row['layout']})"
@@ -205,21 +205,21 @@ def _stops(own: _Compared) -> str:
     fits = row["largest_batch"]
     if row["batch"] >= fits:
         fixed = float(candidates.held[0][row["candidate"]])
-        have = candidates.timer.capacity_bytes
+        have = candidates.capacity_bytes
         return f"as {_gb(fixed)} of {_gb(have)} GB are taken before the first cache"
     return f"while memory would do for {fits * row['replicas'] / own.search.n_chips:,.0f}"
 
 
 def _kv(own: _Compared, share: float) -> str:
-    row, timer, lengths = own.row, own.search.candidates.timer, own.search.candidates.lengths
-    held = timer.memory(own.search.layout(row), lengths.context)
-    once = float(counts(timer.model).cache_bytes(lengths.context))
+    row, candidates = own.row, own.search.candidates
+    held = candidates.memory(own.search.layout(row))
+    once = float(counts(candidates.base.model).cache_bytes(candidates.kept))
     copies = float(held.cache_bytes_per_sequence) * own.search.n_chips / row["replicas"] / once
     again = f", each held {copies:,.0f} times over," if copies > 1.5 else ""
     return f"caches{again} take {per_cent(share)} of {own.whose} ({row['layout']})"
 
 
-def _floor(own: _Compared, share: float) -> str:
+def _overhead(own: _Compared, share: float) -> str:
     start = f"launches, small passes and the host take {per_cent(share)} of {own.whose}"
     if own.waits:
         return f"{start} ({own.row['layout']})"
@@ -238,7 +238,7 @@ _CAUSES = {
     "network": _network,
     "weights": _weights,
     "KV": _kv,
-    "floor": _floor,
+    "overhead": _overhead,
     "compute": _compute,
     "prefill": _prefill,
 }
@@ -250,7 +250,7 @@ def _nothing_meets(search: Search, degree: str, value: int, limits: Limits) -> s
     index = [i for i, x in enumerate(candidates.layouts) if getattr(x, degree) == value]
     fixed, each = (v[index] for v in candidates.held)
     needed = float((fixed + each).min())
-    have = candidates.timer.capacity_bytes
+    have = candidates.capacity_bytes
     if needed > have:
         need, has = format_quantity(needed, "B"), format_quantity(have, "B")
         return f"needs {need} a chip for one sequence; a chip has {has}"

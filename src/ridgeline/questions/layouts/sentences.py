@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.reasons import why_best
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
 from ridgeline.questions.serving.words import layout_words, usd
@@ -49,7 +50,7 @@ def sentences(answer: Layouts) -> list[str]:
 
 def _winner(answer: Layouts, row: Row) -> str:
     search = answer.search_of(row)
-    layout, chip = search.layout(row), search.candidates.timer.cluster.chip.name
+    layout, chip = search.layout(row), search.candidates.base.cluster.chip.name
     per_replica = search.n_chips // layout.replicas
     replicas = "" if layout.replicas == 1 else f" ({layout.replicas} of {per_replica} chips)"
     is_bound = answer.reading == "ideal"
@@ -62,7 +63,7 @@ def _winner(answer: Layouts, row: Row) -> str:
     most = "at most " if is_bound else ""
     return (
         f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
-        f"{answer.lengths.words()}: {layout_words(layout)}{replicas}, "
+        f"{lengths_words(answer.requests)}: {layout_words(layout)}{replicas}, "
         f"{sequences(row['concurrency'])} in flight: "
         f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s a chip and "
         f"{row['tokens_per_s_per_user']:,.0f} tok/s a user{_times(row)}{money}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.questions.serving.words import sentences
@@ -11,8 +11,8 @@ from ridgeline.questions.serving.working import explain
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
-    from ridgeline.questions.serving.columns import Request
-    from ridgeline.questions.serving.readings import Reading
+    from ridgeline.replica import Replica, StepTime
+    from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
@@ -30,8 +30,8 @@ class Serving:
     result : Result       Columns over the axes ``context`` and ``batch``.
     balance : Balance     Landmarks at the first context.
     notes : tuple of str  What a careful reader should know about the inputs.
-    asked : Reading       How steps were timed.
-    request : Request     Its lengths, where a request was described.
+    replica : Replica     What timed the steps; batches are of one replica.
+    requests : Requests   Lengths of requests (no output: sequences only decode), and drafts.
     """
 
     model: Model
@@ -40,19 +40,40 @@ class Serving:
     price: Price | None
     balance: Balance
     result: Result
+    replica: Replica
+    requests: Requests
     notes: tuple[str, ...] = ()
-    asked: Reading | None = None
-    request: Request | None = None
 
     @property
     def reading(self) -> str:
         """``blackboard``, ``ideal`` or ``calibrated``."""
-        return self.result.about["reading"]
+        return self.replica.reading
 
     @property
     def layout(self) -> Layout | None:
-        """The layout of the reading; None where it sees all chips as one."""
-        return getattr(self.asked, "layout", None)
+        """The layout of the replica; None where all chips are seen as one."""
+        return None if self.replica.how.whole else self.replica.layout
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether requests were described, or sequences only decode."""
+        return bool(self.requests.osl)
+
+    def step(self, batch: Any, context: Any = None) -> StepTime:
+        """A decode step of one replica.
+
+        Parameters
+        ----------
+        batch : array             Sequences in flight in the replica. [1]
+        context : array or None   None for the first context. [tokens]
+        """
+        at = self.context if context is None else context
+        return self.replica.step(replace(self.requests, decode_context=at).decode(batch))
+
+    def memory_bytes_per_chip(self, batch: Any, context: Any) -> Any:
+        """What the fullest chip holds. [bytes]"""
+        held = self.replica.memory(context, drafts=self.requests.has_drafts)
+        return held.total_bytes(batch)
 
     @property
     def context(self) -> float:

@@ -8,10 +8,8 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
-from ridgeline.laws.memory import mean_decode_context_tokens
-from ridgeline.questions.serving.columns import Request
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.readings import Assumptions
+from ridgeline.service.requests import Requests
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.load import Load
@@ -23,11 +21,12 @@ if TYPE_CHECKING:
     from ridgeline.steps import Counts
 
 __all__ = [
-    "assumptions_of",
     "axis_values",
     "check_native",
     "cluster_of",
+    "drafts_of",
     "engine_of",
+    "expert_load_cv_of",
     "lengths_of",
     "model_of",
     "price_of",
@@ -58,21 +57,24 @@ def cluster_of(on: Cluster | Chip | str) -> tuple[Cluster, bool]:
 
 def lengths_of(
     context: Any, isl: float | None, osl: float | None, prefix_hit: float
-) -> tuple[np.ndarray, Request | None]:
-    """Contexts to evaluate, and the request where one is described."""
+) -> tuple[np.ndarray, Requests]:
+    """Contexts to evaluate, and the requests: of no output where sequences only decode."""
     if context is None and isl is None and osl is None:
         context = _DEFAULT_CONTEXT
     if context is not None and (isl is not None or osl is not None):
         raise SpecError("Give either context, or isl and osl, not both.")
     if context is None:
+        if isl is None or osl is None:
+            raise SpecError("isl and osl come together: give the other one, too.")
         load = Load.parse({"isl": isl, "osl": osl, "prefix_hit": prefix_hit}, where="the load")
         assert load.isl is not None
         assert load.osl is not None
-        request = Request(load.isl, load.osl, load.prefix_hit)
-        return np.asarray([mean_decode_context_tokens(load.isl, load.osl)]), request
+        requests = Requests(load.isl, load.osl, load.isl * load.prefix_hit)
+        return np.asarray([float(requests.context)]), requests
     if prefix_hit:
         raise SpecError("prefix_hit is of a request's input: give isl and osl with it.")
-    return axis_values(context, "context", least=0), None
+    contexts = axis_values(context, "context", least=0)
+    return contexts, Requests(decode_context=float(contexts[0]))
 
 
 def axis_values(values: Any, name: str, least: float) -> np.ndarray:
@@ -100,18 +102,22 @@ def check_native(tally: Counts, cluster: Cluster) -> None:
             )
 
 
-def assumptions_of(
-    activation_dtype: str, drafts: float, acceptance: float | None, popularity_cv: float
-) -> Assumptions:
-    """What a step is taken to do besides its load."""
-    given = {"drafts": drafts, "expert_popularity_cv": popularity_cv, "context": 0}
+def drafts_of(drafts: float, acceptance: float | None) -> tuple[float, float]:
+    """Tokens drafted per sequence and step, and how often one is accepted, checked."""
+    given = {"drafts": drafts, "context": 0}
     if acceptance is not None:
         given["acceptance"] = acceptance
     load = Load.parse(given, where="the load")
     if load.drafts and acceptance is None:
         raise SpecError("With drafts, say how often one is accepted: acceptance, from 0 to 1.")
-    dtype = catalog.dtype(activation_dtype).id
-    return Assumptions(load.drafts, load.acceptance, load.expert_popularity_cv, dtype)
+    return load.drafts, load.acceptance
+
+
+def expert_load_cv_of(value: float) -> float:
+    """How unevenly experts are chosen, checked."""
+    return Load.parse(
+        {"expert_popularity_cv": value, "context": 0}, "the load"
+    ).expert_popularity_cv
 
 
 def engine_of(name: str, memory_utilization: float | None) -> Engine:

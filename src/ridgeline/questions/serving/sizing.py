@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
-from ridgeline.questions.serving.readings import (
-    Assumptions,
-    BlackboardReading,
-    CalibratedReading,
-    IdealReading,
-    Reading,
-)
-from ridgeline.steps import chip_capacity_bytes
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.replica import Formats, Replica
+from ridgeline.replica.readings import reading_named
+from ridgeline.specs.layout import Layout
+from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.layouts import check_layout, usual_layouts
-from ridgeline.steps.machine import fewest_chips, machine, sizes
+from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, machine, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
+    from ridgeline.service.requests import Requests
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.engine import Engine
-    from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps import Counts, Machine
 
-__all__ = ["READINGS", "Sizing", "reading_name"]
+__all__ = ["Sized", "Sizing", "reading_name"]
 
 #: cards that one host holds
 _SLOTS = 8
-
-READINGS = ("blackboard", "ideal", "calibrated")
 
 
 def joined(cluster: Cluster, n_chips: int) -> Cluster:
@@ -61,11 +55,8 @@ def _taken_as_one_box(cluster: Cluster) -> str:
 
 def reading_name(name: str | None, model: Model) -> str:
     """Check a reading's name; without one take the calibrated, where it can read the model."""
-    if name is not None and name not in READINGS:
-        raise SpecError(
-            f"There is no reading {name!r}.{did_you_mean(name, READINGS)} "
-            f"There are {', '.join(READINGS)}."
-        )
+    if name is not None:
+        reading_named(name)
     if name in ("ideal", "calibrated") and not model.blocks:
         raise SpecError(
             f"{model.id} is known by its counts alone: only the blackboard can read it. "
@@ -75,22 +66,30 @@ def reading_name(name: str | None, model: Model) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Sized:
+    """A replica, and all its machine's chips seen as one."""
+
+    replica: Replica
+    machine: Machine
+
+
+@dataclass(frozen=True, slots=True)
 class Sizing:
-    """All that a reading needs but the number of chips."""
+    """All that a replica needs but the number of chips."""
 
     model: Model
     counts: Counts
     cluster: Cluster
     layout: Layout | None
-    compute: Any
-    assume: Assumptions
+    formats: Formats
     engine: Engine
-    name: str
+    version: str
+    requests: Requests
+    expert_load_cv: float
+    reading: str
 
-    def reading(
-        self, context: float, chips: int | str | None, is_chip: bool
-    ) -> tuple[Reading, list[str]]:
-        """The reading on the chips asked for, and a sentence where that is more than was named."""
+    def sized(self, context: float, chips: int | str | None, is_chip: bool) -> tuple[Sized, list]:
+        """The replica on the chips named, and a sentence where those are more than were named."""
         if self.layout is not None and chips is None:
             used = self.layout
             return self.on(used.replicas * used.pp * used.attn_dp * used.tp, context), []
@@ -104,37 +103,50 @@ class Sizing:
             return self.on(chips, context), []
         return self._whole(context)
 
-    def on(self, n_chips: int, context: float) -> Reading:
-        """The reading on so many chips, in the plainest layout that holds a sequence."""
-        cluster = self.cluster if self.name == "blackboard" else joined(self.cluster, n_chips)
-        bound = machine(cluster, n_chips, self.counts, self.compute)
+    def on(self, n_chips: int, context: float) -> Sized:
+        """The replica on so many chips, in the plainest layout that holds a sequence."""
+        whole = self.reading == "blackboard"
+        cluster = self.cluster if whole else joined(self.cluster, n_chips)
+        bound = machine(cluster, n_chips, self.counts, self.formats.compute)
         if cluster is not self.cluster:
             bound = replace(bound, notes=(*bound.notes, _taken_as_one_box(cluster)))
-        if self.name == "blackboard":
-            if self.layout is not None:
-                raise SpecError(
-                    "The blackboard sees all chips as one: a layout needs the calibrated or the "
-                    "ideal reading."
-                )
-            if self.assume != Assumptions():
-                raise SpecError(
-                    "The blackboard knows no drafts, skewed experts or activation formats: they "
-                    "need the calibrated or the ideal reading."
-                )
-            return BlackboardReading(self.counts, bound)
+        if whole:
+            self._plain_forms_only()
+            return self._laid_out(Layout(tp=n_chips), bound)
         if self.layout is not None:
             return self._laid_out(self.layout, bound)
         usual = [self._laid_out(x, bound) for x in usual_layouts(self.model, cluster, n_chips)]
         return next((x for x in usual if self._fits(x, context)), usual[0])
 
-    def _laid_out(self, layout: Layout, bound: Machine) -> Reading:
-        check_layout(self.model, layout, bound.n_chips)
-        parts = (self.model, self.counts, bound, layout, self.compute, self.assume)
-        if self.name == "ideal":
-            return IdealReading(*parts)
-        return CalibratedReading(*parts, engine=self.engine)
+    def _plain_forms_only(self) -> None:
+        if self.layout is not None:
+            raise SpecError(
+                "The blackboard sees all chips as one: a layout needs the calibrated or the ideal "
+                "reading."
+            )
+        skewed = self.expert_load_cv != EXPERT_POPULARITY_CV
+        if self.requests.has_drafts or skewed or self.formats.activations != "bf16":
+            raise SpecError(
+                "The blackboard knows no drafts, skewed experts or activation formats: they need "
+                "the calibrated or the ideal reading."
+            )
 
-    def fewest(self, context: float, *, whole_domains: bool = False) -> Reading:
+    def _laid_out(self, layout: Layout, bound: Machine) -> Sized:
+        if self.reading != "blackboard":
+            check_layout(self.model, layout, bound.n_chips)
+        replica = Replica(
+            model=self.model,
+            cluster=bound.cluster,
+            layout=layout,
+            engine=self.engine,
+            version=self.version,
+            formats=self.formats,
+            reading=self.reading,
+            expert_load_cv=self.expert_load_cv,
+        )
+        return Sized(replica, bound)
+
+    def fewest(self, context: float, *, whole_domains: bool = False) -> Sized:
         """The smallest usual number of chips on which one sequence fits."""
         least = fewest_chips(self.counts, self.cluster, context, whole_domains=whole_domains)
         reason = None
@@ -142,28 +154,28 @@ class Sizing:
             if n_chips < least:
                 continue
             try:
-                asked = self.on(n_chips, context)
+                found = self.on(n_chips, context)
             except InfeasibleError as error:
                 reason = reason or error
                 continue
-            if self._fits(asked, context):
-                return asked
+            if self._fits(found, context):
+                return found
         raise reason or InfeasibleError(
             f"No usual number of {self.cluster.chip.name} holds {self.model.id} in its plain "
             "layout: give one, such as --tp 8 --pp 4, or weights in a smaller format."
         )
 
-    def _fits(self, asked: Reading, context: float) -> bool:
-        capacity = chip_capacity_bytes(self.cluster.chip)
-        return bool(asked.held(context).largest_batch(capacity) * asked.n_replicas >= 1)
+    def _fits(self, found: Sized, context: float) -> bool:
+        drafts = self.requests.has_drafts
+        return bool(found.replica.max_sequences(context, drafts=drafts) >= 1)
 
-    def _whole(self, context: float) -> tuple[Reading, list[str]]:
+    def _whole(self, context: float) -> tuple[Sized, list]:
         """The cluster as it is, or as many of it as hold the model."""
         named = self.cluster.domain_size * self.cluster.n_domains
         if self.counts.weight_bytes <= named * chip_capacity_bytes(self.cluster.chip):
-            asked = self.on(named, context)
-            if self._fits(asked, context):
-                return asked, []
+            found = self.on(named, context)
+            if self._fits(found, context):
+                return found, []
         grown = self.fewest(context, whole_domains=True)
         n_chips = grown.machine.n_chips
         if n_chips <= named:

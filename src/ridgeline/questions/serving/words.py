@@ -78,7 +78,7 @@ def _floor(answer: Serving) -> str:
         return (
             f"{answer.name}, {layout_words(answer.layout)}: a decode step takes about "
             f"{format_quantity(row['time_s'], 's')} at a batch of {count(row['batch'])} "
-            f"(80 % interval {low} to {high}), about {row['tokens_per_s_per_user']:,.0f} tok/s per "
+            f"(80% interval {low} to {high}), about {row['tokens_per_s_per_user']:,.0f} tok/s per "
             f"user, bound by {row['bound']}."
         )
     if answer.layout is not None:
@@ -147,32 +147,32 @@ def _cost(answer: Serving) -> str:
 
 
 def _request(answer: Serving) -> str:
-    """What one request waits and costs, its prefill between the others' steps."""
-    if answer.request is None:
+    """What a request waits and costs, prompts of others between its tokens."""
+    if not answer.has_requests:
         return ""
-    asked, fits = answer.request, answer.result.infeasible[0] == 0
-    row = answer.result.row((0, max((i for i, ok in enumerate(fits) if ok), default=0)))
-    about = "about" if answer.reading == "calibrated" else "at least"
-    cached = f", {asked.prefix_hit:.0%} of the input cached" if asked.prefix_hit else ""
-    first = format_quantity(row["ttft_s"], "s")
-    if "ttft_low_s" in row:
-        low, high = (format_quantity(row[k], "s") for k in ("ttft_low_s", "ttft_high_s"))
-        first = f"{first} ({low} to {high})"
-    said = (
-        f"A request of {asked.isl:,.0f} + {asked.osl:,.0f} tokens{cached} has its first token "
-        f"after {about} {first} on an idle replica"
-    )
+    asked, fits = answer.requests, answer.result.infeasible[0] == 0
     if not fits.any():
-        return f"{said}."
+        return ""
+    row = answer.result.row((0, max(i for i, ok in enumerate(fits) if ok)))
+    about = "about" if answer.reading == "calibrated" else "at least"
+    cached = f", {asked.cached / asked.isl:.0%} of the input cached" if asked.cached else ""
     money = ""
     if answer.price is not None:
-        money = f" for {usd(1000 * row['usd_per_request'])} a thousand"
+        money = f", {usd(1000 * row['usd_per_request'])} per thousand requests"
     most = "" if answer.reading == "calibrated" else "at most "
     return (
-        f"{said}; at a batch of {count(row['batch'])}, prefill between, {most}"
-        f"{row['requests_per_s']:,.3g} requests/s are sustained{money}, "
-        f"{format_quantity(row['shared_tpot_s'], 's')} a token."
+        f"Requests of {asked.isl:,.0f} + {asked.osl:,.0f} tokens{cached}, {count(row['batch'])} "
+        f"in flight per replica: TTFT {about} {_with_interval(row, 'ttft')}, TPOT "
+        f"{_with_interval(row, 'tpot')}, {most}{row['requests_per_s']:,.3g} requests/s{money}."
     )
+
+
+def _with_interval(row: dict[str, float], name: str) -> str:
+    value = format_quantity(row[f"{name}_s"], "s")
+    if f"{name}_low_s" not in row:
+        return value
+    low, high = (format_quantity(row[f"{name}_{end}_s"], "s") for end in ("low", "high"))
+    return f"{value} ({low} to {high})"
 
 
 def choice_of_experts(model: Model, popularity_cv: float) -> list[str]:

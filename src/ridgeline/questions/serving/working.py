@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ridgeline.kernels.explain import laws_used
 from ridgeline.laws.roofline import hardware_ratio, sparsity
-from ridgeline.questions.serving.readings import CalibratedReading
 from ridgeline.questions.serving.words import count, layout_words, price_words, usd
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.steps.tokens import Group
     from ridgeline.steps.work import Work
 
 __all__ = ["explain"]
@@ -141,7 +143,6 @@ def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
 
 def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
     assert answer.layout is not None
-    assert isinstance(answer.asked, CalibratedReading)
     t = {k: format_quantity(v, "s") for k, v in row.items() if k.endswith("_s") and v is not None}
     return [
         f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
@@ -150,24 +151,27 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  products bound by weights        {t['weight_fetch_s']}",
         f"  attention over caches            {t['kv_fetch_s']}",
         f"  exchanges with other chips       {t['network_s']}",
-        f"  launches, small passes, host     {t['floor_s']}",
-        f"  sum                              {t['time_s']}   80 % interval {t['time_low_s']} to "
+        f"  launches, small passes, host     {t['overhead_s']}",
+        f"  sum                              {t['time_s']}   80% interval {t['time_low_s']} to "
         f"{t['time_high_s']}; most of it {row['bound']}",
         f"  MFU                              {row['mfu']:.1%}",
         "",
         *_pieces(answer, row),
         "",
-        *answer.asked.laws_used(row["batch"], answer.context),
+        *laws_used(answer.replica.ops(_group(answer, row)), answer.replica.calibration),
     ]
 
 
 _PIECES_SHOWN = 12
 
 
+def _group(answer: Serving, row: dict[str, float]) -> Group:
+    return replace(answer.requests, decode_context=answer.context).decode(row["batch"])
+
+
 def _pieces(answer: Serving, row: dict[str, float]) -> list[str]:
     """The pieces that take longest: layers, shape on one chip, time and share of the step."""
-    assert isinstance(answer.asked, CalibratedReading)
-    timed = answer.asked.timed_pieces(row["batch"], answer.context)
+    timed = answer.replica.op_seconds(_group(answer, row))
     timed.sort(key=lambda item: -item[1])
     lines = ["The pieces that take longest (all layers together)"]
     for piece, seconds in timed[:_PIECES_SHOWN]:
@@ -240,7 +244,7 @@ def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
     return [
         "",
         f"Cost at {price_words(answer)}",
-        f"  t / B x {answer.machine.n_chips} chips x $/h / 3600 x 10^6 = "
+        f"  t / B x {answer.replica.n_chips} chips x $/h / 3600 x 10^6 = "
         f"{usd(row['usd_per_mtok_output'])} per million output tokens",
         *([f"  each part alone: {', '.join(parts)}"] if parts else []),
     ]

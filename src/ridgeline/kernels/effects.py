@@ -15,16 +15,30 @@ from ridgeline.catalog import engine as engine_of
 from ridgeline.catalog import engines, family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.engine import Engine, Era
 
-__all__ = ["EFFECTS", "Kind", "Resolved", "places_of", "resolve", "resolved_at"]
+__all__ = [
+    "EFFECTS",
+    "Kind",
+    "Resolved",
+    "members_of",
+    "resolve",
+    "resolved_at",
+    "resolved_over",
+    "scatter_of",
+    "scopes_of",
+]
 
 #: the vendor whose chips engines are written for; to others they are ported
 _HOME = "nvidia"
+#: levels at which some scopes scatter more than others, widest first
+SCATTER_LEVELS = ("engine", "era", "port_chip", "chip")
+#: where no measurement tells how much
+_USUAL_SCATTER = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +151,14 @@ EFFECTS: dict[str, Kind] = {
 }  # fmt: skip
 
 
-def places_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict[str, str]:
+def scopes_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict[str, str]:
     """Places a run is at, by level.
 
     Parameters
     ----------
     chip : Chip
     engine, era : Engine, Era
-    class_ : str      How requests are spread: see `steps.steady`.
+    class_ : str      How requests are spread: see `service`.
 
     Returns
     -------
@@ -179,7 +193,11 @@ class Resolved:
 
 
 def resolve(
-    constants: EngineConstants, chip: Chip, engine: str = "current", version: str = ""
+    constants: EngineConstants,
+    chip: Chip,
+    engine: str = "current",
+    version: str = "",
+    class_: str = "",
 ) -> dict[str, Resolved]:
     """Effects of an engine on a chip.
 
@@ -188,14 +206,30 @@ def resolve(
     constants : EngineConstants
     chip : Chip
     engine, version : str   Of the catalogue; ``current`` is the mean of the newest.
+    class_ : str            How requests are spread: see `service`.
 
     Returns
     -------
     dict of str to Resolved
     """
-    record = engine_of(engine)
-    members = [_named(name) for name in record.stands_for] or [(record, record.era(version))]
-    each = [resolved_at(constants, places_of(chip, e, era)) for e, era in members]
+    members = members_of(engine_of(engine), version)
+    scopes = [scopes_of(chip, e, era, class_=class_) for e, era in members]
+    return resolved_over(constants, scopes)
+
+
+def resolved_over(
+    constants: EngineConstants, scopes: Sequence[Mapping[str, str]]
+) -> dict[str, Resolved]:
+    """Effects of a name that stands for several engines: their mean on the log scale.
+
+    Parameters
+    ----------
+    constants : EngineConstants
+    scopes : sequence of mapping   Of each engine: see `scopes_of`.
+    """
+    each = [resolved_at(constants, at) for at in scopes]
+    if len(each) == 1:
+        return each[0]
     found = {}
     for name in EFFECTS:
         logs = [math.log(r[name].value) for r in each]
@@ -206,15 +240,20 @@ def resolve(
     return found
 
 
-def resolved_at(constants: EngineConstants, places: dict[str, str]) -> dict[str, Resolved]:
-    """Effects at places: see `resolve`."""
+def members_of(engine: Engine, version: str = "", date: str = "") -> list[tuple[Engine, Era]]:
+    """The engine and era of a version or date; of a name that stands for several, each of them."""
+    return [_named(name) for name in engine.stands_for] or [(engine, engine.era(version, date))]
+
+
+def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[str, Resolved]:
+    """Effects of one engine at its scopes: see `resolve`."""
     seen = frozenset(constants.seen)
     found = {}
     for name, kind in EFFECTS.items():
         effect = constants.effects.get(name)
         value, variance = (1.0, 0.0) if effect else (kind.prior, 0.0)
         for level in kind.levels:
-            place = places.get(level)
+            place = scopes.get(level)
             if place is None:
                 continue
             factor = effect.factors.get(place) if effect else None
@@ -237,3 +276,19 @@ def _named(era_id: str) -> tuple[Engine, Era]:
 
 def _records() -> Iterable[Engine]:
     return engines().values()
+
+
+def scatter_of(
+    constants: EngineConstants, regime: str, metric: str, scopes: Mapping[str, str]
+) -> float:
+    """Standard deviation of ln(predicted / measured) for a row at these scopes."""
+    own = constants.scatter.get(f"{regime} {metric}")
+    if own is None:
+        alike = [s.sigma for k, s in constants.scatter.items() if k.startswith(f"{regime} ")]
+        sigma = max(alike, default=_USUAL_SCATTER)
+    else:
+        sigma = own.sigma
+    for level in SCATTER_LEVELS:
+        factor = constants.scatter.get(scopes.get(level, ""))
+        sigma *= factor.sigma if factor else 1.0
+    return sigma

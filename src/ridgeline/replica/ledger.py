@@ -1,4 +1,4 @@
-"""Many steps of many models in one ledger: flat columns of pieces, timed by one evaluation.
+"""Many steps of many models in one ledger: flat columns of ops, timed by one evaluation.
 
 `work` counts the steps of one model under arrays of layouts and loads. A ledger lays such counts
 end to end by kind of piece, each entry with the number of the step it belongs to. Counting is done
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.tokens import Group
-from ridgeline.steps.work import work
+from ridgeline.steps.work import Key, work
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Columns", "Ledger", "Steps", "columns_of"]
+__all__ = ["Columns", "Fields", "Ledger", "Steps", "columns_of"]
 
 #: what the columns of every piece hold
 FIELDS = (
@@ -46,6 +47,7 @@ class Steps:
     n_decode, context : array     Sequences that decode, and tokens the new one attends to.
     n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
                                   cached before.
+    starting : array              Prompts that begin in the step: fewer than chunks. [1]
     gather_up_to, popularity_cv : array   As in `ridgeline.steps.work`. [1]
     """
 
@@ -60,11 +62,18 @@ class Steps:
     n_prefill: Floats
     new: Floats
     prefix: Floats
+    starting: Floats
     gather_up_to: Any = 0
     popularity_cv: Any = EXPERT_POPULARITY_CV
 
     def __len__(self) -> int:
         return len(self.tp)
+
+    @property
+    def stage_imbalance(self) -> Floats:
+        """How much longer a step takes because stages hold whole layers. [1]"""
+        n_layers = sum(block.repeat for block in self.model.blocks)
+        return np.asarray(stage_imbalance(n_layers, self.pp), dtype=float)
 
     def pieces(self) -> tuple[Work, ...]:
         """Count the pieces: see `ridgeline.steps.work`."""
@@ -93,7 +102,7 @@ class Columns:
     Attributes
     ----------
     step : array of int    Which step of the ledger an entry belongs to.
-    tag : array of int     Code of the pieces' name, part and format: an index into `Ledger.tags`.
+    tag : array of int     Code of what chooses the kernel: an index into `Ledger.keys`.
     values : mapping       The fields of `Work`, and of its `Send`, an array each.
     """
 
@@ -101,30 +110,26 @@ class Columns:
     tag: NDArray[np.intp]
     values: dict[str, Floats]
 
-    def __getattr__(self, name: str) -> Floats:
-        try:
-            return self.values[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
     def __len__(self) -> int:
         return len(self.step)
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Pieces of many steps by kind; grows by `add`, is read by `columns`.
+    """Ops of many steps by law's kind; grows by `add`, is read by `columns`.
 
     Attributes
     ----------
-    tags : list    (name, part, dtype, collective) of pieces, by code.
+    keys : list    What chooses the kernel of an op, by code.
     n_steps : int
     """
 
     n_steps: int = 0
-    tags: list[tuple[str, str, str, str]] = field(default_factory=list)
-    _codes: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    keys: list[Key] = field(default_factory=list)
+    _codes: dict[Key, int] = field(default_factory=dict)
     _parts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    _imbalance: list[Floats] = field(default_factory=list)
+    _host: list[Floats] = field(default_factory=list)
 
     def add(self, steps: Steps) -> slice:
         """Count the steps of one model and return where they lie.
@@ -139,17 +144,28 @@ class Ledger:
         """
         first = self.n_steps
         self.n_steps += len(steps)
-        for piece in steps.pieces():
-            self._append(piece, first, len(steps))
+        self._imbalance.append(steps.stage_imbalance)
+        self._host.append(np.stack([steps.n_decode, steps.starting, steps.attn_dp]))
+        for op in steps.pieces():
+            self._append(op, first, len(steps))
         return slice(first, self.n_steps)
 
-    def _append(self, piece: Work, first: int, n: int) -> None:
-        send = piece.send
-        tag = (piece.name, piece.part, piece.dtype, send.collective if send else "")
-        code = self._codes.setdefault(tag, len(self.tags))
-        if code == len(self.tags):
-            self.tags.append(tag)
-        fields = [getattr(piece, name) for name in FIELDS]
+    @property
+    def stage_imbalance(self) -> Floats:
+        """Of each step. [1]"""
+        return np.concatenate(self._imbalance) if self._imbalance else np.ones(0)
+
+    @property
+    def host_inputs(self) -> Floats:
+        """Sequences sampled, prompts that begin, ranks: a row each, a column a step. [1]"""
+        return np.concatenate(self._host, axis=1) if self._host else np.ones((3, 0))
+
+    def _append(self, op: Work, first: int, n: int) -> None:
+        send = op.send
+        code = self._codes.setdefault(op.key, len(self.keys))
+        if code == len(self.keys):
+            self.keys.append(op.key)
+        fields = [getattr(op, name) for name in FIELDS]
         fields += [getattr(send, name) for name in SENDS] if send else []
         block = np.empty((len(fields), n))
         for row, value in zip(block, fields, strict=True):
@@ -162,15 +178,22 @@ class Ledger:
         where = np.flatnonzero(used)
         if where.size:
             kept = block if where.size == n else block[:, where]
-            self._parts.setdefault(piece.kind, []).append((where + first, code, kept))
+            self._parts.setdefault(op.kind, []).append((where + first, code, kept))
 
     def columns(self) -> dict[str, Columns]:
-        """All pieces by kind: ``gemm``, ``attention``, ``exchange``, ``elementwise``."""
+        """All ops by kind: ``gemm``, ``attention``, ``exchange``, ``elementwise``."""
         return {kind: columns_of(parts) for kind, parts in self._parts.items()}
 
 
+class Fields:
+    """Columns under the names of an op's fields."""
+
+    def __init__(self, values: dict[str, Floats]) -> None:
+        self.__dict__.update(values)
+
+
 def columns_of(parts: list[tuple[Any, ...]]) -> Columns:
-    """Lay blocks of pieces end to end.
+    """Lay blocks of ops end to end.
 
     Parameters
     ----------

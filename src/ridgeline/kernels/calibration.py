@@ -1,0 +1,135 @@
+"""A platform under an engine: constants and effects ready for the laws, and times of ops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.catalog import engine as engine_of
+from ridgeline.catalog import engine_constants
+from ridgeline.kernels.effects import members_of, resolve, scatter_of, scopes_of
+from ridgeline.kernels.laws import LAWS, PARTS
+from ridgeline.kernels.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ridgeline.specs.chip import ComputeDtype
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.steps.work import Work
+
+__all__ = ["Calibration", "calibration", "op_seconds", "ops_parts", "ops_seconds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A cluster's kernels and an engine's effects on them.
+
+    Attributes
+    ----------
+    platform : Platform
+    effects : mapping         How the engine differs from its kernels. [1 or s]
+    effect_sigmas : mapping   Standard deviations on the log scale.
+    scopes : tuple            Where the engine's effects come from: one mapping an engine and era
+                              that the name stands for.
+    """
+
+    platform: Platform
+    effects: Mapping[str, float]
+    effect_sigmas: Mapping[str, float]
+    scopes: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def cluster(self) -> Cluster:
+        """The machine."""
+        return self.platform.cluster
+
+    def on(self, cluster: Cluster) -> Calibration:
+        """The same effects on another cluster."""
+        return replace(self, platform=Platform(cluster, self.platform.compute))
+
+    def scatter(self, regime: str, metric: str) -> float:
+        """Standard deviation of ln(predicted / measured) on models left out of the fit. [1]"""
+        fitted = engine_constants()
+        each = [scatter_of(fitted, regime, metric, scopes) for scopes in self.scopes]
+        return sum(each) / len(each)
+
+    def with_effect(self, name: str, factor: float) -> Calibration:
+        """The same with one effect multiplied."""
+        return replace(self, effects={**self.effects, name: self.effects[name] * factor})
+
+
+def calibration(
+    cluster: Cluster,
+    compute: ComputeDtype | None = None,
+    engine: str = "current",
+    version: str = "",
+    class_: str = "",
+) -> Calibration:
+    """Look up the constants of a cluster and of an engine on it.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    compute : str or None   Run every GEMM in this arithmetic.
+    engine, version : str   Of the catalogue; ``current`` is the mean of the newest engines.
+    class_ : str            How requests are spread: see `service.steady`.
+
+    Raises
+    ------
+    CatalogError   An engine nobody knows.
+    """
+    effects = resolve(engine_constants(), cluster.chip, engine, version, class_)
+    members = members_of(engine_of(engine), version)
+    scopes = tuple(scopes_of(cluster.chip, e, era, class_=class_) for e, era in members)
+    return Calibration(
+        platform=Platform(cluster, compute),
+        effects={name: r.value for name, r in effects.items()},
+        effect_sigmas={name: r.sigma for name, r in effects.items()},
+        scopes=scopes,
+    )
+
+
+def _in_step(ops: Sequence[Work], effects: Mapping[str, float]) -> Mapping[str, float]:
+    """No captured graph covers a step with prompts: its kernels lie further apart."""
+    if not any(op.phase == "prefill" for op in ops):
+        return effects
+    return {**effects, "gap_s": effects["gap_s"] + effects["eager_s"]}
+
+
+def op_seconds(op: Work, cal: Calibration, step: Sequence[Work] = ()) -> Any:
+    """Time of one op, all its repetitions together, among the ops of its step. [s]"""
+    kernel = cal.platform.kernel(op.key)
+    effects = _in_step(step or [op], cal.effects)
+    return op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
+
+
+def ops_parts(ops: Sequence[Work], cal: Calibration) -> dict[str, Any]:
+    """Time of a step's ops by component, without the host; arrays broadcast. [s]
+
+    Raises
+    ------
+    InfeasibleError   The chip cannot multiply a format.
+    """
+    effects = _in_step(ops, cal.effects)
+    parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
+    for op in ops:
+        kernel = cal.platform.kernel(op.key)
+        for name, seconds in LAWS[kernel.law].parts_s(op, kernel.inputs, effects).items():
+            parts[name] = parts[name] + op.repeat * seconds
+    return parts
+
+
+def ops_seconds(ops: Sequence[Work], cal: Calibration) -> Any:
+    """Time of a step's ops as `ops_parts` has it, without the parts: what large grids take. [s]"""
+    effects = _in_step(ops, cal.effects)
+    # Ops that vary over the same axes first, so that few additions are as large as the grid.
+    sums: dict[tuple[int, ...], Any] = {}
+    for op in ops:
+        kernel = cal.platform.kernel(op.key)
+        seconds = op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
+        shape = np.shape(seconds)
+        sums[shape] = sums[shape] + seconds if shape in sums else seconds
+    return sum(sorted(sums.values(), key=np.size), 0.0)

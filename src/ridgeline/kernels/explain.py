@@ -1,0 +1,63 @@
+"""The laws of a calibrated step with the constants that were put in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ridgeline.kernels.laws import LAWS
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.steps.work import Work
+
+__all__ = ["laws_used"]
+
+_SHORT = {
+    "compute_efficiency": "e_f",
+    "memory_efficiency": "e_m",
+    "link_efficiency": "e",
+    "scale_out_efficiency": "e_out",
+    "doubling_efficiency": "c",
+    "half_keys": "h",
+}
+_LISTED = ("gemm", "decode", "prefill", "all_reduce", "shards", "p2p", "exchange")
+
+
+def laws_used(ops: Sequence[Work], cal: Calibration) -> list[str]:
+    """Write down the laws that time the ops, their constants, and the engine's effects.
+
+    Parameters
+    ----------
+    ops : sequence of Work
+    cal : Calibration
+
+    Returns
+    -------
+    list of str   Lines.
+    """
+    lines = ["The laws, with the constants of lone kernels on this machine"]
+    used = [op for op in ops if op.send is None or float(op.send.group) > 1]
+    kernels = [cal.platform.kernel(op.key) for op in used]
+    for name in _LISTED:
+        groups = dict.fromkeys(g for k in kernels if k.law == name for g in k.groups)
+        if not groups:
+            continue
+        lines.append(f"  {name:<10} t = {LAWS[name].text}")
+        lines += [f"    {g:<28}{_values(cal.platform.constants[g])}" for g in groups]
+    lines.append("What an engine makes of them: factors on rates and latencies, added times")
+    shown = [f"{name} {_number(name, value)}" for name, value in cal.effects.items() if value]
+    return [*lines, *(f"  {', '.join(shown[i : i + 5])}" for i in range(0, len(shown), 5))]
+
+
+def _values(values: object) -> str:
+    assert isinstance(values, dict)
+    return ", ".join(
+        f"{_SHORT.get(n, n.removesuffix('_s'))} {_number(n, v)}" for n, v in values.items()
+    )
+
+
+def _number(name: str, value: float) -> str:
+    return format_quantity(value, "s") if name.endswith("_s") else f"{value:.3g}"

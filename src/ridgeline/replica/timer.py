@@ -1,0 +1,143 @@
+"""Time all steps of a ledger at once, under effects that may differ from step to step.
+
+What does not depend on effects (constants of kernels, peaks, rates) is gathered once, so that a fit
+evaluates many thousands of steps in some hundredths of a second. Which law and constants an op uses
+is `kernels.platform`'s to say, here as for a single step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.kernels.laws import LAWS, host_s
+from ridgeline.kernels.platform import Platform
+from ridgeline.replica.ledger import Columns, Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ridgeline.replica.ledger import Ledger
+    from ridgeline.specs.cluster import Cluster
+
+    Floats = NDArray[np.float64]
+    Effects = Mapping[str, Floats]
+
+__all__ = ["HOST", "Timer"]
+
+#: effects on the host's time of a step
+HOST = ("host_s", "sequence_s", "prompt_s")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Columns of one law with its inputs."""
+
+    law: str
+    step: NDArray[np.intp]
+    op: Any
+    inputs: dict[str, Any]
+
+    def time_s(self, effects: Effects) -> Floats:
+        """Seconds of each entry, all its repetitions together."""
+        law = LAWS[self.law]
+        here = {name: effects[name][self.step] for name in law.needs}
+        return self.op.repeat * law.time_s(self.op, self.inputs, here)
+
+
+class Timer:
+    """The steps of a ledger on their machines.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    clusters : sequence of Cluster
+    of_step : array of int    Which of the clusters each step runs on.
+    """
+
+    def __init__(
+        self, ledger: Ledger, clusters: Sequence[Cluster], of_step: NDArray[np.intp]
+    ) -> None:
+        self.n_steps = ledger.n_steps
+        platforms = [Platform(cluster) for cluster in clusters]
+        self._parts: dict[str, list[_Part]] = {name: [] for name in LAWS}
+        self._prompts = np.zeros(self.n_steps)
+        self._imbalance = ledger.stage_imbalance
+        self._host = ledger.host_inputs
+        prompts = np.array([key.phase == "prefill" for key in ledger.keys])
+        for columns in ledger.columns().values():
+            self._prompts[columns.step[prompts[columns.tag]]] = 1.0
+            for part in _by_law(columns, ledger, platforms, of_step):
+                self._parts[part.law].append(part)
+
+    def times(self, effects: Effects, known: Mapping[str, Floats] | None = None) -> dict:
+        """Time of each step on the chips, by law.
+
+        Parameters
+        ----------
+        effects : mapping           Name of an effect to its value at each step.
+        known : mapping or None     Laws that need not be timed again.
+
+        Returns
+        -------
+        dict of str to array   Their sum is the step without its host. [s]
+        """
+        gap = effects["gap_s"] + effects["eager_s"] * self._prompts
+        effects = {**effects, "gap_s": gap}
+        found = dict(known or {})
+        for law in LAWS:
+            if law not in found:
+                found[law] = self._time(law, effects)
+        return found
+
+    def chips_s(self, device: Mapping[str, Floats]) -> Floats:
+        """Steps on the chips, at the pace of the fullest pipeline stage. [s]
+
+        Parameters
+        ----------
+        device : mapping   From `times`.
+        """
+        return np.sum(list(device.values()), axis=0) * self._imbalance
+
+    def host_s(self, effects: Effects) -> Floats:
+        """Time that chips wait for the host in each step. [s]
+
+        Parameters
+        ----------
+        effects : mapping   `HOST` at each step. [s]
+        """
+        return host_s(effects, *self._host)
+
+    def _time(self, law: str, effects: Effects) -> Floats:
+        total = np.zeros(self.n_steps)
+        for part in self._parts[law]:
+            seconds = part.time_s(effects)
+            total += np.bincount(part.step, weights=seconds, minlength=self.n_steps)
+        return total
+
+
+def _by_law(
+    columns: Columns,
+    ledger: Ledger,
+    platforms: Sequence[Platform],
+    of_step: NDArray[np.intp],
+) -> list[_Part]:
+    """Split columns of one kind by the law of their kernels, and look up the inputs of each."""
+    n_keys = len(ledger.keys)
+    code = of_step[columns.step] * n_keys + columns.tag
+    unique, inverse = np.unique(code, return_inverse=True)
+    kernels = [platforms[int(c) // n_keys].kernel(ledger.keys[int(c) % n_keys]) for c in unique]
+    found = []
+    for law in dict.fromkeys(k.law for k in kernels):
+        own = [k for k in kernels if k.law == law]
+        row_of = np.cumsum([k.law == law for k in kernels]) - 1
+        here = np.array([k.law == law for k in kernels])[inverse]
+        row = row_of[inverse[here]]
+        inputs = {name: np.array([k.inputs[name] for k in own])[row] for name in own[0].inputs}
+        values = {name: v[here] for name, v in columns.values.items()}
+        found.append(_Part(law, columns.step[here], Fields(values), inputs))
+    return found

@@ -1,0 +1,222 @@
+"""A replica that serves requests: the surface of its steps, and every question of a steady state.
+
+One object answers for one layout or for thousands of layouts at once, so that a single curve and a
+search over layouts take the same lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.kernels.calibration import calibration
+from ridgeline.kernels.spread import Z80, log_variance
+from ridgeline.laws.scheduling import waves
+from ridgeline.service.fixed import GAUSS, Batch, batch_time, prompt_fill
+from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
+from ridgeline.service.surface import StepSurface
+from ridgeline.steps.tokens import prefill
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.replica import Replica
+    from ridgeline.service.performance import Performance
+    from ridgeline.service.requests import Requests
+
+__all__ = ["N_REQUESTS", "Server", "intervals"]
+
+#: requests of a run, where nobody says
+N_REQUESTS = 500.0
+#: no server is asked about more sequences than this
+MOST_SEQUENCES = 2.0**24
+
+
+def _class_of(replica: Replica, exact_lengths: bool) -> str:
+    return "lockstep" if exact_lengths and replica.engine.prompts_first else "spread"
+
+
+@dataclass(frozen=True)
+class Server:
+    """One replica (or many layouts of one) with its requests.
+
+    Attributes
+    ----------
+    replica : Replica          Degrees of its layout may be 1-D arrays: a row each.
+    requests : Requests        Lengths, numbers.
+    most : float               Live sequences that questions go up to, of a replica. [1]
+    max_sequences : float or None   Sequences of a rank that the engine is set to take at most; None
+                               for as many as memory holds.
+    n_requests : array         Requests of a run, of a replica: for finite open loops. [1]
+    exact_lengths : bool       All requests have these lengths, rather than on average.
+    """
+
+    replica: Replica
+    requests: Requests
+    most: float
+    max_sequences: float | None = None
+    n_requests: Any = N_REQUESTS
+    exact_lengths: bool = True
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Constants of the replica with what its scheduling makes of the queue."""
+        replica = self.replica
+        if replica.fitted is not None:
+            return replica.fitted
+        class_ = _class_of(replica, self.exact_lengths)
+        compute, engine = replica.formats.compute, replica.engine.id
+        return calibration(replica.cluster, compute, engine, replica.version, class_)
+
+    @cached_property
+    def timed(self) -> Replica:
+        """The replica under the calibration of its requests."""
+        return self.replica.with_fitted(self.calibration)
+
+    @cached_property
+    def surface(self) -> StepSurface:
+        """Steps over live sequences, counted once."""
+        return StepSurface(self.replica, self.requests, min(self.most, MOST_SEQUENCES))
+
+    @cached_property
+    def memory_slots(self) -> Any:
+        """Sequences of each row that memory holds, not rounded. [1]"""
+        kept = self.requests.kept(self.replica.engine)
+        fit = self.replica.max_sequences(kept, drafts=self.requests.has_drafts)
+        return np.minimum(np.broadcast_to(fit, (self.surface.n_rows,)), MOST_SEQUENCES)
+
+    @cached_property
+    def slots(self) -> Any:
+        """Sequences of each row that run at a time: what memory holds and the engine allows. [1]"""
+        if self.max_sequences is None:
+            return self.memory_slots
+        return np.minimum(self.memory_slots, self.max_sequences * self.replica.layout.attn_dp)
+
+    def service(self, row: Any = 0, cal: Calibration | None = None) -> Service:
+        """The requests on some rows, an entry each.
+
+        Parameters
+        ----------
+        row : array of int          Rows of the surface; any shape.
+        cal : Calibration or None   Other constants.
+        """
+        used = self.calibration if cal is None else cal
+        calibrated = self.replica.how.calibrated
+        times = self._times(used) if cal is not None else self._own_times
+        class_ = _class_of(self.replica, self.exact_lengths)
+        osl = np.maximum(self.requests.osl, 1.0)
+        return Service(
+            times=times,
+            row=row,
+            n_steps=self.requests.n_steps,
+            osl=osl,
+            slots=self.slots[row],
+            waited=waited(class_, used.effects["queue"]),
+            arrival_s=used.effects["frontend_s"] if calibrated else 0.0,
+            requests=self.n_requests,
+            n_chunks=times.n_chunks,
+            ranks=self._ranks[row],
+        )
+
+    @cached_property
+    def _ranks(self) -> Any:
+        layout = self.replica.layout
+        return np.broadcast_to(layout.attn_dp * layout.pp, (self.surface.n_rows,))
+
+    @cached_property
+    def _own_times(self) -> Any:
+        return self._times(self.calibration)
+
+    def _times(self, cal: Calibration) -> Any:
+        return self.surface.times(cal)
+
+    # --- questions
+
+    def closed(self, offered: Any, row: Any = 0, cal: Calibration | None = None) -> Performance:
+        """So many requests kept in flight in a replica: see `service.steady.closed`."""
+        return closed(self.service(row, cal), offered)
+
+    def open(self, rate: Any, row: Any = 0, cal: Calibration | None = None) -> Performance:
+        """Requests that arrive at a replica at a rate: see `service.steady.open_loop`."""
+        return open_loop(self.service(row, cal), rate)
+
+    def offline(self, row: Any = 0, cal: Calibration | None = None) -> Performance:
+        """Everything queued at once: see `service.steady.offline`."""
+        return offline(self.service(row, cal))
+
+    def limited(
+        self, first_s: Any, gap_s: Any, row: Any = 0, cal: Calibration | None = None
+    ) -> Performance:
+        """The most that keeps 99th percentiles within limits: see `service.steady.limited`."""
+        return limited(self.service(row, cal), first_s, gap_s)
+
+    def fixed(self, batch: float) -> Batch:
+        """A batch of the replica that starts together: its prompts whole, then its decoding.
+
+        Parameters
+        ----------
+        batch : float   Sequences of the replica. [1]
+        """
+        requests, replica = self.requests, self.timed
+        isl, osl = float(requests.isl), float(requests.osl)
+        room = replica.max_sequences(isl + osl, drafts=requests.has_drafts)
+        rounds = waves(batch, room)
+        n = batch / rounds
+        first: Any = 0.0
+        if isl > 0:
+            group = prefill(n, requests.new, requests.cached)
+            host = replica.host_s(group)
+            chunk = replica.engine.prompt_chunk
+            fill = prompt_fill(float(n), isl, replica.layout.pp, chunk)
+            first = (replica.seconds(group) - host) * fill + host
+        gap = np.mean(
+            [
+                replica.seconds(replace(requests, decode_context=isl + osl * x).decode(n))
+                for x in GAUSS
+            ],
+            axis=0,
+        )
+        return batch_time(first, gap / requests.tokens_per_step, osl, rounds, batch)
+
+
+def intervals(
+    server: Server,
+    solve: Callable[[Calibration | None], Performance],
+    regime: str,
+    more_sigma: float = 0.0,
+) -> dict[str, tuple[Any, Any]]:
+    """80% intervals of what a server gives.
+
+    Parameters
+    ----------
+    server : Server
+    solve : callable      The performance under a calibration; None for the server's own.
+    regime : str          ``closed``, ``open``, ``offline``: what remains of it on unseen models.
+    more_sigma : float    Standard deviation of ln t that assumptions add. [1]
+
+    Returns
+    -------
+    dict of str to (low, high)   Of ``ttft_s``, ``tpot_s``, ``e2e_s`` and ``requests_per_s``; the
+                                 value itself where the reading is a bound.
+    """
+    names = ("ttft_s", "tpot_s", "e2e_s", "requests_per_s")
+
+    def stacked(cal: Calibration | None) -> Any:
+        found = solve(cal)
+        return np.stack(np.broadcast_arrays(*(getattr(found, n) for n in names)))
+
+    middle = stacked(None)
+    if not server.replica.how.calibrated:
+        return {n: (value, value) for n, value in zip(names, middle, strict=True)}
+    variance = log_variance(server.calibration, stacked, middle)
+    metrics = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s")
+    found = {}
+    for i, (name, metric) in enumerate(zip(names, metrics, strict=True)):
+        own = server.calibration.scatter(regime, metric)
+        reach = np.exp(Z80 * np.sqrt(variance[i] + own**2 + more_sigma**2))
+        found[name] = (middle[i] / reach, middle[i] * reach)
+    return found

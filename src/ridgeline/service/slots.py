@@ -1,0 +1,37 @@
+"""How many sequences a replica has room for: one rule of what an engine keeps free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.steps.machine import chip_capacity_bytes
+from ridgeline.steps.memory import memory_per_chip
+
+if TYPE_CHECKING:
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+
+__all__ = ["holds_weights", "memory_slots"]
+
+
+def holds_weights(model: Model, cluster: Cluster, layout: Layout) -> bool:
+    """Whether the fullest chip has room for its weights."""
+    held = memory_per_chip(model, layout, 1.0)
+    return bool(held.weights_bytes <= chip_capacity_bytes(cluster.chip))
+
+
+def memory_slots(model: Model, cluster: Cluster, layout: Layout, engine: Engine, kept: Any) -> Any:
+    """Sequences of a replica whose caches fit beside weights and what the engine needs.
+
+    Parameters
+    ----------
+    kept : array   Tokens that memory must hold for each: see `Requests.kept`. [tokens]
+
+    Returns
+    -------
+    array   Not rounded; 0 where not even the rest fits; inf where nothing is cached. [1]
+    """
+    held = memory_per_chip(model, layout, kept, cluster=cluster, engine=engine)
+    return held.largest_batch(chip_capacity_bytes(cluster.chip))

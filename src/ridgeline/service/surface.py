@@ -1,0 +1,202 @@
+"""Step time over live sequences: a few steps, from which thousands of service questions follow.
+
+Steps are timed on one lattice of numbers of sequences, the same for every question, so that two
+questions that share a replica and lengths get the same digits; straight lines lie between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.service.requests import prompts_at_once
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.replica.replica import Replica
+    from ridgeline.service.requests import Requests
+    from ridgeline.steps.tokens import Group
+    from ridgeline.steps.work import Work
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.intp]
+
+__all__ = [
+    "LIVE",
+    "MIXED",
+    "Line",
+    "StepSurface",
+    "StepTimes",
+    "lattice",
+    "octaves",
+    "prompt_seconds",
+]
+
+#: knots per octave of decode steps; of steps with prompts, which are nearly straight in n
+LIVE, MIXED = 2, 1
+
+
+def octaves(low: Any, high: Any) -> tuple[Any, Any]:
+    """The octaves of the lattice that hold a range: the first, and how many. [1]
+
+    Examples
+    --------
+    >>> first, n = octaves(3.0, 100.0)
+    >>> int(first), int(n)
+    (1, 6)
+    """
+    first = np.floor(np.log2(np.maximum(low, 1.0)))
+    last = np.maximum(np.ceil(np.log2(np.maximum(high, 1.0))), first + 1)
+    return first, last - first
+
+
+def lattice(most: float, per_octave: int) -> Floats:
+    """Numbers of live sequences from 1 to at least `most`. [1]
+
+    Examples
+    --------
+    >>> lattice(6.0, 1).tolist()
+    [1.0, 2.0, 4.0, 8.0]
+    """
+    _, n_octaves = octaves(1.0, most)
+    return np.exp2(np.arange(int(n_octaves) * per_octave + 1) / per_octave)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Values on the lattice, a row per surface, straight lines between; the first goes on below.
+
+    Attributes
+    ----------
+    first : array of int   Octave of the first knot of each row.
+    values : array         Rows of knots.
+    per_octave : int       Knots per octave.
+    """
+
+    first: Any
+    values: Floats
+    per_octave: int
+
+    def __call__(self, n: Any, row: Any = 0) -> Floats:
+        """The value at `n` of a row; above the last knot that knot's. [1]"""
+        first = self.first[row]
+        most = self.values.shape[1] - 1
+        at = self.per_octave * (np.log2(n) - first)
+        j = np.clip(np.floor(at), 0, most - 1).astype(np.intp)
+        low = np.exp2(first + j / self.per_octave)
+        width = low * (np.exp2(1.0 / self.per_octave) - 1)
+        share = np.minimum((n - low) / width, 1.0)
+        left, right = self.values[row, j], self.values[row, j + 1]
+        return left + (right - left) * share
+
+
+def prompt_seconds(live_s: Any, mixed_s: Any, at_once: Any, n_chunks: Any) -> Any:
+    """What a prompt adds to the steps that it is in. [s]
+
+    Parameters
+    ----------
+    live_s, mixed_s : array   A decode step, and the same with a chunk of each prompt. [s]
+    at_once : array           Prompts in it. [1]
+    n_chunks : array          Steps that a prompt is cut into. [1]
+    """
+    return n_chunks * np.maximum(mixed_s - live_s, 0.0) / at_once
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """What a service is made of: steps and prompts over live sequences.
+
+    Attributes
+    ----------
+    step, prompt : Line   Decode step; what a prompt adds to the steps it is in. [s]
+    n_chunks : array      Steps a prompt is cut into, of each row. [1]
+    """
+
+    step: Line
+    prompt: Line
+    n_chunks: Any
+
+
+@dataclass
+class StepSurface:
+    """The surface of a replica (or of many layouts of one) for requests.
+
+    Attributes
+    ----------
+    replica : Replica     Degrees of its layout may be 1-D arrays: a row each.
+    requests : Requests
+    most : float          Largest number of live sequences to be asked about, of any row. [1]
+    """
+
+    replica: Replica
+    requests: Requests
+    most: float
+    _counted: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def n_rows(self) -> int:
+        """Surfaces: one per layout."""
+        return int(np.size(self.replica.n_chips))
+
+    def _groups(self) -> dict[str, tuple[tuple[Group, ...], Any]]:
+        """Groups of the steps to be timed, and prompts at once; a row per layout."""
+        live, some = lattice(self.most, LIVE)[None, :], lattice(self.most, MIXED)[None, :]
+        found: dict[str, tuple[tuple[Group, ...], Any]] = {
+            "live": ((self.requests.decode(live),), None)
+        }
+        if np.any(np.asarray(self.requests.osl) > 0):
+            engine, layout = self.replica.engine, self.replica.layout
+            ranks = self._rows(layout.attn_dp * layout.pp)
+            at_once = prompts_at_once(some, self.requests, engine, ranks)
+            groups = (self.requests.decode(some), self.requests.prompts(at_once, engine))
+            found["mixed"] = (groups, at_once)
+        return found
+
+    @staticmethod
+    def _rows(value: Any) -> Any:
+        """A value of each layout as a column; a number stays one."""
+        return value[:, None] if np.ndim(value) == 1 else value
+
+    @property
+    def column(self) -> Replica:
+        """The replica with degrees as a column, so that batches run along rows."""
+        layout = self.replica.layout
+        degrees = {n: self._rows(getattr(layout, n)) for n in type(layout).model_fields}
+        return replace(self.replica, layout=layout.model_copy(update=degrees))
+
+    def times(self, cal: Calibration | None = None) -> StepTimes:
+        """Time the steps.
+
+        Parameters
+        ----------
+        cal : Calibration or None   Other constants; the ops are counted once for all of them.
+        """
+        if not self._counted:
+            column = self.column
+            self._counted = {
+                name: (column, column.ops(*groups), groups, at_once)
+                for name, (groups, at_once) in self._groups().items()
+            }
+        shape = (self.n_rows, len(lattice(self.most, LIVE)))
+        live = np.broadcast_to(self._seconds("live", cal), shape)
+        first = np.zeros(self.n_rows)
+        step = Line(first, live, LIVE)
+        if "mixed" not in self._counted:
+            return StepTimes(step, Line(first, live * 0.0, LIVE), 1.0)
+        mixed, at_once = self._seconds("mixed", cal), self._counted["mixed"][3]
+        n_chunks = self.requests.n_chunks(self.replica.engine)
+        added = prompt_seconds(live[:, :: LIVE // MIXED], mixed, at_once, n_chunks)
+        shape = (self.n_rows, len(lattice(self.most, MIXED)))
+        prompt = Line(first, np.broadcast_to(added, shape), MIXED)
+        return StepTimes(step, prompt, n_chunks)
+
+    def _seconds(self, name: str, cal: Calibration | None) -> Any:
+        column: Replica
+        ops: tuple[Work, ...]
+        column, ops, groups, _ = self._counted[name]
+        column = column if cal is None else column.with_fitted(cal)
+        return column.how.seconds(column, ops, groups)
