@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,16 @@ class Performance:
     def utilization(self) -> Any:
         """Requests finished over requests that every slot would finish. [1]"""
         return np.minimum(self.requests_per_s / self.capacity_per_s, 1.0)
+
+    def of_system(self, replicas: Any) -> Performance:
+        """The same of so many replicas that share the requests evenly: rates and slots add up."""
+        return replace(
+            self,
+            requests_per_s=self.requests_per_s * replicas,
+            capacity_per_s=self.capacity_per_s * replicas,
+            n_live=self.n_live * replicas,
+            slots=self.slots * replicas,
+        )
 
     def statistic(self, metric: str, name: str = "mean") -> Any:
         """A metric's mean or percentile.

@@ -16,7 +16,7 @@ from ridgeline.steps.tokens import Group, decode, prefill
 if TYPE_CHECKING:
     from ridgeline.specs.engine import Engine
 
-__all__ = ["Requests", "prompts_at_once"]
+__all__ = ["Requests", "mixed_requests", "prompts_at_once"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Requests:
     decode_context : array or None   Mean tokens attended to while decoding; None to follow from the
                             lengths. [tokens]
     drafts, acceptance : array   Tokens drafted per sequence and step; how often one is accepted.
+    mix : tuple of (weight, Requests)   Requests of single lengths that stand for a distribution, of
+                            which the other fields are means; empty where all are alike. [1]
     """
 
     isl: Any = 0.0
@@ -38,6 +40,17 @@ class Requests:
     decode_context: Any = None
     drafts: Any = 0
     acceptance: Any = 0.0
+    mix: tuple[tuple[float, Requests], ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[float, Requests], ...]:
+        """Representative requests and their weights; by itself where all are alike."""
+        return self.mix or ((1.0, self),)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all requests have the same lengths."""
+        return not self.mix
 
     @property
     def new(self) -> Any:
@@ -68,11 +81,13 @@ class Requests:
 
     def kept(self, engine: Engine) -> Any:
         """Tokens that memory must hold for a sequence: all its output where that is reserved."""
-        return self.isl + self.osl if engine.reserves_output else self.context
+        if engine.reserves_output:
+            return self.isl + self.osl
+        return maximum(self.context, self.isl + self.osl / 2) if self.mix else self.context
 
     def n_chunks(self, engine: Engine) -> Any:
         """Steps a prompt is cut into by the engine's token budget. [1]"""
-        return prefill_chunks(self.new, engine.token_budget)
+        return sum(w * prefill_chunks(part.new, engine.token_budget) for w, part in self.parts)
 
     def decode(self, n: Any) -> Group:
         """The group of so many sequences that decode."""
@@ -84,9 +99,52 @@ class Requests:
         What a chunk reads and multiplies in attention is linear in its prefix, so that k chunks at
         the mean prefix are the prompt.
         """
-        k = self.n_chunks(engine)
+        k = prefill_chunks(self.new, engine.token_budget)
         before = mean_prefix_tokens(self.cached, self.new, k)
         return prefill(n, self.new / k, before, n / k)
+
+
+def mixed_requests(
+    weights: Any,
+    isl: Any,
+    osl: Any,
+    *,
+    prefix_hit: float = 0.0,
+    drafts: Any = 0,
+    acceptance: Any = 0.0,
+) -> Requests:
+    r"""Requests of several lengths, by representatives of their distribution.
+
+    .. math:: L = \frac{\sum_i w_i\,o_i\,(l_i + o_i / 2)}{\sum_i w_i\,o_i}
+
+    Parameters
+    ----------
+    weights : 1-D array       Shares of the requests; they add up to one. [1]
+    isl, osl : 1-D array      Lengths of each. [tokens]
+    prefix_hit : float        Share of the input that is cached. [1]
+    drafts, acceptance : number   As in `Requests`.
+
+    Returns
+    -------
+    Requests   Means, with the representatives in `mix`. The context while decoding weighs each
+               request by its output, since a long one is there for longer.
+
+    Examples
+    --------
+    Half the requests have ten times the output: live sequences are mostly those.
+
+    >>> found = mixed_requests([0.5, 0.5], [1000, 1000], [100, 1000])
+    >>> found.osl, round(float(found.context))
+    (550.0, 1459)
+    """
+    w, isl, osl = (np.asarray(x, dtype=float) for x in (weights, isl, osl))
+    parts = tuple(
+        (float(share), Requests(float(i), float(o), float(i) * prefix_hit))
+        for share, i, o in zip(w, isl, osl, strict=True)
+    )
+    context = float((w * osl * (isl + osl / 2)).sum() / (w * osl).sum())
+    mean_isl, mean_osl = float((w * isl).sum()), float((w * osl).sum())
+    return Requests(mean_isl, mean_osl, mean_isl * prefix_hit, context, drafts, acceptance, parts)
 
 
 def prompts_at_once(n: Any, requests: Requests, engine: Engine, ranks: Any) -> Any:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.errors import SpecError
 from ridgeline.kernels.calibration import calibration
 from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.scheduling import waves
-from ridgeline.service.fixed import GAUSS, Batch, batch_time, prompt_fill
+from ridgeline.service.fixed import GAUSS, batch_time, prompt_fill
+from ridgeline.service.performance import Performance
 from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
 from ridgeline.service.surface import StepSurface
 from ridgeline.steps.tokens import prefill
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.replica import Replica
-    from ridgeline.service.performance import Performance
     from ridgeline.service.requests import Requests
 
 __all__ = ["N_REQUESTS", "Server", "intervals"]
@@ -34,10 +35,6 @@ __all__ = ["N_REQUESTS", "Server", "intervals"]
 N_REQUESTS = 500.0
 #: no server is asked about more sequences than this
 MOST_SEQUENCES = 2.0**24
-
-
-def _class_of(replica: Replica, exact_lengths: bool) -> str:
-    return "lockstep" if exact_lengths and replica.engine.prompts_first else "spread"
 
 
 @dataclass(frozen=True)
@@ -62,13 +59,19 @@ class Server:
     n_requests: Any = N_REQUESTS
     exact_lengths: bool = True
 
+    @property
+    def _class(self) -> str:
+        """How requests are spread: see `service.steady.QUEUE_ODDS`."""
+        exact = self.exact_lengths and self.requests.is_fixed
+        return "lockstep" if exact and self.replica.engine.prompts_first else "spread"
+
     @cached_property
     def calibration(self) -> Calibration:
         """Constants of the replica with what its scheduling makes of the queue."""
         replica = self.replica
         if replica.fitted is not None:
             return replica.fitted
-        class_ = _class_of(replica, self.exact_lengths)
+        class_ = self._class
         compute, engine = replica.formats.compute, replica.engine.id
         return calibration(replica.cluster, compute, engine, replica.version, class_)
 
@@ -80,14 +83,16 @@ class Server:
     @cached_property
     def surface(self) -> StepSurface:
         """Steps over live sequences, counted once."""
-        return StepSurface(self.replica, self.requests, min(self.most, MOST_SEQUENCES))
+        held = float(np.max(self.slots, initial=1.0)) if np.isinf(self.most) else self.most
+        return StepSurface(self.replica, self.requests, min(max(held, 1.0), MOST_SEQUENCES))
 
     @cached_property
     def memory_slots(self) -> Any:
         """Sequences of each row that memory holds, not rounded. [1]"""
         kept = self.requests.kept(self.replica.engine)
         fit = self.replica.max_sequences(kept, drafts=self.requests.has_drafts)
-        return np.minimum(np.broadcast_to(fit, (self.surface.n_rows,)), MOST_SEQUENCES)
+        n_rows = int(np.size(self.replica.n_chips))
+        return np.minimum(np.broadcast_to(fit, (n_rows,)), MOST_SEQUENCES)
 
     @cached_property
     def slots(self) -> Any:
@@ -107,7 +112,7 @@ class Server:
         used = self.calibration if cal is None else cal
         calibrated = self.replica.how.calibrated
         times = self._times(used) if cal is not None else self._own_times
-        class_ = _class_of(self.replica, self.exact_lengths)
+        class_ = self._class
         osl = np.maximum(self.requests.osl, 1.0)
         return Service(
             times=times,
@@ -120,7 +125,15 @@ class Server:
             requests=self.n_requests,
             n_chunks=times.n_chunks,
             ranks=self._ranks[row],
+            variation=self._variation,
         )
+
+    @cached_property
+    def _variation(self) -> float:
+        """Of prompts' lengths, no less than what was fitted to requests of equal ones. [1]"""
+        w, new = np.array([(weight, part.new) for weight, part in self.requests.parts]).T
+        mean = float((w * new).sum())
+        return max(float((w * new**2).sum()) / max(mean, 1.0) ** 2 - 1.0, 1.0)
 
     @cached_property
     def _ranks(self) -> Any:
@@ -154,7 +167,7 @@ class Server:
         """The most that keeps 99th percentiles within limits: see `service.steady.limited`."""
         return limited(self.service(row, cal), first_s, gap_s)
 
-    def fixed(self, batch: float) -> Batch:
+    def fixed(self, batch: float) -> Performance:
         """A batch of the replica that starts together: its prompts whole, then its decoding.
 
         Parameters
@@ -162,6 +175,8 @@ class Server:
         batch : float   Sequences of the replica. [1]
         """
         requests, replica = self.requests, self.timed
+        if not requests.is_fixed:
+            raise SpecError("A fixed batch has one input and one output length.")
         isl, osl = float(requests.isl), float(requests.osl)
         room = replica.max_sequences(isl + osl, drafts=requests.has_drafts)
         rounds = waves(batch, room)
@@ -180,7 +195,22 @@ class Server:
             ],
             axis=0,
         )
-        return batch_time(first, gap / requests.tokens_per_step, osl, rounds, batch)
+        tpot = gap / requests.tokens_per_step
+        found = batch_time(first, tpot, osl, rounds, batch)
+        return Performance(
+            ttft_s=first,
+            tpot_s=tpot,
+            e2e_s=found.e2e_s,
+            requests_per_s=found.requests_per_s,
+            capacity_per_s=found.requests_per_s,
+            n_live=n,
+            slots=room,
+            step_s=gap,
+            prompt_s=first / n,
+            wait_s=0.0,
+            least_first_s=first,
+            least_gap_s=tpot,
+        )
 
 
 def intervals(
@@ -212,7 +242,7 @@ def intervals(
     middle = stacked(None)
     if not server.replica.how.calibrated:
         return {n: (value, value) for n, value in zip(names, middle, strict=True)}
-    variance = log_variance(server.calibration, stacked, middle)
+    variance = np.zeros_like(middle) + log_variance(server.calibration, stacked, middle)
     metrics = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s")
     found = {}
     for i, (name, metric) in enumerate(zip(names, metrics, strict=True)):

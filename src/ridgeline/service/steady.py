@@ -79,6 +79,7 @@ class Service:
     requests : array        Requests of the whole run, of a replica. [1]
     n_chunks : array        Steps a prompt is cut into. [1]
     ranks : array           Ranks and micro-batches that read prompts side by side. [1]
+    variation : array       Variance of prompts' times over their squared mean: of a queue. [1]
     """
 
     times: StepTimes
@@ -91,6 +92,7 @@ class Service:
     requests: Any
     n_chunks: Any
     ranks: Any = 1.0
+    variation: Any = 1.0
 
     def take(self, chosen: Any) -> Service:
         """Some of the cases."""
@@ -205,7 +207,8 @@ def open_loop(s: Service, rate: Any) -> Performance:
         if change < _CLOSE:
             break
     capacity = requests_per_s(s.step(slots), s.prompt(slots), slots, s.n_steps)
-    wait = random_wait_s(rate, s.prompt(n)) + overload_wait_s(rate, capacity, s.requests)
+    wait = random_wait_s(rate, s.prompt(n), s.variation)
+    wait = wait + overload_wait_s(rate, capacity, s.requests)
     return s.answer(n, s.first_s(n) + wait, gap, np.minimum(rate, capacity), wait)
 
 

@@ -151,9 +151,11 @@ class StepSurface:
         if np.any(np.asarray(self.requests.osl) > 0):
             engine, layout = self.replica.engine, self.replica.layout
             ranks = self._rows(layout.attn_dp * layout.pp)
-            at_once = prompts_at_once(some, self.requests, engine, ranks)
-            groups = (self.requests.decode(some), self.requests.prompts(at_once, engine))
-            found["mixed"] = (groups, at_once)
+            for i, (_, part) in enumerate(self.requests.parts):
+                alone = replace(part, osl=self.requests.osl, mix=())
+                at_once = prompts_at_once(some, alone, engine, ranks)
+                groups = (self.requests.decode(some), part.prompts(at_once, engine))
+                found[f"mixed {i}"] = (groups, at_once)
         return found
 
     @staticmethod
@@ -185,14 +187,17 @@ class StepSurface:
         live = np.broadcast_to(self._seconds("live", cal), shape)
         first = np.zeros(self.n_rows)
         step = Line(first, live, LIVE)
-        if "mixed" not in self._counted:
+        if "mixed 0" not in self._counted:
             return StepTimes(step, Line(first, live * 0.0, LIVE), 1.0)
-        mixed, at_once = self._seconds("mixed", cal), self._counted["mixed"][3]
-        n_chunks = self.requests.n_chunks(self.replica.engine)
-        added = prompt_seconds(live[:, :: LIVE // MIXED], mixed, at_once, n_chunks)
+        engine = self.replica.engine
         shape = (self.n_rows, len(lattice(self.most, MIXED)))
+        added: Any = 0.0
+        for i, (weight, part) in enumerate(self.requests.parts):
+            mixed, at_once = self._seconds(f"mixed {i}", cal), self._counted[f"mixed {i}"][3]
+            beside = live[:, :: LIVE // MIXED]
+            added = added + weight * prompt_seconds(beside, mixed, at_once, part.n_chunks(engine))
         prompt = Line(first, np.broadcast_to(added, shape), MIXED)
-        return StepTimes(step, prompt, n_chunks)
+        return StepTimes(step, prompt, self.requests.n_chunks(engine))
 
     def _seconds(self, name: str, cal: Calibration | None) -> Any:
         column: Replica

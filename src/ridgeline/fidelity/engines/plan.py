@@ -192,8 +192,8 @@ class _Builder:
             name: np.ones(n)
             for name in (
                 "isl", "osl", "batch", "n_chips", "replicas", "attn_dp", "rate", "offered",
-                "slots", "waves", "in_wave", "fill", "requests", "first_octave", "n_chunks", "ranks",
-                "limit_first", "limit_gap",
+                "slots", "waves", "in_wave", "fill", "requests", "first_octave", "n_chunks",
+                "ranks", "limit_first", "limit_gap",
             )
         }  # fmt: skip
 
