@@ -57,8 +57,32 @@ DIMENSIONS: Final = {
     "USD": ("a price", "$30000"),
 }
 
-_NUMBER = r"[+-]?(?:\d[\d_,]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_QUANTITY: Final = re.compile(rf"^\s*(\$?)\s*({_NUMBER})\s*(\S.*?)?\s*$")
+#: commas separate thousands and nothing else: 1,234,567
+_NUMBER = (
+    r"[+-]?(?:\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d*)?|\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+)
+_QUANTITY: Final = re.compile(rf"(\$?)\s*({_NUMBER})\s*([^\s,][^,]*)?")
+_COUNT: Final = re.compile(rf"({_NUMBER})\s*([kKMBGT]|[KMG]i)?")
+_MOST_CHARACTERS = 100
+
+
+def _matched(pattern: re.Pattern[str], text: str, expected: str) -> tuple[str, ...]:
+    """Groups of a pattern that matches all of a text but the blanks around it."""
+    text = text.strip()
+    if len(text) > _MOST_CHARACTERS:
+        raise UnitError(f"{text[:20]!r}… ({len(text):,} characters) is not {expected}.")
+    match = pattern.fullmatch(text)
+    if match is None and "," in text:
+        raise UnitError(
+            f"{text!r} is not {expected}: commas separate thousands (1,234,567), a point decimals."
+        )
+    if match is None:
+        raise UnitError(f"{text!r} is not {expected}.")
+    return match.groups(default="")
+
+
+def _float(number: str) -> float:
+    return float(number.replace(",", "").replace("_", ""))
 
 
 def unit_of(text: str) -> tuple[float, str | None]:
@@ -83,12 +107,10 @@ def unit_of(text: str) -> tuple[float, str | None]:
     >>> unit_of("400 Gbit/s")
     (50000000000.0, 'B/s')
     """
-    match = _QUANTITY.match(text)
-    if match is None:
-        raise UnitError(f"{text!r} is not a number with a unit, such as '141 GB' or '4.8 TB/s'.")
-    dollar, number, unit = match.groups()
-    value = float(number.replace(",", "").replace("_", ""))
-    unit = dollar + (unit or "").replace(" ", "")
+    expected = "a number with a unit, such as '141 GB' or '4.8 TB/s'"
+    dollar, number, unit = _matched(_QUANTITY, text, expected)
+    value = _float(number)
+    unit = dollar + unit.replace(" ", "")
     if not unit:
         return value, None
     for dimension, table in _UNITS.items():
@@ -143,23 +165,28 @@ def parse_quantity(value: object, dimension: str) -> float:
     return number
 
 
-_COUNTS: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12}
+_COUNTS: Final = {
+    "": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12,
+    "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30,
+}  # fmt: skip
 
 
 def parse_count(text: str | float) -> float:
-    """Read ``"671B"`` (10^9) or ``"8k"`` as a plain number of things.
+    """Read ``"671B"`` (10^9), ``"8k"`` (8000) or ``"8Ki"`` (8192) as a plain number of things.
+
+    Raises
+    ------
+    UnitError   Not a number of things.
 
     Examples
     --------
-    >>> parse_count("671B")
-    671000000000.0
+    >>> parse_count("671B"), parse_count("8Ki")
+    (671000000000.0, 8192.0)
     """
     if isinstance(text, (int, float)):
         return float(text)
-    match = re.match(rf"^\s*({_NUMBER})\s*([kKMBGT]?)\s*$", text)
-    if match is None:
-        raise UnitError(f"{text!r} is not a count, such as '8192', '8k' or '671B'.")
-    return float(match[1].replace(",", "").replace("_", "")) * _COUNTS[match[2]]
+    number, prefix = _matched(_COUNT, text, "a count, such as '8192', '8k' or '671B'")
+    return _float(number) * _COUNTS[prefix]
 
 
 def _engineering(value: float, unit: str) -> str:

@@ -41,6 +41,7 @@ MODEL = {"id": "toy", "d_model": 512, "vocab_size": 1000, "blocks": [BLOCK]}
         ("400 Gbit/s", "B/s", 50e9),
         ("400 Gbps", "B/s", 50e9),
         ("1_979 TFLOP/s", "FLOP/s", 1.979e15),
+        ("$1,234,567.5", "USD", 1_234_567.5),
         ("4500 TOP/s", "FLOP/s", 4.5e15),
         ("1.73 kW", "W", 1730),
         ("20 ms", "s", 0.02),
@@ -64,6 +65,11 @@ def test_quantities_are_read(text, dimension, value) -> None:
         (math.nan, "B", "not a finite number"),
         (True, "B", "is not a size"),
         (None, "W", "is not a power"),
+        ("2,35", "USD/h", "commas separate thousands"),
+        ("4,8 TB/s", "B/s", "commas separate thousands"),
+        ("1,,,,2 GB", "B", "commas separate thousands"),
+        ("1,2345 GB", "B", "commas separate thousands"),
+        ("1 x" + " " * 40_000 + "y", "B", "characters"),
     ],
 )
 def test_bad_quantities_say_what_is_expected(text, dimension, says) -> None:

@@ -11,6 +11,7 @@ from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
+from ridgeline.specs.scenario import Scenario
 
 if TYPE_CHECKING:
     from ridgeline.specs.record import Record
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "load": Load,
     "model": Model,
     "price": Price,
+    "scenario": Scenario,
 }
 
 

@@ -1,0 +1,168 @@
+"""Options of a question, made from the fields of `Scenario`: each is declared there, once."""
+
+from __future__ import annotations
+
+from dataclasses import field, make_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+
+from ridgeline.cli.inputs import numbers
+from ridgeline.errors import SpecError
+from ridgeline.specs.fields import Numbers, Rule, option_unit
+from ridgeline.specs.limits import Limit
+from ridgeline.specs.scenario import Scenario, option_fields, read_scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic.fields import FieldInfo
+
+    from ridgeline.specs.model import Model
+
+__all__ = ["ScenarioOptions", "option_of", "options_class", "scenario_from"]
+
+#: other names of options, kept from before
+_ALSO: Final = {"weights": "--dtype", "kv": "--kv-dtype", "expert_load_cv": "--expert-cv"}
+_LIMITS: Final = ("ttft", "tpot", "e2e")
+
+
+def option_of(name: str) -> str:
+    """How an option is written on the command line.
+
+    Examples
+    --------
+    >>> option_of("memory_utilization"), option_of("machine"), option_of("model")
+    ('--memory-utilization', '--on', 'MODEL')
+    """
+    if name == "model":
+        return "MODEL"
+    return "--on" if name == "machine" else f"--{name.replace('_', '-')}"
+
+
+def options_class(name: str, only: Iterable[str] | None = None) -> Any:
+    """A class of options for a command, flat and all text.
+
+    Parameters
+    ----------
+    name : str                        Of the class.
+    only : iterable of str or None    Which options, by flat name, besides `on`; None for all.
+
+    Returns
+    -------
+    class   A frozen dataclass of keywords, each a text or None where it is not given.
+
+    Raises
+    ------
+    KeyError   There is no such option: a fault of the program.
+    """
+    known = {"on": Scenario.model_fields["machine"]}
+    known |= {n: f for n, (_, f) in option_fields().items()}
+    names = known if only is None else ["on", *only]
+    columns = [
+        (n, Annotated[str | None, _parameter(n, known[n])], field(default=None)) for n in names
+    ]
+    made = make_dataclass(name, columns, frozen=True, kw_only=True)
+    made.__doc__ = "Options of a question."
+    # Options are taken out of classes of applications only, not of what passes for a builtin.
+    made.__module__ = __name__
+    return Parameter(name="*")(made)
+
+
+def _parameter(name: str, declared: FieldInfo) -> Parameter:
+    written = [option_of(name), *([_ALSO[name]] if name in _ALSO else [])]
+    return Parameter(name=written, help=_help(name, declared))
+
+
+def _help(name: str, declared: FieldInfo) -> str:
+    """What the field says of itself: meaning, unit, range and default."""
+    unit = option_unit(declared)
+    rules = [m for m in declared.metadata if isinstance(m, Rule)]
+    notes = [unit] if unit not in ("", "s", "USD/h") else []
+    if name in _LIMITS:
+        notes = ["a bare number is in ms"]
+    notes += [r.range for r in rules if r.range]
+    if declared.default not in (None, "") and not declared.is_required():
+        notes.append(f"default {_default(declared.default)}")
+    elif name in _LIMITS:
+        notes.append("default none")
+    end = f" [{'; '.join(notes)}]" if notes else ""
+    return f"{declared.description}{end}"
+
+
+def _default(value: object) -> str:
+    if isinstance(value, Limit):
+        return str(value).removeprefix("mean <= ")
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if TYPE_CHECKING:
+
+    class ScenarioOptions:
+        """All options of a question, as typed; see `specs.scenario_options`."""
+
+        on: str | None
+
+        def __init__(self, **options: str | None) -> None: ...
+
+else:
+    ScenarioOptions = options_class("ScenarioOptions")
+
+
+def scenario_from(
+    model: Model | str | None,
+    options: Any = None,
+    *,
+    machine: Any = None,
+    more: Mapping[str, Any] | None = None,
+) -> Scenario:
+    """Read a question as typed.
+
+    Parameters
+    ----------
+    model : Model, str or None   Record or id.
+    options : object             Of a class that `options_class` made; None for none.
+    machine : object             Machines already found, instead of ``--on``.
+    more : mapping or None       Options from elsewhere, such as ``--set load.batch``, by flat name;
+                                 they come before those of the same name.
+
+    Returns
+    -------
+    Scenario   Times without a unit were read in milliseconds, and ``1:16384`` as a range.
+
+    Raises
+    ------
+    SpecError   No model, no machine, or options that cannot be read: a sentence for each.
+    """
+    given = {n: v for n, v in vars(options).items() if v is not None} if options else {}
+    given |= more or {}
+    machine = machine or given.get("on")
+    given.pop("on", None)
+    if model is None:
+        raise SpecError("Name a model: a HuggingFace id or the path of a config.json.")
+    if machine is None:
+        raise SpecError("Name a machine with --on, such as --on gb200-nvl72 or --on h100-sxm.")
+    wrong = []
+    for name, text in given.items():
+        try:
+            given[name] = _typed(name, text)
+        except SpecError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SpecError(" ".join(wrong))
+    return read_scenario(model, machine, given, label=option_of)
+
+
+def _typed(name: str, text: Any) -> Any:
+    """What only the command line reads in its own way."""
+    if not isinstance(text, str):
+        return text
+    if name in _LIMITS:
+        try:
+            return Limit.of(text, bare_is_ms=True) or "none"
+        except SpecError as error:
+            raise SpecError(f"{option_of(name)}: {error}") from None
+    rules = option_fields()[name][1].metadata if name in option_fields() else []
+    if ":" in text and any(isinstance(r, Numbers) for r in rules):
+        return numbers(text, name)
+    return text

@@ -1,0 +1,122 @@
+"""What a question chooses besides its workload: formats, engine, price, layout."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import model_validator
+
+from ridgeline.specs.chip import ComputeDtype
+from ridgeline.specs.fields import Choice, Number, Text, option
+from ridgeline.specs.layout import Layout
+from ridgeline.specs.option_record import OptionRecord
+from ridgeline.specs.price import PriceBasis
+
+__all__ = ["EngineChoice", "FormatChoice", "LayoutChoice", "PriceChoice", "ReadingName"]
+
+ReadingName = Literal["calibrated", "ideal", "blackboard"]
+
+_FORMAT = Text("the name of a number format, such as bf16 or fp8,")
+_MOST_CHIPS = 10**6
+_DEGREE = Number(1, _MOST_CHIPS, whole=True)
+
+
+class FormatChoice(OptionRecord):
+    """Number formats; None is what the model's checkpoint has."""
+
+    weights: Annotated[str | None, _FORMAT] = option(
+        None, "Format to store weights in: bf16, fp8, nvfp4, q4_k_m; the checkpoint's if not given."
+    )
+    kv: Annotated[str | None, _FORMAT] = option(
+        None, "Format to store the KV cache in; the checkpoint's if not given."
+    )
+    activations: Annotated[str, _FORMAT] = option("bf16", "Format of hidden states.")
+    compute: Annotated[ComputeDtype | None, Choice(get_args(ComputeDtype))] = option(
+        None,
+        "Arithmetic to run every GEMM in: bf16, fp8, fp4, int8; that of the weights if not given.",
+    )
+
+
+class EngineChoice(OptionRecord):
+    """The serving engine and how it is set up; None is the engine's own default."""
+
+    name: Annotated[str, Text("the name of an engine, such as vllm,")] = option(
+        "current",
+        "Serving engine to model: vllm, sglang, tensorrt-llm; current is the mean of the newest.",
+        name="engine",
+    )
+    version: Annotated[str, Text("a version, such as 0.9.1,", empty=True)] = option(
+        "", "Release of the engine; the newest if not given.", name="engine_version"
+    )
+    memory_utilization: Annotated[float | None, Number(0, 1, above=True)] = option(
+        None, "Share of a chip's memory that the engine may fill, usually 0.9."
+    )
+    max_sequences: Annotated[int | None, Number(1, 10**9, whole=True)] = option(
+        None,
+        "Most sequences in flight per attention-data-parallel rank (vLLM: --max-num-seqs).",
+        "sequences",
+    )
+    token_budget: Annotated[int | None, Number(1, 10**9, whole=True)] = option(
+        None,
+        "Most new tokens per step, prompts' and others' (vLLM: --max-num-batched-tokens).",
+        "tokens",
+    )
+
+
+class PriceChoice(OptionRecord):
+    """The price of a chip-hour: as given, else the catalogue's."""
+
+    usd_per_chip_hour: Annotated[float | None, Number(0, 1e5, dimension="USD/h", above=True)] = (
+        option(
+            None,
+            "Price of one chip for one hour, instead of the catalogue's.",
+            "USD/h",
+            name="price",
+        )
+    )
+    basis: Annotated[PriceBasis | None, Choice(get_args(PriceBasis))] = option(
+        None, "Which of the catalogue's prices to use; the most usual that there is if not given."
+    )
+
+
+class LayoutChoice(OptionRecord):
+    """Degrees of parallelism and the number of chips, as far as they are fixed."""
+
+    tp: Annotated[int | None, _DEGREE] = option(None, "Tensor parallel degree.", "chips")
+    pp: Annotated[int | None, _DEGREE] = option(None, "Pipeline stages.", "stages")
+    attn_dp: Annotated[int | None, _DEGREE] = option(
+        None, "Attention data parallel degree.", "ranks"
+    )
+    ep: Annotated[int | None, _DEGREE] = option(
+        None, "Chips over which the experts of a layer are spread.", "chips"
+    )
+    replicas: Annotated[int | None, _DEGREE] = option(None, "Copies of the model.", "replicas")
+    chips: Annotated[
+        int | Literal["fewest", "best"] | None,
+        Choice(("fewest", "best"), Number(1, _MOST_CHIPS, whole=True)),
+    ] = option(
+        None,
+        "Chips to use: a number, fewest (the smallest number that fits the model) or best (the "
+        "number with the lowest cost per output token within the limits).",
+        "chips",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        width = (self.attn_dp or 1) * (self.tp or 1)
+        if self.ep is not None and self.is_given and width % self.ep:
+            raise ValueError(f"ep ({self.ep}) must divide attn_dp x tp ({width}).")
+        return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any degree is fixed; those that are not are then 1."""
+        return any(v is not None for v in (self.tp, self.pp, self.attn_dp, self.ep, self.replicas))
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout that the degrees make; None where none is fixed."""
+        if not self.is_given:
+            return None
+        degrees = {n: getattr(self, n) or 1 for n in Layout.model_fields}
+        return Layout(**degrees)

@@ -1,0 +1,390 @@
+"""What a field of a question takes, stated once: range and unit for help, schema and messages.
+
+A field's annotation (`Number`, `Numbers`, `Choice`, `Text`, `Value`) reads numbers or the text that
+people type, and refuses anything else in one sentence that names what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import Field
+from pydantic_core import core_schema
+
+from ridgeline.errors import RidgelineError, SpecError, did_you_mean
+from ridgeline.units import DIMENSIONS, format_quantity, parse_count, parse_quantity
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+__all__ = [
+    "Choice", "Number", "Numbers", "Rule", "Text", "Value", "is_number", "option",
+    "option_name", "option_unit", "plain_number", "shown",
+]  # fmt: skip
+
+_MOST_SHOWN = 40
+_MOST_TEXT = 4096
+_MOST_VALUES = 100_000
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is one real number, of Python or of an array library; never a truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def plain_number(value: float) -> str:
+    """Shortest text that reads back as the same number: ``2048``, ``0.05``, ``1e9``.
+
+    Examples
+    --------
+    >>> plain_number(2048.0), plain_number(0.1), plain_number(1e12), plain_number(123456789.5)
+    ('2048', '0.1', '1e12', '123456789.5')
+    """
+    short = f"{value:.6g}".replace("e+0", "e").replace("e+", "e")
+    if float(short) == value:
+        return short
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def shown(value: object) -> str:
+    """A value that was refused, in a few characters and without brackets.
+
+    Examples
+    --------
+    >>> shown("8q"), shown(-5), shown([1, 2]), shown({})
+    ("'8q'", '-5', 'a list', 'a table')
+    """
+    if isinstance(value, bool | NoneType):
+        return str(value)
+    if isinstance(value, str):
+        return repr(value) if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]!r}…"
+    if isinstance(value, Real):
+        try:
+            return plain_number(float(value))
+        except OverflowError:
+            return "a number beyond all range"
+    if isinstance(value, Mapping):
+        return "a table"
+    is_list = isinstance(value, Iterable) and not isinstance(value, bytes | bytearray)
+    return "a list" if is_list else f"a value of type {type(value).__name__}"
+
+
+class Rule:
+    """Pydantic annotation: how one field is read. Subclasses say what is expected."""
+
+    @property
+    def expected(self) -> str:
+        """What the field takes, as the start of a sentence: ``a number from 0 to 1``."""
+        raise NotImplementedError
+
+    @property
+    def range(self) -> str:
+        """The range for help texts; empty where there is none."""
+        return ""
+
+    def read(self, value: object) -> Any:
+        """Return the value in its form of the record.
+
+        Raises
+        ------
+        SpecError   One sentence.
+        """
+        raise NotImplementedError
+
+    def write(self, value: Any) -> Any:
+        """Return the value in plain JSON types, which `read` takes back."""
+        return list(value) if isinstance(value, tuple) else value
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of what is read."""
+        raise NotImplementedError
+
+    def refused(self, value: object) -> SpecError:
+        """The error for a value that is not what is expected."""
+        return SpecError(f"{self.expected} is expected, not {shown(value)}.")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+        optional = NoneType in get_args(source)
+        schema = core_schema.no_info_plain_validator_function(
+            lambda value: None if value is None and optional else self.read(value),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda value: None if value is None else self.write(value)
+            ),
+        )
+        schema["metadata"] = {"optional": optional}
+        return schema
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        found = self.schema()
+        if not schema.get("metadata", {}).get("optional"):
+            return found
+        if "enum" in found:
+            found = {**found, "enum": [*found["enum"], None]}
+        kinds = found["type"] if isinstance(found["type"], list) else [found["type"]]
+        return {**found, "type": [*kinds, "null"]}
+
+
+@dataclass(frozen=True)
+class Number(Rule):
+    """One number in a range.
+
+    Attributes
+    ----------
+    low, high : float   Both included, in SI.
+    whole : bool        Whole numbers only; the record then holds an int.
+    dimension : str     One of `units.DIMENSIONS` whose text is read (``20 ms``); empty: a count
+                        (``8k``).
+    above : bool        `low` itself is excluded.
+    """
+
+    low: float
+    high: float
+    whole: bool = False
+    dimension: str = ""
+    above: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What the field takes."""
+        if self.dimension:
+            what, example = DIMENSIONS[self.dimension]
+            return f"{what} {self.range}, such as {example},"
+        return f"a {'whole ' if self.whole else ''}number {self.range}"
+
+    @property
+    def range(self) -> str:
+        """The range for help texts."""
+        low, high = (self._text(v) for v in (self.low, self.high))
+        return f"above {low} up to {high}" if self.above else f"from {low} to {high}"
+
+    def _text(self, value: float) -> str:
+        if not self.dimension or not value:
+            return plain_number(value)
+        return format_quantity(value, self.dimension)
+
+    def read(self, value: object) -> float:
+        """Read a number or its text."""
+        found = value.item() if getattr(value, "ndim", None) == 0 else value  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            if isinstance(found, str):
+                number = (
+                    parse_quantity(found, self.dimension) if self.dimension else parse_count(found)
+                )
+            elif is_number(found):
+                number = float(found)  # pyright: ignore[reportArgumentType]
+            else:
+                raise self.refused(value)
+        except (RidgelineError, OverflowError, ValueError):
+            raise self.refused(value) from None
+        inside = self.low <= number <= self.high and not (self.above and number == self.low)
+        if not inside or (self.whole and not number.is_integer()):
+            raise self.refused(value)
+        return int(number) if self.whole else number
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema; bounds hold for numbers, text is read and then held to them."""
+        low = "exclusiveMinimum" if self.above else "minimum"
+        kind = "integer" if self.whole else "number"
+        return {"type": [kind, "string"], low: self.low, "maximum": self.high}
+
+
+@dataclass(frozen=True)
+class Numbers(Rule):
+    """A number, or several: an axis of the answer. One value is held as a float, more as a tuple.
+
+    Attributes
+    ----------
+    each : Number   What every value must be.
+    """
+
+    each: Number
+
+    @property
+    def expected(self) -> str:
+        """What the field takes."""
+        return f"{self.each.expected} or a list of such numbers"
+
+    @property
+    def range(self) -> str:
+        """The range for help texts."""
+        return self.each.range
+
+    def read(self, value: object) -> float | tuple[float, ...]:
+        """Read a number, a sequence, or text such as ``1,64,2400``."""
+        plain = value.tolist() if hasattr(value, "tolist") else value  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(plain, str) and "," in plain and len(plain) <= _MOST_TEXT:
+            plain = plain.split(",")
+        if isinstance(plain, str) or is_number(plain):
+            many = [plain]
+        elif isinstance(plain, list | tuple | range) and 1 <= len(plain) <= _MOST_VALUES:
+            many = plain
+        else:
+            raise self.refused(value)
+        found = []
+        for item in many:
+            try:
+                found.append(self.each.read(item))
+            except SpecError:
+                raise self.refused(item) from None
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        each = self.each.schema()
+        return {**each, "type": [*each["type"], "array"], "items": each}
+
+
+@dataclass(frozen=True)
+class Choice(Rule):
+    """One of a few words.
+
+    Attributes
+    ----------
+    words : tuple of str     In the order of help texts.
+    number : Number or None  What else is taken.
+    """
+
+    words: tuple[str, ...]
+    number: Number | None = None
+
+    @property
+    def expected(self) -> str:
+        """What the field takes."""
+        words = ", ".join(self.words[:-1])
+        words = f"{words} or {self.words[-1]}" if words else self.words[-1]
+        if self.number is not None:
+            return f"{self.number.expected}, or {words},"
+        return f"one of {words}"
+
+    @property
+    def range(self) -> str:
+        """The choices for help texts."""
+        return self.number.range if self.number else ""
+
+    def read(self, value: object) -> Any:
+        """Read one of the words, whatever its case, or the number."""
+        if isinstance(value, str) and value.strip().casefold() in self.words:
+            return value.strip().casefold()
+        if self.number is not None:
+            try:
+                return self.number.read(value)
+            except SpecError:
+                pass
+        near = did_you_mean(value, self.words) if isinstance(value, str) else ""
+        raise SpecError(f"{self.expected} is expected, not {shown(value)}.{near}")
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        if self.number is None:
+            return {"type": "string", "enum": list(self.words)}
+        return {**self.number.schema(), "examples": list(self.words)}
+
+
+@dataclass(frozen=True)
+class Text(Rule):
+    """A name that others look up.
+
+    Attributes
+    ----------
+    what : str    For messages: ``the name of an engine, such as vllm``.
+    empty : bool  Whether empty text is a value.
+    """
+
+    what: str
+    empty: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What the field takes."""
+        return self.what
+
+    def read(self, value: object) -> str:
+        """Read text without blanks around it."""
+        if not isinstance(value, str) or len(value) > _MOST_TEXT:
+            raise self.refused(value)
+        if not value.strip() and not self.empty:
+            raise self.refused(value)
+        return value.strip()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class Value(Rule):
+    """A value with text forms of its own.
+
+    Attributes
+    ----------
+    what : str               For messages.
+    of : callable            Reads it; raises `SpecError`.
+    plain : callable         Writes it in JSON types.
+    kinds : tuple of str     JSON types that are read.
+    examples : tuple         Text forms, for the schema.
+    """
+
+    what: str
+    of: Callable[[Any], Any]
+    plain: Callable[[Any], Any]
+    kinds: tuple[str, ...] = ("number", "string", "object")
+    examples: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What the field takes."""
+        return self.what
+
+    def read(self, value: object) -> Any:
+        """Read the value."""
+        return self.of(value)
+
+    def write(self, value: Any) -> Any:
+        """Write the value."""
+        return self.plain(value)
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema."""
+        return {"type": list(self.kinds), "examples": list(self.examples)}
+
+
+def option(
+    default: Any, description: str, unit: str = "", *, name: str | None = "", factory: Any = None
+) -> Any:
+    """Declare a field: its default, what it means in one sentence, and its unit.
+
+    Parameters
+    ----------
+    default : object    None for not given; ``...`` for a field that must be given.
+    description : str   A sentence in plain English, for help, schema and forms.
+    unit : str          Of the number, as written in brackets: ``tokens``, ``s``, ``1/s``.
+    name : str or None  The option's flat name, where it is not the field's; None for a field that
+                        is no option by itself.
+    factory : callable or None   Makes the default instead.
+    """
+    extra: dict[str, Any] = {"unit": unit}
+    if name != "":
+        extra["option"] = name
+    if hasattr(default, "plain"):
+        extra["default"] = default.plain()
+    if factory is not None:
+        return Field(default_factory=factory, description=description, json_schema_extra=extra)
+    return Field(default, description=description, json_schema_extra=extra)
+
+
+def _extra(field: FieldInfo) -> Mapping[str, Any]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, Mapping) else {}
+
+
+def option_name(field: FieldInfo, name: str) -> str | None:
+    """Flat name of a field: its own unless declared otherwise; None for a field without one."""
+    return _extra(field).get("option", name)
+
+
+def option_unit(field: FieldInfo) -> str:
+    """Unit of a field; empty for words."""
+    return str(_extra(field).get("unit", ""))
