@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ridgeline.kernels.laws import LAWS
+from ridgeline.kernels.platform import OUTSIDE
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -39,17 +40,32 @@ def laws_used(ops: Sequence[Work], cal: Calibration) -> list[str]:
     list of str   Lines.
     """
     lines = ["The laws, with the constants of lone kernels on this machine"]
-    used = [op for op in ops if op.send is None or float(op.send.group) > 1]
-    kernels = [cal.platform.kernel(op.key) for op in used]
+    groups = _groups_by_law(ops, cal)
     for name in _LISTED:
-        groups = dict.fromkeys(g for k in kernels if k.law == name for g in k.groups)
-        if not groups:
+        if name not in groups:
             continue
         lines.append(f"  {name:<10} t = {LAWS[name].text}")
-        lines += [f"    {g:<28}{_values(cal.platform.constants[g])}" for g in groups]
+        lines += [f"    {g:<28}{_values(cal.platform.constants[g])}" for g in groups[name]]
     lines.append("What an engine makes of them: factors on rates and latencies, added times")
     shown = [f"{name} {_number(name, value)}" for name, value in cal.effects.items() if value]
     return [*lines, *(f"  {', '.join(shown[i : i + 5])}" for i in range(0, len(shown), 5))]
+
+
+def _groups_by_law(ops: Sequence[Work], cal: Calibration) -> dict[str, dict[str, None]]:
+    """Groups of constants that times depend on, of each law."""
+    found: dict[str, dict[str, None]] = {}
+    for op in ops:
+        kernel = cal.platform.kernel(op.key)
+        if not kernel.groups or (op.send is not None and float(op.send.group) <= 1):
+            continue
+        groups = kernel.groups
+        crosses = op.send is not None and float(op.send.n_domains) > 1
+        if kernel.law == "exchange":
+            groups = groups if crosses else groups[:1]
+        elif crosses:
+            groups = (*groups, OUTSIDE)
+        found.setdefault(kernel.law, {}).update(dict.fromkeys(groups))
+    return found
 
 
 def _values(values: object) -> str:

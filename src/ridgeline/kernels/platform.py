@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.steps.work import Key
 
-__all__ = ["Kernel", "Platform", "gemm_group"]
+__all__ = ["OUTSIDE", "Kernel", "Platform", "gemm_group"]
 
 #: formats whose engines quantise the input in a pass before the GEMM
 QUANTISED = ("fp8", "fp8-block", "nvfp4", "int8")
@@ -29,6 +29,10 @@ WIDENED = ("w8a16", "w4a16")
 _LAUNCHES = 2
 _BF16_BYTES = 2
 _ONE_BYTE_BITS = 8
+#: whose share of the peak decode attention reaches with full matrix units
+_MATRIX = "prefill bf16"
+#: whose latency and share of the network a collective has between domains
+OUTSIDE = "exchange dispatch_bulk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Kernel:
     Attributes
     ----------
     law : str            Name in `kernels.laws.LAWS`.
-    groups : tuple       Groups of constants, the first choice first: ``gemm bf16``.
+    groups : tuple       Groups of constants, the first choice first: ``product bf16``.
     inputs : mapping     What the law takes besides the op and the effects: numbers (or arrays where
                          a cluster's field holds one).
     """
@@ -56,7 +60,7 @@ def gemm_group(dtype: str, chip: Chip, compute: ComputeDtype | None = None) -> t
     InfeasibleError   The chip cannot multiply the format.
     """
     stored = dtype_of(dtype)
-    kind = compute or compute_dtype(stored, chip)
+    kind = compute_dtype(stored, chip, compute)
     if kind in ("fp4", "int8"):
         name = "nvfp4" if kind == "fp4" else "int8"
     elif kind == "fp8":
@@ -155,10 +159,10 @@ class Platform:
         inputs = {
             **self._picked(group, "decode"),
             **shared,
-            "matrix": self.constants["prefill bf16"]["compute_efficiency"],
+            "matrix": self.constants[_MATRIX]["compute_efficiency"],
             "dtype_bytes": dtype_of(key.dtype).bits / 8,
         }
-        return Kernel("decode", (group,), inputs)
+        return Kernel("decode", (group, _MATRIX), inputs)
 
     def _stream(self, law: str, launches: int) -> Kernel:
         inputs = self._picked("product bf16", "stream")
@@ -179,7 +183,7 @@ class Platform:
         inputs = self._picked(groups[0], "collective")
         if len(groups) > 1:
             inputs |= {f"{BULK}{k}": v for k, v in self._picked(groups[1], "collective").items()}
-        outside = self._picked("exchange dispatch_bulk", "exchange")
+        outside = self._picked(OUTSIDE, "exchange")
         inputs |= {f"out_{k}": v for k, v in outside.items()}
         return Kernel(law, groups, {**inputs, **self._links})
 

@@ -10,7 +10,7 @@ import numpy as np
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import ops_parts, ops_seconds
 from ridgeline.kernels.laws import PARTS, host_s
-from ridgeline.steps.ideal import combine_ideal, resources
+from ridgeline.steps.ideal import combine_ideal, ideal_time_s, resources
 from ridgeline.steps.work import Work, work
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Reading:
         pace = replica.stage_imbalance
         if self.calibrated:
             return ops_seconds(ops, replica.calibration) * pace + self.host_s(replica, groups)
-        return combine_ideal(_resources(replica, ops)).time_s * pace
+        return ideal_time_s(_resources(replica, ops)) * pace
 
     def host_s(self, replica: Replica, groups: Sequence[Group]) -> Any:
         """Time that chips wait for the host in a step; 0 for the lower bounds. [s]"""
@@ -167,7 +167,7 @@ def _whole(replica: Replica, groups: Sequence[Group]) -> Ops:
             f"cache_{g.name}",
             "attention",
             "attention",
-            kv_bytes=g.n * counts.cache_read_bytes(_attended(g)) / n,
+            kv_bytes=g.n * (counts.cache_read_bytes(_attended(g)) / n),
             phase=g.name,
         )
         for g in groups

@@ -179,7 +179,7 @@ class Replica:
         chip = self.cluster.chip
         stored = {op.dtype for op in self.ops(*groups) if op.dtype}
         used: set[ComputeDtype] = {
-            self.formats.compute or compute_dtype(dtype_of(d), chip) for d in stored
+            compute_dtype(dtype_of(d), chip, self.formats.compute) for d in stored
         }
         return sorted(used, key=lambda k: -chip.peak[k])
 

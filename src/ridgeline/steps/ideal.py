@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.steps.work import Send, Work
 
-__all__ = ["BOUNDS", "IdealStep", "Resources", "combine_ideal", "resources", "wire_bytes"]
+__all__ = [
+    "BOUNDS",
+    "IdealStep",
+    "Resources",
+    "combine_ideal",
+    "ideal_time_s",
+    "resources",
+    "wire_bytes",
+]
 
 #: what can bind an ideal step, in the order of the codes in `IdealStep.bound`
 BOUNDS = ("compute", "weights", "KV", "network")
@@ -70,7 +78,7 @@ def resources(
     compute_s: Any = 0
     for piece in pieces:
         if piece.dtype:
-            peak = chip.peak[compute or compute_dtype(dtype_of(piece.dtype), chip)]
+            peak = chip.peak[compute_dtype(dtype_of(piece.dtype), chip, compute)]
             compute_s = compute_s + piece.repeat * piece.flops / peak
     bandwidth = chip.memory.bandwidth
     weights = sum(p.repeat * p.weight_bytes for p in pieces) / bandwidth
@@ -113,6 +121,12 @@ def _over(bytes_sent: Any, members: Any, rate: float | None, per_peer: float | N
     return np.where(np.asarray(bytes_sent) > 0, np.inf, 0.0)
 
 
+def ideal_time_s(used: Resources) -> Any:
+    """What the busiest resource takes, without saying which it is. [s]"""
+    network = maximum(used.scale_up_s, used.scale_out_s)
+    return maximum(maximum(used.compute_s, used.weights_s + used.kv_s), network)
+
+
 def combine_ideal(used: Resources) -> IdealStep:
     """Overlap all resources perfectly: the step takes what the busiest one takes.
 
@@ -125,8 +139,7 @@ def combine_ideal(used: Resources) -> IdealStep:
     IdealStep
     """
     memory = used.weights_s + used.kv_s
-    network = maximum(used.scale_up_s, used.scale_out_s)
-    time = maximum(maximum(used.compute_s, memory), network)
+    time = ideal_time_s(used)
     read = np.where(np.asarray(used.kv_s > used.weights_s), 2, 1)
     bound = np.where(
         np.asarray(used.compute_s >= time), 0, np.where(np.asarray(memory >= time), read, 3)

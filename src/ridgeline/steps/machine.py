@@ -28,22 +28,30 @@ def chip_capacity_bytes(chip: Chip) -> float:
     return chip.memory.usable or chip.memory.capacity
 
 
-def compute_dtype(dtype: Dtype, chip: Chip) -> ComputeDtype:
+def compute_dtype(dtype: Dtype, chip: Chip, wanted: ComputeDtype | None = None) -> ComputeDtype:
     """The format products with these weights run in on this chip.
 
     Parameters
     ----------
-    dtype : Dtype   Storage format of the weights.
+    dtype : Dtype          Storage format of the weights.
     chip : Chip
+    wanted : str or None   Run them in this arithmetic instead.
 
     Returns
     -------
-    str   The first of the format's arithmetics the chip has.
+    str   The one wanted, or the first of the format's arithmetics the chip has.
 
     Raises
     ------
-    InfeasibleError   The chip has none of them.
+    InfeasibleError   The chip lacks the one wanted, or has none of them.
     """
+    if wanted is not None:
+        if wanted not in chip.peak:
+            raise InfeasibleError(
+                f"{chip.name} has no {wanted} arithmetic: it has {', '.join(chip.peak)}. "
+                f"Choose one of those with --compute, or another chip."
+            )
+        return wanted
     for candidate in (*dtype.compute, *_LAST_RESORT):
         if candidate in chip.peak:
             return candidate
@@ -95,13 +103,8 @@ def machine(
     InfeasibleError   The chip lacks the arithmetic asked for, or any that fits a format.
     """
     chip = cluster.chip
-    if compute is not None and compute not in chip.peak:
-        raise InfeasibleError(
-            f"{chip.name} has no {compute} arithmetic: it has {', '.join(chip.peak)}. "
-            f"Choose one of those with --compute, or another chip."
-        )
     chosen: dict[str, ComputeDtype] = {
-        d.id: compute or compute_dtype(d, chip) for d in counts.dtypes.values()
+        d.id: compute_dtype(d, chip, compute) for d in counts.dtypes.values()
     }
     notes = tuple(
         f"{chip.name} has no {d.compute[0]} arithmetic: {d.id} weights are stored as they are "
