@@ -17,52 +17,55 @@ import numpy as np
 import ridgeline as rl
 from ridgeline.grid import Best, reduce_grid
 from ridgeline.laws.economics import cost_usd_per_mtok
-from ridgeline.questions.serving.readings import BlackboardReading, IdealReading, Reading
-from ridgeline.steps import machine
+from ridgeline.replica import Replica
+from ridgeline.specs import Layout
 from ridgeline.steps.layouts import default_layout
+from ridgeline.steps.tokens import decode
 
 FLOOR_POINTS_PER_S = 20e6
 N_CHIPS = 72
 MODELS = ("deepseek-ai/DeepSeek-V3", "openai/gpt-oss-120b", "Qwen/Qwen3.5-397B-A17B")
 
 
-def readings(name: str) -> list[Reading]:
+def replicas(name: str) -> list[Replica]:
     model, cluster = rl.model(name), rl.cluster("gb200-nvl72")
-    tally = rl.counts(model)
-    rack = machine(cluster, N_CHIPS, tally)
     layout = default_layout(model, cluster, N_CHIPS)
-    return [BlackboardReading(tally, rack), IdealReading(model, tally, rack, layout)]
+    return [
+        Replica(model, cluster, Layout(tp=N_CHIPS), reading="blackboard"),
+        Replica(model, cluster, layout, reading="ideal"),
+    ]
 
 
-def seconds(reading: Reading, n: int, points: int) -> float:
+def seconds(replica: Replica, n: int, points: int) -> float:
     """Time a search of n x n points for the cheapest that fits."""
-    capacity = rl.cluster("gb200-nvl72").chip.memory.usable
+    capacity = replica.capacity_bytes
 
     def kernel(axes):
         context, batch = axes
-        cost = cost_usd_per_mtok(reading.step(batch, context).time_s, batch, 3.0, N_CHIPS)
-        fits = reading.memory_bytes_per_chip(batch, context) <= capacity
+        step_s = replica.seconds(decode(batch, context))
+        cost = cost_usd_per_mtok(step_s, batch, 3.0, N_CHIPS)
+        fits = replica.memory(context).total_bytes(batch) <= capacity
         return {"cost": np.where(fits, cost, np.inf)}
 
     values = [np.geomspace(256, 1e6, n), np.geomspace(1, 1e5, n)]
-    start = time.perf_counter()
+    start = time.process_time()
     reduce_grid(kernel, values, {"best": Best("cost")}, block_points=points)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def main() -> int:
     slowest = np.inf
     for name in MODELS:
-        for reading in readings(name):
-            n = 3000 if reading.name == "blackboard" else 1000
-            in_blocks = min(seconds(reading, n, 1 << 14) for _ in range(3))
-            whole = seconds(reading, n, n * n)
+        for replica in replicas(name):
+            n = 3000 if replica.reading == "blackboard" else 1000
+            in_blocks = min(seconds(replica, n, 1 << 14) for _ in range(3))
+            whole = seconds(replica, n, n * n)
             rate = n * n / in_blocks
             print(
-                f"{name:26} {reading.name:10} {rate / 1e6:6.1f} M points/s in blocks, "
+                f"{name:26} {replica.reading:10} {rate / 1e6:6.1f} M points/s in blocks, "
                 f"{whole / in_blocks:4.1f} x the speed of whole arrays"
             )
-            if reading.name == "blackboard":
+            if replica.reading == "blackboard":
                 slowest = min(slowest, rate)
     held = slowest >= FLOOR_POINTS_PER_S
     verdict = "held" if held else "MISSED"

@@ -22,7 +22,7 @@ AT = lengths(None, 4096, 1024, 0)
 def flags_of(layout: Layout, engine: str, batch: float = 256, **more) -> dict[str, str]:
     """The flags and values of the command as a shell would read it."""
     command = engine_command(
-        V3, layout, engine, batch=batch, lengths=AT, domain_size=8, settings=engine_named(), **more
+        V3, layout, engine, batch=batch, requests=AT, domain_size=8, settings=engine_named(), **more
     )
     words = shlex.split(str(command).replace("\\\n", ""))
     found: dict[str, str] = {}
@@ -69,7 +69,7 @@ def test_the_cache_format_is_called_as_the_engine_does() -> None:
             Layout(tp=8),
             engine,
             batch=8,
-            lengths=AT,
+            requests=AT,
             domain_size=8,
             settings=engine_named(),
         )
@@ -83,7 +83,7 @@ def test_what_an_engine_cannot_be_told_is_refused() -> None:
             Layout(tp=8, ep=2),
             "vllm",
             batch=1,
-            lengths=AT,
+            requests=AT,
             domain_size=8,
             settings=engine_named(),
         )
@@ -93,7 +93,7 @@ def test_what_an_engine_cannot_be_told_is_refused() -> None:
             Layout(tp=8),
             "vllm",
             batch=1,
-            lengths=AT,
+            requests=AT,
             domain_size=8,
             settings=engine_named(),
         )
@@ -113,7 +113,7 @@ def test_replicas_and_nodes_are_noted() -> None:
         Layout(replicas=2, attn_dp=16, ep=16),
         "vllm",
         batch=64,
-        lengths=AT,
+        requests=AT,
         domain_size=8,
         settings=engine_named(),
     )

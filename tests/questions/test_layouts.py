@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
-from ridgeline.questions.layouts.grid import Candidates
+from ridgeline.questions.layouts.grid import COLUMNS, Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
-from ridgeline.questions.layouts.load import Limits, lengths
-from ridgeline.questions.layouts.timing import Timer
+from ridgeline.questions.layouts.load import Limits, lengths, lengths_words
 from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.layouts import check_layout
 
@@ -79,24 +78,73 @@ def test_points_are_those_of_a_single_evaluation(found: rl.Layouts) -> None:
     for row in found.rows[:: max(1, len(found.rows) // 7)]:
         candidates = search.candidates
         alone = Candidates(
-            Timer(candidates.timer.model, candidates.timer.cluster),
+            candidates.base,
             (search.layout(row),),
-            candidates.lengths,
+            candidates.requests,
             candidates.limits,
             candidates.usd_per_chip_hour,
         ).columns(np.asarray([0]), np.asarray([row["batch"]]))
-        for name in ("tpot_s", "ttft_s", "usd_per_mtok", "memory_bytes_per_chip"):
-            assert float(np.ravel(alone[name])[0]) == pytest.approx(row[name], rel=1e-9)
+        for name in COLUMNS:
+            assert float(np.ravel(alone[name])[0]) == pytest.approx(row[name], rel=1e-9), name
 
 
-def test_decoding_alone_agrees_with_the_serving_question() -> None:
-    answer = rl.layouts(V3, RACK, context=8192, batch=[64, 1024], reading="ideal")
-    row = next(r for r in answer.rows if (r["pp"], r["replicas"], r["attn_dp"]) == (1, 1, 72))
-    layout = answer.searches[0].layout(row)
-    curve = rl.serving(V3, RACK, context=8192, batch=[row["batch"]], reading="ideal", layout=layout)
-    # The bound of the search takes experts as evenly hit, which no step is slower than.
-    assert row["step_s"] <= curve.result["time_s"][0, 0] * (1 + 1e-9)
-    assert row["step_s"] >= 0.5 * curve.result["time_s"][0, 0]
+#: columns that both questions have, whatever is asked
+SHARED = ("tpot_s", "tokens_per_s_per_user", "tokens_per_s_per_chip", "concurrency",
+          "usd_per_mtok_output", "joule_per_token", "tokens_per_s_per_mw",
+          "memory_bytes_per_chip")  # fmt: skip
+#: and where requests were described
+OF_REQUESTS = ("ttft_s", "e2e_s", "requests_per_s", "usd_per_mtok", "usd_per_mtok_input",
+               "usd_per_mtok_cached_input")  # fmt: skip
+
+
+@pytest.mark.parametrize("reading", ["calibrated", "ideal"])
+@pytest.mark.parametrize(
+    ("model", "on", "more"),
+    [
+        (V3, RACK, {"isl": 4096, "osl": 1024}),
+        (V3, "2xhgx-h200", {"isl": 4096, "osl": 1024, "prefix_hit": 0.5}),
+        ("openai/gpt-oss-120b", "mi300x-8", {"isl": 512, "osl": 2048, "engine": "vllm"}),
+        ("Qwen/Qwen3-8B", "hgx-h100", {"isl": 20_000, "osl": 100, "engine": "sglang"}),
+        (V3, "hgx-b200", {"isl": 1024, "osl": 1024, "drafts": 2, "acceptance": 0.7}),
+    ],
+)
+def test_a_batch_agrees_with_the_serving_question(
+    model: str, on: str, more: dict[str, Any], reading: str
+) -> None:
+    """The same layout at the same batch has the same digits, on the lattice of steps and off it."""
+    batches = [1.0, 7.0, 64.0, 150.0]
+    answer = rl.layouts(model, on, batch=batches, reading=reading, rank="throughput", **more)
+    search = answer.searches[0]
+    picked = answer.rows[:: max(1, len(answer.rows) // 6)]
+    assert len({r["layout"] for r in picked}) > 3
+    for row in picked:
+        layout = search.layout(row)
+        curve = rl.serving(model, on, batch=batches, reading=reading, layout=layout, **more)
+        for j, batch in enumerate(batches):
+            found = search.candidates.columns(np.asarray([row["candidate"]]), np.asarray([batch]))
+            for name in (*SHARED, *OF_REQUESTS):
+                expected = float(curve.result[name][0, j])
+                value = float(np.ravel(found[name])[0])
+                assert value == pytest.approx(expected, rel=1e-9, nan_ok=True), (name, batch)
+
+
+@pytest.mark.parametrize("reading", ["calibrated", "ideal"])
+def test_decoding_alone_agrees_with_the_serving_question(reading: str) -> None:
+    """To the digit where steps are timed; the search draws lines between those points."""
+    asked: dict[str, Any] = {"context": 8192, "reading": reading}
+    answer = rl.layouts(V3, RACK, batch=[64, 100, 1024], **asked)
+    search = answer.searches[0]
+    for row in answer.rows[:: max(1, len(answer.rows) // 6)]:
+        curve = rl.serving(V3, RACK, batch=[64, 100, 1024], layout=search.layout(row), **asked)
+        index = np.asarray([row["candidate"]])
+        for j, batch in enumerate((64.0, 100.0, 1024.0)):
+            found = search.candidates.columns(index, np.asarray([batch]))
+            pairs = [("step_s", "time_s"), *((n, n) for n in SHARED)]
+            for name, other in pairs:
+                value = float(np.ravel(found[name])[0])
+                expected = float(curve.result[other][0, j])
+                near = 1e-9 if batch != 100 else 0.02
+                assert value == pytest.approx(expected, rel=near, nan_ok=True), (name, batch)
 
 
 def test_no_calibrated_point_is_faster_than_the_ideal_one() -> None:
@@ -119,9 +167,8 @@ def test_times_money_and_rates_fit_together(found: rl.Layouts) -> None:
         per_request = (row["usd_per_mtok_input"] * isl + row["usd_per_mtok_output"] * osl) / 1e6
         assert row["requests_per_s"] * per_request * 3600 == pytest.approx(72 * rent)
         assert row["usd_per_mtok"] * (isl + osl) / 1e6 == pytest.approx(per_request)
-        # Little: sequences in flight = rate x time they decode.
-        alive = row["tpot_s"] * (osl - 1)
-        assert row["requests_per_s"] * alive == pytest.approx(row["concurrency"])
+        # Little: requests in flight = rate x time each of them takes.
+        assert row["requests_per_s"] * row["e2e_s"] == pytest.approx(row["concurrency"])
         assert 0 < row["mfu"] < 1
         assert 0 < row["mbu"] < 1
         watts = row["joule_per_token"] * row["tokens_per_s_per_chip"]
@@ -190,8 +237,10 @@ def test_the_last_batch_meets_the_limits_and_the_next_does_not(found: rl.Layouts
     edge = candidates.within_limits
     index = np.flatnonzero((edge >= 1) & (edge < candidates.fits))
     assert index.size > 50
-    assert (candidates.columns(index, edge[index])["tpot_s"] <= 0.03).all()
-    assert (candidates.columns(index, edge[index] + 1)["tpot_s"] > 0.03).all()
+    last, after = (candidates.columns(index, edge[index] + more) for more in (0, 1))
+    assert (last["tpot_s"] <= 0.03).all()
+    assert (last["ttft_s"] <= 1.0).all()
+    assert ((after["tpot_s"] > 0.03) | (after["ttft_s"] > 1.0)).all()
     full = np.flatnonzero(edge >= candidates.fits)
     assert (edge[full] == candidates.fits[full]).all()
 
@@ -201,7 +250,7 @@ def test_what_fits_fits_and_one_more_does_not(found: rl.Layouts) -> None:
     index = np.flatnonzero(candidates.fits >= 1)
     held = candidates.columns(index, candidates.fits[index])["memory_bytes_per_chip"]
     more = candidates.columns(index, candidates.fits[index] + 1)["memory_bytes_per_chip"]
-    capacity = candidates.timer.capacity_bytes
+    capacity = candidates.capacity_bytes
     assert (held <= capacity).all()
     assert (more > capacity).all()
 
@@ -301,8 +350,9 @@ def test_replicated_latents_are_told() -> None:
 def test_intervals_hold_the_middle(found: rl.Layouts, ideal: rl.Layouts) -> None:
     for row in found.with_intervals(found.rows[:5]):
         assert row["tpot_low_s"] < row["tpot_s"] < row["tpot_high_s"]
-    for row in ideal.with_intervals(ideal.rows[:2]):
-        assert row["tpot_low_s"] == row["tpot_s"] == row["tpot_high_s"]
+        assert row["ttft_low_s"] < row["ttft_s"] < row["ttft_high_s"]
+    # A bound has none.
+    assert ideal.with_intervals(ideal.rows[:2]) == ideal.rows[:2]
 
 
 def test_the_dict_is_plain_and_says_what_was_asked(found: rl.Layouts) -> None:
@@ -352,6 +402,12 @@ def test_a_model_larger_than_the_fleet_is_told_by_how_much() -> None:
         rl.layouts(V3, "rtx-4090")
 
 
+@pytest.mark.parametrize("reading", ["calibrated", "ideal"])
+def test_an_arithmetic_the_chip_lacks_is_told(reading: str) -> None:
+    with pytest.raises(InfeasibleError, match="has no fp8 arithmetic"):
+        rl.layouts("Qwen/Qwen3-8B", "hgx-a100-80gb", compute="fp8", reading=reading)
+
+
 def test_a_number_of_chips_that_nothing_divides() -> None:
     answer = rl.layouts("Qwen/Qwen3-32B", "2xhgx-h100", chips=7, rank="throughput")
     assert {r["layout"] for r in answer.rows} == {"7x 1 chip", "PP7"} - {
@@ -398,7 +454,7 @@ def test_models_known_by_counts_cannot_be_cut() -> None:
 def test_limits_and_lengths_say_what_they_are() -> None:
     assert list(Limits.of(None, 0.03, None).words()) == [("tpot", "TPOT", 0.03)]
     assert (
-        lengths(None, 4096, 1024, 0.25).words()
+        lengths_words(lengths(None, 4096, 1024, 0.25))
         == "4,096 tokens in, 1,024 of them cached, 1,024 out"
     )
-    assert lengths(8192, None, None, 0).words() == "context 8,192"
+    assert lengths_words(lengths(8192, None, None, 0)) == "context 8,192"
