@@ -7,13 +7,14 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 from ridgeline.catalog._dtypes import dtype, dtypes
 from ridgeline.catalog._engines import engine, engine_constants, engines
 from ridgeline.catalog._entries import (
+    MachineNamed,
     chip,
     cluster,
-    cluster_or_chip,
     constants,
     entry_ids,
     fabric_constants,
     family_of,
+    machine_named,
     model,
     node_of,
     sources,
@@ -24,9 +25,9 @@ from ridgeline.catalog._store import user_folders
 from ridgeline.catalog._write import to_toml
 
 __all__ = [
+    "MachineNamed",
     "chip",
     "cluster",
-    "cluster_or_chip",
     "constants",
     "dtype",
     "dtypes",
@@ -38,6 +39,7 @@ __all__ = [
     "entry_ids",
     "fabric_constants",
     "family_of",
+    "machine_named",
     "model",
     "node_of",
     "rack",

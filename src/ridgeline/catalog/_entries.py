@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
 from pathlib import Path
@@ -17,13 +18,14 @@ from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
 
 __all__ = [
+    "MachineNamed",
     "chip",
     "cluster",
-    "cluster_or_chip",
     "constants",
     "entry_ids",
     "fabric_constants",
     "family_of",
+    "machine_named",
     "model",
     "node_of",
     "sources",
@@ -96,31 +98,63 @@ def cluster(name: str) -> Cluster:
     CatalogError   Unknown; suggests near names of clusters and chips.
     SpecError      A file that is no valid cluster.
     """
-    return cluster_or_chip(name)[0]
+    return machine_named(name).cluster
 
 
-def cluster_or_chip(name: str) -> tuple[Cluster, bool]:
-    """As `cluster`, and whether a chip was named: then its node says nothing of how many.
+@dataclass(frozen=True, slots=True)
+class MachineNamed:
+    """What a machine's name means.
 
-    ``4xhgx-h100`` is four scale-up domains of that cluster, joined by its scale-out network.
+    Attributes
+    ----------
+    cluster : Cluster        A chip's standard node, in as many domains as are named.
+    is_chip : bool           A chip was named alone: how many is open.
+    n_chips : int or None    Chips that were named: ``8xh100-sxm`` is eight; None for all of a
+                             cluster, or where the number is open.
+    """
 
-    Returns
-    -------
-    (Cluster, bool)
+    cluster: Cluster
+    is_chip: bool = False
+    n_chips: int | None = None
+
+
+def machine_named(name: str) -> MachineNamed:
+    """Find a machine, and how much of it is meant.
+
+    ``hgx-h100`` is a cluster, used whole; ``4xhgx-h100`` four of its scale-up domains, joined by
+    its scale-out network; ``h100-sxm`` a chip, in a number to be chosen; ``8xh100-sxm`` eight.
+
+    Parameters
+    ----------
+    name : str   As `cluster` takes it.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names of clusters and chips.
+    SpecError      A file that is no valid cluster or chip, or more domains than can be joined.
     """
     path = find_file("clusters", name)
     if path is None and (several := _SEVERAL.fullmatch(name)):
-        one = cluster(several[2])
-        return one.replaced({"n_domains": int(several[1]) * one.n_domains}, where=name), False
+        return _several(int(several[1]), machine_named(several[2]), name)
     if path is not None and not (name.endswith(".toml") and _is_chip_file(path)):
-        return _load(Cluster, path), False
+        return MachineNamed(_load(Cluster, path))
     if path is not None or find_file("chips", name) is not None:
-        return node_of(chip(name)), True
+        return MachineNamed(node_of(chip(name)), is_chip=True)
     known = [*entry_ids("clusters"), *entry_ids("chips")]
     raise CatalogError(
         f"There is no chip or cluster {name!r}.{did_you_mean(name, known)} "
         "'ridgeline chips' lists all; a .toml file works too."
     )
+
+
+def _several(n: int, one: MachineNamed, name: str) -> MachineNamed:
+    found = one.cluster
+    if not one.is_chip:
+        return MachineNamed(found.replaced({"n_domains": n * found.n_domains}, where=name))
+    n_domains = -(-n // found.domain_size)
+    if n_domains > 1 and found.domain_size > 1:
+        found = found.replaced({"n_domains": n_domains}, where=name)
+    return MachineNamed(found, n_chips=n)
 
 
 def _is_chip_file(path: Path) -> bool:

@@ -116,14 +116,15 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
     record = model_from(model, asked.from_counts, (), changes["model"])
     if asked.on is None:
         raise SpecError("Name a machine with --on: a chip or a cluster, such as --on gb200-nvl72.")
-    cluster, is_chip = on_from(asked.on, None, changes["cluster"])
+    named = on_from(asked.on, None, changes["cluster"])
+    open_number = "fewest" if named.is_chip else named.n_chips
     return ask(
         record,
-        cluster,
-        chips="fewest" if is_chip and asked.chips is None else asked.chips,
+        named.cluster,
+        chips=open_number if asked.chips is None else asked.chips,
         context=None if asked.context is None else count_of(asked.context, "context"),
-        weight_dtype=asked.weights,
-        kv_dtype=asked.kv,
+        weights=asked.weights,
+        kv=asked.kv,
         price=asked.price,
         basis=asked.basis,
         reading=asked.reading or (None if any_reading else "blackboard"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,17 @@ from ridgeline.units import parse_count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ridgeline.specs.cluster import Cluster
+    from ridgeline.catalog import MachineNamed
 
-__all__ = ["model_from", "numbers", "on_from", "settings"]
+__all__ = [
+    "chips_of",
+    "load_changes",
+    "machines_from",
+    "model_from",
+    "numbers",
+    "on_from",
+    "settings",
+]
 
 
 def numbers(text: str | None, name: str) -> np.ndarray | None:
@@ -131,16 +140,57 @@ def _by_counts(text: str) -> Model:
     return Model.from_counts(**given)
 
 
-def on_from(name: str, chip: str | None, changes: Mapping[str, str]) -> tuple[Cluster, bool]:
-    """Find the machine asked for, put another chip in it, and apply the user's changes.
-
-    Returns
-    -------
-    (Cluster, bool)   And whether only a chip was named, which leaves the number open.
-    """
-    found, is_chip = catalog.cluster_or_chip(name)
+def on_from(name: str, chip: str | None, changes: Mapping[str, str]) -> MachineNamed:
+    """Find the machine named, put another chip in it, and apply the user's changes."""
+    named = catalog.machine_named(name)
+    found = named.cluster
     if chip is not None:
         found = found.model_copy(update={"chip": catalog.chip(chip)})
     if changes:
         found = found.replaced({**changes}, "--set cluster")
-    return found, is_chip
+    return replace(named, cluster=found)
+
+
+def machines_from(
+    on: str | None, chip: str | None, changes: Mapping[str, str]
+) -> list[MachineNamed]:
+    """The machines named with ``--on``, several separated by commas; or a chip by itself.
+
+    Raises
+    ------
+    SpecError   None is named.
+    """
+    names = [n.strip() for n in (on or chip or "").split(",") if n.strip()]
+    if not names:
+        raise SpecError(
+            "Name a machine with --on, such as --on gb200-nvl72 or --on h100-sxm,mi300x."
+        )
+    return [on_from(name, chip if on else None, changes) for name in names]
+
+
+def chips_of(given: str | None, named: MachineNamed, has_layout: bool = False) -> Any:
+    """The number of chips for a machine: as given, as named, else to be chosen for a chip alone."""
+    if given is not None or has_layout:
+        return given
+    return named.n_chips if named.n_chips is not None else ("best" if named.is_chip else None)
+
+
+def load_changes(changes: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    """Options that ``--set load.batch=…`` and ``--set price.usd_per_chip_hour=…`` stand for.
+
+    Raises
+    ------
+    SpecError   A field that is none of them.
+    """
+    found = {}
+    for name, value in changes["load"].items():
+        if name not in ("context", "batch", "isl", "osl"):
+            raise SpecError(
+                f"--set load.{name}: there are load.context, load.batch, load.isl, load.osl."
+            )
+        found[name] = value
+    for name, value in changes["price"].items():
+        if name != "usd_per_chip_hour":
+            raise SpecError(f"--set price.{name}: there is price.usd_per_chip_hour.")
+        found["price"] = value
+    return found

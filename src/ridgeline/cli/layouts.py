@@ -7,56 +7,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import model_from, numbers, on_from, settings
+from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
-from ridgeline.errors import SpecError, UnitError
-from ridgeline.questions.layouts import Layouts
-from ridgeline.questions.layouts import layouts as ask
+from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
+from ridgeline.errors import SpecError
+from ridgeline.questions.layouts import Layouts, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.serving.words import usd
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
-from ridgeline.units import format_quantity, parse_quantity
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ridgeline.specs.cluster import Cluster
 
 __all__ = ["layouts"]
 
 _Many = Parameter(negative=(), consume_multiple=False)
 _Flag = Parameter(negative=())
-_S_PER_MS = 1e-3
 
 
 def layouts(
     model: str | None = None,
     /,
     *,
-    on: str | None = None,
-    chips: str | None = None,
-    isl: str | None = None,
-    osl: str | None = None,
-    prefix_hit: float = 0.0,
-    context: str | None = None,
-    ttft: str | None = None,
-    tpot: str | None = None,
-    e2e: str | None = None,
+    options: ScenarioOptions | None = None,
     rank: str | None = None,
     top: int = 10,
-    batch: str | None = None,
-    drafts: float = 0,
-    acceptance: float | None = None,
-    expert_cv: float = EXPERT_POPULARITY_CV,
-    weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None,
-    kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None,
-    activations: str = "bf16",
-    compute: str | None = None,
-    price: str | None = None,
-    basis: str | None = None,
-    engine: str = "current",
-    memory_utilization: float | None = None,
-    reading: str = "calibrated",
     disaggregate: Annotated[bool, _Flag] = False,
     flags: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
@@ -71,68 +47,26 @@ def layouts(
     """Search every layout and batch that fits; rank them within limits on latency.
 
     Layouts are all products of tensor, pipeline, expert and attention data parallelism and of
-    replicas that fill the chips and that engines could run. Times are of a steady load on which
-    nothing queues: everybody's time between tokens holds the prefills of those who come.
+    replicas that fill the chips and that engines could run. Times are of a steady state with so
+    many requests kept in flight in each replica; TPOT includes prefill of newly arrived requests.
+    With --rate it is the fewest chips that serve it.
 
     Parameters
     ----------
     model
         HuggingFace id in the catalogue, path of a config.json (or its folder), or a model TOML.
-    on
-        Machine, or several separated by commas: a cluster is used whole (4xhgx-h100 is four), a
-        chip means the fewest of its standard node that serve within the limits.
-    chips
-        Use so many chips, or fewest.
-    isl
-        Input tokens of a request (default 4096).
-    osl
-        Output tokens of a request (default 1024).
-    prefix_hit
-        Share of the input that is found in a prefix cache.
-    context
-        Instead of isl and osl: decoding alone, at so many cached tokens a sequence.
-    ttft
-        Limit on the time to the first token, in ms unless a unit is given (2s).
-    tpot
-        Limit on the mean time between tokens after the first, in ms.
-    e2e
-        Limit on the time to the last token, in ms.
+    options
+        The question.
     rank
         usd (default where there is a price), throughput or latency.
     top
         Rows of the ranking to show.
-    batch
-        Sequences in flight in one replica, a list or a range, instead of all that fit.
-    drafts
-        Tokens drafted a sequence and step, by the model's prediction layers where it has them.
-    acceptance
-        How often a draft is accepted, 0 to 1.
-    expert_cv
-        How unevenly experts are chosen: standard deviation over mean; 0 is uniform.
-    weights
-        Store weights in this format.
-    kv
-        Store the KV cache in this format.
-    activations
-        Format of hidden states.
-    compute
-        Multiply in this arithmetic.
-    price
-        USD per chip-hour, instead of the catalogue's price.
-    basis
-        Which of the catalogue's prices: on-demand, spot, contract, rental-3yr…
-    engine
-        Whose calibrated reading: vllm, sglang, tensorrt-llm…; current is the mean of the newest.
-    memory_utilization
-        Share of a chip's memory that an engine may fill (usually 0.9).
-    reading
-        calibrated, or ideal for bounds at datasheet peaks.
     disaggregate
         Also split the chips into a pool that prefills and one that decodes.
     flags
-        Print the command that starts the best layout in an engine: vllm or sglang.
+        Also print the command that starts the best layout an engine can take: vllm or sglang.
     set_
-        Change any field: cluster.chip.memory.bandwidth="10 TB/s".
+        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
     assume_harmless
         Config field to ignore although it is not understood.
     out
@@ -142,43 +76,23 @@ def layouts(
     dark
         Dark picture.
     explain
-        Say of every value of every degree why it does not win.
+        Every reason against every other degree, and what no layout could be built with.
     json
         Everything as JSON.
     csv
-        Every layout at every batch as CSV.
+        Every point as CSV.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
-    if top < 1:
-        raise SpecError(f"--top: at least 1 row, not {top}.")
     changes = settings(set_)
     record = model_from(model, None, assume_harmless, changes["model"])
-    options: dict[str, Any] = {
-        "isl": _number(isl, "isl"),
-        "osl": _number(osl, "osl"),
-        "prefix_hit": prefix_hit,
-        "context": _number(context, "context"),
-        "ttft_s": _limit(ttft, "ttft"),
-        "tpot_s": _limit(tpot, "tpot"),
-        "e2e_s": _limit(e2e, "e2e"),
-        "batch": numbers(batch, "batch"),
-        "rank": rank,
-        "drafts": drafts,
-        "acceptance": acceptance,
-        "expert_popularity_cv": expert_cv,
-        "weight_dtype": weights,
-        "kv_dtype": kv,
-        "activation_dtype": activations,
-        "engine": engine,
-        "memory_utilization": memory_utilization,
-        "compute": compute,
-        "price": price,
-        "basis": basis,
-        "reading": reading,
-    }
-    machines, numbers_of_chips = _machines(on, _chips(chips), changes["cluster"])
-    answer = ask(record, machines, chips=numbers_of_chips, **options)
+    given = options or ScenarioOptions()
+    named = machines_from(given.on, None, changes["cluster"])
+    scenario = scenario_from(
+        record, given, machine=[m.cluster for m in named], more=load_changes(changes)
+    )
+    numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
+    answer = search_layouts(scenario, rank, numbers)
     for path in out:
         answer.chart(chart).save(path, dark=dark)
     if json:
@@ -193,48 +107,6 @@ def layouts(
             print_text("\n" + "\n".join(answer.pools().sentences()))
         if flags is not None:
             _show_command(answer, flags)
-
-
-def _number(text: str | None, name: str) -> float | None:
-    values = numbers(text, name)
-    if values is None:
-        return None
-    if len(values) != 1:
-        raise SpecError(f"--{name} {text!r}: one number is expected.")
-    return float(values[0])
-
-
-def _limit(text: str | None, name: str) -> float | None:
-    """Seconds of a limit; a bare number is in milliseconds, as in the field's other tools."""
-    if text is None:
-        return None
-    try:
-        return float(text) * _S_PER_MS
-    except ValueError:
-        pass
-    try:
-        return parse_quantity(text, "s")
-    except UnitError as error:
-        raise SpecError(f"--{name}: milliseconds, or a time such as 2s. {error}") from None
-
-
-def _chips(text: str | None) -> int | str | None:
-    if text is None or text == "fewest":
-        return text
-    if not text.isdigit():
-        raise SpecError(f"--chips {text!r}: a whole number, or fewest, is expected.")
-    return int(text)
-
-
-def _machines(
-    on: str | None, chips: int | str | None, changes: dict[str, str]
-) -> tuple[list[Cluster], list[int | str | None]]:
-    """The clusters named and how many chips of each: of a chip alone, the fewest that serve."""
-    if on is None:
-        raise SpecError("Name a machine with --on, such as --on gb200-nvl72 or --on h100-sxm.")
-    found = [on_from(name.strip(), None, changes) for name in on.split(",") if name.strip()]
-    wanted = ["fewest" if chips is None and is_chip else chips for _, is_chip in found]
-    return [cluster for cluster, _ in found], wanted
 
 
 def _every_point(answer: Layouts) -> list[dict[str, Any]]:

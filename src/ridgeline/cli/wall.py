@@ -90,7 +90,7 @@ def design(
     several = numbers(sparsity, "sparsity")
     assert several is not None
     found = ask_design(
-        on_from(on, None, {})[0],
+        on_from(on, None, {}).cluster,
         tpot_s=seconds(tpot, "tpot"),
         context=count_of(context, "context"),
         usd_per_mtok=usd_per_mtok,

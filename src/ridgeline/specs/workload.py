@@ -81,7 +81,7 @@ class Workload(OptionRecord):
         "tokens",
         name=None,
     )
-    context: Annotated[float | tuple[float, ...] | None, Numbers(_TOKENS)] = option(
+    context: Annotated[float | tuple[float, ...] | None, Numbers(Number(0, 1e9))] = option(
         None,
         "Instead of isl and osl: sequences only decode, at this many cached tokens each; several "
         "values are an axis of the answer.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,13 @@ if TYPE_CHECKING:
 
     from ridgeline.charts import Chart
     from ridgeline.questions.layouts.flags import Command
-    from ridgeline.questions.layouts.load import Limits
     from ridgeline.questions.layouts.pools import Pools
     from ridgeline.questions.layouts.ranking import Rank
     from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
+    from ridgeline.specs.scenario import Scenario
 
 __all__ = ["Layouts"]
 
@@ -42,11 +42,13 @@ class Layouts:
 
     Attributes
     ----------
+    scenario : Scenario          The question.
     searches : tuple of Search   One a cluster that holds the model.
     rank : Rank                  What is best.
     unfit : tuple of str         A sentence for each cluster that does not hold it.
     """
 
+    scenario: Scenario
     model: Model
     searches: tuple[Search, ...]
     rank: Rank
@@ -213,7 +215,7 @@ class Layouts:
         ----------
         n : int   Rows of the ranking.
         """
-        limits = {f"{k}_s": v for k, v in self.limits.items() if math.isfinite(v)}
+        limits = {name: str(limit) for name, limit in self.limits.items()}
         about = {
             "model": self.model.id,
             "reading": self.reading,

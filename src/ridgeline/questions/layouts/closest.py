@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ridgeline.questions.layouts.load import Limits
     from ridgeline.questions.layouts.ranking import Search
+    from ridgeline.specs.limits import Limits
 
 __all__ = ["closest_rows", "missing"]
 
@@ -23,7 +24,7 @@ _MEMORY = 2
 def _overshoot(search: Search, limits: Limits) -> np.ndarray:
     """The worst ratio of a time to its limit at each point that fits; inf where it does not."""
     worst = np.zeros(search.result.shape)
-    for name, _, limit in limits.words():
+    for name, _, limit in limit_words(limits):
         worst = np.maximum(worst, search.result[f"{name}_s"] / limit)
     cannot = np.isin(search.result.infeasible, list(range(1, _MEMORY + 1)))
     return np.where(cannot, np.inf, worst)
@@ -45,7 +46,7 @@ def missing(searches: Sequence[Search], limits: Limits) -> list[str]:
     if not closest_rows(searches, limits, 1):
         return [_nothing_fits(searches)]
     said = ["No layout meets the limits."]
-    for name, told, limit in limits.words():
+    for name, told, limit in limit_words(limits):
         lowest = [
             float(np.where(np.isfinite(_overshoot(s, limits)), s.result[f"{name}_s"], np.inf).min())
             for s in searches
@@ -55,7 +56,7 @@ def missing(searches: Sequence[Search], limits: Limits) -> list[str]:
     (row,) = closest_rows(searches, limits, 1)
     over = [
         f"{told} {seconds(row[f'{name}_s'])} ({times(row[f'{name}_s'] / limit)} the limit)"
-        for name, told, limit in limits.words()
+        for name, told, limit in limit_words(limits)
     ]
     said.append(
         f"Closest comes {row['layout']} on {row['cluster']}, {row['batch']:,.0f} in flight a "

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.kernels.calibration import Calibration
-    from ridgeline.questions.layouts.load import Limits
     from ridgeline.replica import Replica
     from ridgeline.service.performance import Performance
     from ridgeline.service.requests import Requests
+    from ridgeline.specs.limits import Limits
     from ridgeline.steps.memory import MemoryPerChip
 
 __all__ = ["Candidates", "degrees", "evaluate_layouts"]
@@ -188,8 +188,7 @@ class Candidates:
         found = self.performance(batch, index)
         kept: Any = np.isfinite(found.tpot_s)
         for name, limit in self.limits.items():
-            if np.isfinite(limit):
-                kept = kept & (getattr(found, f"{name}_s") <= limit)
+            kept = kept & (found.statistic(name, limit.statistic) <= limit.seconds)
         return kept
 
     def performance(self, batch: Any, index: Any, cal: Calibration | None = None) -> Performance:
@@ -293,7 +292,7 @@ class Candidates:
             **lines,
             "bound": nearest,
         }
-        return columns | {"infeasible": self._infeasible(columns)}
+        return columns | {"infeasible": self._infeasible(columns, found)}
 
     def _money(self, found: Performance, batch: Any, index: Any) -> dict[str, Any]:
         """Dollars by what the time is spent on: input, cached input and output apart."""
@@ -324,16 +323,19 @@ class Candidates:
             "no link: the chips of a replica cannot exchange anything",
             f"out of memory: more than the {format_quantity(capacity, 'B')} a chip has",
         ]
-        told = {name: word for name, word, _ in self.limits.words()}
-        return (*said, *(f"{told.get(n, n)} above {v:g} s" for n, v in self.limits.items()))
+        return (
+            *said,
+            *(f"{name.upper()} {limit} is not kept" for name, limit in self.limits.items()),
+        )
 
-    def _infeasible(self, found: dict[str, Any]) -> Any:
+    def _infeasible(self, columns: dict[str, Any], found: Performance) -> Any:
         """Code of the first reason that holds at each point."""
         tests = [
-            ~(found["step_s"] < _EXCLUDED),
-            np.asarray(found["memory_bytes_per_chip"] > self.capacity_bytes),
-            *(np.asarray(found[f"{name}_s"] > limit) for name, limit in self.limits.items()),
+            ~(columns["step_s"] < _EXCLUDED),
+            np.asarray(columns["memory_bytes_per_chip"] > self.capacity_bytes),
         ]
+        for name, limit in self.limits.items():
+            tests.append(np.asarray(found.statistic(name, limit.statistic) > limit.seconds))
         return np.select(np.broadcast_arrays(*tests), list(range(1, len(tests) + 1)), 0)
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.pools import chip_seconds_per_request, matched_prefill_share
 from ridgeline.questions.layouts.legal import legal_layouts
-from ridgeline.questions.layouts.load import Limits
 from ridgeline.questions.layouts.words import layout_name, per_cent, seconds, sequences, times
 from ridgeline.questions.serving.words import usd
 from ridgeline.service.pools import Pools as ServicePools
 from ridgeline.service.pools import closed_pools
 from ridgeline.service.prices import pools_price_sheet
+from ridgeline.specs.limits import Limit, Limits
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -220,11 +220,14 @@ def _best_decodes(candidates: Candidates) -> Iterator[Pool]:
     n_tokens = requests.osl - 1
     # Of a limit on the whole, what the fastest prefill leaves; pairs are checked again.
     left = (limits.e2e_s - float(candidates.prefill[0].min())) / n_tokens
-    tpot_s = min(limits.tpot_s, left)
-    if tpot_s <= 0:
+    if left <= 0:
         return
+    tpot_s = min(limits.tpot_s, left)
+    statistic = limits.tpot.statistic if limits.tpot else "mean"
+    edge = Limits(ttft=None, tpot=Limit(tpot_s, statistic), e2e=None)
+    edge = edge if tpot_s < math.inf else Limits(ttft=None, tpot=None, e2e=None)
     only = replace(requests, isl=0.0, osl=0.0, cached=0.0, decode_context=requests.context)
-    bounded = replace(candidates, requests=only, limits=Limits(tpot_s=tpot_s))
+    bounded = replace(candidates, requests=only, limits=edge)
     batch = np.minimum(bounded.within_limits, candidates.fits)
     at_least_one = np.maximum(batch, 1.0)
     tpot = np.asarray(bounded.performance(at_least_one, np.arange(len(batch))).tpot_s)

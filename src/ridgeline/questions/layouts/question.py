@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.layouts.answer import Layouts
 from ridgeline.questions.layouts.grid import Candidates, evaluate_layouts
 from ridgeline.questions.layouts.legal import legal_layouts
-from ridgeline.questions.layouts.load import Limits, lengths
+from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.ranking import Search, rank_of
 from ridgeline.questions.layouts.words import listed, seconds
-from ridgeline.questions.serving.inputs import (
-    axis_values,
-    check_native,
-    cluster_of,
-    drafts_of,
-    engine_of,
-    expert_load_cv_of,
-    model_of,
-    price_of,
-)
-from ridgeline.replica import Formats, Replica
+from ridgeline.questions.setup import Setup, machine_of
+from ridgeline.replica import Replica
 from ridgeline.replica.readings import reading_named
-from ridgeline.specs.chip import Chip
-from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.layout import Layout
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import chip_capacity_bytes, counts
 from ridgeline.steps.machine import sizes
 from ridgeline.units import format_quantity
@@ -38,10 +26,13 @@ from ridgeline.units import format_quantity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ridgeline.specs.chip import Chip
+    from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
+    from ridgeline.specs.scenario_options import ScenarioOptions
 
-__all__ = ["layouts"]
+__all__ = ["base_replica", "layouts", "search_layouts"]
 
 #: looking for the fewest chips ends at so many domains
 _MOST_DOMAINS = 8
@@ -52,56 +43,21 @@ def layouts(
     model: Model | str,
     on: Cluster | Chip | str | Sequence[Cluster | Chip | str],
     *,
-    isl: float | None = None,
-    osl: float | None = None,
-    prefix_hit: float = 0.0,
-    context: float | None = None,
-    ttft_s: float | None = None,
-    tpot_s: float | None = None,
-    e2e_s: float | None = None,
     rank: str | None = None,
-    chips: int | str | Sequence[int | str | None] | None = None,
-    batch: Any = None,
-    weight_dtype: str | None = None,
-    kv_dtype: str | None = None,
-    compute: Any = None,
-    price: float | str | None = None,
-    basis: str | None = None,
-    activation_dtype: str = "bf16",
-    drafts: float = 0,
-    acceptance: float | None = None,
-    expert_popularity_cv: float = EXPERT_POPULARITY_CV,
-    engine: str = "current",
-    engine_version: str = "",
-    memory_utilization: float | None = None,
-    reading: str = "calibrated",
+    **options: Unpack[ScenarioOptions],
 ) -> Layouts:
     """Search all layouts and batches that fit, and rank them.
 
     Parameters
     ----------
-    model : Model or str            Record, HuggingFace id, or path of a ``config.json``.
-    on : Cluster, Chip, str, or several   A cluster is used whole; a chip means the fewest of its
-                                    standard node that serve the model within the limits.
-    isl, osl : number or None       Tokens of a request; default 4096 in, 1024 out. [tokens]
-    prefix_hit : number             Share of the input that is cached already. [1]
-    context : number or None        Instead of isl and osl: decode only, at this length. [tokens]
-    ttft_s, tpot_s, e2e_s : number or None   Limits. [s]
-    rank : str or None              ``usd``, ``throughput`` or ``latency``; None for dollars where
-                                    every cluster has a price, else throughput.
-    chips : int, str or None        Use so many chips, or ``"fewest"``; or one of these a machine.
-    batch : number or 1-D array     Sequences in flight in one replica; None for all that fit.
-    weight_dtype, kv_dtype : str    Store weights or caches in another format.
-    compute : str or None           Run every product in this arithmetic.
-    price : float, str or None      USD for a chip-hour, instead of the catalogue's.
-    basis : str or None             Which of the catalogue's prices.
-    activation_dtype : str          Format of hidden states.
-    drafts, acceptance : number     Tokens drafted a sequence and step, and how often one is taken.
-    expert_popularity_cv : number   Spread of how often experts are chosen; 0 is uniform.
-    engine : str                    Serving engine to model; ``current`` is the mean of the newest.
-    engine_version : str            Release of it; empty for the newest.
-    memory_utilization : number     Share of memory an engine may fill, instead of the usual one.
-    reading : str                   ``calibrated`` or ``ideal``.
+    model : Model or str        Record, HuggingFace id, or path of a ``config.json``.
+    on : Cluster, Chip, str, or several   A cluster is used whole; a chip alone means the number of
+                                chips of its node with the lowest cost within the limits.
+    rank : str or None          ``usd``, ``throughput`` or ``latency``; None for dollars where
+                                every cluster has a price, else throughput.
+    **options : ScenarioOptions   Everything else, by the names of the command line; see
+                                `ridgeline.specs.scenario`. Several machines may each have a number
+                                of ``chips`` of their own, in a list.
 
     Returns
     -------
@@ -124,48 +80,47 @@ def layouts(
     >>> found.best["n_chips"]
     72
     """
-    machines = [on] if isinstance(on, Cluster | Chip | str) else list(on)
-    record = model_of(model, weight_dtype, kv_dtype)
-    if not record.blocks:
-        raise SpecError(
-            f"{record.id} is known by its counts alone, which no layout can cut. "
-            "Give its config.json."
-        )
-    if reading_named(reading).whole:
-        raise SpecError(
-            "The blackboard sees all chips as one: layouts are read as ideal or calibrated."
-        )
-    drafted, accepted = drafts_of(drafts, acceptance)
-    at = replace(lengths(context, isl, osl, prefix_hit), drafts=drafted, acceptance=accepted)
-    limits = Limits.of(ttft_s, tpot_s, e2e_s)
-    base = Replica(
-        record,
-        cluster_of(machines[0])[0],
-        Layout(),
-        engine=engine_of(engine, memory_utilization),
-        version=engine_version,
-        formats=Formats(compute, catalog.dtype(activation_dtype).id),
-        reading=reading,
-        expert_load_cv=expert_load_cv_of(expert_popularity_cv),
-    )
-    batches = _batches(batch)
+    chips: Any = options.get("chips")
+    each = list(chips) if isinstance(chips, list | tuple) else None
+    if each is not None:
+        options["chips"] = None
+    return search_layouts(Scenario.of(model, on, **options), rank, each)
+
+
+def search_layouts(
+    scenario: Scenario, rank: str | None = None, chips: Sequence[Any] | None = None
+) -> Layouts:
+    """Answer `layouts` for a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    rank : str or None          As in `layouts`.
+    chips : sequence or None    A number, or None, per machine; None for the scenario's.
+    """
+    load = scenario.workload.with_default_lengths()
+    if load.arrival == "open":
+        raise SpecError("A rate is answered by a fleet: ask `fleet`, or layouts --rate.")
+    setup = Setup(scenario, load)
+    base = base_replica(setup)
     searches: list[Search] = []
     unfit: list[str] = []
-    for name, number in zip(machines, _numbers(chips, len(machines)), strict=True):
-        cluster, is_chip = cluster_of(name)
-        rent = price_of(cluster, price, basis)
+    for on, number in zip(scenario.machines, _numbers(scenario, chips), strict=True):
+        named = machine_of(on)
+        cluster = named.cluster
+        rent = setup.price(cluster)
         draft = Candidates(
             base=replace(base, cluster=cluster),
             layouts=(),
-            requests=at,
-            limits=limits,
+            requests=setup.requests,
+            limits=load.limits,
             usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
         )
-        wanted = "fewest" if number is None and is_chip else number
+        wanted = number if number is not None else named.n_chips
+        wanted = "best" if wanted is None and named.is_chip else wanted
         try:
-            if weight_dtype is not None and compute is None:
-                check_native(counts(record), cluster)
-            found = _search(draft, wanted, batches, rent)
+            setup.check_native(cluster)
+            found = _search(draft, wanted, setup.batches(), rent)
         except InfeasibleError as error:
             unfit.append(str(error))
             continue
@@ -178,28 +133,62 @@ def layouts(
     every_price = all(search.price is not None for search in searches)
     if rank is None:
         rank = "usd" if every_price else "throughput"
-    order = rank_of(rank, has_requests=bool(at.osl), has_price=every_price)
+    order = rank_of(rank, has_requests=bool(setup.requests.osl), has_price=every_price)
     return Layouts(
-        model=record,
+        scenario=scenario,
+        model=base.model,
         searches=tuple(searches),
         rank=order,
-        requests=at,
-        limits=limits,
-        reading=reading,
+        requests=setup.requests,
+        limits=load.limits,
+        reading=base.reading,
         unfit=tuple(unfit),
     )
 
 
-def _numbers(chips: Any, n: int) -> list[Any]:
-    """Numbers of chips, one a machine."""
-    numbers = list(chips) if isinstance(chips, list | tuple) else [chips] * n
+def base_replica(setup: Setup) -> Replica:
+    """The replica of a scenario in no layout yet, on its first machine.
+
+    Raises
+    ------
+    SpecError   A model that no layout can cut, a reading that sees none, or an output of one token.
+    """
+    record = setup.model
+    if not record.blocks:
+        raise SpecError(
+            f"{record.id} is known by its counts alone, which no layout can cut. "
+            "Give its config.json."
+        )
+    if reading_named(setup.reading).whole:
+        raise SpecError(
+            "The blackboard sees all chips as one: layouts are read as ideal or calibrated."
+        )
+    if setup.requests.osl and setup.requests.osl < 2:
+        raise SpecError(
+            "osl must be at least 2: a request that gives one token never decodes. Give a context "
+            "to look at decoding alone."
+        )
+    if setup.requests.osl and setup.workload.prefix_hit >= 1:
+        raise SpecError("prefix_hit must be less than 1: the last input token is always computed.")
+    return Replica(
+        record,
+        machine_of(setup.scenario.machines[0]).cluster,
+        Layout(),
+        engine=setup.engine,
+        version=setup.scenario.engine.version,
+        formats=setup.formats,
+        reading=setup.reading,
+        expert_load_cv=setup.workload.expert_load_cv,
+    )
+
+
+def _numbers(scenario: Scenario, chips: Sequence[Any] | None) -> list[Any]:
+    """Numbers of chips, one per machine."""
+    n = len(scenario.machines)
+    numbers = [scenario.layout.chips] * n if chips is None else list(chips)
     if len(numbers) != n:
         raise SpecError(f"chips: one number, or one for each of the {n} machines.")
     return numbers
-
-
-def _batches(batch: Any) -> np.ndarray | None:
-    return None if batch is None else axis_values(batch, "batch", least=1)
 
 
 def _search(
@@ -210,6 +199,8 @@ def _search(
     if chips is None:
         chips = cluster.domain_size * cluster.n_domains
     too_few = ""
+    if chips == "best":
+        return _best_number(draft, batches, rent)
     if chips == "fewest":
         tried = list(_growing(draft))
         chips, candidates, refusals = tried[-1]
@@ -221,6 +212,42 @@ def _search(
     return Search(candidates, result, tuple(refusals), rent, chips, too_few)
 
 
+def _best_number(draft: Candidates, batches: np.ndarray | None, rent: Price | None) -> Search:
+    """The number of chips within a node whose best layout has most output per chip in time.
+
+    Where none keeps the limits, the one whose fastest layout is the fastest.
+    """
+    node = draft.base.cluster.domain_size
+    tried = []
+    for n_chips in (n for n in sizes(draft.base.cluster) if n <= node):
+        candidates, refusals = _of_size(draft, n_chips)
+        if len(candidates.layouts) and candidates.fits.any():
+            result = evaluate_layouts(candidates, batches)
+            tried.append(Search(candidates, result, tuple(refusals), rent, n_chips))
+    if not tried:
+        tried_on = list(_growing(draft))
+        n_chips, candidates, refusals = tried_on[-1]
+        result = evaluate_layouts(candidates, batches)
+        return Search(candidates, result, tuple(refusals), rent, n_chips)
+
+    def output(search: Search) -> float:
+        good = search.result.infeasible == 0
+        return float(np.max(search.result["tokens_per_s_per_chip"], where=good, initial=0.0))
+
+    def fastest(search: Search) -> float:
+        return float(np.nanmin(search.result["tpot_s"]))
+
+    best = max(tried, key=output)
+    why = "the number with the lowest cost per output token within the limits"
+    if output(best) == 0:
+        best = min(tried, key=fastest)
+        why = "the fastest for a single user: no number keeps the limits"
+    chip = draft.base.cluster.chip.name
+    others = [f"{s.n_chips}" for s in tried if s is not best]
+    beside = f"; {listed(others)} were looked at, too" if others else ""
+    return replace(best, too_few=f"{best.n_chips} x {chip}: {why}{beside}.")
+
+
 def _too_few(n_chips: int, candidates: Candidates) -> str:
     """Why the next smaller number of chips does not do."""
     start = f"{n_chips} x {candidates.base.cluster.chip.name} are too few: "
@@ -230,7 +257,7 @@ def _too_few(n_chips: int, candidates: Candidates) -> str:
     best = candidates.columns(index, np.ones(index.size))
     least = [
         f"{told} {seconds(float(best[f'{name}_s'].min()))}"
-        for name, told, _ in candidates.limits.words()
+        for name, told, _ in limit_words(candidates.limits)
     ]
     return f"{start}at best {listed(least)}." if least else f"{start}no layout can be built."
 

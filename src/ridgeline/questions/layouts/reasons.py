@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.questions.layouts.grid import DEGREES, PARTS
+from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.words import (
     DEGREE_WORDS,
     listed,
@@ -24,8 +25,8 @@ from ridgeline.steps import counts
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from ridgeline.questions.layouts.load import Limits
     from ridgeline.questions.layouts.ranking import Rank, Search
+    from ridgeline.specs.limits import Limits
 
 __all__ = ["Family", "families", "impossible", "why_best"]
 
@@ -255,7 +256,7 @@ def _nothing_meets(search: Search, degree: str, value: int, limits: Limits) -> s
         need, has = format_quantity(needed, "B"), format_quantity(have, "B")
         return f"needs {need} a chip for one sequence; a chip has {has}"
     missed = []
-    for name, told, limit in limits.words():
+    for name, told, limit in limit_words(limits):
         lowest = float(search.result[f"{name}_s"][index].min())
         if lowest > limit:
             missed.append(f"{told} is {seconds(lowest)} at best, {seconds(limit)} asked")

@@ -3,6 +3,6 @@
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.compare import compare
 from ridgeline.questions.serving.price import choose_price
-from ridgeline.questions.serving.question import serving
+from ridgeline.questions.serving.question import serve, serving
 
-__all__ = ["Serving", "choose_price", "compare", "serving"]
+__all__ = ["Serving", "choose_price", "compare", "serve", "serving"]

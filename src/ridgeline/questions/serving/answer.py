@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ridgeline.questions.serving.words import sentences
 from ridgeline.questions.serving.working import explain
@@ -14,19 +17,22 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica, StepTime
     from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
+    from ridgeline.specs.scenario import Scenario
     from ridgeline.steps import Balance, Counts, Machine
 
 __all__ = ["Serving"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Serving:
     """A model on a machine, over batch and context.
 
     Attributes
     ----------
+    scenario : Scenario   The question.
     result : Result       Columns over the axes ``context`` and ``batch``.
     balance : Balance     Landmarks at the first context.
     notes : tuple of str  What a careful reader should know about the inputs.
@@ -34,6 +40,7 @@ class Serving:
     requests : Requests   Lengths of requests (no output: sequences only decode), and drafts.
     """
 
+    scenario: Scenario
     model: Model
     machine: Machine
     counts: Counts
@@ -93,6 +100,24 @@ class Serving:
         if cluster.domain_size > 1 and rest == 0:
             return cluster.name if whole == 1 else f"{whole} x {cluster.name}"
         return f"{n} x {cluster.chip.name}" if n > 1 else cluster.chip.name
+
+    @property
+    def limits(self) -> Limits:
+        """Latencies to keep: those given, else the usual ones."""
+        return self.scenario.workload.limits
+
+    @cached_property
+    def chosen(self) -> dict[str, Any]:
+        """The point a user would run, at the first context: the cheapest within the limits.
+
+        Where none keeps them the fastest that fits, and where nothing fits the first.
+        """
+        fits = self.result.infeasible[0] == 0
+        kept = fits & (self.result["within_limits"][0] > 0)
+        if kept.any():
+            rate = np.where(kept, self.result["tokens_per_s_per_chip"][0], -1.0)
+            return self.result.row((0, int(rate.argmax())))
+        return self.result.row((0, int(fits.argmax())))
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the best value of a column: see `Result.best`."""

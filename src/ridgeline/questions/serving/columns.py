@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica, StepTime
     from ridgeline.service.performance import Performance
     from ridgeline.service.requests import Requests
+    from ridgeline.specs.limits import Limits
     from ridgeline.specs.price import Price
     from ridgeline.steps import Machine
 
@@ -36,6 +37,7 @@ def answer_grid(
     batches: np.ndarray,
     contexts: np.ndarray,
     requests: Requests,
+    limits: Limits,
 ) -> Result:
     """Evaluate a replica over batch and context.
 
@@ -45,6 +47,7 @@ def answer_grid(
     batches, contexts : 1-D arrays   Sequences in flight in the replica; cached tokens of each.
     requests : Requests              With an output length, adds what requests experience with
                                      `batches` of them kept in flight.
+    limits : Limits                  Says which points are within them.
 
     Returns
     -------
@@ -61,9 +64,11 @@ def answer_grid(
     memory = np.broadcast_to(np.asarray(held.total_bytes(B), dtype=float), shape)
     numbers["memory_bytes_per_chip"] = (memory, "B", "memory per chip")
     if served:
-        numbers |= _request_columns(replica, requests, batches, rent)
+        numbers |= _request_columns(replica, requests, batches, rent, limits)
     else:
         numbers |= _decode_columns(replica, requests, step, B, rent)
+        in_time = np.asarray(numbers["tpot_s"][0] <= limits.tpot_s)
+        numbers["within_limits"] = (in_time, "1", "within the limits")
     numbers |= _power_columns(replica, numbers["tokens_per_s_per_chip"][0])
     columns = {
         name: Column(np.broadcast_to(np.asarray(v, dtype=float), shape), unit, label)
@@ -123,7 +128,7 @@ def _decode_columns(
 
 
 def _request_columns(
-    replica: Replica, requests: Requests, batches: np.ndarray, rent: float
+    replica: Replica, requests: Requests, batches: np.ndarray, rent: float, limits: Limits
 ) -> Numbers:
     """Requests in steady state, as many kept in flight as the batch says."""
     server = Server(replica, requests, most=float(batches.max()))
@@ -136,6 +141,9 @@ def _request_columns(
     low, high = {}, {}
     for name, ends in intervals(server, solved, "closed").items():
         low[name], high[name] = ends if replica.how.calibrated else (None, None)
+    kept = np.ones(len(batches), dtype=bool)
+    for metric, limit in limits.items():
+        kept &= np.asarray(found.statistic(metric, limit.statistic)) <= limit.seconds
     n_chips = replica.n_chips
     sheet = price_sheet(found, requests, rent, n_chips, cached_token_s(server.timed, requests))
     tokens = found.requests_per_s * requests.osl
@@ -170,6 +178,7 @@ def _request_columns(
         ),
         "usd_per_mtok": (sheet.usd_per_mtok, money, "$/Mtok, all tokens"),
         "usd_per_request": (sheet.usd_per_request, "USD", "$ per request"),
+        "within_limits": (kept, "1", "within the limits"),
     }  # fmt: skip
 
 

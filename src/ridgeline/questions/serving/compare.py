@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.questions.serving.power import power_w
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,7 +15,7 @@ __all__ = ["compare"]
 
 
 def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
-    """Rank machines by what a token costs at the largest batch that fits.
+    """Rank machines by what a token costs at the point a user would run.
 
     Parameters
     ----------
@@ -22,20 +24,32 @@ def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        A row a machine: its size, floor, balance batch and its best feasible point. Machines with
-        a price come first, cheapest first; then the rest by throughput a chip.
+        A row per machine: its size, floor, balance batch, power, and its cheapest point within the
+        limits (else its fastest). Cheapest first where all have a price on one basis; prices of
+        different bases are not compared, so that then, and without prices, throughput per chip
+        ranks.
+
+    Notes
+    -----
+    `common_basis` finds a basis to ask all of them on.
     """
-    rows = [_row(answer) for answer in answers]
-    return sorted(rows, key=_rank)
-
-
-def _rank(row: dict[str, Any]) -> tuple[bool, float]:
-    cost = row["usd_per_mtok_output"]
-    return (cost is None, cost if cost is not None else -(row["tokens_per_s_per_chip"] or 0.0))
+    bases = {answer.price.basis if answer.price else None for answer in answers}
+    by_cost = len(bases) == 1 and None not in bases
+    return sorted(
+        (_row(answer) for answer in answers),
+        key=lambda row: (
+            not row["within_limits"],
+            row["usd_per_mtok_output"] if by_cost else -(row["tokens_per_s_per_chip"] or 0.0),
+        ),
+    )
 
 
 def _row(answer: Serving) -> dict[str, Any]:
-    row = {
+    point = answer.chosen
+    names = ("batch", "time_s", "ttft_s", "tpot_s", "tokens_per_s_per_user",
+             "tokens_per_s_per_chip", "usd_per_mtok_output", "bound", "infeasible")  # fmt: skip
+    watts, _ = power_w(answer.machine.cluster)
+    return {
         "cluster": answer.machine.cluster.id,
         "machine": answer.machine_name,
         "n_chips": answer.machine.n_chips,
@@ -43,11 +57,8 @@ def _row(answer: Serving) -> dict[str, Any]:
         "balance_batch": answer.balance.batch,
         "largest_batch": answer.balance.largest_batch,
         "usd_per_chip_hour": answer.price.usd_per_chip_hour if answer.price else None,
+        "price_basis": answer.price.basis if answer.price else None,
+        "power_w_per_chip": watts,
+        "within_limits": bool(point["within_limits"]) and not point["infeasible"],
+        **{name: point.get(name) for name in names},
     }
-    fits = answer.result.infeasible[0] == 0
-    point = {}
-    if fits.any():
-        point = answer.result.row((0, int(fits.nonzero()[0][-1])))
-    names = ("batch", "time_s", "tokens_per_s_per_user", "tokens_per_s_per_chip",
-             "usd_per_mtok_output", "bound")  # fmt: skip
-    return row | {name: point.get(name) for name in names}

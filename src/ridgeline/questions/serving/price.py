@@ -8,9 +8,11 @@ from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.specs.price import Price, PriceBasis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ridgeline.specs.cluster import Cluster
 
-__all__ = ["choose_price"]
+__all__ = ["choose_price", "common_basis"]
 
 #: what renting costs somebody without a contract comes first, then contracts, then owning
 _PREFERENCE: tuple[PriceBasis, ...] = (
@@ -57,3 +59,14 @@ def choose_price(cluster: Cluster, basis: str | None = None) -> Price | None:
         f"{cluster.name} has no {basis} price; it has {', '.join(have)}. "
         "Name one of these with --basis, or give --price in USD per chip-hour."
     )
+
+
+def common_basis(clusters: Sequence[Cluster]) -> str | None:
+    """The most usual basis on which all of several machines have a price; None where there is none.
+
+    Parameters
+    ----------
+    clusters : sequence of Cluster
+    """
+    each = [{p.basis for p in cluster.prices} for cluster in clusters]
+    return next((b for b in _PREFERENCE if all(b in known for known in each)), None)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.replica import Formats, Replica
-from ridgeline.replica.readings import reading_named
+from ridgeline.service.server import Server
+from ridgeline.service.surface import LIVE, lattice
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.layouts import check_layout, usual_layouts
@@ -18,13 +21,17 @@ if TYPE_CHECKING:
     from ridgeline.service.requests import Requests
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.engine import Engine
+    from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
+    from ridgeline.specs.price import Price
     from ridgeline.steps import Counts, Machine
 
-__all__ = ["Sized", "Sizing", "reading_name"]
+__all__ = ["Sized", "Sizing"]
 
 #: cards that one host holds
 _SLOTS = 8
+#: batches looked at when a number of chips is chosen
+_MOST = 2.0**14
 
 
 def joined(cluster: Cluster, n_chips: int) -> Cluster:
@@ -53,16 +60,8 @@ def _taken_as_one_box(cluster: Cluster) -> str:
     )
 
 
-def reading_name(name: str | None, model: Model) -> str:
-    """Check a reading's name; without one take the calibrated, where it can read the model."""
-    if name is not None:
-        reading_named(name)
-    if name in ("ideal", "calibrated") and not model.blocks:
-        raise SpecError(
-            f"{model.id} is known by its counts alone: only the blackboard can read it. "
-            "Give its config.json for the others."
-        )
-    return name or ("calibrated" if model.blocks else "blackboard")
+def _kept(replica: Replica, requests: Requests) -> float:
+    return float(requests.kept(replica.engine) if requests.osl else requests.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +86,17 @@ class Sizing:
     requests: Requests
     expert_load_cv: float
     reading: str
+    limits: Limits
+    price: Price | None
 
     def sized(self, context: float, chips: int | str | None, is_chip: bool) -> tuple[Sized, list]:
         """The replica on the chips named, and a sentence where those are more than were named."""
         if self.layout is not None and chips is None:
             used = self.layout
             return self.on(used.replicas * used.pp * used.attn_dp * used.tp, context), []
-        if chips == "fewest" or (chips is None and is_chip):
+        if chips == "best" or (chips is None and is_chip):
+            return self.best(context)
+        if chips == "fewest":
             return self.fewest(context), []
         if chips is not None:
             if not isinstance(chips, int) or isinstance(chips, bool) or not 1 <= chips <= 10**7:
@@ -164,6 +167,63 @@ class Sizing:
             f"No usual number of {self.cluster.chip.name} holds {self.model.id} in its plain "
             "layout: give one, such as --tp 8 --pp 4, or weights in a smaller format."
         )
+
+    def best(self, context: float) -> tuple[Sized, list]:
+        """The number of chips of a node with the lowest cost per output token within the limits.
+
+        Without a price, that with most tokens per second and chip. Where no number keeps the
+        limits, the one that is fastest for a single user. The blackboard takes the fewest: it
+        divides everything evenly, so that a token costs the same on any number.
+        """
+        fewest = self.fewest(context)
+        node = self.cluster.domain_size
+        if self.reading == "blackboard" or fewest.machine.n_chips >= node:
+            return fewest, []
+        numbers = [n for n in sizes(self.cluster) if fewest.machine.n_chips <= n <= node]
+        tried = [
+            (n, found, *self._worth(found)) for n in numbers if (found := self._try(n, context))
+        ]
+        rate = [per_chip for _, _, per_chip, _ in tried]
+        chip = self.cluster.chip.name
+        if max(rate) > 0:
+            best = tried[int(np.argmax(rate))]
+            why = f"the number with the lowest cost per output token within {self.limits}"
+        else:
+            best = min(tried, key=lambda row: row[3])
+            why = f"the fastest for a single user: no number keeps {self.limits}"
+        others = [n for n, *_ in tried if n != best[0]]
+        if not others:
+            return best[1], []
+        listed = ", ".join(f"{n}" for n in others)
+        return best[1], [f"{best[0]} x {chip}: {why}; {listed} were looked at, too (--chips)."]
+
+    def _try(self, n_chips: int, context: float) -> Sized | None:
+        """The plain layout on so many chips; None where it does not hold a sequence."""
+        try:
+            found = self.on(n_chips, context)
+        except InfeasibleError:
+            return None
+        return found if self._fits(found, context) else None
+
+    def _worth(self, found: Sized) -> tuple[float, float]:
+        """Output tokens/s per chip within the limits, 0 for none; and TPOT of a single user. [s]"""
+        replica, requests = found.replica, self.requests
+        most = float(replica.max_sequences(_kept(replica, requests), drafts=requests.has_drafts))
+        batch = lattice(max(min(most, _MOST), 1.0), LIVE)
+        batch = batch[batch <= max(most, 1.0)]
+        if not requests.osl:
+            tpot = np.broadcast_to(replica.seconds(requests.decode(batch)), batch.shape)
+            tpot = tpot / requests.tokens_per_step
+            kept = tpot <= self.limits.tpot_s
+            rate = batch / tpot / replica.n_chips
+            return float(np.max(rate, where=kept, initial=0.0)), float(tpot[0])
+        server = Server(replica, requests, most=float(batch[-1]))
+        perf = server.closed(batch, np.zeros(len(batch), dtype=np.intp))
+        kept = np.ones(len(batch), dtype=bool)
+        for metric, limit in self.limits.items():
+            kept &= np.asarray(perf.statistic(metric, limit.statistic)) <= limit.seconds
+        rate = perf.requests_per_s * requests.osl / replica.n_chips
+        return float(np.max(rate, where=kept, initial=0.0)), float(perf.tpot_s[0])
 
     def _fits(self, found: Sized, context: float) -> bool:
         drafts = self.requests.has_drafts

@@ -129,19 +129,20 @@ def _cost(answer: Serving) -> str:
             f"{count(answer.balance.largest_batch)} sequences are the most at this context "
             f"({answer.result.row((0, 0))['infeasible']})."
         )
-    last = max(i for i, ok in enumerate(fits) if ok)
-    row = answer.result.row((0, last))
+    row = answer.chosen
+    kept = bool(row["within_limits"])
     speed = f"{row['tokens_per_s_per_user']:,.0f} tok/s per user"
-    bound = f"bound by {row['bound']}"
+    bound = f"bottleneck {row['bound']}"
     least = "about" if answer.reading == "calibrated" else "at least"
-    most = f"With the {count(row['batch'])} sequences that fit"
-    if row["batch"] + 1 <= answer.balance.largest_batch:
-        most = f"At a batch of {count(row['batch'])}"
+    where = f"At a batch of {count(row['batch'])}"
+    where += f", the cheapest within {answer.limits}," if kept else ""
+    if not kept and answer.limits.tpot is not None:
+        where = f"No batch keeps {answer.limits}. {where}"
     if answer.price is None:
         time = format_quantity(row["time_s"], "s")
-        return f"{most} a step takes {least} {time} ({speed}, {bound})."
+        return f"{where} a step takes {least} {time} ({speed}, {bound})."
     return (
-        f"{most} output costs {least} {usd(row['usd_per_mtok_output'])} per million tokens at "
+        f"{where} output costs {least} {usd(row['usd_per_mtok_output'])} per million tokens at "
         f"{price_words(answer)}, {speed}, {bound}."
     )
 
@@ -153,7 +154,7 @@ def _request(answer: Serving) -> str:
     asked, fits = answer.requests, answer.result.infeasible[0] == 0
     if not fits.any():
         return ""
-    row = answer.result.row((0, max(i for i, ok in enumerate(fits) if ok)))
+    row = answer.chosen
     about = "about" if answer.reading == "calibrated" else "at least"
     cached = f", {asked.cached / asked.isl:.0%} of the input cached" if asked.cached else ""
     money = ""

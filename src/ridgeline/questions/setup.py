@@ -1,0 +1,158 @@
+"""From a scenario to the records that a question is answered with: said once for all questions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline import catalog
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.serving.price import choose_price
+from ridgeline.replica import Formats
+from ridgeline.replica.readings import reading_named
+from ridgeline.service.deployment import requests_of
+from ridgeline.specs.chip import Chip
+from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.price import Price
+from ridgeline.steps import counts
+
+if TYPE_CHECKING:
+    from ridgeline.catalog import MachineNamed
+    from ridgeline.service.requests import Requests
+    from ridgeline.specs.engine import Engine
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.scenario import Scenario
+    from ridgeline.specs.workload import Workload
+
+__all__ = ["Setup", "machine_of"]
+
+
+def machine_of(on: Cluster | Chip | str) -> MachineNamed:
+    """A machine, and how much of it is meant.
+
+    Raises
+    ------
+    CatalogError, SpecError   A name that means none.
+    """
+    if isinstance(on, Cluster):
+        return catalog.MachineNamed(on)
+    if isinstance(on, Chip):
+        return catalog.MachineNamed(catalog.node_of(on), is_chip=True)
+    return catalog.machine_named(on)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a scenario means.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    workload : Workload        With lengths: those of the scenario or the usual ones.
+    given_layout : Layout or None   A layout record, instead of the scenario's degrees.
+    """
+
+    scenario: Scenario
+    workload: Workload
+    given_layout: Layout | None = None
+
+    @cached_property
+    def model(self) -> Model:
+        """The model, with weights and caches in the formats chosen."""
+        named, formats = self.scenario.model, self.scenario.formats
+        record = catalog.model(named) if isinstance(named, str) else named
+        if formats.weights is not None:
+            stored = catalog.dtype(formats.weights)
+            record = record.with_weight_dtype(stored.id, stored.bits)
+        if formats.kv is not None:
+            record = record.with_kv_dtype(catalog.dtype(formats.kv).id)
+        return record
+
+    @property
+    def reading(self) -> str:
+        """The reading; the calibrated where none is given and the model's shape is known."""
+        name = self.scenario.reading
+        if name is None:
+            return "calibrated" if self.model.blocks else "blackboard"
+        if not reading_named(name).whole and not self.model.blocks:
+            raise SpecError(
+                f"{self.model.id} is known by its counts alone: only the blackboard can read it. "
+                "Give its config.json for the others."
+            )
+        return name
+
+    @cached_property
+    def contexts(self) -> np.ndarray:
+        """Cached tokens per sequence to be looked at: one value where requests have lengths."""
+        if self.workload.context is None:
+            return np.asarray([float(self.requests.context)])
+        return np.atleast_1d(np.asarray(self.workload.context, dtype=float))
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Lengths and drafts of the requests; of no output where sequences only decode."""
+        return requests_of(self.workload)
+
+    @property
+    def formats(self) -> Formats:
+        """Formats besides those that the model's record has."""
+        chosen = self.scenario.formats
+        return Formats(chosen.compute, catalog.dtype(chosen.activations).id)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, set up as chosen."""
+        chosen = self.scenario.engine
+        usual = catalog.engine(chosen.name)
+        changes: dict[str, Any] = {}
+        if chosen.memory_utilization is not None:
+            changes["memory_share"] = chosen.memory_utilization
+        if chosen.token_budget is not None:
+            changes["token_budget"] = chosen.token_budget
+        return usual.replaced(changes, where="the engine") if changes else usual
+
+    @property
+    def layout(self) -> Layout | None:
+        """The layout, where degrees are fixed."""
+        return self.given_layout or self.scenario.layout.layout
+
+    def batches(self, replicas: int = 1) -> np.ndarray | None:
+        """Sequences in flight in one replica, where the scenario says how many."""
+        load = self.workload
+        if load.batch is not None:
+            return np.atleast_1d(np.asarray(load.batch, dtype=float))
+        if load.concurrency is not None:
+            return np.atleast_1d(np.asarray(load.concurrency, dtype=float)) / replicas
+        return None
+
+    def price(self, cluster: Cluster) -> Price | None:
+        """The price given, else the catalogue's of the basis chosen."""
+        chosen = self.scenario.price
+        if chosen.usd_per_chip_hour is None:
+            return choose_price(cluster, chosen.basis)
+        given = {"usd_per_chip_hour": chosen.usd_per_chip_hour, "basis": "user"}
+        return Price.parse(given, where="the price")
+
+    def check_native(self, cluster: Cluster) -> None:
+        """A format chosen by name must be native: falling back in silence would mislead.
+
+        Raises
+        ------
+        InfeasibleError   The chip has no arithmetic for it.
+        """
+        if self.scenario.formats.weights is None or self.scenario.formats.compute is not None:
+            return
+        chip = cluster.chip
+        for dtype in counts(self.model).dtypes.values():
+            first = dtype.compute[0]
+            if first not in chip.peak and first != "bf16":
+                raise InfeasibleError(
+                    f"{chip.name} has no {first} arithmetic (it has {', '.join(chip.peak)}), so "
+                    f"{dtype.id} weights cannot be multiplied as such. Choose compute bf16 to "
+                    f"store them as {dtype.id} and multiply in bf16, other weights, or another "
+                    "chip."
+                )
