@@ -1,0 +1,227 @@
+"""How many chips does a rate of requests take, and in which layout?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.answers.plain import plain
+from ridgeline.answers.table import Table
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.layouts import fleet_words
+from ridgeline.questions.layouts.fleet_option import COLUMNS
+from ridgeline.questions.layouts.fleet_search import MOST_CHIPS, FleetSearch, fleet_search
+from ridgeline.questions.layouts.words import layout_name
+from ridgeline.service.deployment import Deployment
+from ridgeline.service.fleet import LONG_RUN
+from ridgeline.service.server import intervals
+from ridgeline.specs.rates import Rate
+
+if TYPE_CHECKING:
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.questions.layouts.fleet_option import FleetOption
+    from ridgeline.replica import Replica
+    from ridgeline.service.performance import Performance
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.price import Price
+    from ridgeline.specs.workload import Workload
+
+__all__ = ["Fleet", "fleet", "fleet_at"]
+
+Row = dict[str, Any]
+
+
+def fleet(
+    base: Replica,
+    workload: Workload,
+    *,
+    price: Price | None = None,
+    max_sequences: float | None = None,
+    most_chips: int = MOST_CHIPS,
+) -> Fleet:
+    """The fewest chips that hold the limits of a workload at its rate, with its headroom.
+
+    Parameters
+    ----------
+    base : Replica             Model, cluster, engine, formats and reading; its layout is not used.
+    workload : Workload        Lengths, rate, limits, headroom.
+    price : Price or None      Of a chip-hour.
+    max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
+    most_chips : int           Of the largest fleet looked at. [1]
+
+    Raises
+    ------
+    SpecError         No rate, or no lengths.
+    InfeasibleError   The model fits on no replica.
+
+    Notes
+    -----
+    Requests arrive at random (Poisson), are spread evenly over equal replicas, and keep coming: a
+    rate is sized for the steady state, so that `n_requests` of the workload is not used.
+    """
+    rate = workload.rate_per_s
+    if rate is None:
+        raise SpecError("A fleet is sized for a rate: give one, in requests/s or tok/s.")
+    search = fleet_search(
+        base, workload, price=price, max_sequences=max_sequences, most_chips=most_chips
+    )
+    return fleet_at(search, rate)
+
+
+def fleet_at(search: FleetSearch, rate: float, n_smaller: int = 3) -> Fleet:
+    """The fleet for a rate.
+
+    Parameters
+    ----------
+    search : FleetSearch
+    rate : float       Requests per second of the whole system. [1/s]
+    n_smaller : int    Smaller fleets to look at. [1]
+    """
+    (pick,) = search.chosen([rate])
+    if pick is None:
+        return Fleet(search, rate, None, (), search.closest(rate))
+    best = search.option(*pick, rate)
+    return Fleet(search, rate, best, search.smaller(rate, best.n_chips, n_smaller), None)
+
+
+@dataclass(frozen=True, repr=False)
+class Fleet:
+    """The fewest chips that hold limits and headroom at a rate.
+
+    Attributes
+    ----------
+    search : FleetSearch
+    rate_per_s : float        Requests that arrive at the whole system. [1/s]
+    chosen : FleetOption or None   None where no fleet holds.
+    smaller : tuple of FleetOption   The next smaller fleets and what they miss, largest first.
+    too_small : FleetOption or None   Where none holds: of the largest fleets what comes closest.
+    """
+
+    search: FleetSearch
+    rate_per_s: float
+    chosen: FleetOption | None
+    smaller: tuple[FleetOption, ...]
+    too_small: FleetOption | None
+
+    @property
+    def best(self) -> FleetOption:
+        """The fleet.
+
+        Raises
+        ------
+        InfeasibleError   None holds; says what comes closest.
+        """
+        if self.chosen is None:
+            raise InfeasibleError(" ".join(self.sentences()))
+        return self.chosen
+
+    @property
+    def layout(self) -> Layout:
+        """Its layout, with replicas."""
+        return self.best.layout
+
+    @property
+    def n_chips(self) -> int:
+        """Chips of all replicas."""
+        return self.best.n_chips
+
+    @property
+    def performance(self) -> Performance:
+        """Of the whole system."""
+        return self.best.performance
+
+    def deployment(self, option: FleetOption | None = None) -> Deployment:
+        """A fleet as `service.deployment.steady` takes it; the chosen one by default."""
+        layout = (option or self.best).layout
+        replica = replace(self.search.base, layout=layout)
+        return Deployment(replica, max_sequences=self.search.max_sequences)
+
+    def workload(self, option: FleetOption | None = None) -> Workload:
+        """The workload of a fleet as `service.deployment.steady` takes it: a run without end."""
+        used = option or self.best
+        changes = {
+            "rate": Rate(used.rate_per_s),
+            "arrival": "open",
+            "n_requests": LONG_RUN * used.layout.replicas,
+        }
+        return self.search.workload.model_copy(update=changes)
+
+    @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """80% intervals of ``ttft_s``, ``tpot_s`` and ``e2e_s`` (means) of the fleet. [s]"""
+        used = self.best
+        one = used.layout.model_copy(update={"replicas": 1})
+        server = self.search.server([one])
+        rate = np.array([used.rate_per_s / used.layout.replicas])
+
+        def solved(cal: Calibration | None) -> Performance:
+            return server.open(rate, np.zeros(1, dtype=np.intp), cal)
+
+        found = intervals(server, solved, "open")
+        names = ("ttft_s", "tpot_s", "e2e_s")
+        return {n: (float(found[n][0][0]), float(found[n][1][0])) for n in names}
+
+    @property
+    def options(self) -> list[FleetOption]:
+        """The fleet and the smaller ones, largest first; else what comes closest."""
+        first = self.chosen or self.too_small
+        return [*([] if first is None else [first]), *self.smaller]
+
+    def rows(self) -> list[Row]:
+        """A row for each of the options; the fleet's with its intervals."""
+        rows = [x.row(float(self.search.requests.osl)) for x in self.options]
+        if self.chosen is not None:
+            for name, (low, high) in self.intervals.items():
+                stem = name.removesuffix("_s")
+                rows[0] |= {f"{stem}_low_s": low, f"{stem}_high_s": high}
+        return rows
+
+    def table(self) -> Table:
+        """The options as a table."""
+        return Table("fleets", "The fleet, and what smaller ones miss", COLUMNS, self.rows())
+
+    def sentences(self) -> list[str]:
+        """The answer in words."""
+        return fleet_words.sentences(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain nested dicts."""
+        search = self.search
+        rows = [
+            row | {"missed": option.misses}
+            for row, option in zip(self.rows(), self.options, strict=True)
+        ]
+        about = {
+            "model": search.base.model.id,
+            "cluster": search.base.cluster.id,
+            "chip": search.base.cluster.chip.id,
+            "domain_size": search.base.cluster.domain_size,
+            "reading": search.base.reading,
+            "rate_per_s": self.rate_per_s,
+            "output_tokens_per_s": self.rate_per_s * search.requests.osl,
+            "limits": search.workload.limits,
+            "headroom": search.workload.headroom,
+            "most_chips": search.most_chips,
+            "n_layouts": len(search.layouts),
+        }
+        return plain(
+            {
+                "about": about,
+                "holds": self.chosen is not None,
+                "fleet": rows[0],
+                "smaller": rows[1:],
+                "answer": self.sentences(),
+            }
+        )
+
+    def __repr__(self) -> str:
+        used = self.chosen or self.too_small
+        assert used is not None
+        holds = "" if self.chosen else ", misses its limits"
+        return (
+            f"Fleet({self.rate_per_s:g} requests/s: {used.n_chips} chips, "
+            f"{layout_name(used.layout)}{holds})"
+        )
