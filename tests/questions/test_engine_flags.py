@@ -12,11 +12,11 @@ from ridgeline.catalog import engine as engine_named
 from ridgeline.catalog import engine_flags, engines_with_flags
 from ridgeline.errors import CatalogError, InfeasibleError
 from ridgeline.questions.layouts.flags import engine_command, first_told
-from ridgeline.questions.layouts.load import lengths
+from ridgeline.service.requests import Requests
 from ridgeline.specs import Layout
 
 V3 = rl.model("deepseek-ai/DeepSeek-V3")
-AT = lengths(None, 4096, 1024, 0)
+AT = Requests(4096, 1024)
 
 
 def flags_of(layout: Layout, engine: str, batch: float = 256, **more) -> dict[str, str]:

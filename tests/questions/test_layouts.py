@@ -16,7 +16,9 @@ import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.layouts.grid import COLUMNS, Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
-from ridgeline.questions.layouts.load import Limits, lengths, lengths_words
+from ridgeline.questions.layouts.load import lengths_words, limit_words
+from ridgeline.service.requests import Requests
+from ridgeline.specs.limits import Limits
 from ridgeline.specs.load import EXPERT_POPULARITY_CV
 from ridgeline.steps.layouts import check_layout
 
@@ -284,13 +286,30 @@ def test_the_front_is_not_beaten_by_any_point(found: rl.Layouts) -> None:
 
 
 def test_the_fewest_chips_are_the_fewest() -> None:
-    answer = rl.layouts("meta-llama/Meta-Llama-3.1-70B", "h100-sxm", tpot_s=0.03, ttft_s=2.0)
+    asked: dict[str, Any] = {"tpot_s": 0.03, "ttft_s": 2.0}
+    answer = rl.layouts("meta-llama/Meta-Llama-3.1-70B", "h100-sxm", chips="fewest", **asked)
     n = answer.best["n_chips"]
     assert n > 1
     with pytest.raises(InfeasibleError):
-        _ = rl.layouts(
-            "meta-llama/Meta-Llama-3.1-70B", "hgx-h100", chips=n // 2, tpot_s=0.03, ttft_s=2.0
-        ).best
+        _ = rl.layouts("meta-llama/Meta-Llama-3.1-70B", "hgx-h100", chips=n // 2, **asked).best
+
+
+def test_a_chip_alone_is_the_number_with_the_most_output_per_chip() -> None:
+    asked: dict[str, Any] = {"tpot_s": 0.03, "ttft_s": 2.0}
+    model = "meta-llama/Meta-Llama-3.1-70B"
+    answer = rl.layouts(model, "h100-sxm", **asked)
+    each = {}
+    for n in (1, 2, 4, 8):
+        try:
+            each[n] = rl.layouts(model, "hgx-h100", chips=n, rank="throughput", **asked).best
+        except InfeasibleError:
+            continue
+    best = max(each, key=lambda n: each[n]["tokens_per_s_per_chip"])
+    assert len(each) > 1
+    assert answer.best["n_chips"] == best
+    assert "lowest cost per output token within the limits" in " ".join(answer.notes())
+    whole = rl.layouts(model, "8xh100-sxm", **asked)
+    assert whole.best["n_chips"] == 8
 
 
 def test_several_machines_are_one_ranking() -> None:
@@ -357,7 +376,7 @@ def test_intervals_hold_the_middle(found: rl.Layouts, ideal: rl.Layouts) -> None
 
 def test_the_dict_is_plain_and_says_what_was_asked(found: rl.Layouts) -> None:
     told = found.to_dict(n=3)
-    assert told["about"]["limits"] == {"ttft_s": 1.0, "tpot_s": 0.03}
+    assert told["about"]["limits"] == {"ttft": "mean <= 1 s", "tpot": "mean <= 30 ms"}
     assert told["meets_limits"]
     assert len(told["rows"]) == 3
     assert told["about"]["n_points"] > 5000
@@ -387,7 +406,7 @@ def test_a_batch_that_nothing_has_room_for() -> None:
 
 
 def test_limits_that_are_met_only_apart_are_told_so() -> None:
-    alone = rl.layouts(V3, "hgx-h200", tpot_s=10.0).searches[0].result
+    alone = rl.layouts(V3, "hgx-h200", tpot="none", ttft="none").searches[0].result
     fits = alone.infeasible == 0
     tpot, ttft = (float(alone[n][fits].min()) for n in ("tpot_s", "ttft_s"))
     answer = rl.layouts(V3, "hgx-h200", tpot_s=tpot * 1.001, ttft_s=ttft * 1.001)
@@ -427,12 +446,12 @@ def test_a_number_of_chips_that_nothing_divides() -> None:
         ({"prefix_hit": 1.5}, "prefix_hit"),
         ({"prefix_hit": 1.0}, "less than 1"),
         ({"context": 100, "prefix_hit": 0.5}, "isl and osl"),
-        ({"tpot_s": 0.0}, "above zero"),
-        ({"tpot_s": float("nan")}, "above zero"),
+        ({"tpot_s": 0.0}, "tpot: a time from 1 µs to 1e6 s, .* is expected, not 0"),
+        ({"tpot_s": float("nan")}, "tpot: a time from 1 µs to 1e6 s, .* is expected, not nan"),
         ({"chips": 0}, "a whole number from 1"),
         ({"chips": 2.5}, "a whole number from 1"),
-        ({"batch": [0]}, "numbers from 1"),
-        ({"batch": "many"}, "is not a number"),
+        ({"batch": [0]}, "batch: a number from 1 .* is expected, not 0"),
+        ({"batch": "many"}, "batch: a number from 1 .* is expected, not 'many'"),
     ],
 )  # fmt: skip
 def test_wrong_input(options, match: str) -> None:
@@ -452,9 +471,9 @@ def test_models_known_by_counts_cannot_be_cut() -> None:
 
 
 def test_limits_and_lengths_say_what_they_are() -> None:
-    assert list(Limits.of(None, 0.03, None).words()) == [("tpot", "TPOT", 0.03)]
+    assert list(limit_words(Limits(ttft="none", tpot=0.03))) == [("tpot", "TPOT", 0.03)]
     assert (
-        lengths_words(lengths(None, 4096, 1024, 0.25))
+        lengths_words(Requests(4096, 1024, 1024))
         == "4,096 tokens in, 1,024 of them cached, 1,024 out"
     )
-    assert lengths_words(lengths(8192, None, None, 0)) == "context 8,192"
+    assert lengths_words(Requests(decode_context=8192)) == "context 8,192"
