@@ -10,6 +10,10 @@ from array_api_compat import array_namespace, is_array_api_obj
 __all__ = ["ceil", "divide", "log", "log10", "maximum", "minimum", "namespace", "where"]
 
 
+#: arrays of numpy, and scalars of numpy and Python
+_PLAIN = (np.ndarray, float, int, np.generic)
+
+
 def _is_array(value: Any) -> bool:
     """True arrays only: numpy's scalars mix with any library like Python's do."""
     return is_array_api_obj(value) and not isinstance(value, np.generic)
@@ -17,8 +21,14 @@ def _is_array(value: Any) -> bool:
 
 def namespace(*values: Any) -> Any:
     """Return the array namespace of the arrays among `values` (numpy if all are scalars)."""
+    # The usual case without a detour: laws are called thousands of times per question.
+    for value in values:
+        if not isinstance(value, _PLAIN):
+            break
+    else:
+        return np
     arrays = [v for v in values if _is_array(v)]
-    # The usual case without a detour: looking numpy up costs a tenth of a second of imports.
+    # Looking numpy up costs a tenth of a second of imports.
     if all(isinstance(v, np.ndarray) for v in arrays):
         return np
     return array_namespace(*arrays)

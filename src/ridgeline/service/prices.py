@@ -51,11 +51,26 @@ def cached_token_s(replica: Replica, requests: Requests) -> Any:
     cached, isl = requests.cached, requests.isl
     if not np.any(np.asarray(cached) > 0):
         cached = isl / 2
-    beside = replace(requests, isl=isl, cached=cached)
-    alone = replace(requests, isl=isl - cached, cached=0.0)
-    k = beside.n_chunks(replica.engine)
-    times = [replica.seconds(r.prompts(ranks, replica.engine)) for r in (beside, alone)]
-    return k * np.maximum(times[0] - times[1], 0.0) / np.maximum(cached, 1e-9) / ranks
+    # The same new tokens behind the cached ones and alone, in one evaluation.
+    both = replace(
+        requests,
+        isl=np.asarray([isl, isl - cached]),
+        cached=np.asarray([cached, 0.0]),
+        mix=(),
+        decode_context=None,
+    )
+    one = replica
+    if np.ndim(ranks) == 1:
+        layout = replica.layout
+        column = {n: np.asarray(getattr(layout, n))[:, None] for n in type(layout).model_fields}
+        one = replace(replica, layout=layout.model_copy(update=column))
+    k = both.n_chunks(replica.engine)
+    times = np.broadcast_to(
+        k * one.seconds(both.prompts(one.layout.attn_dp * one.layout.pp, replica.engine)),
+        (*np.shape(ranks), 2),
+    )
+    more = np.maximum(times[..., 0] - times[..., 1], 0.0)
+    return more / np.maximum(cached, 1e-9) / ranks
 
 
 def price_sheet(

@@ -104,47 +104,45 @@ class Service:
         """Tokens a sequence gains in a step. [1]"""
         return self.osl / self.n_steps
 
-    def step(self, n: Any) -> Any:
-        """Decode step of n live sequences. [s]"""
-        return self.times.step(n, self.row)
+    def at(self, n: Any) -> tuple[Any, Any]:
+        """Decode step of n live sequences, and what a prompt adds to the steps it is in. [s]"""
+        return self.times.at(n, self.row)
 
-    def prompt(self, n: Any) -> Any:
-        """What a prompt adds to the steps it is in. [s]"""
-        return self.times.prompt(n, self.row)
-
-    def own_s(self, n: Any) -> Any:
+    def own_s(self, n: Any, step: Any, prompt: Any) -> Any:
         """The steps that hold a request's own prompt, while other ranks read others. [s]"""
         beside = np.maximum(np.minimum(self.ranks, n), 1.0)
-        return self.n_chunks * self.step(n) + self.prompt(n) * beside
+        return self.n_chunks * step + prompt * beside
 
-    def gap_s(self, n: Any) -> Any:
+    def gap_s(self, n: Any, step: Any, prompt: Any) -> Any:
         """Time between a sequence's steps with n always live. [s]"""
-        return decode_gap_s(self.step(n), self.prompt(n), n, self.n_steps, self.waited)
+        return decode_gap_s(step, prompt, n, self.n_steps, self.waited)
 
     def full_gap_s(self, n: Any) -> Any:
         """The same with nothing waited for. [s]"""
-        return decode_gap_s(self.step(n), self.prompt(n), n + 1, self.n_steps, 0.0)
+        return decode_gap_s(*self.at(n), n + 1, self.n_steps, 0.0)
 
-    def first_s(self, n: Any, together: Any = None) -> Any:
+    def first_s(self, n: Any, step: Any, prompt: Any, together: Any = None) -> Any:
         """Time to the first token: arrival, the step in progress, one's own prompt. [s]
 
         Of those that come `together` with it, the share of prompts that is waited for.
         """
         others = 1.0 if together is None else together
         share = 0.0 if together is None else self.waited
-        return first_token_s(
-            self.own_s(n), self.step(n), self.prompt(n), others, share, self.arrival_s
-        )
+        own = self.own_s(n, step, prompt)
+        return first_token_s(own, step, prompt, others, share, self.arrival_s)
 
     def capacity_per_s(self) -> Any:
         """Requests finished with every slot taken. [1/s]"""
         n = np.maximum(self.slots, 1.0)
-        return requests_per_s(self.step(n), self.prompt(n), n, self.n_steps)
+        return requests_per_s(*self.at(n), n, self.n_steps)
 
-    def answer(self, n: Any, first: Any, gap: Any, rate: Any, wait: Any = 0.0) -> Performance:
-        """Put together what was solved; a None rate is that of one request after another."""
+    def answer(
+        self, n: Any, at: tuple[Any, Any], first: Any, gap: Any, rate: Any, wait: Any = 0.0
+    ) -> Performance:
+        """Put together what was solved, with step and prompt there."""
         tpot = gap / self.tokens_per_step
         total = first + np.maximum(self.osl - 1, 0.0) * tpot
+        alone = self.at(np.ones_like(np.asarray(n, dtype=float)))
         return Performance(
             ttft_s=first,
             tpot_s=tpot,
@@ -153,11 +151,11 @@ class Service:
             capacity_per_s=self.capacity_per_s(),
             n_live=n,
             slots=self.slots,
-            step_s=self.step(n),
-            prompt_s=self.prompt(n),
+            step_s=at[0],
+            prompt_s=at[1],
             wait_s=wait,
-            least_first_s=self.own_s(1.0) + self.arrival_s,
-            least_gap_s=self.step(n) / self.tokens_per_step,
+            least_first_s=self.own_s(1.0, *alone) + self.arrival_s,
+            least_gap_s=at[0] / self.tokens_per_step,
         )
 
 
@@ -176,16 +174,19 @@ def closed(s: Service, offered: Any) -> Performance:
     most = np.maximum(np.minimum(offered, s.slots), 1.0)
 
     def settled(n: Any) -> Any:
-        decode = s.n_steps * s.gap_s(n)
-        return np.maximum(live_sequences(offered, s.slots, decode, s.first_s(n)), 1.0)
+        step, prompt = s.at(n)
+        decode = s.n_steps * s.gap_s(n, step, prompt)
+        first = s.first_s(n, step, prompt)
+        return np.maximum(live_sequences(offered, s.slots, decode, first), 1.0)
 
     n = _fixed_point(settled, most)
-    gap, prompt, step = s.gap_s(n), s.prompt(n), s.step(n)
+    step, prompt = s.at(n)
+    gap = s.gap_s(n, step, prompt)
     rate = requests_per_s(step, prompt, n, s.n_steps)
     wait = backlog_wait_s(s.slots, offered, rate)
-    first = s.first_s(n, most) + wait
+    first = s.first_s(n, step, prompt, most) + wait
     decoding = np.maximum(s.osl - 1, 0.0) / s.tokens_per_step * gap
-    return s.answer(n, first, gap, offered / (first + decoding), wait)
+    return s.answer(n, (step, prompt), first, gap, offered / (first + decoding), wait)
 
 
 def open_loop(s: Service, rate: Any) -> Performance:
@@ -198,26 +199,31 @@ def open_loop(s: Service, rate: Any) -> Performance:
     """
     slots = np.maximum(np.minimum(s.slots, s.requests), 1.0)
     saturated = s.full_gap_s(slots)
-    n = np.clip(1 + rate * s.n_steps * s.step(np.ones_like(slots)), 1.0, slots)
-    gap = s.step(n)
+    alone, _ = s.at(np.ones_like(slots))
+    n = np.clip(1 + rate * s.n_steps * alone, 1.0, slots)
     for _ in range(_OPEN_ROUNDS):
-        gap = open_decode_gap_s(s.step(n), s.prompt(n), rate, saturated)
+        gap = open_decode_gap_s(*s.at(n), rate, saturated)
         moved = (n + np.clip(rate * s.n_steps * gap, 1.0, slots)) / 2
         n, change = moved, np.max(np.abs(moved - n) / moved, initial=0.0)
         if change < _CLOSE:
             break
-    capacity = requests_per_s(s.step(slots), s.prompt(slots), slots, s.n_steps)
-    wait = random_wait_s(rate, s.prompt(n), s.variation)
+    step, prompt = s.at(n)
+    gap = open_decode_gap_s(step, prompt, rate, saturated)
+    capacity = requests_per_s(*s.at(slots), slots, s.n_steps)
+    wait = random_wait_s(rate, prompt, s.variation)
     wait = wait + overload_wait_s(rate, capacity, s.requests)
-    return s.answer(n, s.first_s(n) + wait, gap, np.minimum(rate, capacity), wait)
+    first = s.first_s(n, step, prompt) + wait
+    return s.answer(n, (step, prompt), first, gap, np.minimum(rate, capacity), wait)
 
 
 def offline(s: Service) -> Performance:
     """Everything queued at once: every slot taken all the time; all wait for one another."""
     n = np.maximum(s.slots, 1.0)
-    rate = requests_per_s(s.step(n), s.prompt(n), n, s.n_steps)
-    wait = s.requests / 2 * s.prompt(n)
-    return s.answer(n, s.first_s(n) + wait, s.step(n), rate, wait)
+    step, prompt = s.at(n)
+    rate = requests_per_s(step, prompt, n, s.n_steps)
+    wait = s.requests / 2 * prompt
+    first = s.first_s(n, step, prompt) + wait
+    return s.answer(n, (step, prompt), first, step, rate, wait)
 
 
 def limited(s: Service, first_s: Any, gap_s: Any) -> Performance:
@@ -233,13 +239,13 @@ def limited(s: Service, first_s: Any, gap_s: Any) -> Performance:
     for _ in range(_HALVINGS):
         middle = (fewest + most) / 2
         gap = s.full_gap_s(np.exp(middle))
-        first = s.prompt(np.exp(middle)) + 1.5 * gap
+        first = s.at(np.exp(middle))[1] + 1.5 * gap
         kept = (TAIL_GAP * gap / per_token <= gap_s) & (TAIL_FIRST * first <= first_s)
         fewest, most = np.where(kept, middle, fewest), np.where(kept, most, middle)
     n = np.exp(fewest)
-    gap = s.full_gap_s(n)
+    gap, at = s.full_gap_s(n), s.at(n)
     rate = _STEADY_SHARE * n / (s.n_steps * gap)
-    return s.answer(n, s.prompt(n) + 1.5 * gap, gap, rate)
+    return s.answer(n, at, at[1] + 1.5 * gap, gap, rate)
 
 
 ARRIVALS = ("closed", "open", "offline", "slo")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.kernels.calibration import Calibration
+    from ridgeline.replica.readings import StepTime
     from ridgeline.replica.replica import Replica
     from ridgeline.service.requests import Requests
     from ridgeline.steps.tokens import Group
@@ -79,19 +80,28 @@ class Line:
 
     first: Any
     values: Floats
-    per_octave: int
+    per_octave: int = LIVE
 
     def __call__(self, n: Any, row: Any = 0) -> Floats:
-        """The value at `n` of a row; above the last knot that knot's. [1]"""
-        first = self.first[row]
-        most = self.values.shape[1] - 1
+        """The value at `n` of a row; above the last knot that knot's."""
+        return self.at(*self.find(n, row))
+
+    def find(self, n: Any, row: Any = 0) -> tuple[Ints, Floats]:
+        """Where `n` lies in any line over the same knots: flat index of the knot below, and the
+        share of the way to the next. [1]
+        """  # noqa: D205
+        first, most = self.first[row], self.values.shape[1] - 1
         at = self.per_octave * (np.log2(n) - first)
         j = np.clip(np.floor(at), 0, most - 1).astype(np.intp)
-        low = np.exp2(first + j / self.per_octave)
-        width = low * (np.exp2(1.0 / self.per_octave) - 1)
-        share = np.minimum((n - low) / width, 1.0)
-        left, right = self.values[row, j], self.values[row, j + 1]
-        return left + (right - left) * share
+        scale = np.exp2(np.arange(most) / self.per_octave)[j] * np.exp2(first)
+        share = np.minimum((n / scale - 1) / (np.exp2(1.0 / self.per_octave) - 1), 1.0)
+        return row * (most + 1) + j, share
+
+    def at(self, index: Ints, share: Floats) -> Floats:
+        """Values where `find` of a line over the same knots says."""
+        flat = self.values.ravel()
+        left = flat.take(index)
+        return left + (flat.take(index + 1) - left) * share
 
 
 def prompt_seconds(live_s: Any, mixed_s: Any, at_once: Any, n_chunks: Any) -> Any:
@@ -108,7 +118,7 @@ def prompt_seconds(live_s: Any, mixed_s: Any, at_once: Any, n_chunks: Any) -> An
 
 @dataclass(frozen=True, slots=True)
 class StepTimes:
-    """What a service is made of: steps and prompts over live sequences.
+    """What a service is made of: steps and prompts over live sequences, on the same knots.
 
     Attributes
     ----------
@@ -119,6 +129,30 @@ class StepTimes:
     step: Line
     prompt: Line
     n_chunks: Any
+
+    @classmethod
+    def of(cls, first: Any, live_s: Any, added_s: Any, n_chunks: Any) -> StepTimes:
+        """Put knots of steps and of prompts on one lattice.
+
+        Parameters
+        ----------
+        first : array             Octave of the first knot of each row.
+        live_s, added_s : array   Rows of `LIVE` and of `MIXED` knots per octave. [s]
+        n_chunks : array          Steps a prompt is cut into. [1]
+        """
+        live_s = np.ascontiguousarray(live_s, dtype=float)
+        finer = np.empty_like(live_s)
+        coarse = np.broadcast_to(added_s, (*live_s.shape[:-1], added_s.shape[-1]))
+        finer[:, ::LIVE] = coarse
+        for k in range(1, LIVE):
+            share = (2.0 ** (k / LIVE) - 1) / (2.0 - 1)
+            finer[:, k::LIVE] = coarse[:, :-1] + share * (coarse[:, 1:] - coarse[:, :-1])
+        return cls(Line(first, live_s), Line(first, finer), n_chunks)
+
+    def at(self, n: Any, row: Any) -> tuple[Floats, Floats]:
+        """Step and prompt with n live sequences. [s]"""
+        where = self.step.find(n, row)
+        return self.step.at(*where), self.prompt.at(*where)
 
 
 @dataclass
@@ -177,27 +211,32 @@ class StepSurface:
         ----------
         cal : Calibration or None   Other constants; the ops are counted once for all of them.
         """
-        if not self._counted:
+        if "live" not in self._counted:
             column = self.column
-            self._counted = {
-                name: (column, column.ops(*groups), groups, at_once)
-                for name, (groups, at_once) in self._groups().items()
-            }
+            for name, (groups, at_once) in self._groups().items():
+                self._counted[name] = (column, column.ops(*groups), groups, at_once)
         shape = (self.n_rows, len(lattice(self.most, LIVE)))
-        live = np.broadcast_to(self._seconds("live", cal), shape)
+        live = np.broadcast_to(self._live_seconds(cal), shape)
         first = np.zeros(self.n_rows)
-        step = Line(first, live, LIVE)
         if "mixed 0" not in self._counted:
-            return StepTimes(step, Line(first, live * 0.0, LIVE), 1.0)
-        engine = self.replica.engine
-        shape = (self.n_rows, len(lattice(self.most, MIXED)))
-        added: Any = 0.0
+            return StepTimes(Line(first, live), Line(first, live * 0.0), 1.0)
+        engine, added = self.replica.engine, np.zeros(1)
         for i, (weight, part) in enumerate(self.requests.parts):
             mixed, at_once = self._seconds(f"mixed {i}", cal), self._counted[f"mixed {i}"][3]
             beside = live[:, :: LIVE // MIXED]
             added = added + weight * prompt_seconds(beside, mixed, at_once, part.n_chunks(engine))
-        prompt = Line(first, np.broadcast_to(added, shape), MIXED)
-        return StepTimes(step, prompt, self.requests.n_chunks(engine))
+        return StepTimes.of(first, live, added, self.requests.n_chunks(engine))
+
+    def live_step(self, cal: Calibration) -> StepTime:
+        """Decode steps on the lattice with their parts; `times` of the same constants uses them."""
+        column = self.column.with_fitted(cal)
+        step = column.step(self.requests.decode(lattice(self.most, LIVE)[None, :]))
+        self._counted["live step"] = (cal, step)
+        return step
+
+    def _live_seconds(self, cal: Calibration | None) -> Any:
+        known, step = self._counted.get("live step", (None, None))
+        return self._seconds("live", cal) if known is None or known is not cal else step.time_s
 
     def _seconds(self, name: str, cal: Calibration | None) -> Any:
         column: Replica

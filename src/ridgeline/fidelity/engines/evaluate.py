@@ -13,7 +13,7 @@ from ridgeline.replica.timer import HOST
 from ridgeline.service.fixed import Batch, batch_time
 from ridgeline.service.performance import TAIL_FIRST, TAIL_GAP
 from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
-from ridgeline.service.surface import LIVE, MIXED, Line, StepTimes, prompt_seconds
+from ridgeline.service.surface import LIVE, MIXED, StepTimes, prompt_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -202,7 +202,7 @@ def _served(plan: Plan, step_s: Floats, effects: Mapping[str, Floats]) -> tuple[
     beside = live[:, :: LIVE // MIXED][:, : mixed.shape[1]]
     added = prompt_seconds(beside, mixed, plan.at_once[at], a["n_chunks"][:, None])
     first = a["first_octave"]
-    times = StepTimes(Line(first, live, LIVE), Line(first, added, MIXED), a["n_chunks"])
+    times = StepTimes.of(first, live, added, a["n_chunks"])
     service = Service(
         times=times,
         row=np.arange(len(at)),

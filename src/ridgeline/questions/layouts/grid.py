@@ -197,21 +197,20 @@ class Candidates:
         if self.has_requests:
             return self.server.closed(batch, index, cal)
         service = self.server.service(index, cal)
-        step = service.step(batch)
+        step, _ = at = service.at(batch)
         gained = self.requests.tokens_per_step
         nothing = np.full(step.shape, np.nan)
         return (
-            service.answer(batch, nothing, step, nothing)
+            service.answer(batch, at, nothing, step, nothing)
             if gained == 1
-            else replace(service.answer(batch, nothing, step, nothing), tpot_s=step / gained)
+            else replace(service.answer(batch, at, nothing, step, nothing), tpot_s=step / gained)
         )
 
     @cached_property
     def _components(self) -> dict[str, Line]:
         """Decode steps by component, on the lattice; and FLOPs and reads at peak. [s]"""
         surface = self.server.surface
-        column = surface.column.with_fitted(self.server.calibration)
-        step = column.step(self.requests.decode(lattice(surface.most, LIVE)[None, :]))
+        step = surface.live_step(self.server.calibration)
         shape = (surface.n_rows, lattice(surface.most, LIVE).size)
         values = {name: step.parts_s[part] for name, part in PARTS.items()}
         values |= {"compute": step.compute_at_peak_s, "read": step.read_at_peak_s}
@@ -229,9 +228,8 @@ class Candidates:
             return np.zeros(1), np.zeros(1)
         layout, engine = self.arrays, self.base.engine
         ranks = layout.attn_dp * layout.pp
-        step = self.replica.step(self.requests.prompts(ranks, engine))
         share = self.requests.n_chunks(engine) / ranks
-        both = (step.compute_at_peak_s * share, step.read_at_peak_s * share)
+        both = (v * share for v in self.replica.at_peak(self.requests.prompts(ranks, engine)))
         compute, read = (np.broadcast_to(v, self.n_chips.shape) for v in both)
         return compute, read
 
@@ -257,6 +255,7 @@ class Candidates:
         batch : array          Sequences in flight in one replica.
         """
         batch = np.asarray(batch, dtype=float)
+        components = self._components
         found = self.performance(batch, index)
         replicas, n_chips = np.asarray(self.arrays.replicas)[index], self.n_chips[index]
         gained, served = self.requests.tokens_per_step, self.has_requests
@@ -264,11 +263,12 @@ class Candidates:
         per_chip = tokens / n_chips
         power = power_w(self.base.cluster)[0]
         fixed, each = (v[index] for v in self.held)
-        lines = {name: line(batch, index) for name, line in self._components.items()}
+        where = components["compute"].find(batch, index)
+        lines = {name: line.at(*where) for name, line in components.items()}
         compute, read = lines.pop("compute"), lines.pop("read")
         nearest = np.rint(lines.pop("bound"))
         step = sum(lines[n] for n in PARTS) if self.base.how.calibrated else (
-            self.server.service(index).step(batch)
+            self.server.service(index).at(batch)[0]
         )  # fmt: skip
         sent = found.requests_per_s if served else 0.0
         prompts = [v[index] if served else 0.0 for v in self._prompt_at_peak]

@@ -87,13 +87,12 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     """
     if len(scenario.machines) > 1:
         raise SpecError("One machine at a time: `compare` puts several answers side by side.")
-    (machine,) = scenario.machines
     if scenario.workload.arrival == "open":
         raise SpecError("A rate is answered by a fleet: ask `fleet`, or serving --rate.")
     load = scenario.workload.with_default_lengths(decode_only=True)
     setup = Setup(scenario, load, layout)
     record, requests, contexts = setup.model, setup.requests, setup.contexts
-    named = machine_of(machine)
+    named = machine_of(next(iter(scenario.machines)))
     cluster, tally = named.cluster, counts(record)
     setup.check_native(cluster)
     sizing = Sizing(
