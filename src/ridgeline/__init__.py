@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ridgeline.questions.advice import advice as advice
     from ridgeline.questions.design import design as design
     from ridgeline.questions.generations import generations as generations
+    from ridgeline.questions.layouts import Fleet as Fleet
     from ridgeline.questions.layouts import Layouts as Layouts
+    from ridgeline.questions.layouts import fleet as fleet
     from ridgeline.questions.layouts import layouts as layouts
     from ridgeline.questions.pipelining import pipelining as pipelining
     from ridgeline.questions.racks import racks as racks
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
     from ridgeline.specs import Load as Load
     from ridgeline.specs import Model as Model
     from ridgeline.specs import Price as Price
+    from ridgeline.specs.lengths import Lengths as Lengths
+    from ridgeline.specs.limits import Limits as Limits
+    from ridgeline.specs.scenario import Scenario as Scenario
+    from ridgeline.specs.workload import Workload as Workload
     from ridgeline.steps import counts as counts
 
 __version__ = "0.1.0"
@@ -65,7 +71,9 @@ _HOME = {
     "advice": "questions.advice",
     "design": "questions.design",
     "generations": "questions.generations",
+    "Fleet": "questions.layouts",
     "Layouts": "questions.layouts",
+    "fleet": "questions.layouts",
     "layouts": "questions.layouts",
     "pipelining": "questions.pipelining",
     "racks": "questions.racks",
@@ -81,6 +89,10 @@ _HOME = {
     "Chip": "specs",
     "Cluster": "specs",
     "Layout": "specs",
+    "Lengths": "specs.lengths",
+    "Limits": "specs.limits",
+    "Scenario": "specs.scenario",
+    "Workload": "specs.workload",
     "Load": "specs",
     "Model": "specs",
     "Price": "specs",
@@ -91,13 +103,18 @@ __all__ = [
     "Answer",
     "Chip",
     "Cluster",
+    "Fleet",
     "Layout",
     "Layouts",
+    "Lengths",
+    "Limits",
     "Load",
     "Model",
     "Price",
     "RidgelineError",
+    "Scenario",
     "Serving",
+    "Workload",
     "advice",
     "chip",
     "cluster",
@@ -105,6 +122,7 @@ __all__ = [
     "counts",
     "design",
     "dtype",
+    "fleet",
     "generations",
     "layouts",
     "logspace",

@@ -21,10 +21,8 @@ u.define("token = [token]")
 TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (pools.prefill_chunks, (20_000, 8192), ""),
     (pools.mean_prefix_tokens, (100 * u.token, 20_000 * u.token, 3), "token"),
-    (pools.time_between_tokens_s, (20 * u.ms, 64, 1000, 0.1 * u.s), "second"),
     (pools.chip_seconds_per_request, (20 * u.s, 8, 64), "second"),
     (pools.matched_prefill_share, (1 * u.s, 3 * u.s), ""),
-    (pools.cache_transfer_time_s, (1e9 * u.byte, 8, 4, 5e10 * u.byte / u.s), "second"),
     (energy.energy_per_token_j, (1200 * u.watt, 400 * u.token / u.s), "joule/token"),
     (stages.stage_imbalance, (61, 8), ""),
 ]
@@ -34,24 +32,6 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
 def test_unit(law: Callable[..., Any], inputs: tuple[Any, ...], unit: str) -> None:
     value = u.Quantity(law(*inputs))
     assert value.dimensionality == u.parse_units(unit).dimensionality
-
-
-positive = st.floats(1e-4, 1e4)
-
-
-@given(step=positive, batch=positive, n=positive, prompt=positive)
-def test_no_time_is_lost_between_prefill_and_decode(
-    step: float, batch: float, n: float, prompt: float
-) -> None:
-    """By Little's law requests leave at B / (n t); prefill and steps fill a second between them."""
-    between = pools.time_between_tokens_s(step, batch, n, prompt)
-    requests_per_s = batch / (n * between)
-    busy = requests_per_s * (prompt + n * step / batch)
-    assert busy == pytest.approx(1.0)
-
-
-def test_without_prompts_nobody_waits_for_them() -> None:
-    assert pools.time_between_tokens_s(0.02, 64, 1000, 0.0) == 0.02
 
 
 @given(new=st.integers(1, 200_000), budget=st.integers(1, 20_000))

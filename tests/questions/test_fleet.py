@@ -13,7 +13,8 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
-from ridgeline.questions.layouts.fleet import Fleet, fleet, fleet_at
+from ridgeline.questions.layouts.fleet import Fleet, fleet_at
+from ridgeline.questions.layouts.fleet import size_fleet as fleet
 from ridgeline.questions.layouts.fleet_option import FleetOption
 from ridgeline.questions.layouts.fleet_search import FleetSearch, fleet_search
 from ridgeline.questions.layouts.legal import legal_layouts

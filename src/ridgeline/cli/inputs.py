@@ -170,9 +170,11 @@ def machines_from(
 
 def chips_of(given: str | None, named: MachineNamed, has_layout: bool = False) -> Any:
     """The number of chips for a machine: as given, as named, else to be chosen for a chip alone."""
-    if given is not None or has_layout:
+    if given is not None:
         return given
-    return named.n_chips if named.n_chips is not None else ("best" if named.is_chip else None)
+    if named.n_chips is not None or has_layout:
+        return named.n_chips
+    return "best" if named.is_chip else None
 
 
 def load_changes(changes: Mapping[str, dict[str, str]]) -> dict[str, str]:

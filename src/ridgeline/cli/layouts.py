@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.fleets import show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
-from ridgeline.questions.layouts import Layouts, search_layouts
+from ridgeline.questions.layouts import Layouts, fleets, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.serving.words import usd
 from ridgeline.units import format_quantity
@@ -84,6 +85,8 @@ def layouts(
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
+    if top < 1:
+        raise SpecError(f"--top: at least 1 row, not {top}.")
     changes = settings(set_)
     record = model_from(model, None, assume_harmless, changes["model"])
     given = options or ScenarioOptions()
@@ -91,6 +94,9 @@ def layouts(
     scenario = scenario_from(
         record, given, machine=[m.cluster for m in named], more=load_changes(changes)
     )
+    if scenario.workload.arrival == "open":
+        show_fleets(fleets(scenario), json=json, csv=csv)
+        return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
     answer = search_layouts(scenario, rank, numbers)
     for path in out:

@@ -163,6 +163,6 @@ def _typed(name: str, text: Any) -> Any:
         except SpecError as error:
             raise SpecError(f"{option_of(name)}: {error}") from None
     rules = option_fields()[name][1].metadata if name in option_fields() else []
-    if ":" in text and any(isinstance(r, Numbers) for r in rules):
+    if any(isinstance(r, Numbers) for r in rules):
         return numbers(text, name)
     return text

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from ridgeline.cli.fleets import show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
+from ridgeline.questions.layouts import fleets
 from ridgeline.questions.serving import Serving, compare, serve
 from ridgeline.questions.serving.price import common_basis
 from ridgeline.questions.serving.words import count, usd
@@ -92,6 +94,12 @@ def serving(
     record = model_from(model, from_counts, assume_harmless, changes["model"])
     given = options or ScenarioOptions()
     machines = machines_from(given.on, chip, changes["cluster"])
+    if getattr(given, "rate", None) is not None:
+        scenario = scenario_from(
+            record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
+        )
+        show_fleets(fleets(scenario), json=json, csv=csv)
+        return
     answers, refused = _ask_each(record, machines, given, load_changes(changes))
     _draw(answers, out, chart, dark)
     if json:

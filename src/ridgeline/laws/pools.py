@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws._namespace import maximum
 
 __all__ = [
-    "cache_transfer_time_s",
     "chip_seconds_per_request",
     "matched_prefill_share",
     "mean_prefix_tokens",
     "prefill_chunks",
     "prompts_per_step",
-    "time_between_tokens_s",
 ]
 
 
@@ -83,45 +81,6 @@ def mean_prefix_tokens(cached_tokens: Any, new_tokens: Any, n_chunks: Any) -> An
     return cached_tokens + (new_tokens - new_tokens / n_chunks) / 2
 
 
-def time_between_tokens_s(step_s: Any, batch: Any, steps_per_request: Any, prompt_s: Any) -> Any:
-    r"""Mean time between a user's tokens on chips that decode and prefill in turn.
-
-    .. math:: t + \frac{B}{n}\,\tau
-
-    Each of the B sequences is replaced by a new one after n steps, so B/n prompts come a step, and
-    everybody waits while they are read.
-
-    Parameters
-    ----------
-    step_s : array              Decode step, t. [s]
-    batch : array               Sequences in flight, B. [1]
-    steps_per_request : array   Decode steps a request takes, n. [1]
-    prompt_s : array            Time the replica gives to one prompt, tau. [s]
-
-    Returns
-    -------
-    array   [s]
-
-    Notes
-    -----
-    The mean; how the wait is spread over tokens is the scheduler's choice. By Little's law the rate
-    of requests is B over n times this, and the share of time that prefills follows: nothing is
-    lost. A step that mixes both reads weights once for the two, which is a little faster.
-
-    References
-    ----------
-    .. [1] Derived.
-
-    Examples
-    --------
-    64 sequences of 1,000 tokens, prompts of 0.1 s: 6.4 ms on top of every step.
-
-    >>> round(float(time_between_tokens_s(0.020, 64, 1000, 0.1)), 6)
-    0.0264
-    """
-    return step_s + batch / steps_per_request * prompt_s
-
-
 def chip_seconds_per_request(time_s: Any, n_chips: Any, at_once: Any) -> Any:
     r"""Time of one chip that a request takes up.
 
@@ -168,32 +127,3 @@ def matched_prefill_share(prefill_chip_s: Any, decode_chip_s: Any) -> Any:
     0.25
     """
     return prefill_chip_s / (prefill_chip_s + decode_chip_s)
-
-
-def cache_transfer_time_s(
-    cache_bytes: Any, n_senders: Any, n_receivers: Any, rate_bytes_per_s: Any
-) -> Any:
-    """Time to move one sequence's cache from the chips that filled it to those that will read it.
-
-    Parameters
-    ----------
-    cache_bytes : array               Of one sequence. [bytes]
-    n_senders, n_receivers : array    Chips that hold a part of it, on either side. [1]
-    rate_bytes_per_s : array          Of one chip's link, one way. [bytes/s]
-
-    Returns
-    -------
-    array   The side with fewer chips is the narrow one. [s]
-
-    Notes
-    -----
-    After the prefill; engines that send each layer as it is ready hide most of it.
-
-    Examples
-    --------
-    576 MB from 8 chips to 4 over 50 GB/s each:
-
-    >>> round(cache_transfer_time_s(576e6, 8, 4, 50e9) * 1e3, 2)
-    2.88
-    """
-    return cache_bytes / (minimum(n_senders, n_receivers) * rate_bytes_per_s)

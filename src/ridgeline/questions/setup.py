@@ -116,6 +116,11 @@ class Setup:
         return usual.replaced(changes, where="the engine") if changes else usual
 
     @property
+    def max_sequences(self) -> int | None:
+        """Sequences of a rank that the engine is set to take; None for as many as memory holds."""
+        return self.scenario.engine.max_sequences
+
+    @property
     def layout(self) -> Layout | None:
         """The layout, where degrees are fixed."""
         return self.given_layout or self.scenario.layout.layout

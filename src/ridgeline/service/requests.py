@@ -159,9 +159,9 @@ def prompts_at_once(n: Any, requests: Requests, engine: Engine, ranks: Any) -> A
 
     Returns
     -------
-    array   As many as end in a step, at least one; no more than the budget takes whole, but one for
-            each rank and micro-batch. [1]
+    array   As many as end in a step, at least one; no more than the budgets of all ranks take
+            whole, but one for each rank and micro-batch. [1]
     """
-    per_step = maximum(engine.token_budget / maximum(requests.new, 1.0), 1.0)
+    per_step = ranks * maximum(engine.token_budget / maximum(requests.new, 1.0), 1.0)
     ending = minimum(maximum(n / requests.n_steps, 1.0), per_step)
     return maximum(ending, minimum(ranks, n))

@@ -167,14 +167,51 @@ class Server:
         """The most that keeps 99th percentiles within limits: see `service.steady.limited`."""
         return limited(self.service(row, cal), first_s, gap_s)
 
-    def fixed(self, batch: float) -> Performance:
+    def use_of_peak(self, found: Performance, row: Any = 0) -> tuple[Any, Any]:
+        """Share of the time in which FLOPs, and reads of weights and KV, would run at peak. [1]
+
+        Parameters
+        ----------
+        found : Performance   Of the rows.
+        row : array of int    Rows of the surface.
+
+        Returns
+        -------
+        (array, array)   Of steps and prompts together, over all of the time: MFU and MBU.
+        """
+        requests, engine, layout = self.requests, self.replica.engine, self.replica.layout
+        ranks = layout.attn_dp * layout.pp
+        n = np.maximum(found.n_live, 1.0)
+        one = self.replica
+        if np.ndim(self.replica.n_chips) == 1:
+            degrees = {d: np.asarray(getattr(layout, d))[row] for d in type(layout).model_fields}
+            one = replace(one, layout=layout.model_copy(update=degrees))
+        step = one.at_peak(requests.decode(n))
+        prompt: tuple[Any, Any] = (0.0, 0.0)
+        for weight, part in requests.parts:
+            share = weight * part.n_chunks(engine) / ranks
+            used = self.replica.at_peak(part.prompts(ranks, engine))
+            shape = (int(np.size(self.replica.n_chips)),)
+            each = tuple(np.broadcast_to(x * share, shape)[row] for x in used)
+            prompt = (prompt[0] + each[0], prompt[1] + each[1])
+        rate = found.requests_per_s
+        compute, read = (
+            rate * (requests.n_steps * s / n + p) for s, p in zip(step, prompt, strict=True)
+        )
+        return compute, read
+
+    def fixed(self, batch: float, cal: Calibration | None = None) -> Performance:
         """A batch of the replica that starts together: its prompts whole, then its decoding.
 
         Parameters
         ----------
         batch : float   Sequences of the replica. [1]
+        cal : Calibration or None   Other constants.
         """
-        requests, replica = self.requests, self.timed
+        requests, replica = (
+            self.requests,
+            self.timed if cal is None else self.timed.with_fitted(cal),
+        )
         if not requests.is_fixed:
             raise SpecError("A fixed batch has one input and one output length.")
         isl, osl = float(requests.isl), float(requests.osl)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.fleet_option import COLUMNS
 from ridgeline.questions.layouts.fleet_search import MOST_CHIPS, FleetSearch, fleet_search
+from ridgeline.questions.layouts.question import base_replica
 from ridgeline.questions.layouts.words import layout_name
+from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.service.deployment import Deployment
 from ridgeline.service.fleet import LONG_RUN
 from ridgeline.service.server import intervals
 from ridgeline.specs.rates import Rate
+from ridgeline.specs.scenario import Scenario
 
 if TYPE_CHECKING:
     from ridgeline.kernels.calibration import Calibration
@@ -26,21 +29,24 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.service.performance import Performance
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
+    from ridgeline.specs.scenario_options import ScenarioOptions
     from ridgeline.specs.workload import Workload
 
-__all__ = ["Fleet", "fleet", "fleet_at"]
+__all__ = ["Fleet", "fleet", "fleet_at", "fleets", "size_fleet"]
 
 Row = dict[str, Any]
 
 
-def fleet(
+def size_fleet(
     base: Replica,
     workload: Workload,
     *,
     price: Price | None = None,
     max_sequences: float | None = None,
     most_chips: int = MOST_CHIPS,
+    only: Layout | None = None,
 ) -> Fleet:
     """The fewest chips that hold the limits of a workload at its rate, with its headroom.
 
@@ -51,6 +57,7 @@ def fleet(
     price : Price or None      Of a chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int           Of the largest fleet looked at. [1]
+    only : Layout or None      Replicas in this layout alone; None for the best of all.
 
     Raises
     ------
@@ -66,9 +73,73 @@ def fleet(
     if rate is None:
         raise SpecError("A fleet is sized for a rate: give one, in requests/s or tok/s.")
     search = fleet_search(
-        base, workload, price=price, max_sequences=max_sequences, most_chips=most_chips
+        base,
+        workload,
+        price=price,
+        max_sequences=max_sequences,
+        most_chips=most_chips,
+        only=only,
     )
     return fleet_at(search, rate)
+
+
+def fleet(model: Model | str, on: Any, **options: Unpack[ScenarioOptions]) -> Fleet:
+    """The fewest chips that serve a rate of requests within limits, and what fewer would miss.
+
+    Parameters
+    ----------
+    model : Model or str            Record, HuggingFace id, or path of a ``config.json``.
+    on : Cluster, Chip or str       A chip means its node; of a cluster, as many as are needed.
+    **options : ScenarioOptions     By the names of the command line: ``rate`` (requests/s, or
+                                    ``"12k tok/s"`` of output), lengths, limits, ``headroom``; with
+                                    ``tp`` and so on, replicas in that layout alone.
+
+    Returns
+    -------
+    Fleet
+
+    Raises
+    ------
+    SpecError         No rate; several machines.
+    InfeasibleError   The model fits on no replica.
+
+    Examples
+    --------
+    >>> import ridgeline as rl
+    >>> found = rl.fleet("Qwen/Qwen3-8B", "h100-sxm", rate=40, isl=1024, osl=256)
+    >>> found.performance.tpot_s <= 0.05
+    True
+    """
+    found = fleets(Scenario.of(model, on, **options))
+    if len(found) > 1:
+        raise SpecError("One machine at a time: ask for a fleet of each.")
+    return found[0]
+
+
+def fleets(scenario: Scenario) -> list[Fleet]:
+    """A fleet for each machine of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario   With a rate.
+    """
+    load = scenario.workload.with_default_lengths()
+    setup = Setup(scenario, load)
+    base = base_replica(setup)
+    found = []
+    for on in scenario.machines:
+        cluster = machine_of(on).cluster
+        setup.check_native(cluster)
+        found.append(
+            size_fleet(
+                replace(base, cluster=cluster),
+                load,
+                price=setup.price(cluster),
+                max_sequences=scenario.engine.max_sequences,
+                only=setup.layout,
+            )
+        )
+    return found
 
 
 def fleet_at(search: FleetSearch, rate: float, n_smaller: int = 3) -> Fleet:

@@ -63,6 +63,7 @@ def fleet_search(
     price: Price | None = None,
     max_sequences: float | None = None,
     most_chips: int = MOST_CHIPS,
+    only: Layout | None = None,
 ) -> FleetSearch:
     """Find the layouts of one replica that fleets are made of.
 
@@ -73,6 +74,7 @@ def fleet_search(
     price : Price or None      Of a chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int           Of the largest fleet looked at. [1]
+    only : Layout or None      Replicas in this layout alone; None for all that engines could run.
 
     Returns
     -------
@@ -97,6 +99,7 @@ def fleet_search(
     while True:
         most = min(n_domains * cluster.domain_size, most_chips)
         drawn, _ = legal_layouts(base.model, [n for n in sizes(cluster) if n <= most], whole=False)
+        drawn = drawn if only is None else [only.model_copy(update={"replicas": 1})]
         draft = FleetSearch(base, workload, tuple(drawn), price, max_sequences, most_chips)
         room = draft.rows.slots
         fits = tuple(x for x, slots in zip(drawn, room, strict=True) if slots >= 1)
@@ -105,7 +108,7 @@ def fleet_search(
             return found
         n_domains *= 2
         larger = n_domains * cluster.domain_size
-        if cluster.scale_out is None or larger > min(_LARGEST_REPLICA, most_chips):
+        if only or cluster.scale_out is None or larger > min(_LARGEST_REPLICA, most_chips):
             break
     if not fits:
         raise InfeasibleError(_no_room(draft))

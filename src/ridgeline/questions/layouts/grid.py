@@ -87,6 +87,7 @@ class Candidates:
     requests : Requests         Lengths; of no output where sequences only decode.
     limits : Limits
     usd_per_chip_hour : float or None
+    max_sequences : float or None   Sequences of a rank that the engine is set to take.
     """
 
     base: Replica
@@ -94,6 +95,7 @@ class Candidates:
     requests: Requests
     limits: Limits
     usd_per_chip_hour: float | None
+    max_sequences: float | None = None
 
     @property
     def has_requests(self) -> bool:
@@ -114,7 +116,9 @@ class Candidates:
     def server(self) -> Server:
         """The same with its requests, up to the most sequences that any of them holds."""
         most = float(np.minimum(self.fits.max(initial=1.0), _LARGEST_BATCH))
-        return Server(self.replica, self.requests, most=max(most, 1.0))
+        return Server(
+            self.replica, self.requests, most=max(most, 1.0), max_sequences=self.max_sequences
+        )
 
     def chosen(self, index: Sequence[int] | np.ndarray) -> Candidates:
         """Some of the candidates, for questions that cost more for each."""
@@ -164,6 +168,8 @@ class Candidates:
         """Sequences of a replica that fit, whole ones; 0 where not even one does."""
         most = self.replica.max_sequences(self.kept, drafts=self.requests.has_drafts)
         most = np.broadcast_to(np.asarray(most, dtype=float), self.n_chips.shape)
+        if self.max_sequences is not None:
+            most = np.minimum(most, self.max_sequences * self.arrays.attn_dp)
         return np.floor(np.minimum(most, _LARGEST_BATCH))
 
     @cached_property

@@ -100,7 +100,12 @@ def search_layouts(
     """
     load = scenario.workload.with_default_lengths()
     if load.arrival == "open":
-        raise SpecError("A rate is answered by a fleet: ask `fleet`, or layouts --rate.")
+        raise SpecError("A rate is answered by a fleet: `fleet` finds its layout and chips.")
+    if load.arrival != "closed":
+        raise SpecError(
+            f"Layouts are ranked with requests kept in flight, not with {load.arrival} arrivals: "
+            "leave out arrival, or ask `serving`."
+        )
     setup = Setup(scenario, load)
     base = base_replica(setup)
     searches: list[Search] = []
@@ -115,6 +120,7 @@ def search_layouts(
             requests=setup.requests,
             limits=load.limits,
             usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
+            max_sequences=setup.max_sequences,
         )
         wanted = number if number is not None else named.n_chips
         wanted = "best" if wanted is None and named.is_chip else wanted

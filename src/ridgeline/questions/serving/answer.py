@@ -103,8 +103,11 @@ class Serving:
 
     @property
     def limits(self) -> Limits:
-        """Latencies to keep: those given, else the usual ones."""
-        return self.scenario.workload.limits
+        """Latencies to keep: those given, else the usual ones; decoding alone has but a TPOT."""
+        limits = self.scenario.workload.limits
+        if self.has_requests:
+            return limits
+        return limits.model_copy(update={"ttft": None, "e2e": None})
 
     @cached_property
     def chosen(self) -> dict[str, Any]:

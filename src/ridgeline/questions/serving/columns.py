@@ -12,16 +12,16 @@ from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.serving.power import power_w
+from ridgeline.service.performance import Performance
 from ridgeline.service.prices import cached_token_s, price_sheet
-from ridgeline.service.server import Server, intervals
+from ridgeline.service.server import N_REQUESTS, Server, intervals
 
 if TYPE_CHECKING:
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.replica import Replica, StepTime
-    from ridgeline.service.performance import Performance
     from ridgeline.service.requests import Requests
-    from ridgeline.specs.limits import Limits
     from ridgeline.specs.price import Price
+    from ridgeline.specs.workload import Workload
     from ridgeline.steps import Machine
 
 __all__ = ["answer_grid"]
@@ -37,7 +37,8 @@ def answer_grid(
     batches: np.ndarray,
     contexts: np.ndarray,
     requests: Requests,
-    limits: Limits,
+    load: Workload,
+    max_sequences: float | None = None,
 ) -> Result:
     """Evaluate a replica over batch and context.
 
@@ -47,7 +48,8 @@ def answer_grid(
     batches, contexts : 1-D arrays   Sequences in flight in the replica; cached tokens of each.
     requests : Requests              With an output length, adds what requests experience with
                                      `batches` of them kept in flight.
-    limits : Limits                  Says which points are within them.
+    load : Workload                  How requests arrive, and limits: which points are within them.
+    max_sequences : float or None    Sequences of a rank that the engine is set to take at most.
 
     Returns
     -------
@@ -64,10 +66,17 @@ def answer_grid(
     memory = np.broadcast_to(np.asarray(held.total_bytes(B), dtype=float), shape)
     numbers["memory_bytes_per_chip"] = (memory, "B", "memory per chip")
     if served:
-        numbers |= _request_columns(replica, requests, batches, rent, limits)
+        server = Server(
+            replica,
+            requests,
+            most=float(batches.max()),
+            max_sequences=max_sequences,
+            n_requests=load.n_requests or N_REQUESTS,
+        )
+        numbers |= _request_columns(server, batches, rent, load)
     else:
         numbers |= _decode_columns(replica, requests, step, B, rent)
-        in_time = np.asarray(numbers["tpot_s"][0] <= limits.tpot_s)
+        in_time = np.asarray(numbers["tpot_s"][0] <= load.limits.tpot_s)
         numbers["within_limits"] = (in_time, "1", "within the limits")
     numbers |= _power_columns(replica, numbers["tokens_per_s_per_chip"][0])
     columns = {
@@ -127,22 +136,24 @@ def _decode_columns(
     }
 
 
-def _request_columns(
-    replica: Replica, requests: Requests, batches: np.ndarray, rent: float, limits: Limits
-) -> Numbers:
-    """Requests in steady state, as many kept in flight as the batch says."""
-    server = Server(replica, requests, most=float(batches.max()))
+def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Workload) -> Numbers:
+    """Requests as they arrive: so many kept in flight, started together, or all queued at once."""
+    replica, requests = server.replica, server.requests
     row = np.zeros(len(batches), dtype=np.intp)
 
     def solved(cal: Calibration | None) -> Performance:
+        if load.arrival == "offline":
+            return server.offline(row, cal)
+        if load.arrival == "fixed":
+            return _stacked([server.fixed(float(batch), cal) for batch in batches])
         return server.closed(batches, row, cal)
 
     found = solved(None)
     low, high = {}, {}
-    for name, ends in intervals(server, solved, "closed").items():
+    for name, ends in intervals(server, solved, _REGIMES[load.arrival]).items():
         low[name], high[name] = ends if replica.how.calibrated else (None, None)
     kept = np.ones(len(batches), dtype=bool)
-    for metric, limit in limits.items():
+    for metric, limit in load.limits.items():
         kept &= np.asarray(found.statistic(metric, limit.statistic)) <= limit.seconds
     n_chips = replica.n_chips
     sheet = price_sheet(found, requests, rent, n_chips, cached_token_s(server.timed, requests))
@@ -179,7 +190,26 @@ def _request_columns(
         "usd_per_mtok": (sheet.usd_per_mtok, money, "$/Mtok, all tokens"),
         "usd_per_request": (sheet.usd_per_request, "USD", "$ per request"),
         "within_limits": (kept, "1", "within the limits"),
+        **_use(server, found),
     }  # fmt: skip
+
+
+#: what is measured of each arrival, by the name of the measurements
+_REGIMES = {"closed": "closed", "offline": "offline", "fixed": "static"}
+
+
+def _stacked(each: list[Performance]) -> Performance:
+    """One performance per batch as one with an entry each."""
+    names = Performance.__dataclass_fields__
+    return Performance(
+        **{n: np.asarray([float(np.squeeze(getattr(one, n))) for one in each]) for n in names}
+    )
+
+
+def _use(server: Server, found: Performance) -> Numbers:
+    """Share of the chips' peaks that steps and prompts use over all of the time."""
+    compute, read = (mfu(x, 1.0) for x in server.use_of_peak(found))
+    return {"mfu": (compute, "1", "MFU"), "mbu": (read, "1", "MBU")}
 
 
 def _power_columns(replica: Replica, tokens_per_s_per_chip: Any) -> Numbers:

@@ -83,12 +83,12 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
 
     Raises
     ------
-    SpecError   Several machines, or a rate: `fleet` answers that; and as for `serving`.
+    SpecError   Several machines, or a rate, which `fleet` answers; and as for `serving`.
     """
     if len(scenario.machines) > 1:
         raise SpecError("One machine at a time: `compare` puts several answers side by side.")
     if scenario.workload.arrival == "open":
-        raise SpecError("A rate is answered by a fleet: ask `fleet`, or serving --rate.")
+        raise SpecError("A rate is answered by a fleet: `fleet` finds how many replicas it takes.")
     load = scenario.workload.with_default_lengths(decode_only=True)
     setup = Setup(scenario, load, layout)
     record, requests, contexts = setup.model, setup.requests, setup.contexts
@@ -116,6 +116,8 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     marks = landmarks(replica, bound, requests, kept)
     rent = setup.price(cluster)
     batches = _batches(setup.batches(replica.layout.replicas), marks)
+    if load.arrival == "offline":
+        batches = np.asarray([max(math.floor(marks.largest_batch), 1.0)])
     said = [*bound.notes, *notes, *_caveats(record, cluster, rent, requests)]
     if not replica.how.whole:
         said += choice_of_experts(record, replica.expert_load_cv)
@@ -126,7 +128,9 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
         counts=tally,
         price=rent,
         balance=marks,
-        result=answer_grid(replica, bound, rent, batches, contexts, requests, load.limits),
+        result=answer_grid(
+            replica, bound, rent, batches, contexts, requests, load, setup.max_sequences
+        ),
         replica=replica,
         requests=requests,
         notes=tuple(said),

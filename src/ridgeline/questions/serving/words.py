@@ -135,8 +135,9 @@ def _cost(answer: Serving) -> str:
     bound = f"bottleneck {row['bound']}"
     least = "about" if answer.reading == "calibrated" else "at least"
     where = f"At a batch of {count(row['batch'])}"
-    where += f", the cheapest within {answer.limits}," if kept else ""
-    if not kept and answer.limits.tpot is not None:
+    limited = any(answer.limits.items())
+    where += f", the cheapest within {answer.limits}," if kept and limited else ""
+    if not kept and limited:
         where = f"No batch keeps {answer.limits}. {where}"
     if answer.price is None:
         time = format_quantity(row["time_s"], "s")

@@ -1,0 +1,38 @@
+"""How the fleet for a rate of requests is shown: by ``serving --rate`` and ``layouts --rate``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+
+if TYPE_CHECKING:
+    from ridgeline.questions.layouts import Fleet
+
+__all__ = ["show_fleets"]
+
+
+def show_fleets(found: list[Fleet], *, json: bool, csv: bool) -> None:
+    """Print fleets, one after the other.
+
+    Parameters
+    ----------
+    found : list of Fleet   One per machine.
+    json, csv : bool        As JSON, or the rows as CSV.
+    """
+    if json:
+        every = [one.to_dict() for one in found]
+        print_json(every[0] if len(every) == 1 else {"answers": every})
+    elif csv:
+        print_csv([row for one in found for row in one.table().records()])
+    else:
+        for one in found:
+            print_text("\n".join(one.sentences()))
+            table = one.table()
+            headings = {k: (heading, _plain(unit)) for k, (heading, unit) in table.columns.items()}
+            as_table(table.cells(), headings, title=table.title or None)
+
+
+def _plain(unit: str) -> Any:
+    """Cells are text already; words stand to the left, numbers to the right."""
+    return str if unit == "" else lambda text: text
