@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -52,35 +53,25 @@ def test_units_of_limits(run) -> None:
         json.loads(run(*V3, "--tpot", text, "--batch", "64", "--json"))["about"]["limits"]
         for text in ("30", "30 ms", "0.03s")
     ]
-    assert same == [{"tpot_s": 0.03}] * 3
+    assert same == [{"ttft": "mean <= 2 s", "tpot": "mean <= 30 ms"}] * 3
 
 
 def test_pools_and_the_engine_s_command(run) -> None:
     out = run(*V3, "--tpot", "30", "--ttft", "1000", "--disaggregate", "--flags", "vllm")
-    assert "Apart: " in out
+    assert "Disaggregated: " in out
     assert "vllm serve deepseek-ai/DeepSeek-V3" in out
     told = json.loads(run(*V3, "--tpot", "30", "--disaggregate", "--flags", "sglang", "--json"))
     assert told["pools"]["n_chips"] == 72
     assert told["command"].startswith("python3 -m sglang.launch_server")
 
 
-def test_a_chip_means_the_fewest_that_serve(run) -> None:
-    told = json.loads(
-        run(
-            "layouts",
-            "Qwen3-32B",
-            "--on",
-            "h100-sxm",
-            "--tpot",
-            "15",
-            "--reading",
-            "ideal",
-            "--json",
-        )
-    )
+def test_the_fewest_chips_that_serve(run) -> None:
+    asked = ("layouts", "Qwen3-32B", "--on", "h100-sxm", "--tpot", "15", "--reading", "ideal")
+    told = json.loads(run(*asked, "--chips", "fewest", "--json"))
     assert told["about"]["clusters"] == {"2 x h100-sxm": 2}
     (note,) = [n for n in told["notes"] if "too few" in n]
-    assert note.startswith("1 x NVIDIA H100 SXM5 80 GB are too few: at best TPOT ")
+    assert note.startswith("1 x NVIDIA H100 SXM5 80 GB are too few: at best TTFT ")
+    assert re.search(r"and TPOT 19\.\d ms", note)
 
 
 def test_changed_fields_count(run) -> None:
@@ -121,11 +112,14 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown picture": ([*V3, "--chart", "rok", "--out", "x.png"], "There is no picture"),
     "unknown engine": ([*V3, "--flags", "trtlm"], "There are vllm and sglang"),
     "unknown reading": ([*V3, "--reading", "blackboard"], "ideal or calibrated"),
-    "limit in words": ([*V3, "--tpot", "fast"], "milliseconds, or a time such as 2s"),
+    "limit in words": ([*V3, "--tpot", "fast"], "--tpot: a time from 1 µs to 1e6 s, such as 50 ms"),
     "limit of another kind": ([*V3, "--tpot", "3 GB"], "--tpot"),
-    "negative limit": ([*V3, "--tpot", "-3"], "above zero"),
-    "chips in words": ([*V3, "--chips", "many"], "a whole number, or fewest"),
-    "two lengths": ([*V3, "--isl", "1,2", "--osl", "2"], "one number is expected"),
+    "negative limit": ([*V3, "--tpot", "-3"], "--tpot: a time from 1 µs"),
+    "chips in words": (
+        [*V3, "--chips", "many"],
+        "--chips: a whole number from 1 to 1e6, or fewest or best",
+    ),
+    "two lengths": ([*V3, "--isl", "1,2", "--osl", "2"], "--isl: a length such as 2048 or 8k"),
     "no rows": ([*V3, "--top", "0"], "at least 1 row"),
     "both modes": ([*V3, "--json", "--csv"], "Choose one"),
     "pools without prompts": ([*V3, "--context", "8k", "--disaggregate"], "Pools need requests"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from ridgeline.cli import main
+from ridgeline.cli.scenario_options import option_of
+from ridgeline.specs.scenario import option_fields
 
 CASES: dict[str, tuple[list[str], str]] = {
     "no model": (["serving", "--on", "h100"], "Name one model"),
@@ -18,11 +21,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown command": (["serve"], 'Did you mean "serving"'),
     "negative batch": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "-4"],
-        "batch: numbers from 1",
+        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not -4",
     ),
     "absurd context": (
         ["serving", "Qwen3-8B", "--on", "h100", "--context", "1e99"],
-        "context: numbers from 0",
+        "--context: a number from 0 to 1e9",
     ),
     "words for numbers": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "many"],
@@ -33,10 +36,13 @@ CASES: dict[str, tuple[list[str], str]] = {
         "0 < low <= high",
     ),
     "no chips": (["serving", "Qwen3-8B", "--on", "h100", "--chips", "0"], "a whole number from 1"),
-    "negative price": (["serving", "Qwen3-8B", "--on", "h100", "--price", "-1"], "is not positive"),
+    "negative price": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--price", "-1"],
+        "--price: a price per hour above 0",
+    ),
     "price in bytes": (
         ["serving", "Qwen3-8B", "--on", "h100", "--price", "3 GB"],
-        "a price per hour is expected",
+        "--price: a price per hour above 0",
     ),
     "unknown basis": (
         ["serving", "Qwen3-8B", "--on", "h100", "--basis", "spto"],
@@ -48,7 +54,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "dtype the chip lacks": (
         ["serving", "Qwen3-8B", "--on", "a100", "--dtype", "fp8"],
-        "--compute bf16",
+        "Choose compute bf16",
     ),
     "compute the chip lacks": (
         ["serving", "Qwen3-8B", "--on", "a100", "--compute", "fp8"],
@@ -56,11 +62,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "drafts without acceptance": (
         ["serving", "Qwen3-8B", "--on", "h100", "--drafts", "1"],
-        "how often one is accepted",
+        "drafts need acceptance: how often a drafted token is accepted",
     ),
     "more than all is cached": (
         ["serving", "Qwen3-8B", "--on", "h100", "--isl", "9", "--osl", "9", "--prefix-hit", "1.5"],
-        "prefix_hit: Input should be less than or equal to 1",
+        "--prefix-hit: a number from 0 to 1 is expected, not '1.5'",
     ),
     "prefix of no request": (
         ["serving", "Qwen3-8B", "--on", "h100", "--prefix-hit", "0.5"],
@@ -68,7 +74,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "no memory": (
         ["serving", "Qwen3-8B", "--on", "h100", "--memory-utilization", "0"],
-        "memory_share: Input should be greater than 0",
+        "--memory-utilization: a number above 0 up to 1",
     ),
     "unknown engine": (["serving", "Qwen3-8B", "--on", "h100", "--engine", "vlm"], "mean 'vllm'"),
     "layout on the blackboard": (
@@ -107,6 +113,35 @@ CASES: dict[str, tuple[list[str], str]] = {
     "set to nonsense": (
         ["serving", "Qwen3-8B", "--on", "h100", "--set", "cluster.chip.memory.bandwidth=quick"],
         "is not a number with a unit",
+    ),
+    "no name": (["serving", "", "--on", "h100"], "Name one model"),
+    "set of an empty load": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.batch="],
+        "--batch '': a number, a list such as 1,64,2400 or a range such as 1:16384",
+    ),
+    "set of a negative load": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.batch=-3"],
+        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not -3",
+    ),
+    "set of no load": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.rate=3"],
+        "there are load.context, load.batch, load.isl, load.osl",
+    ),
+    "set of a free price": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--set", "price.usd_per_chip_hour=0"],
+        "--price: a price per hour above 0",
+    ),
+    "negative counts": (
+        ["serving", "--from-counts", "active=-8B", "--on", "h100"],
+        "--from-counts active: a number above 0 up to 1e18 is expected, not '-8B'.",
+    ),
+    "counts of nothing": (
+        ["serving", "--from-counts", "active=", "--on", "h100"],
+        "--from-counts active: a number above 0 up to 1e18 is expected, not ''.",
+    ),
+    "negative cache": (
+        ["serving", "--from-counts", "active=8B,kv=-1", "--on", "h100"],
+        "--from-counts kv: a number from 0 to 1e12 is expected, not '-1'.",
     ),
     "counts without active": (
         ["serving", "--from-counts", "total=1T", "--on", "h100"],
@@ -149,8 +184,46 @@ def test_a_sentence_and_exit_code_2(
     assert code == 2
     assert printed.out == ""
     assert printed.err.startswith("ridgeline: ")
+    assert len(printed.err.splitlines()) <= 2
     assert says in printed.err
     assert "Traceback" not in printed.err
+
+
+#: options that any text is a name of; what it names is looked up later
+_NAMES = {"weights", "kv", "activations", "engine", "engine_version"}
+#: values that no option of numbers or words takes
+_ABSURD = ("-1", "-1e99", "1e99", "nan", "", "x", "1;2", "9:1", "9:-1", "[]", "1" * 400, "☃")
+
+
+@pytest.mark.parametrize("command", ["serving", "layouts"])
+@pytest.mark.parametrize("name", sorted(set(option_fields()) - _NAMES))
+def test_absurd_values_of_every_option(name: str, command: str, capsys) -> None:
+    for value in _ABSURD:
+        assert main([command, "Qwen3-8B", "--on", "h100", f"{option_of(name)}={value}"]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith(f"ridgeline: {option_of(name)}"), (value, printed.err)
+        assert printed.err.count("\n") == 1
+        assert len(printed.err) < 300
+
+
+@pytest.mark.parametrize("option", ["--batch", "--context"])
+def test_a_range_is_an_axis(option: str, capsys) -> None:
+    asked = ["serving", "Qwen3-8B", "--on", "h100", "--chips", "1", "--json"]
+    assert main([*asked, option, "1:16384"]) == 0
+    axis = json.loads(capsys.readouterr().out)["axes"][option.removeprefix("--")]["values"]
+    assert (axis[0], axis[-1]) == (1, 16_384)
+    assert len(axis) > 14
+    assert axis == sorted(axis)
+
+
+def test_no_context_at_all_is_one(capsys) -> None:
+    asked = ["serving", "Qwen3-8B", "--on", "h100", "--chips", "1", "--batch", "8", "--json"]
+    steps = []
+    for context in ("0", "8k"):
+        assert main([*asked, "--context", context]) == 0
+        steps.append(json.loads(capsys.readouterr().out)["columns"]["time_s"]["values"][0][0])
+    assert 0 < steps[0] < steps[1]
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_replicas_and_nodes_are_noted() -> None:
 
 
 def test_the_answer_writes_the_command_of_its_best_layout() -> None:
-    answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot_s=0.03)
+    answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot=0.03)
     text = str(answer.command("vllm"))
     assert text.startswith("vllm serve Qwen/Qwen3-32B")
     assert f"--max-num-seqs {int(answer.best['batch'])}" in text

@@ -19,7 +19,7 @@ from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import lengths_words, limit_words
 from ridgeline.service.requests import Requests
 from ridgeline.specs.limits import Limits
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.layouts import check_layout
 
 V3, RACK = "deepseek-ai/DeepSeek-V3", "gb200-nvl72"
@@ -216,8 +216,7 @@ def test_accepted_drafts_are_tokens_for_the_same_step() -> None:
 
 def test_skewed_experts_and_less_memory_make_it_worse() -> None:
     even, usual, skewed = (
-        rl.layouts(V3, RACK, tpot_s=0.03, expert_popularity_cv=cv).best
-        for cv in (0.0, EXPERT_POPULARITY_CV, 2.0)
+        rl.layouts(V3, RACK, tpot=0.03, expert_load_cv=cv).best for cv in (0.0, EXPERT_LOAD_CV, 2.0)
     )
     assert even["usd_per_mtok"] < usual["usd_per_mtok"] < skewed["usd_per_mtok"]
     small = rl.layouts(V3, RACK, memory_utilization=0.5)
@@ -259,7 +258,7 @@ def test_what_fits_fits_and_one_more_does_not(found: rl.Layouts) -> None:
 
 @pytest.mark.parametrize("rank", ["usd", "throughput", "latency"])
 def test_rows_are_ranked_and_within_limits(rank: str) -> None:
-    answer = rl.layouts(V3, RACK, rank=rank, e2e_s=60.0, **LIMITS)
+    answer = rl.layouts(V3, RACK, rank=rank, e2e=60.0, **LIMITS)
     scores = [answer.rank.score(r) for r in answer.rows]
     assert scores == sorted(scores)
     for row in answer.rows:
@@ -271,7 +270,7 @@ def test_rows_are_ranked_and_within_limits(rank: str) -> None:
 
 
 def test_a_tighter_limit_never_gives_a_better_answer() -> None:
-    costs = [rl.layouts(V3, RACK, tpot_s=t).best["usd_per_mtok"] for t in (0.1, 0.05, 0.03, 0.02)]
+    costs = [rl.layouts(V3, RACK, tpot=t).best["usd_per_mtok"] for t in (0.1, 0.05, 0.03, 0.02)]
     assert costs == sorted(costs)
 
 
@@ -313,7 +312,7 @@ def test_a_chip_alone_is_the_number_with_the_most_output_per_chip() -> None:
 
 
 def test_several_machines_are_one_ranking() -> None:
-    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x", "rtx-4090"], tpot_s=0.05)
+    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x", "rtx-4090"], tpot=0.05)
     assert {"hgx-h100"} < {r["cluster"] for r in answer.rows}
     assert answer.best["usd_per_mtok"] == min(r["usd_per_mtok"] for r in answer.rows)
     assert "Best of each machine" in " ".join(answer.sentences())
@@ -351,7 +350,7 @@ def test_every_family_has_a_reason_with_a_number(found: rl.Layouts) -> None:
 
 def test_tensor_parallelism_over_domains_is_told() -> None:
     answer = rl.layouts(
-        "meta-llama/Llama-2-70b-hf", "2xhgx-h100", context=64, rank="throughput", tpot_s=0.02
+        "meta-llama/Llama-2-70b-hf", "2xhgx-h100", context=64, rank="throughput", tpot=0.02
     )
     (wide,) = [f for f in answer.families() if (f.degree, f.value) == ("tp", 16)]
     assert wide.ratio is not None
@@ -386,7 +385,7 @@ def test_the_dict_is_plain_and_says_what_was_asked(found: rl.Layouts) -> None:
 
 
 def test_limits_nothing_meets_are_answered_with_what_comes_closest() -> None:
-    answer = rl.layouts(V3, RACK, tpot_s=1e-4)
+    answer = rl.layouts(V3, RACK, tpot=1e-4)
     assert answer.rows == []
     closest = answer.closest()
     assert closest[0]["overshoot"] == min(r["overshoot"] for r in closest) > 1
@@ -398,7 +397,7 @@ def test_limits_nothing_meets_are_answered_with_what_comes_closest() -> None:
 
 
 def test_a_batch_that_nothing_has_room_for() -> None:
-    answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", batch=[1e6], tpot_s=1.0)
+    answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", batch=[1e6], tpot=1.0)
     (said,) = answer.sentences()
     most = max(float(s.candidates.fits.max()) for s in answer.searches)
     assert f"room for a batch of 1,000,000 in one replica: {most:,.0f} sequences" in said
@@ -409,7 +408,7 @@ def test_limits_that_are_met_only_apart_are_told_so() -> None:
     alone = rl.layouts(V3, "hgx-h200", tpot="none", ttft="none").searches[0].result
     fits = alone.infeasible == 0
     tpot, ttft = (float(alone[n][fits].min()) for n in ("tpot_s", "ttft_s"))
-    answer = rl.layouts(V3, "hgx-h200", tpot_s=tpot * 1.001, ttft_s=ttft * 1.001)
+    answer = rl.layouts(V3, "hgx-h200", tpot=tpot * 1.001, ttft=ttft * 1.001)
     if not answer.rows:
         assert "can be met alone" in " ".join(answer.missing())
 
@@ -471,7 +470,9 @@ def test_models_known_by_counts_cannot_be_cut() -> None:
 
 
 def test_limits_and_lengths_say_what_they_are() -> None:
-    assert list(limit_words(Limits(ttft="none", tpot=0.03))) == [("tpot", "TPOT", 0.03)]
+    assert list(limit_words(Limits.parse({"ttft": "none", "tpot": 0.03}))) == [
+        ("tpot", "TPOT", 0.03)
+    ]
     assert (
         lengths_words(Requests(4096, 1024, 1024))
         == "4,096 tokens in, 1,024 of them cached, 1,024 out"

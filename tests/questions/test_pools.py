@@ -17,7 +17,7 @@ V3, RACK = "deepseek-ai/DeepSeek-V3", "gb200-nvl72"
 
 @pytest.fixture(scope="module")
 def answer() -> rl.Layouts:
-    return rl.layouts(V3, RACK, ttft_s=1.0, tpot_s=0.03)
+    return rl.layouts(V3, RACK, ttft=1.0, tpot=0.03)
 
 
 def test_pools_fill_the_rack_and_keep_the_limits(answer: rl.Layouts) -> None:
@@ -77,7 +77,7 @@ def test_the_cache_of_a_prompt_is_what_is_sent(answer: rl.Layouts) -> None:
 
 
 def test_across_nodes_the_network_carries_the_cache() -> None:
-    answer = rl.layouts("Qwen/Qwen3-32B", "4xhgx-h200", tpot_s=0.03, ttft_s=2.0)
+    answer = rl.layouts("Qwen/Qwen3-32B", "4xhgx-h200", tpot=0.03, ttft=2.0)
     pools = answer.pools()
     assert not pools.inside_domain
     assert "over the network" in " ".join(pools.sentences())

@@ -393,7 +393,7 @@ def test_advice_brings_what_it_says() -> None:
     kv = found["kv_dtype"]
     now = answer.at(math.floor(answer.balance.largest_batch))["usd_per_mtok_output"]
     smaller = rl.serving(
-        "Qwen/Qwen3-8B", "h100-sxm", kv_dtype="fp8", reading="blackboard",
+        "Qwen/Qwen3-8B", "h100-sxm", kv="fp8", reading="blackboard",
         batch=[math.floor(2 * answer.balance.largest_batch)],
     )  # fmt: skip
     then = smaller.result["usd_per_mtok_output"][0, 0]

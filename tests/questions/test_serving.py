@@ -68,8 +68,8 @@ def test_nothing_fits_is_said(curve) -> None:
 
 
 def test_several_contexts_are_an_axis() -> None:
-    both = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=[1024, 8192], batch=[1, 8])
-    one = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=8192, batch=[1, 8])
+    both = rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", context=[1024, 8192], batch=[1, 8])
+    one = rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", context=8192, batch=[1, 8])
     assert both.result.shape == (2, 2)
     assert both.result["time_s"][1].tolist() == one.result["time_s"][0].tolist()
     assert both.chart("latency").to_dict()["layer"]
@@ -100,11 +100,22 @@ def test_cost_follows_the_price() -> None:
 
 
 def test_comparison_puts_the_cheapest_first() -> None:
-    answers = [rl.serving("Qwen/Qwen3-8B", on) for on in ("h100-sxm", "vr200", "mi300x")]
+    machines = ("h100-sxm", "b200-sxm", "h200-sxm", "mi300x")
+    answers = [rl.serving("Qwen/Qwen3-8B", on, basis="on-demand") for on in machines]
     rows = rl.compare(answers)
     costs = [r["usd_per_mtok_output"] for r in rows]
-    assert costs[:2] == sorted(c for c in costs if c is not None)
-    assert costs[2] is None
+    assert costs == sorted(costs)
+    assert costs == sorted(a.chosen["usd_per_mtok_output"] for a in answers)
+    rates = [r["tokens_per_s_per_chip"] for r in rows]
+    assert rates != sorted(rates, reverse=True)
+
+
+def test_without_prices_on_one_basis_output_per_chip_ranks() -> None:
+    for machines in (("h100-sxm", "vr200", "mi300x"), ("h100-sxm", "rtx-4090")):
+        answers = [rl.serving("Qwen/Qwen3-8B", on) for on in machines]
+        assert len({a.price.basis if a.price else None for a in answers}) > 1
+        rates = [r["tokens_per_s_per_chip"] for r in rl.compare(answers)]
+        assert rates == sorted(rates, reverse=True)
 
 
 def test_a_model_that_does_not_fit_grows_by_whole_domains() -> None:
@@ -131,11 +142,11 @@ def test_several_domains_are_a_cluster_too() -> None:
 
 def test_weights_and_cache_in_other_formats() -> None:
     plain = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=1)
-    small = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=1, weight_dtype="fp8", kv_dtype="fp8")
+    small = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=1, weights="fp8", kv="fp8")
     assert 0.5 < small.counts.weight_bytes / plain.counts.weight_bytes < 0.6
     assert small.counts.kv_bytes_per_token == plain.counts.kv_bytes_per_token / 2
     with pytest.raises(SpecError, match="kv_bytes_per_token instead"):
-        rl.serving(rl.Model.from_counts("8B"), "h100-sxm", kv_dtype="fp8")
+        rl.serving(rl.Model.from_counts("8B"), "h100-sxm", kv="fp8")
 
 
 def test_estimates_are_told() -> None:
@@ -180,7 +191,7 @@ def test_calibrated_is_the_default_where_the_model_is_known_by_shape() -> None:
 def test_a_request_is_asked_about_prefill_too(reading: str) -> None:
     def row(hit: float, isl: float = 2048):
         answer = rl.serving(
-            "Qwen/Qwen3-8B", "h100-sxm", isl=isl, osl=256, batch=[32], prefix_hit=hit,
+            "Qwen/Qwen3-8B", "1xh100-sxm", isl=isl, osl=256, batch=[32], prefix_hit=hit,
             reading=reading,
         )  # fmt: skip
         return answer.at(32)
@@ -214,7 +225,7 @@ def test_drafts_trade_step_time_for_tokens() -> None:
     assert drafted["tpot_s"] == pytest.approx(drafted["time_s"] / 1.85)
     assert drafted["tpot_s"] < plain["tpot_s"]
     assert drafted["memory_bytes_per_chip"] > plain["memory_bytes_per_chip"]
-    with pytest.raises(SpecError, match="how often one is accepted"):
+    with pytest.raises(SpecError, match="drafts need acceptance"):
         row(drafts=1)
     with pytest.raises(SpecError, match="The blackboard knows no drafts"):
         row(drafts=1, acceptance=0.5, reading="blackboard")
@@ -223,7 +234,7 @@ def test_drafts_trade_step_time_for_tokens() -> None:
 def test_skewed_experts_are_slower_where_experts_are_spread() -> None:
     def time_s(cv: float) -> float:
         answer = rl.serving(
-            "deepseek-ai/DeepSeek-V3", "gb200-nvl72", batch=[16_384], expert_popularity_cv=cv
+            "deepseek-ai/DeepSeek-V3", "gb200-nvl72", batch=[16_384], expert_load_cv=cv
         )
         return answer.at(16_384)["time_s"]
 

@@ -122,7 +122,7 @@ def test_the_schema_has_description_unit_and_range(name: str) -> None:
 
 
 WRONG = {
-    "reading": "real", "isl": "2,35", "osl": math.nan, "context": np.array([0.0]),
+    "reading": "real", "isl": "2,35", "osl": math.nan, "context": np.array([-1.0]),
     "prefix_hit": 1.5, "drafts": -1, "acceptance": "x", "expert_load_cv": math.inf,
     "arrival": "opne", "concurrency": 0, "rate": -40, "batch": [1, [2]], "n_requests": 1.5,
     "headroom": 1, "ttft": "50", "tpot": "p95 1s", "e2e": -1, "weights": "", "kv": 8,

@@ -11,6 +11,7 @@ import numpy as np
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
 from ridgeline.grid import logspace
+from ridgeline.specs.fields import Number, shown
 from ridgeline.specs.model import Model
 from ridgeline.units import parse_count
 
@@ -28,6 +29,9 @@ __all__ = [
     "on_from",
     "settings",
 ]
+
+
+_LONGEST_DETAIL = 160
 
 
 def numbers(text: str | None, name: str) -> np.ndarray | None:
@@ -50,10 +54,11 @@ def numbers(text: str | None, name: str) -> np.ndarray | None:
             return logspace(low, high)
         return np.asarray([parse_count(part) for part in text.split(",")])
     except (UnitError, ValueError) as error:
-        detail = f" {error}" if isinstance(error, RidgelineError) else ""
+        short = isinstance(error, RidgelineError) and len(str(error)) < _LONGEST_DETAIL
+        detail = f" {error}" if short else ""
         raise SpecError(
-            f"--{name} {text!r}: a number, a list such as 1,64,2400 or a range such as 1:16384 "
-            f"is expected.{detail}"
+            f"--{name} {shown(text)}: a number, a list such as 1,64,2400 or a range such as "
+            f"1:16384 is expected.{detail}"
         ) from None
 
 
@@ -90,10 +95,10 @@ def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 
 _COUNT_NAMES = {
-    "active": "n_params_active",
-    "total": "n_params",
-    "kv": "kv_bytes_per_token",
-    "bits": "weight_bits",
+    "active": ("n_params_active", Number(0, 1e18, above=True)),
+    "total": ("n_params", Number(0, 1e18, above=True)),
+    "kv": ("kv_bytes_per_token", Number(0, 1e12)),
+    "bits": ("weight_bits", Number(0, 64, above=True)),
 }
 
 
@@ -109,14 +114,14 @@ def model_from(
     ------
     RidgelineError   No model, two models, or one that cannot be read.
     """
-    if (name is None) == (from_counts is None):
+    if (not name) == (from_counts is None):
         raise SpecError(
             "Name one model: a HuggingFace id, the path of a config.json, or "
             "--from-counts active=37B,total=671B,kv=70272,bits=8."
         )
     if from_counts is not None:
         model = _by_counts(from_counts)
-    elif assume_harmless and name is not None and Path(name).exists():
+    elif assume_harmless and name and Path(name).exists():
         from ridgeline.readers import read_config  # noqa: PLC0415  (slow to import)
 
         model = read_config(Path(name), assume_harmless=assume_harmless)
@@ -134,7 +139,11 @@ def _by_counts(text: str) -> Model:
                 f"--from-counts {part!r}: active=, total=, kv= or bits= is expected, "
                 "such as active=37B,total=671B,kv=70272,bits=8."
             )
-        given[_COUNT_NAMES[key.strip()]] = parse_count(value)
+        name, rule = _COUNT_NAMES[key.strip()]
+        try:
+            given[name] = rule.read(value)
+        except SpecError as error:
+            raise SpecError(f"--from-counts {key.strip()}: {error}") from None
     if "n_params_active" not in given:
         raise SpecError("--from-counts: active= is needed, the parameters that multiply a token.")
     return Model.from_counts(**given)

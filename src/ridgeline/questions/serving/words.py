@@ -177,14 +177,14 @@ def _with_interval(row: dict[str, float], name: str) -> str:
     return f"{value} ({low} to {high})"
 
 
-def choice_of_experts(model: Model, popularity_cv: float) -> list[str]:
+def choice_of_experts(model: Model, expert_load_cv: float) -> list[str]:
     """Say how unevenly experts are taken to be chosen, where a model has several."""
     routed = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
     if not any(moe.n_experts_active < moe.n_experts for moe in routed):
         return []
-    if popularity_cv == 0:
+    if expert_load_cv == 0:
         return ["Experts are taken as chosen equally often."]
     return [
         "Experts are taken as unevenly chosen, with a standard deviation of "
-        f"{popularity_cv:g} times the mean (expert_cv)."
+        f"{expert_load_cv:g} times the mean (expert_cv)."
     ]
