@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,17 +99,29 @@ def test_the_offline_page_asks_nobody(run, tmp_path: Path) -> None:
     assert "@import" not in page
 
 
-def test_a_chip_means_the_fewest_a_cluster_the_whole(run) -> None:
-    def chips_for(on: str, *more: str) -> int:
-        answer = json.loads(run("serving", "DeepSeek-V3", "--on", on, "--json", *more))
-        return answer["about"]["n_chips"]
+def test_a_chip_means_its_best_number_a_cluster_the_whole(run) -> None:
+    def asked(on: str, *more: str) -> dict[str, Any]:
+        return json.loads(run("serving", "DeepSeek-V3", "--on", on, "--json", *more))
 
+    def chips_for(on: str, *more: str) -> int:
+        return asked(on, *more)["about"]["n_chips"]
+
+    def usd(n_chips: int) -> float:
+        columns = asked("gb200", "--chips", str(n_chips))["columns"]
+        cost, good = (columns[n]["values"][0] for n in ("usd_per_mtok_output", "within_limits"))
+        return min(c for c, kept in zip(cost, good, strict=True) if kept)
+
+    best = chips_for("gb200")
+    assert 4 < best < 72
+    assert usd(best) == min(usd(n) for n in (8, 16, best, 64, 72))
     assert chips_for("gb200-nvl72") == 72
-    assert chips_for("gb200") == 4
+    assert chips_for("8xgb200") == 8
+    assert chips_for("2xgb200-nvl72") == 144
+    assert chips_for("gb200", "--chips", "fewest") == 4
     assert chips_for("h200-sxm") == 8
     assert chips_for("hgx-h100", "--reading", "blackboard") == 8
     assert chips_for("hgx-h100", "--weights", "bf16", "--reading", "blackboard") == 16
-    assert chips_for("tpu-v5e") == 64
+    assert chips_for("tpu-v5e", "--chips", "fewest") == 64
 
 
 def test_set_changes_any_field(run) -> None:

@@ -77,6 +77,10 @@ CASES: dict[str, tuple[list[str], str]] = {
         "--memory-utilization: a number above 0 up to 1",
     ),
     "unknown engine": (["serving", "Qwen3-8B", "--on", "h100", "--engine", "vlm"], "mean 'vllm'"),
+    "layout of other chips than named": (
+        ["serving", "Qwen3-8B", "--on", "8xh100-sxm", "--tp", "4"],
+        "but there are 8 chips",
+    ),
     "layout on the blackboard": (
         ["serving", "Qwen3-8B", "--on", "h100", "--reading", "blackboard", "--tp", "2"],
         "needs the calibrated or the ideal",

@@ -268,15 +268,44 @@ def test_utilisation_energy_and_the_three_prices(reading: str) -> None:
     answer = rl.serving(
         "Qwen/Qwen3-32B", "hgx-h200", isl=4096, osl=512, batch=[1, 256], reading=reading
     )
-    for row in (answer.at(1), answer.at(256)):
-        assert 0 < row["mfu"] <= 1
-        assert row["mfu"] < row["mbu"] <= 1 + 1e-9
+    alone = rl.serving("Qwen/Qwen3-32B", "hgx-h200", batch=[1, 256], reading=reading)
+    for row in (alone.at(1), alone.at(256), answer.at(1)):
+        assert 0 < row["mfu"] < row["mbu"] <= 1 + 1e-9
+    # Prompts multiply more than they read: with many in flight they take most of the time.
+    busy = answer.at(256)
+    assert 0 < busy["mbu"] < busy["mfu"] <= 1
+    flops = 2 * answer.counts.n_params_active * (4096 + 512) * busy["requests_per_s"]
+    assert busy["mfu"] == pytest.approx(flops / (8 * 989.5e12), rel=0.1)
+    for row in (answer.at(1), busy):
         per_chip = row["tokens_per_s_per_chip"]
         assert row["joule_per_token"] * per_chip == pytest.approx(
             1e6 / row["tokens_per_s_per_mw"] * per_chip
         )
         assert row["usd_per_mtok_cached_input"] < row["usd_per_mtok_input"]
         assert row["usd_per_mtok_input"] < row["usd_per_mtok_output"]
+
+
+def test_limits_are_told_where_they_have_a_meaning() -> None:
+    def said(**more) -> str:
+        asked = rl.serving("Qwen/Qwen3-8B", "hgx-h100", batch=[1, 64], **more)
+        return " ".join(asked.sentences())
+
+    assert "within TPOT mean <= 50 ms," in said()
+    assert "cheapest within" not in said(tpot="none")
+    request = {"isl": 4096, "osl": 512}
+    assert "within TTFT mean <= 2 s, TPOT mean <= 50 ms," in said(**request)
+    assert "No batch keeps TTFT mean <= 1 ms. " in said(**request, tpot="none", ttft=0.001)
+
+
+def test_the_chosen_point_keeps_a_limit_on_a_percentile() -> None:
+    asked = {"isl": 1000, "osl": 200, "batch": [2**i for i in range(10)]}
+    mean, p99 = (
+        rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", **asked, tpot=tpot).chosen
+        for tpot in ("mean<20ms", "p99<20ms")
+    )
+    assert p99["within_limits"]
+    assert p99["batch"] < mean["batch"]
+    assert mean["tpot_s"] <= 0.02
 
 
 def test_an_engine_is_chosen_by_name() -> None:
