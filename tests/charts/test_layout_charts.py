@@ -61,16 +61,14 @@ def _drawn(svg: str) -> str:
 )
 def test_pictures_say_units_and_what_matters(name: str, words: tuple[str, ...]) -> None:
     # Chosen equally often, experts are best spread over all 72 chips, four each: eight hold none.
-    answer = rl.layouts(
-        "deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot_s=0.03, expert_popularity_cv=0.0
-    )
+    answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot=0.03, expert_load_cv=0.0)
     text = answer.chart(name).to_bytes(".svg").decode()
     for word in words:
         assert word in text, word
 
 
 def test_every_operator_lies_under_its_roofs() -> None:
-    answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot_s=0.05)
+    answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot=0.05)
     spec = answer.chart("roofline").spec
     (dots,) = [
         layer["data"]["values"] for layer in spec["layer"] if layer["mark"]["type"] == "circle"
@@ -84,7 +82,7 @@ def test_every_operator_lies_under_its_roofs() -> None:
 
 def test_the_rack_shows_the_idle_chips() -> None:
     """256 experts over 72 chips: 4 on each of 64, none on 8 (the lecture's count)."""
-    answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot_s=0.02, reading="ideal")
+    answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot=0.02, reading="ideal")
     layout = answer.best_layout
     assert (layout.attn_dp, layout.ep) == (72, 72)
     squares = answer.chart("rack").spec["layer"][0]["data"]["values"]
@@ -104,7 +102,7 @@ def test_wrong_pictures_are_refused() -> None:
     answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100")
     with pytest.raises(SpecError, match="Did you mean 'front'"):
         answer.chart("frnt")
-    nothing = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", tpot_s=1e-5)
+    nothing = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", tpot=1e-5)
     with pytest.raises(InfeasibleError, match="Nothing to draw"):
         nothing.chart("front")
     many = rl.layouts("deepseek-ai/DeepSeek-V3", "8xgb200-nvl72", batch=[64])

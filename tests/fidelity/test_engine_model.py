@@ -26,8 +26,8 @@ from ridgeline.specs import Layout, Model
 from ridgeline.specs.constants import Process
 from ridgeline.specs.engine import Era
 from ridgeline.steps.ideal import combine_ideal, resources
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode, prefill
-from ridgeline.steps.work import work
 
 METRIC = {
     "static": "e2e_s",
@@ -89,7 +89,7 @@ def test_no_prediction_below_the_ideal(on: str, engine_: str) -> None:
         step = [decode(batch, 512.0), prefill(batch, 512.0)]
         times = [
             combine_ideal(
-                resources(work(case.model, Layout(), [g], domain_size=1), case.cluster)
+                resources(count_ops(case.model, Layout(), [g], domain_size=1), case.cluster)
             ).time_s
             for g in step
         ]

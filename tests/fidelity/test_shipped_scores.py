@@ -14,8 +14,8 @@ from ridgeline.fidelity.runs import OK, Prediction, Row, Run
 from ridgeline.fidelity.scores import Scores, answered
 from ridgeline.fidelity.shipped import SHIPPED
 from ridgeline.steps.ideal import combine_ideal, resources
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import Group, decode, prefill
-from ridgeline.steps.work import work
 
 PINNED = tomllib.loads((Path(__file__).parent / "pinned_scores.toml").read_text())
 #: room for a library's last digits, not for a worse model
@@ -53,7 +53,9 @@ def test_every_regime_is_pinned(scores: Scores) -> None:
 
 def _floor_s(run: Run, *groups: Group) -> float:
     assert run.layout is not None
-    pieces = work(run.model, run.layout, groups, domain_size=run.cluster.domain_size, even=True)
+    pieces = count_ops(
+        run.model, run.layout, groups, domain_size=run.cluster.domain_size, even=True
+    )
     return float(np.asarray(combine_ideal(resources(pieces, run.cluster)).time_s))
 
 

@@ -19,8 +19,8 @@ from ridgeline.replica import Replica
 from ridgeline.replica.ledger import Ledger, Steps
 from ridgeline.replica.timer import Timer
 from ridgeline.specs import Cluster, Layout
+from ridgeline.steps.ops import Op
 from ridgeline.steps.tokens import decode, prefill
-from ridgeline.steps.work import Work
 
 DENSE, MOE, MLA = "Qwen/Qwen3-8B", "openai/gpt-oss-120b", "deepseek-ai/DeepSeek-V3"
 SPARSE, RECURRENT = "deepseek-ai/DeepSeek-V3.2", "tiiuae/falcon-mamba-7b"
@@ -44,8 +44,10 @@ def replica_of(model: str, cluster: str | Cluster, layout: Layout) -> Replica:
     return Replica(rl.model(model), on, layout)
 
 
-def used(op: Work) -> bool:
-    return op.send is None or (op.repeat > 0 and op.send.group > 1 and op.send.payload_bytes > 0)
+def used(op: Op) -> bool:
+    return op.collective is None or (
+        op.repeat > 0 and op.collective.group > 1 and op.collective.payload_bytes > 0
+    )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -183,7 +185,13 @@ def _ledger_s(replica: Replica, batch: float) -> float:
     degrees = [x.tp, x.pp, x.attn_dp, x.ep, replica.cluster.domain_size]
     columns = [np.full(1, float(v)) for v in (*degrees, batch, 512, 0, 1, 0, 0)]
     ledger = Ledger()
-    ledger.add(Steps(replica.model, *columns, gather_up_to=replica.engine.gather_up_to))
+    ledger.add(
+        Steps(
+            replica.model,
+            *columns,
+            allgather_dispatch_max_chips=replica.engine.allgather_dispatch_max_chips,
+        )
+    )
     timer = Timer(ledger, [replica.cluster], np.zeros(1, dtype=np.intp))
     effects = {k: np.full(1, v) for k, v in replica.calibration.effects.items()}
     return float((timer.chips_s(timer.times(effects)) + timer.host_s(effects))[0])
@@ -201,7 +209,7 @@ def test_a_link_that_is_not_there_takes_forever(model: str, missing: tuple[str, 
         wired = replica_of(model, "2xhgx-h100", layout)
         sends = layout in across or ("link" in missing and layout in inside)
         # Ranks of a model without experts exchange nothing.
-        sends = sends and any(used(op) for op in replica.ops(group) if op.send is not None)
+        sends = sends and any(used(op) for op in replica.ops(group) if op.collective is not None)
         expected = math.inf if sends else float(wired.seconds(group))
         assert float(replica.seconds(group)) == pytest.approx(expected)
         assert _ledger_s(replica, 64.0) == pytest.approx(expected)

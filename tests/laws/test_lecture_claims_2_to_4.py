@@ -56,8 +56,8 @@ from ridgeline.laws.roofline import (
 )
 from ridgeline.laws.traffic import requests_per_s_in_flight, tokens_evicted_per_step
 from ridgeline.specs import Layout, Model
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode
-from ridgeline.steps.work import work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,10 +149,10 @@ def given(active: str, total: str, kv: float, on: str, **more: Any) -> Any:
 
 def all_to_alls() -> int:
     """Exchanges of one MoE layer of DeepSeek-V3 in a decode step."""
-    pieces = work(v3().model, Layout(attn_dp=64, ep=64), [decode(64, 1024)], domain_size=72)
-    found = [p for p in pieces if p.send is not None and p.send.collective == "all_to_all"]
+    pieces = count_ops(v3().model, Layout(attn_dp=64, ep=64), [decode(64, 1024)], domain_size=72)
+    found = [p for p in pieces if p.collective is not None and p.collective.kind == "all_to_all"]
     assert {int(p.repeat) for p in found} == {58}
-    assert len({float(p.send.payload_bytes) for p in found if p.send}) <= 2
+    assert len({float(p.collective.payload_bytes) for p in found if p.collective}) <= 2
     return len(found)
 
 

@@ -34,6 +34,9 @@ def test_unit(law: Callable[..., Any], inputs: tuple[Any, ...], unit: str) -> No
     assert value.dimensionality == u.parse_units(unit).dimensionality
 
 
+positive = st.floats(1e-4, 1e4)
+
+
 @given(new=st.integers(1, 200_000), budget=st.integers(1, 20_000))
 def test_chunks_hold_the_prompt_and_no_more(new: int, budget: int) -> None:
     chunks = pools.prefill_chunks(new, budget)

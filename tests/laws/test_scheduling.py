@@ -15,7 +15,7 @@ from ridgeline.laws.scheduling import (
     live_sequences,
     open_decode_gap_s,
     requests_per_s,
-    waves,
+    rounds,
 )
 
 TIME, COUNT, SHARE = st.floats(1e-4, 10), st.floats(1, 1e4), st.floats(0, 1)
@@ -48,7 +48,7 @@ def test_an_open_loop_slows_with_its_rate_up_to_saturation(step, prompt, rate, f
 
 def test_numbers_on_paper() -> None:
     assert live_sequences(64, 16, 1.0, 0.0) == 16
-    assert waves(10, 64) == 1
+    assert rounds(10, 64) == 1
     assert backlog_wait_s(64, 64, 2.0) == 0
     assert fill_share(1, 4) == 1
     assert fill_share(1000, 4) == pytest.approx(0.25, rel=0.01)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ridgeline.specs import Layout, Model
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode
-from ridgeline.steps.work import work
 
 D, VOCAB, LAYERS, BATCH, CONTEXT = 48, 211, 3, 5, 17
 
@@ -132,6 +132,6 @@ def test_work_counts_what_a_real_transformer_multiplies(
 ) -> None:
     block = {"repeat": LAYERS, "mixer": mixer, "ffn": ffn}
     model = Model.parse({"id": "s", "d_model": D, "vocab_size": VOCAB, "blocks": [block]}, "small")
-    pieces = work(model, Layout(), [decode(BATCH, CONTEXT)], domain_size=1)
+    pieces = count_ops(model, Layout(), [decode(BATCH, CONTEXT)], domain_size=1)
     counted = sum(w.repeat * w.flops for w in pieces) / 2
     assert counted == pytest.approx(run(attention, feed_forward), rel=1e-12)

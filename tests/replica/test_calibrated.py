@@ -220,8 +220,10 @@ def test_a_port_slows_plain_products_and_leaves_grouped_ones_alone() -> None:
 def test_an_engines_latency_holds_where_ranks_gather_and_not_for_exchanges_of_their_own() -> None:
     name, layout = "deepseek-ai/DeepSeek-V3", Layout(attn_dp=8, ep=8)
 
-    def longer(gather_up_to: int) -> float:
-        settings = engine_named().model_copy(update={"gather_up_to": gather_up_to})
+    def longer(allgather_dispatch_max_chips: int) -> float:
+        settings = engine_named().model_copy(
+            update={"allgather_dispatch_max_chips": allgather_dispatch_max_chips}
+        )
         replica = replica_of(name, "hgx-h100", layout, engine=settings)
         cal, ops = replica.calibration, replica.ops(decode(64, 512))
         slow = cal.with_effect("latency", 3)

@@ -49,8 +49,8 @@ def steps(replica: Replica, rows: Sequence[tuple[float, ...]]) -> Steps:
         for x in (layout.tp, layout.pp, layout.attn_dp, layout.ep, domain)
     ]
     columns = np.array(rows, dtype=float).T
-    gathered = replica.engine.gather_up_to
-    return Steps(replica.model, *degrees, *columns, gather_up_to=gathered)
+    gathered = replica.engine.allgather_dispatch_max_chips
+    return Steps(replica.model, *degrees, *columns, allgather_dispatch_max_chips=gathered)
 
 
 def groups_of(row: tuple[float, ...]) -> list[Group]:

@@ -120,9 +120,15 @@ def test_a_mesh_carries_no_more_than_its_links(tp: int) -> None:
     group = prefill(1.0, 8192.0)
     sent = 0.0
     for op in ideal.ops(group):
-        if op.send is not None and float(op.send.group) > 1 and op.send.collective == "all_reduce":
-            n = float(op.send.group)
-            sent += op.repeat * float(op.send.payload_bytes) * min((n + 1) / n, 2 * (n - 1) / n)
+        if (
+            op.collective is not None
+            and float(op.collective.group) > 1
+            and op.collective.kind == "all_reduce"
+        ):
+            n = float(op.collective.group)
+            sent += (
+                op.repeat * float(op.collective.payload_bytes) * min((n + 1) / n, 2 * (n - 1) / n)
+            )
     assert sent > 0
     network = float(ideal.step(group).parts_s["network"])
     assert network >= sent / (64e9 * (tp - 1)) * (1 - 1e-9)
@@ -137,6 +143,8 @@ def test_blackboard_is_below_ideal_where_both_hold(context: float, batch: float)
     ideal = replace(DENSE, layout=Layout(), reading="ideal")
     # The lecture fetches all weights, the table of embeddings too, of which a step reads few rows.
     model, chip = ideal.model, ideal.cluster.chip
+    assert model.vocab_size
+    assert model.d_model
     table_s = model.vocab_size * model.d_model * 2 / chip.memory.bandwidth
     assert board.seconds(group) <= (ideal.seconds(group) + table_s) * (1 + 1e-3)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_serving_and_layouts_give_the_same_answer(case: Case) -> None:
     """One question to two faces: TTFT, TPOT, rate, memory and money."""
     batch = case.load_per_replica
     assert batch is not None
-    options = {
+    options: dict[str, Any] = {
         "isl": case.isl,
         "osl": case.osl,
         "batch": [batch],
@@ -181,11 +182,12 @@ def test_serving_and_layouts_give_the_same_answer(case: Case) -> None:
         "price": case.usd_per_chip_hour,
     }
     whole = case.reading == "blackboard"
+    place: dict[str, Any] = {"chips": case.n_chips} if whole else {"layout": case.layout_record}
     one = rl.serving(
         case.model_record,
         case.cluster_record,
         **options,
-        **({"chips": case.n_chips} if whole else {"layout": case.layout_record}),
+        **place,
     )
     row = one.at(batch)
     replica = replica_of(case)

@@ -12,8 +12,8 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.specs import Cluster, Layout
 from ridgeline.steps.ideal import BOUNDS, combine_ideal, resources
 from ridgeline.steps.layouts import check_layout, default_layout
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode, prefill
-from ridgeline.steps.work import work
 
 MODELS = st.sampled_from(
     ["Qwen/Qwen3-8B", "deepseek-ai/DeepSeek-V3", "openai/gpt-oss-120b", "Qwen/Qwen3.5-397B-A17B"]
@@ -24,7 +24,7 @@ BATCH, CONTEXT = st.floats(1, 1e5), st.floats(1, 1e6)
 
 
 def step(model: str, cluster: Cluster, layout: Layout, *groups):
-    pieces = work(rl.model(model), layout, groups, domain_size=cluster.domain_size)
+    pieces = count_ops(rl.model(model), layout, groups, domain_size=cluster.domain_size)
     return combine_ideal(resources(pieces, cluster))
 
 

@@ -1,4 +1,4 @@
-"""Predicted against measured, on log axes, with intervals and a band of 20 %."""
+"""Predicted against measured, on log axes, with intervals and a band of 20%."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _axis(field: str, title: str, low: float, high: float) -> dict[str, Any]:
 
 
 def _guides(low: float, high: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
-    """The diagonal, and the band of 20 % around it."""
+    """The diagonal, and the band of 20% around it."""
     ends = [{"at": v, "over": v * _BAND, "under": v / _BAND} for v in (low, high)]
     along = {**x, "field": "at"}
     band = {

@@ -19,8 +19,8 @@ _COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 _TOOLTIP = [
     {"field": "machine", "title": "on"},
     {"field": "layout"},
-    {"field": "batch", "title": "sequences a replica", "format": ",.0f"},
-    {"field": "bound", "title": "step bound by"},
+    {"field": "batch", "title": "sequences per replica", "format": ",.0f"},
+    {"field": "bound", "title": "bottleneck"},
     {"field": _X, "title": "tok/s per user", "format": ",.4r"},
     {"field": _Y, "title": "tok/s per chip", "format": ",.4r"},
 ]
@@ -42,7 +42,7 @@ def pareto_chart(
     Parameters
     ----------
     fronts : mapping   Name of a machine to the points of its front: both rates, ``layout``,
-                       ``batch``, and ``wide``, the factor to the ends of the 80 % interval.
+                       ``batch``, and ``wide``, the factor to the ends of the 80% interval.
     cloud : list       Other points, for the ground.
     best : mapping or None   The point to be ringed.
     title, subtitle : str
@@ -130,7 +130,7 @@ def _by_bound(rows: list[Row]) -> Row:
         "type": "nominal",
         "scale": {"domain": list(used), "range": list(used.values())},
         "legend": {
-            "title": "step bound by",
+            "title": "bottleneck",
             "symbolType": "circle",
             "symbolSize": 110,
             "symbolStrokeWidth": 0.6,

@@ -102,7 +102,7 @@ def _title(result: Result, title: str) -> dict[str, Any]:
         dated = f", {price['date']}" if price.get("date") else ""
         rent = f", ${price['usd_per_chip_hour']:,.2f} per chip-hour ({price['basis']}{dated})"
     reading = result.about["reading"]
-    kind = "calibrated, 80 % interval" if _is_calibrated(result) else f"{reading} lower bound"
+    kind = "calibrated, 80% interval" if _is_calibrated(result) else f"{reading} lower bound"
     subtitle = f"{kind}, context {' / '.join(contexts)} tokens{rent}"
     return {"text": title, "subtitle": subtitle}
 
@@ -188,7 +188,7 @@ def _tooltip(title: str) -> list[dict[str, Any]]:
 def _band(
     result: Result, name: str, title: str, limits: tuple[float, float]
 ) -> list[dict[str, Any]]:
-    """The 80 % interval around the total, where the reading has one."""
+    """The 80% interval around the total, where the reading has one."""
     if "time_low_s" not in result.columns:
         return []
     _, total, factor, _ = _PICTURES[name]

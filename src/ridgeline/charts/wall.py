@@ -93,12 +93,12 @@ def bounds_chart(
         "field": "part",
         "type": "nominal",
         "scale": {"domain": PARTS, "range": "category"},
-        "legend": {"title": "bound by", "values": present, "symbolType": "square",
+        "legend": {"title": "bottleneck", "values": present, "symbolType": "square",
                    "symbolSize": 160},
     }  # fmt: skip
     faint = {"condition": {"test": "datum.fits", "value": 0.95}, "value": 0.25}
     tip = [
-        {"field": "part", "title": "bound by"},
+        {"field": "part", "title": "bottleneck"},
         {"field": "batches", "title": "batch"},
         {"field": "context", "format": ",.0f"},
         {"field": "memory"},

@@ -74,7 +74,7 @@ def _note(text: str) -> None:
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f}%"
 
 
 _COLUMNS = {

@@ -183,7 +183,7 @@ def _columns(
         "mbu": ("MBU", lambda v: f"{v:.0%}"),
         "joule_per_token": ("J/token", lambda v: f"{v:.3g}"),
         "tokens_per_s_per_mw": ("tok/s/MW", lambda v: f"{v:,.0f}"),
-        "bound": ("step bound by", str),
+        "bound": ("bottleneck", str),
     }
     unused = {n for n in columns if rows and all(r.get(n) is None for r in rows)}
     if len(answer.searches) == 1:

@@ -41,7 +41,7 @@ def predict(
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Predict runs described in a table, with 80 % intervals.
+    """Predict runs described in a table, with 80% intervals.
 
     Parameters
     ----------

@@ -195,7 +195,7 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
         "kv_fetch_s": ("KV", seconds),
         "network_s": ("network", seconds),
         "overhead_s": ("overhead", seconds),
-        "bound": ("bound by", str),
+        "bound": ("bottleneck", str),
         "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
         "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
         "usd_per_mtok_output": (f"$/Mtok out{least}", usd),

@@ -159,7 +159,7 @@ def _draw(scored: Scored, path: Path, leave_out: str | None, *, dark: bool) -> N
     one = scored.scores.line()
     about = (
         f"{one['n_answered']:,} of {one['n_rows']:,} rows; median error {one['median']:.0%}; "
-        f"{one['coverage']:.0%} inside their 80 % interval; grey: within 20 %"
+        f"{one['coverage']:.0%} inside their 80% interval; grey: within 20%"
     )
     title = "Predicted against measured"
     if leave_out:
@@ -187,16 +187,16 @@ def _print_board(board: list[dict[str, Any]], leave_out: str | None) -> None:
     as_table(board, _COLUMNS, title=title, faint=lambda r: not r["n_answered"])
     print_text(
         "error: exp|ln(predicted / measured)| - 1. bias above 0: predicted too much. "
-        "covered: share inside the 80 % interval; width: its median high / low."
+        "covered: share inside the 80% interval; width: its median high / low."
     )
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f}%"
 
 
 def _bias(log_ratio: float) -> str:
-    return f"{log_ratio * 100:+.1f} %"
+    return f"{log_ratio * 100:+.1f}%"
 
 
 _COLUMNS = {
@@ -207,7 +207,7 @@ _COLUMNS = {
     "median": ("median error", _percent),
     "p90": ("p90", _percent),
     "bias": ("bias", _bias),
-    "within_20": ("within 20 %", _percent),
+    "within_20": ("within 20%", _percent),
     "coverage": ("covered", _percent),
     "width": ("width", "{:.2f}".format),
 }

@@ -214,7 +214,7 @@ def constant_sigmas(form: Form, measured: Measured, constants: Mapping[str, floa
     """How uncertain each constant is, on the log scale.
 
     Each is moved alone, all others held, to suit each engine's times; the root mean square of the
-    moves, with the standard error of the pooled fit and repeat noise (3 %) in quadrature.
+    moves, with the standard error of the pooled fit and repeat noise (3%) in quadrature.
 
     Parameters
     ----------

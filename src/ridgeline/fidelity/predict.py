@@ -37,7 +37,7 @@ _NOTHING = 1e-200
 
 
 def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> list[Prediction]:
-    r"""Predict each row with an 80 % interval.
+    r"""Predict each row with an 80% interval.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _none(status: str, reason: str) -> Prediction:
 def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     evaluator = Evaluator(rows)
     plan = evaluator.plan
-    scopes = [_scopes(case, place) for case, place in zip(plan.cases, plan.places, strict=True)]
+    scopes = [_scopes(case, place) for case, place in zip(plan.cases, plan.scopes, strict=True)]
     resolved = _resolved(scopes, constants)
     values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}

@@ -81,8 +81,8 @@ _LEFT_OUT = """\
 
 A chip takes its own constants, else its family's (a vendor's chips with one kind of memory), else
 those of all chips; each component and format by itself. A pooled value is the members' median on
-the log scale; its variance is the mean of theirs plus the variance between them (at least 5 % in a
-family, 20 % over all; where a family has one member, the variance between all measured chips).
+the log scale; its variance is the mean of theirs plus the variance between them (at least 5% in a
+family, 20% over all; where a family has one member, the variance between all measured chips).
 Fabrics do the same by generation, kind (switch, PCIe), all.
 
 """
@@ -173,13 +173,13 @@ def _line(r: dict[str, Any]) -> str:
     mark = {True: "", False: "missed", None: "not asked"}[r["met"]]
     return (
         f"| {r['component']} | {r['dtype']} | {r['place']} | {r['n_scored']} | {r['n_shapes']} "
-        f"| {_percent(r['median'])} | {_percent(r['p90'])} | {r['bias'] * 100:+.1f} % "
+        f"| {_percent(r['median'])} | {_percent(r['p90'])} | {r['bias'] * 100:+.1f}% "
         f"| {_percent(r['of_median'])} | {_percent(r['engines'])} | {mark} |"
     )
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:.1f} %"
+    return "" if share is None else f"{share * 100:.1f}%"
 
 
 def write_report(outcome: Outcome, path: Path) -> None:

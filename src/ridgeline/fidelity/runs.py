@@ -105,7 +105,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A predicted number with its 80 % interval, or the reason why there is none.
+    """A predicted number with its 80% interval, or the reason why there is none.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.work import Work
+    from ridgeline.steps.ops import Op
 
 __all__ = ["Calibration", "calibration", "op_seconds", "ops_parts", "ops_seconds"]
 
@@ -92,21 +92,21 @@ def calibration(
     )
 
 
-def _in_step(ops: Sequence[Work], effects: Mapping[str, float]) -> Mapping[str, float]:
+def _in_step(ops: Sequence[Op], effects: Mapping[str, float]) -> Mapping[str, float]:
     """No captured graph covers a step with prompts: its kernels lie further apart."""
     if not any(op.phase == "prefill" for op in ops):
         return effects
     return {**effects, "gap_s": effects["gap_s"] + effects["eager_s"]}
 
 
-def op_seconds(op: Work, cal: Calibration, step: Sequence[Work] = ()) -> Any:
+def op_seconds(op: Op, cal: Calibration, step: Sequence[Op] = ()) -> Any:
     """Time of one op, all its repetitions together, among the ops of its step. [s]"""
     kernel = cal.platform.kernel(op.key)
     effects = _in_step(step or [op], cal.effects)
     return op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
 
 
-def ops_parts(ops: Sequence[Work], cal: Calibration) -> dict[str, Any]:
+def ops_parts(ops: Sequence[Op], cal: Calibration) -> dict[str, Any]:
     """Time of a step's ops by component, without the host; arrays broadcast. [s]
 
     Raises
@@ -122,7 +122,7 @@ def ops_parts(ops: Sequence[Work], cal: Calibration) -> dict[str, Any]:
     return parts
 
 
-def ops_seconds(ops: Sequence[Work], cal: Calibration) -> Any:
+def ops_seconds(ops: Sequence[Op], cal: Calibration) -> Any:
     """Time of a step's ops as `ops_parts` has it, without the parts: what large grids take. [s]"""
     effects = _in_step(ops, cal.effects)
     # Ops that vary over the same axes first, so that few additions are as large as the grid.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.kernels.calibration import Calibration
-    from ridgeline.steps.work import Work
+    from ridgeline.steps.ops import Op
 
 __all__ = ["laws_used"]
 
@@ -27,12 +27,12 @@ _SHORT = {
 _LISTED = ("gemm", "decode", "prefill", "all_reduce", "shards", "p2p", "exchange")
 
 
-def laws_used(ops: Sequence[Work], cal: Calibration) -> list[str]:
+def laws_used(ops: Sequence[Op], cal: Calibration) -> list[str]:
     """Write down the laws that time the ops, their constants, and the engine's effects.
 
     Parameters
     ----------
-    ops : sequence of Work
+    ops : sequence of Op
     cal : Calibration
 
     Returns
@@ -51,15 +51,15 @@ def laws_used(ops: Sequence[Work], cal: Calibration) -> list[str]:
     return [*lines, *(f"  {', '.join(shown[i : i + 5])}" for i in range(0, len(shown), 5))]
 
 
-def _groups_by_law(ops: Sequence[Work], cal: Calibration) -> dict[str, dict[str, None]]:
+def _groups_by_law(ops: Sequence[Op], cal: Calibration) -> dict[str, dict[str, None]]:
     """Groups of constants that times depend on, of each law."""
     found: dict[str, dict[str, None]] = {}
     for op in ops:
         kernel = cal.platform.kernel(op.key)
-        if not kernel.groups or (op.send is not None and float(op.send.group) <= 1):
+        if not kernel.groups or (op.collective is not None and float(op.collective.group) <= 1):
             continue
         groups = kernel.groups
-        crosses = op.send is not None and float(op.send.n_domains) > 1
+        crosses = op.collective is not None and float(op.collective.n_domains) > 1
         if kernel.law == "exchange":
             groups = groups if crosses else groups[:1]
         elif crosses:

@@ -31,7 +31,7 @@ from ridgeline.laws.experts import padded_tokens
 from ridgeline.laws.gemm import product_time_s, stream_time_s
 from ridgeline.laws.network import group_rate_bytes_per_s, peer_rate_bytes_per_s
 from ridgeline.steps.ideal import wire_bytes
-from ridgeline.steps.work import Send
+from ridgeline.steps.ops import Collective
 
 __all__ = ["BULK", "CONSTANTS", "LAWS", "LINKS", "PARTS", "Law", "host_s"]
 
@@ -242,11 +242,11 @@ def _state_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
 # --- network
 
 
-def _send_of(op: Any, collective: str) -> Send:
+def _send_of(op: Any, collective: str) -> Collective:
     """The exchange of an op, or of columns of them."""
-    if isinstance(getattr(op, "send", None), Send):
-        return op.send
-    return Send(collective, op.group, op.payload_bytes, op.n_domains, op.share_across)
+    if isinstance(getattr(op, "collective", None), Collective):
+        return op.collective
+    return Collective(collective, op.group, op.payload_bytes, op.n_domains, op.share_across)
 
 
 def _collective_constants(x: Inputs, e: Effects, prefix: str) -> dict[str, Any]:
@@ -259,7 +259,7 @@ def _collective_constants(x: Inputs, e: Effects, prefix: str) -> dict[str, Any]:
     }
 
 
-def _across_s(send: Send, x: Inputs) -> Any:
+def _across_s(send: Collective, x: Inputs) -> Any:
     """What leaves the domain comes after, at the network's rate, with its latency. [s]"""
     _, across = wire_bytes(send, x["domain_size"])
     return crossing_time_s(
@@ -269,11 +269,11 @@ def _across_s(send: Send, x: Inputs) -> Any:
         start_s=x["out_start_s"],
         hop_s=x["out_hop_s"],
         scale_out_efficiency=x["out_scale_out_efficiency"],
-        n_phases=2 if send.collective == "all_reduce" else 1,
+        n_phases=2 if send.kind == "all_reduce" else 1,
     )
 
 
-def _reachable(seconds: Any, send: Send, x: Inputs) -> Any:
+def _reachable(seconds: Any, send: Collective, x: Inputs) -> Any:
     """Forever where chips exchange over a link that is not there."""
     if not np.any(x["no_link"]) and not np.any(x["no_out"]):
         return seconds

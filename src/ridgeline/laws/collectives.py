@@ -170,7 +170,7 @@ def collective_time_s(
 
     Notes
     -----
-    Smooth where libraries switch algorithm or protocol by size: 5 % typical, 20 % near a switch.
+    Smooth where libraries switch algorithm or protocol by size: 5% typical, 20% near a switch.
     NCCL was measured to 8 chips in a node and to 16 in a rack: beyond, the line in n is a guess.
 
     References

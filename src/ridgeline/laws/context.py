@@ -122,7 +122,7 @@ def largest_context_tokens(cache_bytes: Any, batch: Any, kv_bytes_per_token: Any
 
     Examples
     --------
-    PaLM 540B on 64 chips of 32 GiB, 30 % for caches, one KV head of 256 in 118 layers:
+    PaLM 540B on 64 chips of 32 GiB, 30% for caches, one KV head of 256 in 118 layers:
 
     >>> round(float(largest_context_tokens(0.3 * 64 * 32 * 2**30, 128, 118 * 2 * 256 * 2)))
     42654

@@ -20,7 +20,7 @@ _TINY = 1e-12
 
 
 def experts_hit(
-    n_tokens: Any, n_experts: Any, n_experts_active: Any, popularity_cv: Any = 0.0
+    n_tokens: Any, n_experts: Any, n_experts_active: Any, expert_load_cv: Any = 0.0
 ) -> Any:
     r"""Distinct experts that at least one of the tokens is routed to.
 
@@ -32,7 +32,7 @@ def experts_hit(
     n_tokens : array           Tokens in the step, T. [1]
     n_experts : array          Routed experts of the layer, E. [1]
     n_experts_active : array   Experts a token goes to, k. [1]
-    popularity_cv : array      Standard deviation over mean of how often experts are chosen; its
+    expert_load_cv : array      Standard deviation over mean of how often experts are chosen; its
                                square is v. 0: all alike. [1]
 
     Returns
@@ -57,11 +57,11 @@ def experts_hit(
     206.5
     """
     not_chosen = 1 - n_experts_active / n_experts
-    if isinstance(popularity_cv, float | int) and popularity_cv == 0:
+    if isinstance(expert_load_cv, float | int) and expert_load_cv == 0:
         return n_experts * (1 - not_chosen**n_tokens)
-    v = maximum(popularity_cv**2, _TINY)
+    v = maximum(expert_load_cv**2, _TINY)
     x = -n_tokens * log(maximum(not_chosen, _TINY))
-    missed = where(popularity_cv**2 > _TINY, (1 + v * x) ** (-1 / v), not_chosen**n_tokens)
+    missed = where(expert_load_cv**2 > _TINY, (1 + v * x) ** (-1 / v), not_chosen**n_tokens)
     return n_experts * (1 - missed)
 
 
@@ -91,7 +91,7 @@ def largest_of_normals(n: Any) -> Any:
 
 
 def busiest_rank_load(
-    n_tokens: Any, n_experts: Any, n_experts_active: Any, n_ranks: Any, popularity_cv: Any = 0.0
+    n_tokens: Any, n_experts: Any, n_experts_active: Any, n_ranks: Any, expert_load_cv: Any = 0.0
 ) -> Any:
     r"""Expert tokens of the busiest of n ranks over their mean.
 
@@ -99,7 +99,7 @@ def busiest_rank_load(
 
     Parameters
     ----------
-    n_tokens, n_experts, n_experts_active, popularity_cv : array   As in `experts_hit`. [1]
+    n_tokens, n_experts, n_experts_active, expert_load_cv : array   As in `experts_hit`. [1]
     n_ranks : array   Ranks that the experts are dealt out to. [1]
 
     Returns
@@ -123,7 +123,7 @@ def busiest_rank_load(
     1.092
     """
     mean = n_tokens * n_experts_active / n_ranks
-    spread = (popularity_cv**2 * n_ranks / n_experts + 1 / maximum(mean, _TINY)) ** 0.5
+    spread = (expert_load_cv**2 * n_ranks / n_experts + 1 / maximum(mean, _TINY)) ** 0.5
     return minimum(1 + largest_of_normals(n_ranks) * spread, n_ranks)
 
 

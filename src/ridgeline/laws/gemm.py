@@ -109,7 +109,7 @@ def product_time_s(
     Notes
     -----
     Between shapes it is smooth, so steps of a kernel (a new wave of tiles, another tile size)
-    show as scatter: 5 to 10 % in bf16, more where engines differ in how they quantise. Rows above
+    show as scatter: 5 to 10% in bf16, more where engines differ in how they quantise. Rows above
     32768 tokens and n or k below 1024 were not measured.
 
     References

@@ -222,7 +222,7 @@ def coolant_power_w(flow_m3_per_s: Any, rise_k: Any) -> Any:
 
     Notes
     -----
-    Pure water; a quarter of propylene glycol carries about 5 % less. Pressure drop, which sets how
+    Pure water; a quarter of propylene glycol carries about 5% less. Pressure drop, which sets how
     much flow a manifold can give, is left out.
 
     References

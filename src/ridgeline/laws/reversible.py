@@ -296,7 +296,7 @@ def step_time_ratio(n_forwards: Any = 2, backward_over_forward: Any = 2) -> Any:
 
     Returns
     -------
-    array   4/3 for one more forward pass: +33 %. [1]
+    array   4/3 for one more forward pass: +33%. [1]
 
     Notes
     -----

@@ -19,7 +19,7 @@ __all__ = [
     "live_sequences",
     "open_decode_gap_s",
     "requests_per_s",
-    "waves",
+    "rounds",
 ]
 
 
@@ -210,7 +210,7 @@ def backlog_wait_s(places: Any, offered: Any, rate_per_s: Any) -> Any:
     return divide(maximum(offered - places, 0.0), rate_per_s)
 
 
-def waves(batch: Any, places: Any) -> Any:
+def rounds(batch: Any, places: Any) -> Any:
     """Rounds in which a fixed batch runs where not all of it fits.
 
     Parameters
@@ -228,7 +228,7 @@ def waves(batch: Any, places: Any) -> Any:
 
     Examples
     --------
-    >>> waves(64, 23)
+    >>> rounds(64, 23)
     2.782608695652174
     """
     return maximum(batch / maximum(places, 1.0), 1.0)

@@ -160,7 +160,7 @@ _PART_WORDS = {
     "overhead": (
         "overhead",
         "Launches, small passes and the host take {share} of a step at {batch} sequences: larger "
-        "batches, drafts or fewer chips a replica share them out.",
+        "batches, drafts or fewer chips per replica share them out.",
     ),
 }
 

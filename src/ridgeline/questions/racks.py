@@ -25,15 +25,15 @@ from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.layout import Layout
 from ridgeline.steps import chip_capacity_bytes
 from ridgeline.steps.ideal import wire_bytes
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode
-from ridgeline.steps.work import work
 
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.questions.serving import Serving
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.rack import Rack
-    from ridgeline.steps.work import Work
+    from ridgeline.steps.ops import Op
 
 __all__ = ["domain_limits", "racks"]
 
@@ -126,7 +126,9 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Answer:
         from ridgeline.charts.racks import spread_chart  # noqa: PLC0415  (only when drawn)
 
         title = f"{answer.model.name or answer.model.id} over domains of {cluster.name}"
-        subtitle = f"{count(batch_per_chip)} tokens a chip; scale-out {factor(ratio)} slower a chip"
+        subtitle = (
+            f"{count(batch_per_chip)} tokens per chip; scale-out {factor(ratio)} slower each"
+        )
         return spread_chart(rows, title, subtitle)
 
     return Answer(
@@ -168,11 +170,11 @@ def _bandwidth_ratio(cluster: Cluster) -> float:
     return cluster.link / cluster.scale_out
 
 
-def _exchanges(answer: Serving, n_chips: int, batch: float) -> list[Work]:
+def _exchanges(answer: Serving, n_chips: int, batch: float) -> list[Op]:
     layout = Layout(attn_dp=n_chips, ep=n_chips)
     domain = answer.machine.cluster.domain_size
-    pieces = work(answer.model, layout, [decode(batch, answer.context)], domain_size=domain)
-    return [p for p in pieces if p.send is not None and p.send.collective == "all_to_all"]
+    pieces = count_ops(answer.model, layout, [decode(batch, answer.context)], domain_size=domain)
+    return [p for p in pieces if p.collective is not None and p.collective.kind == "all_to_all"]
 
 
 def _spread(
@@ -183,8 +185,8 @@ def _spread(
     used = int(chips_used(moe.n_experts, n_chips))
     inside, outside = 0.0, 0.0
     for piece in _exchanges(answer, n_chips, batch_per_chip * n_chips)[:2]:
-        assert piece.send is not None
-        within, across = wire_bytes(piece.send, cluster.domain_size)
+        assert piece.collective is not None
+        within, across = wire_bytes(piece.collective, cluster.domain_size)
         inside, outside = inside + float(within), outside + float(across)
     assert cluster.link
     return {
@@ -228,7 +230,7 @@ def _placed(answer: Serving, moe: MixtureOfExperts, row: dict[str, Any]) -> str:
             "work on attention only"
         )
     return (
-        f"{answer.model.name or answer.model.id}: {moe.n_experts} experts a layer on the "
+        f"{answer.model.name or answer.model.id}: {moe.n_experts} experts per layer on the "
         f"{row['n_chips']} chips of one domain are {row['experts_per_chip']} a chip{idle}. A layer "
         f"takes two exchanges, {quantity(row['inside_s'], 's')} together at the link's rate."
     )

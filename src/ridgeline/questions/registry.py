@@ -63,7 +63,7 @@ QUESTIONS: tuple[Question, ...] = (
              "The best parallel layouts and batches within latency limits.",
              "questions.layouts:layouts", "cli.layouts:layouts"),
     Question("fleet", "plan",
-             "The fewest chips that serve a rate of requests within latency limits.",
+             "The fewest chips that serve a rate within latency limits.",
              "questions.layouts:fleet"),
     Question("compare", "plan",
              "One model on several machines, side by side.",

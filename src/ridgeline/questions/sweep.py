@@ -155,7 +155,7 @@ def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], readin
             r["cluster"],
             layout,
             reading=reading,
-            expert_load_cv=load.expert_popularity_cv,
+            expert_load_cv=load.expert_load_cv,
         )
         requests = Requests(
             decode_context=load.context, drafts=load.drafts, acceptance=load.acceptance

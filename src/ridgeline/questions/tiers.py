@@ -34,7 +34,7 @@ _COLUMNS = {
     "speed_ratio": ("speed", "x"),
     "usd_per_mtok_output": ("$/Mtok out", "USD/Mtok"),
     "price_ratio": ("price", "x"),
-    "bound": ("bound by", ""),
+    "bound": ("bottleneck", ""),
 }
 
 

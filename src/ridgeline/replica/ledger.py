@@ -1,8 +1,8 @@
 """Many steps of many models in one ledger: flat columns of ops, timed by one evaluation.
 
-`work` counts the steps of one model under arrays of layouts and loads. A ledger lays such counts
-end to end by kind of piece, each entry with the number of the step it belongs to. Counting is done
-once; constants may then change as often as a fit wants.
+`count_ops` counts the steps of one model under arrays of layouts and loads. A ledger lays such
+counts end to end by kind of op, each entry with the number of the step it belongs to. Counting is
+done once; constants may then change as often as a fit wants.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.layout import Layout
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.load import EXPERT_LOAD_CV
+from ridgeline.steps.ops import Key, count_ops
 from ridgeline.steps.tokens import Group
-from ridgeline.steps.work import Key, work
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.specs.model import Model
-    from ridgeline.steps.work import Work
+    from ridgeline.steps.ops import Op
 
     Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Steps:
     n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
                                   cached before.
     starting : array              Prompts that begin in the step: fewer than chunks. [1]
-    gather_up_to, popularity_cv : array   As in `ridgeline.steps.work`. [1]
+    allgather_dispatch_max_chips, expert_load_cv : array   As in `ridgeline.steps.ops`. [1]
     """
 
     model: Model
@@ -63,8 +63,8 @@ class Steps:
     new: Floats
     prefix: Floats
     starting: Floats
-    gather_up_to: Any = 0
-    popularity_cv: Any = EXPERT_POPULARITY_CV
+    allgather_dispatch_max_chips: Any = 0
+    expert_load_cv: Any = EXPERT_LOAD_CV
 
     def __len__(self) -> int:
         return len(self.tp)
@@ -75,8 +75,8 @@ class Steps:
         n_layers = sum(block.repeat for block in self.model.blocks)
         return np.asarray(stage_imbalance(n_layers, self.pp), dtype=float)
 
-    def pieces(self) -> tuple[Work, ...]:
-        """Count the pieces: see `ridgeline.steps.work`."""
+    def pieces(self) -> tuple[Op, ...]:
+        """Count the pieces: see `ridgeline.steps.ops`."""
         layout = Layout.model_construct(
             replicas=1, pp=self.pp, attn_dp=self.attn_dp, tp=self.tp, ep=self.ep
         )
@@ -85,13 +85,13 @@ class Steps:
             groups.append(Group("decode", self.n_decode, 1.0, np.maximum(self.context - 1, 0.0)))
         if np.any(self.n_prefill > 0):
             groups.append(Group("prefill", self.n_prefill, np.maximum(self.new, 1.0), self.prefix))
-        return work(
+        return count_ops(
             self.model,
             layout,
             groups,
             domain_size=self.domain_size,
-            popularity_cv=self.popularity_cv,
-            gather_up_to=self.gather_up_to,
+            expert_load_cv=self.expert_load_cv,
+            allgather_dispatch_max_chips=self.allgather_dispatch_max_chips,
         )
 
 
@@ -103,7 +103,7 @@ class Columns:
     ----------
     step : array of int    Which step of the ledger an entry belongs to.
     tag : array of int     Code of what chooses the kernel: an index into `Ledger.keys`.
-    values : mapping       The fields of `Work`, and of its `Send`, an array each.
+    values : mapping       The fields of `Op`, and of its `Collective`, an array each.
     """
 
     step: NDArray[np.intp]
@@ -160,8 +160,8 @@ class Ledger:
         """Sequences sampled, prompts that begin, ranks: a row each, a column a step. [1]"""
         return np.concatenate(self._host, axis=1) if self._host else np.ones((3, 0))
 
-    def _append(self, op: Work, first: int, n: int) -> None:
-        send = op.send
+    def _append(self, op: Op, first: int, n: int) -> None:
+        send = op.collective
         code = self._codes.setdefault(op.key, len(self.keys))
         if code == len(self.keys):
             self.keys.append(op.key)

@@ -11,7 +11,7 @@ from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import ops_parts, ops_seconds
 from ridgeline.kernels.laws import PARTS, host_s
 from ridgeline.steps.ideal import combine_ideal, ideal_time_s, resources
-from ridgeline.steps.work import Work, work
+from ridgeline.steps.ops import Op, count_ops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READINGS", "Reading", "StepTime", "reading_named"]
 
-Ops = tuple[Work, ...]
+Ops = tuple[Op, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +141,16 @@ def _resources(replica: Replica, ops: Ops) -> Any:
 
 def _laid_out(replica: Replica, groups: Sequence[Group]) -> Ops:
     reading = replica.how
-    return work(
+    return count_ops(
         replica.model,
         replica.layout,
         groups,
         domain_size=replica.cluster.domain_size,
         activation_dtype=replica.formats.activations,
-        popularity_cv=replica.expert_load_cv,
-        gather_up_to=replica.engine.gather_up_to if reading.calibrated else 0,
+        expert_load_cv=replica.expert_load_cv,
+        allgather_dispatch_max_chips=replica.engine.allgather_dispatch_max_chips
+        if reading.calibrated
+        else 0,
         even=reading.even,
     )
 
@@ -158,12 +160,12 @@ def _whole(replica: Replica, groups: Sequence[Group]) -> Ops:
     counts, n = replica.counts, replica.n_chips
     tokens = sum(g.tokens for g in groups)
     multiplied = [
-        Work(part, "gemm", part, dtype=dtype, flops=2 * n_params * tokens / n)
+        Op(part, "gemm", part, dtype=dtype, flops=2 * n_params * tokens / n)
         for (part, dtype), n_params in counts.active.items()
     ]
-    weights = Work("weights", "elementwise", "weights", weight_bytes=counts.weight_bytes / n)
+    weights = Op("weights", "elementwise", "weights", weight_bytes=counts.weight_bytes / n)
     caches = [
-        Work(
+        Op(
             f"cache_{g.name}",
             "attention",
             "attention",

@@ -15,7 +15,7 @@ from ridgeline.kernels.calibration import calibration, op_seconds
 from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.replica.readings import reading_named
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.machine import chip_capacity_bytes, compute_dtype
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps.counts import Counts
+    from ridgeline.steps.ops import Op
     from ridgeline.steps.tokens import Group
-    from ridgeline.steps.work import Work
 
 __all__ = ["Formats", "Replica"]
 
@@ -79,7 +79,7 @@ class Replica:
     version: str = ""
     formats: Formats = Formats()
     reading: str = "calibrated"
-    expert_load_cv: Any = EXPERT_POPULARITY_CV
+    expert_load_cv: Any = EXPERT_LOAD_CV
     fitted: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -125,7 +125,7 @@ class Replica:
 
     # --- time
 
-    def ops(self, *groups: Group) -> tuple[Work, ...]:
+    def ops(self, *groups: Group) -> tuple[Op, ...]:
         """Count what a step of these groups does on the fullest chip."""
         return self.how.ops(self, groups)
 
@@ -166,7 +166,7 @@ class Replica:
         """Of a step, the time that chips wait for the host; 0 for the lower bounds. [s]"""
         return self.how.host_s(self, groups)
 
-    def op_seconds(self, *groups: Group) -> list[tuple[Work, float]]:
+    def op_seconds(self, *groups: Group) -> list[tuple[Op, float]]:
         """Every op of a step with its seconds, all repetitions together; else at datasheet peaks.
 
         The ops are those of `ops`; the host's time is not among them.

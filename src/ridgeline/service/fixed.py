@@ -38,7 +38,7 @@ def batch_time(first_s: Any, gap_s: Any, osl: Any, rounds: Any, batch: Any) -> B
     ----------
     first_s, gap_s : array   A round's prompts; time between tokens. [s]
     osl : array              Output tokens of each sequence. [tokens]
-    rounds : array           In which the batch runs: see `laws.scheduling.waves`. [1]
+    rounds : array           In which the batch runs: see `laws.scheduling.rounds`. [1]
     batch : array            Sequences of the replica. [1]
     """
     total = rounds * (first_s + np.maximum(osl - 1, 0) * gap_s)

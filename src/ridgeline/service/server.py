@@ -15,7 +15,7 @@ import numpy as np
 from ridgeline.errors import SpecError
 from ridgeline.kernels.calibration import calibration
 from ridgeline.kernels.spread import Z80, log_variance
-from ridgeline.laws.scheduling import waves
+from ridgeline.laws.scheduling import rounds
 from ridgeline.service.fixed import GAUSS, batch_time, prompt_fill
 from ridgeline.service.performance import Performance
 from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
@@ -216,8 +216,8 @@ class Server:
             raise SpecError("A fixed batch has one input and one output length.")
         isl, osl = float(requests.isl), float(requests.osl)
         room = replica.max_sequences(isl + osl, drafts=requests.has_drafts)
-        rounds = waves(batch, room)
-        n = batch / rounds
+        n_rounds = rounds(batch, room)
+        n = batch / n_rounds
         first: Any = 0.0
         if isl > 0:
             group = prefill(n, requests.new, requests.cached)
@@ -233,7 +233,7 @@ class Server:
             axis=0,
         )
         tpot = gap / requests.tokens_per_step
-        found = batch_time(first, tpot, osl, rounds, batch)
+        found = batch_time(first, tpot, osl, n_rounds, batch)
         return Performance(
             ttft_s=first,
             tpot_s=tpot,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ridgeline.replica.readings import StepTime
     from ridgeline.replica.replica import Replica
     from ridgeline.service.requests import Requests
+    from ridgeline.steps.ops import Op
     from ridgeline.steps.tokens import Group
-    from ridgeline.steps.work import Work
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
@@ -240,7 +240,7 @@ class StepSurface:
 
     def _seconds(self, name: str, cal: Calibration | None) -> Any:
         column: Replica
-        ops: tuple[Work, ...]
+        ops: tuple[Op, ...]
         column, ops, groups, _ = self._counted[name]
         column = column if cal is None else column.with_fitted(cal)
         return column.how.seconds(column, ops, groups)

@@ -62,8 +62,9 @@ class Engine(Record):
     runtime_bytes : bytes     What a process takes besides weights and caches, activations and
                               buffers included where those are less. [bytes]
     reserves_output : bool    A sequence is admitted only when all its output would fit.
-    gather_up_to : int        Chips up to which ranks of attention data parallelism gather all
-                              tokens for their experts; more of them send each token to its own. [1]
+    allgather_dispatch_max_chips : int   Chips up to which ranks of attention data parallelism
+                              gather all tokens for their experts; more of them send each token to
+                              its own. [1]
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
     """
@@ -81,7 +82,7 @@ class Engine(Record):
     memory_share_of: Literal["all", "free"] = "all"
     runtime_bytes: Bytes = 1.5e9
     reserves_output: bool = False
-    gather_up_to: int = Field(default=0, ge=0)
+    allgather_dispatch_max_chips: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
     notes: str = ""

@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from ridgeline.specs.quantities import PositiveCount
 from ridgeline.specs.record import Record
 
-__all__ = ["EXPERT_POPULARITY_CV", "Load"]
+__all__ = ["EXPERT_LOAD_CV", "Load"]
 
 #: how unevenly experts are taken to be chosen where nobody says: standard deviation over mean.
 #: Whole engines that were measured are described about equally well from 1 to 1.7, worse by 0.7
-EXPERT_POPULARITY_CV = 1.2
+EXPERT_LOAD_CV = 1.2
 
 
 class Load(Record):
@@ -38,8 +38,8 @@ class Load(Record):
     acceptance: float = Field(
         default=0.0, ge=0, le=1, description="How often a draft is accepted, those before it too."
     )
-    expert_popularity_cv: float = Field(
-        default=EXPERT_POPULARITY_CV,
+    expert_load_cv: float = Field(
+        default=EXPERT_LOAD_CV,
         ge=0,
         le=10,
         description="Spread over mean of how often experts are chosen.",

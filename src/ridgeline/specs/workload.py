@@ -14,7 +14,7 @@ from ridgeline.specs.length_files import is_length_file, read_columns
 from ridgeline.specs.length_traces import LengthPairs, LengthTrace
 from ridgeline.specs.lengths import Lengths
 from ridgeline.specs.limits import Limits
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.rates import Rate
 
@@ -97,7 +97,7 @@ class Workload(OptionRecord):
         None, "Probability that a drafted token is accepted when those before it were."
     )
     expert_load_cv: Annotated[float, Number(0, 10)] = option(
-        EXPERT_POPULARITY_CV,
+        EXPERT_LOAD_CV,
         "How unevenly tokens choose experts: standard deviation over mean of an expert's load; 0 "
         "is even.",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.work import Send, Work
+    from ridgeline.steps.ops import Collective, Op
 
 __all__ = [
     "BOUNDS",
@@ -55,13 +55,13 @@ class IdealStep:
 
 
 def resources(
-    pieces: Sequence[Work], cluster: Cluster, compute: ComputeDtype | None = None
+    pieces: Sequence[Op], cluster: Cluster, compute: ComputeDtype | None = None
 ) -> Resources:
     """Add up what the pieces of a step ask of one chip's resources.
 
     Parameters
     ----------
-    pieces : sequence of Work
+    pieces : sequence of Op
     cluster : Cluster
     compute : str or None   Run every product in this arithmetic instead of its format's own.
 
@@ -87,28 +87,28 @@ def resources(
     outside: Any = 0
     link, per_peer = cluster.link, cluster.link_per_peer
     for piece in pieces:
-        if piece.send is not None:
-            within, across = wire_bytes(piece.send, cluster.domain_size)
-            members = minimum(piece.send.group, cluster.domain_size)
+        if piece.collective is not None:
+            within, across = wire_bytes(piece.collective, cluster.domain_size)
+            members = minimum(piece.collective.group, cluster.domain_size)
             inside = inside + piece.repeat * _over(within, members, link, per_peer)
             outside = outside + piece.repeat * across
     shared = None if cluster.scale_out is None else cluster.scale_out / cluster.oversubscription
     return Resources(compute_s, weights, kv, inside, _over(outside, 1, shared, None))
 
 
-def wire_bytes(send: Send, domain_size: Any) -> tuple[Any, Any]:
+def wire_bytes(send: Collective, domain_size: Any) -> tuple[Any, Any]:
     """Bytes one chip sends over the scale-up fabric and over scale-out, at the least."""
-    if send.collective == "all_reduce":
+    if send.kind == "all_reduce":
         wire = all_reduce_wire_bytes_in_switch(send.payload_bytes, send.group)
         return wire * (send.group > 1), _leaving(send, wire, domain_size)
-    if send.collective in ("all_gather", "reduce_scatter"):
+    if send.kind in ("all_gather", "reduce_scatter"):
         wire = shard_wire_bytes(send.payload_bytes, send.group)
         return wire, _leaving(send, wire, domain_size)
     sent = send.payload_bytes * (send.group > 1)
     return sent * (1 - send.share_across), sent * send.share_across
 
 
-def _leaving(send: Send, wire: Any, domain_size: Any) -> Any:
+def _leaving(send: Collective, wire: Any, domain_size: Any) -> Any:
     """A collective's bytes cross once for a whole domain, whose members share them."""
     return wire * send.share_across / minimum(send.group, domain_size)
 

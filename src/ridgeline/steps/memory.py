@@ -15,7 +15,7 @@ from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.layers import block_layers
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.steps.work import cut, fused
+from ridgeline.steps.ops import cut, fused
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block

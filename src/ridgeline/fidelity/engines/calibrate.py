@@ -78,12 +78,12 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
             "a chip are needed."
         )
     evaluator = Evaluator(rows)
-    design = Design(evaluator.plan.places)
+    design = Design(evaluator.plan.scopes)
     measured = np.log([float(row.value or 1.0) for row in rows])
     problem = Problem(evaluator, design, measured, weight)
     solution = solve(problem, design.start(start))
     first = evaluator.plan.of_run
-    places = [evaluator.plan.places[first[i][0]] for i in evaluator.run_of_row]
+    places = [evaluator.plan.scopes[first[i][0]] for i in evaluator.run_of_row]
     unseen, known = left_out(problem, solution, [_shape(row) for row in rows], places)
     return EngineConstants(
         id="engines",

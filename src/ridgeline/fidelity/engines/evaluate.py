@@ -104,8 +104,8 @@ class Evaluator:
             ways, regime = float(a["replicas"][i]), a["regime"][i]
             slots, offered = (float(a[name][i]) * ways for name in ("slots", "offered"))
             arriving = float(a["rate"][i]) * ways
-            if regime == "static" and a["waves"][i] > 1:
-                said.append(f"memory holds part of the batch: {a['waves'][i]:.1f} rounds")
+            if regime == "static" and a["rounds"][i] > 1:
+                said.append(f"memory holds part of the batch: {a['rounds'][i]:.1f} rounds")
             elif regime == "closed" and offered > slots:
                 said.append(f"saturated: {slots:,.0f} of {offered:,.0f} requests run at a time")
             elif regime == "open" and rate[i] < arriving * (1 - _SERVED):
@@ -187,7 +187,7 @@ def _fixed(plan: Plan, chips_s: Floats, host_s: Floats) -> Batch:
         np.where(with_prompt, first, 0.0),
         np.where(with_decode, gap, 0.0),
         a["osl"],
-        a["waves"],
+        a["rounds"],
         a["batch"],
     )
 

@@ -16,7 +16,7 @@ from ridgeline.fidelity.engines.assumptions import (
     n_requests,
 )
 from ridgeline.kernels.effects import scopes_of
-from ridgeline.laws.scheduling import waves
+from ridgeline.laws.scheduling import rounds
 from ridgeline.replica.ledger import Ledger, Steps
 from ridgeline.replica.timer import Timer
 from ridgeline.service.fixed import GAUSS, prompt_fill
@@ -54,7 +54,7 @@ class Plan:
     cases : list of Assumed        A run may have several: see `pick`.
     of_run : list of list of int   Cases of each run that was given.
     classes : list of str          How requests are spread, of each case.
-    places : list of mapping       Where each case is: see `kernels.effects.scopes_of`.
+    scopes : list of mapping       Where each case is: see `kernels.effects.scopes_of`.
     prompt, decode, live, mixed : array of int
         Steps of each case: its prompts; decoding at two contexts; decoding, and the same with
         prompts, on the lattice of `service.surface`, the last repeated where a row is shorter.
@@ -63,7 +63,7 @@ class Plan:
     cases: list[Assumed]
     of_run: list[list[int]]
     classes: list[str]
-    places: list[dict[str, str]]
+    scopes: list[dict[str, str]]
     arrays: dict[str, Any]
     prompt: Ints
     decode: Ints
@@ -123,9 +123,18 @@ class _Steps:
         tp, pp, attn_dp, ep = np.array([_degrees(x) for x in layouts], dtype=float).T
         domain = np.array([row[1].run.cluster.domain_size for row in rows], dtype=float)
         numbers = np.array([row[2:] for row in rows], dtype=float).T
-        gathers = np.array([row[1].engine.gather_up_to for row in rows], dtype=float)
+        gathers = np.array(
+            [row[1].engine.allgather_dispatch_max_chips for row in rows], dtype=float
+        )
         return Steps(
-            rows[0][1].run.model, tp, pp, attn_dp, ep, domain, *numbers, gather_up_to=gathers
+            rows[0][1].run.model,
+            tp,
+            pp,
+            attn_dp,
+            ep,
+            domain,
+            *numbers,
+            allgather_dispatch_max_chips=gathers,
         )
 
 
@@ -192,7 +201,7 @@ class _Builder:
             name: np.ones(n)
             for name in (
                 "isl", "osl", "batch", "n_chips", "replicas", "attn_dp", "rate", "offered",
-                "slots", "waves", "in_wave", "fill", "requests", "first_octave", "n_chunks",
+                "slots", "rounds", "in_wave", "fill", "requests", "first_octave", "n_chunks",
                 "ranks", "limit_first", "limit_gap",
             )
         }  # fmt: skip
@@ -210,7 +219,7 @@ class _Builder:
                 self._served(i, case)
         timer, at, case_of = self.steps.timed()
         classes = [class_of(c.run, c.engine) for c in self.cases]
-        places = [_scopes(c, k) for c, k in zip(self.cases, classes, strict=True)]
+        scopes = [_scopes(c, k) for c, k in zip(self.cases, classes, strict=True)]
         arrays = {
             **self.columns,
             "regime": np.array([c.run.regime for c in self.cases]),
@@ -221,7 +230,7 @@ class _Builder:
             return np.where(index >= 0, at[index] if len(at) else index, _NO_STEP)
 
         return Plan(
-            self.cases, of_run, classes, places, arrays,
+            self.cases, of_run, classes, scopes, arrays,
             placed(self.prompt), placed(self.decode), placed(_padded(self.live)),
             placed(_padded(self.mixed)), _padded(self.at_once, 1.0), timer, case_of,
         )  # fmt: skip
@@ -250,8 +259,8 @@ class _Builder:
         run, layout, c = case.run, case.layout, self.columns
         isl, osl, batch = c["isl"][i], c["osl"][i], c["batch"][i] / layout.replicas
         slots = self.rooms.slots(case, isl + osl) if run.regime == "static" else np.inf
-        c["waves"][i] = waves(batch, slots)
-        n = c["in_wave"][i] = batch / c["waves"][i]
+        c["rounds"][i] = rounds(batch, slots)
+        n = c["in_wave"][i] = batch / c["rounds"][i]
         c["fill"][i] = prompt_fill(n, isl, layout.pp, case.engine.prompt_chunk)
         if run.regime != "decode" and isl > 0:
             self.prompt[i] = self.steps.add(i, case, n_prefill=n, new=isl)

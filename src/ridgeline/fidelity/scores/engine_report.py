@@ -37,14 +37,14 @@ Written by `ridgeline validate TABLE ... --report docs/fidelity.md`; explanation
 `fidelity-notes.toml` beside the page, figures from the rows.
 
 * **Error** is exp|ln(predicted / measured)| - 1; *bias* the median of ln(predicted / measured),
-  above 0 where too much is predicted; *covered* the share of measurements inside their 80 %
+  above 0 where too much is predicted; *covered* the share of measurements inside their 80%
   interval; *width* the median of its high end over its low end.
 * **Models left out:** models of one shape are one model. They are shared out over eight folds of
   near equal size; each fold is predicted with constants fitted on the other seven.
 * **Chips left out:** each chip whose family has others (A100, H100/H200, Blackwell, RTX, Apple,
   CDNA, Neuron) is predicted with constants fitted without any row of it, one chip at a time.
 * **Below saturation** is decided by the measurement, not by the prediction: in open loop at least
-  85 % of the offered rate was served; in closed loop the source does not note that memory or a cap
+  85% of the offered rate was served; in closed loop the source does not note that memory or a cap
   kept requests waiting for more than half of their time. *e2e* is ttft + (osl - 1) x time per token
   of runs that state both.
 """
@@ -134,7 +134,7 @@ def _targets(found: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> st
 def _coverage(found: Sequence[Mapping[str, Any]]) -> str:
     n_met = sum(r["met"] for r in found)
     lines = [
-        "### Coverage of the 80 % intervals\n",
+        "### Coverage of the 80% intervals\n",
         f"Models left out; groups of 30 rows or more. {n_met} of {len(found)} in their range.\n",
         "| group | rows | asked | covered | |",
         "| --- | ---: | ---: | ---: | --- |",
@@ -148,14 +148,14 @@ def _coverage(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 _SCORE_HEAD = (
-    "| rows | answered | median | p90 | bias | within 20 % | covered | width |",
+    "| rows | answered | median | p90 | bias | within 20% | covered | width |",
     "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
 )
 
 
 def _score_cells(r: Mapping[str, Any]) -> str:
     width = "" if r["width"] is None else f"{r['width']:.2f}"
-    bias = "" if r["bias"] is None else f"{r['bias'] * 100:+.1f} %"
+    bias = "" if r["bias"] is None else f"{r['bias'] * 100:+.1f}%"
     return (
         f"| {r['n_rows']:,} | {r['n_answered']:,} | {_percent(r['median'])} | {_percent(r['p90'])} "
         f"| {bias} | {_percent(r['within_20'])} | {_percent(r['coverage'])} | {width} |"
@@ -185,7 +185,7 @@ def _worst(found: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> str:
     ]
     lines += [
         f"| {r['source']} | {r['chip']} | {r['regime']} | {r['metric']} | {r['engine']} "
-        f"| {r['n_rows']} | {_percent(r['median'])} | {r['bias'] * 100:+.1f} % "
+        f"| {r['n_rows']} | {_percent(r['median'])} | {r['bias'] * 100:+.1f}% "
         f"| {'; '.join(r['seen'])} | {_why(r, notes)} |"
         for r in found
     ]
@@ -229,7 +229,7 @@ _NOISE_STATED = """
 Stated by those who collected the table, from runs it no longer holds:
 
 * MLPerf, same round, chip, count, model and scenario, 48 cells of four submitters or more:
-  coefficient of variation 2.6 % (median), 7.0 % (p90); submitters share code, so this is too low.
+  coefficient of variation 2.6% (median), 7.0% (p90); submitters share code, so this is too low.
 * TensorRT-LLM releases on identical cells, median ratio (p10 to p90): 0.10 to 0.12 1.15
   (0.93 to 1.65); 0.11 to 0.12 0.98 (0.88 to 1.13); 0.12 to 0.17 1.07 (0.99 to 1.27); 0.17 to 1.0
   0.99 (0.94 to 1.08).
@@ -264,7 +264,7 @@ def _in(value: float | None, unit: str) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:.1f} %"
+    return "" if share is None else f"{share * 100:.1f}%"
 
 
 def read_notes(page: Path) -> dict[str, Any]:

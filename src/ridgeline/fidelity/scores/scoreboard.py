@@ -165,7 +165,7 @@ def line(
     dict
         ``n_rows``; ``n_answered``; ``median`` and ``p90`` of exp|ln(predicted / measured)| - 1;
         ``bias``, the median of ln(predicted / measured): above 0 is too much; ``within_20``, the
-        share of rows whose error is at most 20 %; ``coverage``, the share of measurements inside
+        share of rows whose error is at most 20%; ``coverage``, the share of measurements inside
         their interval; ``width``, the median of high / low. None where no row is answered.
 
     Examples

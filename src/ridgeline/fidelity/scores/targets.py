@@ -34,7 +34,7 @@ _MET = 0.85
 def is_saturated(row: Row) -> bool:
     """Whether the measurement itself says that the engine could not keep up.
 
-    Open loop: fewer than 85 % of the offered requests a second were served. Closed loop: the notes
+    Open loop: fewer than 85% of the offered requests a second were served. Closed loop: the notes
     say that memory or a cap kept requests waiting for more than half of their time.
     """
     if row.run is None:
@@ -133,7 +133,7 @@ def _whole_requests(pairs: Unseen) -> dict[str, Any]:
 
 
 def coverage_targets(pairs: Unseen) -> list[dict[str, Any]]:
-    """Coverage of the 80 % intervals: overall, and of each regime and chip with 30 rows or more.
+    """Coverage of the 80% intervals: overall, and of each regime and chip with 30 rows or more.
 
     Returns
     -------

@@ -59,7 +59,7 @@ def missing(searches: Sequence[Search], limits: Limits) -> list[str]:
         for name, told, limit in limit_words(limits)
     ]
     said.append(
-        f"Closest comes {row['layout']} on {row['cluster']}, {row['batch']:,.0f} in flight a "
+        f"Closest comes {row['layout']} on {row['cluster']}, {row['batch']:,.0f} in flight per "
         f"replica: {listed(over)}."
     )
     return said

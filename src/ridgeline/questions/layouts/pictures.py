@@ -15,7 +15,7 @@ from ridgeline.charts.timeline import timeline_chart
 from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.questions.layouts.load import lengths_words
-from ridgeline.questions.layouts.words import per_cent, seconds, sequences
+from ridgeline.questions.layouts.words import percent, seconds, sequences
 from ridgeline.questions.serving.words import layout_words
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.layouts.answer import Layouts
     from ridgeline.questions.layouts.ranking import Search
     from ridgeline.specs.layout import Layout
-    from ridgeline.steps.work import Work
+    from ridgeline.steps.ops import Op
 
 __all__ = ["PICTURES", "draw"]
 
@@ -80,7 +80,7 @@ def _front(answer: Layouts) -> Chart:
         cloud += [
             {axes[0]: float(a), axes[1]: float(b)} for a, b in zip(x[good], y[good], strict=True)
         ]
-    band = ", 80 % band" if answer.reading == "calibrated" else ""
+    band = ", 80% band" if answer.reading == "calibrated" else ""
     on = ", ".join(fronts) if len(fronts) < 3 else f"{len(fronts)} machines"
     best = answer.best
     ringed = f"; ringed: {best['layout']}, {sequences(best['batch'])} a replica"
@@ -106,12 +106,12 @@ def _with_width(search: Search, points: list[Row]) -> list[Row]:
     return [{**p, "wide": float(w)} for p, w in zip(points, wide, strict=True)]
 
 
-def _told(piece: Work) -> str:
+def _told(piece: Op) -> str:
     name = piece.name.replace("_", " ").replace("+", " + ")
     return f"expert {name}" if piece.part == "experts" else name
 
 
-def _group_of(piece: Work) -> str:
+def _group_of(piece: Op) -> str:
     if piece.kind == "attention":
         return "attention"
     if piece.part == "experts":
@@ -155,7 +155,7 @@ def _roofline(answer: Layouts) -> Chart:
         title=f"Operators of a decode step: {_name(answer)} on {_machine(search)}",
         subtitle=(
             f"{row['layout']}, {sequences(row['batch'])} a replica, {_kind(answer)}; area: "
-            f"share of {seconds(row['step_s'])}; {per_cent(without / whole)} is not drawn "
+            f"share of {seconds(row['step_s'])}; {percent(without / whole)} is not drawn "
             "(exchanges, small passes)"
         ),
     )
@@ -258,13 +258,13 @@ def _traffic(search: Search, row: Row, is_sparse: bool) -> list[str]:
     timed = replica.op_seconds(candidates.requests.decode(row["batch"]))
     sends: dict[str, list[float]] = {}
     for piece, spent in timed:
-        if piece.send is not None and float(piece.send.group) > 1:
-            name = "all-reduce" if piece.send.collective == "all_reduce" else piece.name
+        if piece.collective is not None and float(piece.collective.group) > 1:
+            name = "all-reduce" if piece.collective.kind == "all_reduce" else piece.name
             carried = sends.setdefault(name.replace("_", " "), [0.0, 0.0])
-            carried[0] += float(piece.send.payload_bytes * piece.repeat)
+            carried[0] += float(piece.collective.payload_bytes * piece.repeat)
             carried[1] += spent
     said = [
-        f"{name}: {format_quantity(sent, 'B')} a chip and step, {per_cent(t / row['step_s'])}"
+        f"{name}: {format_quantity(sent, 'B')} per chip and step, {percent(t / row['step_s'])}"
         for name, (sent, t) in sorted(sends.items(), key=lambda item: -item[1][1])[:3]
     ]
     number = "numbers: experts a chip holds of each layer; lines: where a token of one chip goes"
@@ -295,13 +295,13 @@ def _timeline(answer: Layouts) -> Chart:
         {
             "title": (
                 f"{pp} micro-batches of {row['batch'] / pp:,.0f}: idle "
-                f"{per_cent(1 - sum(own) / (slot * pp))} ({stages})"
+                f"{percent(1 - sum(own) / (slot * pp))} ({stages})"
             ),
             "bars": _bars(pp, pp, slot, own),
         },
         {
             "title": f"one micro-batch of {row['batch'] / pp:,.0f}: idle "
-            f"{per_cent(1 - sum(own) / (slot * pp) / pp)}",
+            f"{percent(1 - sum(own) / (slot * pp) / pp)}",
             "bars": _bars(pp, 1, slot, own),
         },
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.pools import chip_seconds_per_request, matched_prefill_share
 from ridgeline.questions.layouts.legal import legal_layouts
-from ridgeline.questions.layouts.words import layout_name, per_cent, seconds, sequences, times
+from ridgeline.questions.layouts.words import layout_name, percent, seconds, sequences, times
 from ridgeline.questions.serving.words import usd
 from ridgeline.service.pools import Pools as ServicePools
 from ridgeline.service.pools import closed_pools
@@ -110,7 +110,7 @@ class Pools:
             f"{self.tokens_per_s_per_chip:,.0f} output tok/s per chip, TTFT "
             f"{seconds(self.ttft_s)}, TPOT {seconds(self.tpot_s)}, e2e {seconds(self.e2e_s)}"
             f"{self._money()}.",
-            f"Rates match where {per_cent(matched)} of the chips prefill; these pools can take "
+            f"Rates match where {percent(matched)} of the chips prefill; these pools can take "
             f"{p.rate_per_s:,.2f} and {d.rate_per_s:,.2f} requests/s.",
             f"Each prompt sends {format_quantity(self.transfer_bytes, 'B')} of cache, "
             f"{seconds(self.transfer_s)} over the "

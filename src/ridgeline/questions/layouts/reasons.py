@@ -16,7 +16,7 @@ from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.words import (
     DEGREE_WORDS,
     listed,
-    per_cent,
+    percent,
     seconds,
     sequences,
     times,
@@ -165,13 +165,13 @@ def _network(own: _Compared, _: float) -> str:
     sends: dict[str, float] = {}
     crossed: dict[str, int] = {}
     for piece, spent in _pieces(own):
-        if piece.send is not None and spent > 0:
-            name = piece.send.collective
+        if piece.collective is not None and spent > 0:
+            name = piece.collective.kind
             sends[name] = sends.get(name, 0.0) + spent
-            if float(piece.send.group) > 1:
-                crossed[name] = max(crossed.get(name, 1), int(piece.send.n_domains))
+            if float(piece.collective.group) > 1:
+                crossed[name] = max(crossed.get(name, 1), int(piece.collective.n_domains))
     name = max(sends, key=lambda n: sends[n])
-    share = per_cent(sends[name] / own.row["step_s"])
+    share = percent(sends[name] / own.row["step_s"])
     domain = own.search.candidates.base.cluster.domain_size
     n = crossed.get(name, 1)
     across = f", which cross {n} domains of {domain} chips," if n > 1 else ""
@@ -187,7 +187,7 @@ def _pieces(own: _Compared) -> list[Any]:
 def _weights(own: _Compared, share: float) -> str:
     row = own.row
     held = _gb(own.search.candidates.memory(own.search.layout(row)).weights_bytes)
-    start = f"weights take {per_cent(share)} of {own.whose}: each chip holds {held} GB of them"
+    start = f"weights take {percent(share)} of {own.whose}: each chip holds {held} GB of them"
     if own.waits:
         return f"{start} ({row['layout']})"
     return (
@@ -217,22 +217,22 @@ def _kv(own: _Compared, share: float) -> str:
     once = float(counts(candidates.base.model).cache_bytes(candidates.kept))
     copies = float(held.cache_bytes_per_sequence) * own.search.n_chips / row["replicas"] / once
     again = f", each held {copies:,.0f} times over," if copies > 1.5 else ""
-    return f"caches{again} take {per_cent(share)} of {own.whose} ({row['layout']})"
+    return f"caches{again} take {percent(share)} of {own.whose} ({row['layout']})"
 
 
 def _overhead(own: _Compared, share: float) -> str:
-    start = f"launches, small passes and the host take {per_cent(share)} of {own.whose}"
+    start = f"launches, small passes and the host take {percent(share)} of {own.whose}"
     if own.waits:
         return f"{start} ({own.row['layout']})"
-    return f"{start}, which {own.per_chip:,.1f} sequences a chip share ({own.row['layout']})"
+    return f"{start}, which {own.per_chip:,.1f} sequences per chip share ({own.row['layout']})"
 
 
 def _compute(own: _Compared, share: float) -> str:
-    return f"multiplying takes {per_cent(share)} of {own.whose} ({own.row['layout']})"
+    return f"multiplying takes {percent(share)} of {own.whose} ({own.row['layout']})"
 
 
 def _prefill(own: _Compared, share: float) -> str:
-    return f"prefills take {per_cent(share)} of {own.whose} ({own.row['layout']})"
+    return f"prefills take {percent(share)} of {own.whose} ({own.row['layout']})"
 
 
 _CAUSES = {
@@ -254,7 +254,7 @@ def _nothing_meets(search: Search, degree: str, value: int, limits: Limits) -> s
     have = candidates.capacity_bytes
     if needed > have:
         need, has = format_quantity(needed, "B"), format_quantity(have, "B")
-        return f"needs {need} a chip for one sequence; a chip has {has}"
+        return f"needs {need} per chip for one sequence; a chip has {has}"
     missed = []
     for name, told, limit in limit_words(limits):
         lowest = float(search.result[f"{name}_s"][index].min())
@@ -278,7 +278,7 @@ def why_best(search: Search, row: Row, rank: Rank) -> str:
     spent = own.parts()
     whole = sum(spent.values())
     ordered = sorted(spent.items(), key=lambda item: -item[1])[:3]
-    shares = listed([f"{name} {per_cent(v / whole)}" for name, v in ordered])
+    shares = listed([f"{name} {percent(v / whole)}" for name, v in ordered])
     fits = row["largest_batch"]
     stop = "all that fit" if row["batch"] >= fits else f"{fits:,.0f} would fit"
     return f"{sequences(row['batch'])} a replica ({stop}); {own.whose} goes to {shares}."

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 #: how what is ranked is told
 _WRITE: dict[str, Callable[[float], str]] = {
     "usd_per_mtok": lambda v: f"{usd(v)} per million tokens",
-    "tokens_per_s_per_chip": lambda v: f"{v:,.0f} tok/s a chip",
+    "tokens_per_s_per_chip": lambda v: f"{v:,.0f} tok/s per chip",
     "e2e_s": seconds,
     "tpot_s": seconds,
 }
@@ -65,8 +65,8 @@ def _winner(answer: Layouts, row: Row) -> str:
         f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
         f"{lengths_words(answer.requests)}: {layout_words(layout)}{replicas}, "
         f"{sequences(row['concurrency'])} in flight: "
-        f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s a chip and "
-        f"{row['tokens_per_s_per_user']:,.0f} tok/s a user{_times(row)}{money}."
+        f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s per chip and "
+        f"{row['tokens_per_s_per_user']:,.0f} tok/s per user{_times(row)}{money}."
     )
 
 
@@ -75,7 +75,7 @@ def _times(row: Row) -> str:
         return f" (TPOT {seconds(row['tpot_s'])})"
     return (
         f" (TTFT {seconds(row['ttft_s'])}, TPOT {seconds(row['tpot_s'])}, "
-        f"e2e {seconds(row['e2e_s'])}, nothing queueing)"
+        f"e2e {seconds(row['e2e_s'])})"
     )
 
 
@@ -94,7 +94,7 @@ def _close(answer: Layouts) -> str:
         return ""
     shown = ", ".join(near[:3]) + (", …" if len(near) > 3 else "")
     return (
-        f"{len(near)} other layout{'s come' if len(near) > 1 else ' comes'} within 5 % of it "
+        f"{len(near)} other layout{'s come' if len(near) > 1 else ' comes'} within 5% of it "
         f"({shown}): too close to call without measuring."
     )
 

@@ -236,7 +236,7 @@ def _what_is_short(
     }
     named = ", ".join(f"{n} {float(v) / 1e9:,.1f} GB" for n, v in parts.items() if v > 0)
     short = float(np.max(held.fixed_bytes)) - capacity
-    has = f"the {capacity / 1e9:,.0f} GB a chip has"
+    has = f"the {capacity / 1e9:,.0f} GB that a chip has"
     return over, (
         f"out of memory: {named} leave no room, {short / 1e9:,.1f} GB more than {has}",
         f"out of memory: caches of so many sequences, beside {named}, take more than {has}",
@@ -264,7 +264,7 @@ def _about(
         "engine": replica.engine.id if replica.how.calibrated else None,
         "drafts": requests.drafts,
         "acceptance": requests.acceptance,
-        "expert_popularity_cv": replica.expert_load_cv,
+        "expert_load_cv": replica.expert_load_cv,
         "request": {**lengths, **hit} if served else None,
         "price": price.model_dump(exclude_none=True) if price else None,
         "sources": {k: s.model_dump(exclude_none=True) for k, s in cluster.chip.sources.items()},

@@ -12,7 +12,7 @@ from ridgeline.replica import Formats, Replica
 from ridgeline.service.server import Server
 from ridgeline.service.surface import LIVE, lattice
 from ridgeline.specs.layout import Layout
-from ridgeline.specs.load import EXPERT_POPULARITY_CV
+from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.layouts import check_layout, usual_layouts
 from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, machine, sizes
 from ridgeline.units import format_quantity
@@ -127,7 +127,7 @@ class Sizing:
                 "The blackboard sees all chips as one: a layout needs the calibrated or the ideal "
                 "reading."
             )
-        skewed = self.expert_load_cv != EXPERT_POPULARITY_CV
+        skewed = self.expert_load_cv != EXPERT_LOAD_CV
         if self.requests.has_drafts or skewed or self.formats.activations != "bf16":
             raise SpecError(
                 "The blackboard knows no drafts, skewed experts or activation formats: they need "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ridgeline.answers.words import count, usd
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
@@ -14,30 +15,6 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = ["choice_of_experts", "count", "layout_words", "price_words", "sentences", "usd"]
-
-
-def count(value: float) -> str:
-    """A whole number with separators.
-
-    Examples
-    --------
-    >>> count(5440.7)
-    '5,440'
-    """
-    return f"{math.floor(value):,}"
-
-
-def usd(value: float) -> str:
-    """Dollars with the digits that matter.
-
-    Examples
-    --------
-    >>> usd(0.3), usd(12.5), usd(0.00123)
-    ('$0.300', '$12.50', '$0.00123')
-    """
-    if value >= 1:
-        return f"${value:,.2f}"
-    return f"${value:#.3g}"
 
 
 def price_words(answer: Serving) -> str:
@@ -66,7 +43,7 @@ def layout_words(layout: Layout) -> str:
     """
     names = {"replicas": "replicas", "pp": "PP", "attn_dp": "attention DP", "tp": "TP", "ep": "EP"}
     shown = [f"{n} {getattr(layout, f)}" for f, n in names.items() if getattr(layout, f) > 1]
-    return ", ".join(shown) or "one chip a replica"
+    return ", ".join(shown) or "one chip per replica"
 
 
 def _floor(answer: Serving) -> str:

@@ -13,8 +13,8 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.steps.ops import Op
     from ridgeline.steps.tokens import Group
-    from ridgeline.steps.work import Work
 
 __all__ = ["explain"]
 
@@ -183,15 +183,15 @@ def _pieces(answer: Serving, row: dict[str, float]) -> list[str]:
     return lines
 
 
-def _shape(piece: Work) -> str:
+def _shape(piece: Op) -> str:
     """What a piece is of: its matrices, its cache, or its message."""
     if piece.kind == "gemm":
         k = f"{piece.k:.6g}"
         copies = f"{float(piece.count):.3g} x " if piece.count != 1 else ""
         return f"{copies}({float(piece.m):.4g} x {k}) ({k} x {piece.n:.6g})"
-    if piece.send is not None:
-        size = format_quantity(float(piece.send.payload_bytes), "B")
-        return f"{size} over {float(piece.send.group):.0f} chips"
+    if piece.collective is not None:
+        size = format_quantity(float(piece.collective.payload_bytes), "B")
+        return f"{size} over {float(piece.collective.group):.0f} chips"
     return format_quantity(float(piece.kv_bytes), "B") if piece.kind == "attention" else ""
 
 

@@ -1,4 +1,4 @@
-"""Work of a step: against counts, against an independent count, and conserved over layouts."""
+"""Op of a step: against counts, against an independent count, and conserved over layouts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ridgeline.laws.collectives import all_reduce_wire_bytes, shard_wire_bytes
 from ridgeline.laws.experts import experts_hit
 from ridgeline.specs import Layout, Model
 from ridgeline.steps.memory import memory_per_chip
+from ridgeline.steps.ops import Collective, Op, count_ops
 from ridgeline.steps.tokens import decode, prefill
-from ridgeline.steps.work import Send, Work, work
 
 MODELS = [
     "Qwen/Qwen3-8B",
@@ -32,7 +32,7 @@ MODELS = [
 ONE = Layout()
 
 
-def total(pieces: Sequence[Work], field: str, **where: str) -> float:
+def total(pieces: Sequence[Op], field: str, **where: str) -> float:
     wanted = [w for w in pieces if all(getattr(w, k) == v for k, v in where.items())]
     return sum(w.repeat * getattr(w, field) for w in wanted)
 
@@ -42,7 +42,7 @@ def test_decode_on_one_chip_does_what_counts_say(name: str) -> None:
     model = rl.model(name)
     tally = rl.counts(model)
     batch, context = 4096, 8192
-    pieces = work(model, ONE, [decode(batch, context)], domain_size=8)
+    pieces = count_ops(model, ONE, [decode(batch, context)], domain_size=8)
     # the vectors of norms and biases add and scale; they are no products
     assert total(pieces, "flops") / batch == pytest.approx(tally.flops_per_token(context), rel=2e-3)
     written = tally.cache_bytes(context) - tally.cache_bytes(context - 1)
@@ -58,8 +58,8 @@ def test_decode_on_one_chip_does_what_counts_say(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_prefill_is_decode_summed_over_the_prompt(name: str) -> None:
     model = rl.model(name)
-    whole = work(model, ONE, [prefill(3, 200)], domain_size=8)
-    steps = [work(model, ONE, [decode(3, i)], domain_size=8) for i in range(1, 201)]
+    whole = count_ops(model, ONE, [prefill(3, 200)], domain_size=8)
+    steps = [count_ops(model, ONE, [decode(3, i)], domain_size=8) for i in range(1, 201)]
     attention = sum(total(s, "flops", kind="attention") for s in steps)
     assert total(whole, "flops", kind="attention") == pytest.approx(attention, rel=1e-9)
     layers = {"kind": "gemm", "part": "attention"}
@@ -73,9 +73,9 @@ def test_a_chunk_on_a_prefix_completes_the_whole(name: str, first: int, rest: in
     model = rl.model(name)
     if rest == 0:
         return
-    whole = work(model, ONE, [prefill(1, first + rest)], domain_size=8)
-    a = work(model, ONE, [prefill(1, first)], domain_size=8)
-    b = work(model, ONE, [prefill(1, rest, first)], domain_size=8)
+    whole = count_ops(model, ONE, [prefill(1, first + rest)], domain_size=8)
+    a = count_ops(model, ONE, [prefill(1, first)], domain_size=8)
+    b = count_ops(model, ONE, [prefill(1, rest, first)], domain_size=8)
     flops = total(a, "flops", kind="attention") + total(b, "flops", kind="attention")
     assert flops == pytest.approx(total(whole, "flops", kind="attention"), rel=1e-9)
 
@@ -83,7 +83,7 @@ def test_a_chunk_on_a_prefix_completes_the_whole(name: str, first: int, rest: in
 def test_a_mixed_step_is_both_groups_with_the_weights_once() -> None:
     model = rl.model("Qwen/Qwen3-8B")
     d, p = decode(64, 4096), prefill(1, 512, 1024)
-    mixed, alone, chunk = (work(model, ONE, g, domain_size=8) for g in ([d, p], [d], [p]))
+    mixed, alone, chunk = (count_ops(model, ONE, g, domain_size=8) for g in ([d, p], [d], [p]))
     assert total(mixed, "flops") == pytest.approx(total(alone, "flops") + total(chunk, "flops"))
     assert total(mixed, "weight_bytes") == total(alone, "weight_bytes")
     assert total(mixed, "kv_bytes") == total(alone, "kv_bytes") + total(chunk, "kv_bytes")
@@ -100,8 +100,8 @@ def test_products_are_conserved_over_layouts(name: str, layout: Layout, batch: i
     """Chips of a stage x their work x micro-batches is the work of one chip, but for what is
     replicated over tensor parallelism (small projections, KV heads, routers, indexers)."""
     model = rl.model(name)
-    one = work(model, ONE, [decode(batch, 4096)], domain_size=8, even=True)
-    cut = work(model, layout, [decode(batch, 4096)], domain_size=8, even=True)
+    one = count_ops(model, ONE, [decode(batch, 4096)], domain_size=8, even=True)
+    cut = count_ops(model, layout, [decode(batch, 4096)], domain_size=8, even=True)
     chips = layout.attn_dp * layout.tp * layout.pp
     for part in ("ffn", "shared_experts", "head", "recurrent"):
         whole = total(one, "flops", kind="gemm", part=part)
@@ -149,10 +149,10 @@ def test_kv_heads_are_replicated_below_tp() -> None:
 
 def test_experts_that_do_not_divide_fill_some_chips_more() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
-    pieces = work(model, Layout(attn_dp=72, ep=72), [decode(72_000, 1)], domain_size=72)
+    pieces = count_ops(model, Layout(attn_dp=72, ep=72), [decode(72_000, 1)], domain_size=72)
     up = next(w for w in pieces if w.name == "gate+up" and w.part == "experts")
     assert up.count == pytest.approx(4)
-    even = work(model, Layout(attn_dp=64, ep=64), [decode(64_000, 1)], domain_size=72)
+    even = count_ops(model, Layout(attn_dp=64, ep=64), [decode(64_000, 1)], domain_size=72)
     assert next(w for w in even if w.name == "gate+up" and w.part == "experts").count == up.count
 
 
@@ -160,8 +160,8 @@ def test_expert_traffic_leaves_the_domain_by_its_share() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
 
     def dispatch(domain: int, layout: Layout):
-        pieces = work(model, layout, [decode(6400, 1)], domain_size=domain, even=True)
-        send = next(w for w in pieces if w.name == "dispatch").send
+        pieces = count_ops(model, layout, [decode(6400, 1)], domain_size=domain, even=True)
+        send = next(w for w in pieces if w.name == "dispatch").collective
         assert send is not None
         return send
 
@@ -185,18 +185,18 @@ def test_experts_hit_lies_between_one_token_and_all(tokens: float, n: int, data)
 
 def test_a_model_known_by_counts_has_no_pieces() -> None:
     with pytest.raises(ValueError, match="counts alone"):
-        work(Model.from_counts("8B"), ONE, [decode(1, 1)], domain_size=8)
+        count_ops(Model.from_counts("8B"), ONE, [decode(1, 1)], domain_size=8)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_arrays_equal_scalars(name: str) -> None:
     model = rl.model(name)
     batch, tp = np.asarray([1.0, 64.0, 4096.0])[:, None], np.asarray([1, 2, 4])[None, :]
-    many = work(model, ONE.model_copy(update={"tp": tp}), [decode(batch, 4096)], domain_size=2)
+    many = count_ops(model, ONE.model_copy(update={"tp": tp}), [decode(batch, 4096)], domain_size=2)
     for i, b in enumerate(batch[:, 0]):
         for j, t in enumerate(tp[0]):
             layout = Layout(tp=int(t))
-            single = work(model, layout, [decode(float(b), 4096)], domain_size=2)
+            single = count_ops(model, layout, [decode(float(b), 4096)], domain_size=2)
             for field in ("flops", "weight_bytes", "kv_bytes", "activation_bytes"):
                 grid = np.broadcast_to(total(many, field), (3, 3))
                 assert grid[i, j] == pytest.approx(total(single, field))
@@ -204,12 +204,12 @@ def test_arrays_equal_scalars(name: str) -> None:
 
 @given(st.sampled_from([1, 16, 256, 4096]), st.sampled_from([1, 8, 64]), st.floats(0, 2))
 def test_routing_loads_the_busiest_rank_and_never_less_than_evenly(
-    batch: int, ep: int, popularity_cv: float
+    batch: int, ep: int, expert_load_cv: float
 ) -> None:
     model, layout = rl.model("deepseek-ai/DeepSeek-V3"), Layout(attn_dp=64, ep=ep)
     groups = [decode(64 * batch, 1024)]
     even, busy = (
-        work(model, layout, groups, domain_size=72, popularity_cv=popularity_cv, even=e)
+        count_ops(model, layout, groups, domain_size=72, expert_load_cv=expert_load_cv, even=e)
         for e in (True, False)
     )
     for field in ("flops", "weight_bytes"):
@@ -222,7 +222,7 @@ def test_routing_loads_the_busiest_rank_and_never_less_than_evenly(
 def test_a_lone_token_still_wakes_a_whole_expert_on_some_rank() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
     for even in (True, False):
-        pieces = work(
+        pieces = count_ops(
             model, Layout(attn_dp=64, ep=64), [decode(1, 1024)], domain_size=72, even=even
         )
         assert next(w for w in pieces if w.name == "gate+up" and w.part == "experts").count >= 1
@@ -230,8 +230,8 @@ def test_a_lone_token_still_wakes_a_whole_expert_on_some_rank() -> None:
 
 def test_drafting_runs_the_prediction_layers_and_verifies_all_drafts() -> None:
     model = rl.model("deepseek-ai/DeepSeek-V3")
-    plain = work(model, ONE, [decode(8, 4096)], domain_size=8)
-    drafted = work(model, ONE, [decode(8, 4096, drafts=2)], domain_size=8)
+    plain = count_ops(model, ONE, [decode(8, 4096)], domain_size=8)
+    drafted = count_ops(model, ONE, [decode(8, 4096, drafts=2)], domain_size=8)
     draft = [w for w in drafted if w.name.startswith("draft_")]
     verify = [w for w in drafted if not w.name.startswith("draft_")]
     # three tokens a sequence to multiply, one prediction layer and the head twice
@@ -241,8 +241,8 @@ def test_drafting_runs_the_prediction_layers_and_verifies_all_drafts() -> None:
     assert total(draft, "flops", **head) == pytest.approx(2 * total(plain, "flops", **head))
     mtp = rl.counts(model).n_params_mtp
     (once,) = (
-        total(work(model, ONE, [decode(1e6, 2, 1)], domain_size=8), "weight_bytes") - n
-        for n in [total(work(model, ONE, [decode(1e6, 2)], domain_size=8), "weight_bytes")]
+        total(count_ops(model, ONE, [decode(1e6, 2, 1)], domain_size=8), "weight_bytes") - n
+        for n in [total(count_ops(model, ONE, [decode(1e6, 2)], domain_size=8), "weight_bytes")]
     )
     layer = once - total(draft, "weight_bytes", **head) / 2
     assert layer == pytest.approx(mtp, rel=0.02)  # fp8, scales and vectors aside
@@ -250,23 +250,23 @@ def test_drafting_runs_the_prediction_layers_and_verifies_all_drafts() -> None:
 
 def test_a_model_without_prediction_layers_only_verifies() -> None:
     model = rl.model("Qwen/Qwen3-8B")
-    pieces = work(model, ONE, [decode(8, 4096, drafts=3)], domain_size=8)
+    pieces = count_ops(model, ONE, [decode(8, 4096, drafts=3)], domain_size=8)
     assert not [w for w in pieces if w.name.startswith("draft_")]
 
 
 def test_a_sum_in_two_halves_moves_as_much_and_norms_less() -> None:
     model, layout = rl.model("Qwen/Qwen3-8B"), Layout(tp=4)
     whole, halves = (
-        work(model, layout, [decode(64, 1024)], domain_size=8, sequence_parallel=s)
+        count_ops(model, layout, [decode(64, 1024)], domain_size=8, sequence_parallel=s)
         for s in (False, True)
     )
     ring = sum(
-        w.repeat * all_reduce_wire_bytes(w.send.payload_bytes, 4)
-        for w in whole if w.send is not None and w.send.collective == "all_reduce"
+        w.repeat * all_reduce_wire_bytes(w.collective.payload_bytes, 4)
+        for w in whole if w.collective is not None and w.collective.kind == "all_reduce"
     )  # fmt: skip
     split = sum(
-        w.repeat * shard_wire_bytes(w.send.payload_bytes, 4)
-        for w in halves if w.send is not None and w.name.startswith(("mixer", "ffn"))
+        w.repeat * shard_wire_bytes(w.collective.payload_bytes, 4)
+        for w in halves if w.collective is not None and w.name.startswith(("mixer", "ffn"))
     )  # fmt: skip
     assert split == pytest.approx(ring)
     norms = [
@@ -280,16 +280,16 @@ def test_a_sum_in_two_halves_moves_as_much_and_norms_less() -> None:
 def test_experts_cut_over_ranks_gather_all_tokens_and_scatter_the_sums() -> None:
     """ep = 1 under attention data parallelism: every chip sends its tokens to all others."""
     model = rl.model("Qwen/Qwen3-235B-A22B")
-    pieces = work(model, Layout(attn_dp=8), [decode(8 * 100, 1)], domain_size=8, even=True)
-    send = next(w for w in pieces if w.name == "combine").send
+    pieces = count_ops(model, Layout(attn_dp=8), [decode(8 * 100, 1)], domain_size=8, even=True)
+    send = next(w for w in pieces if w.name == "combine").collective
     assert send is not None
     assert (send.group, send.n_domains) == (8, 1)
     assert send.payload_bytes == pytest.approx(100 * 7 * 4096 * 2)
     # Cut within a rank that already shares its tokens, each chip sends them to one slice of each.
-    cut_in_rank = work(
+    cut_in_rank = count_ops(
         model, Layout(attn_dp=2, tp=4, ep=2), [decode(200, 1)], domain_size=8, even=True
     )
-    send = next(w for w in cut_in_rank if w.name == "combine").send
+    send = next(w for w in cut_in_rank if w.name == "combine").collective
     assert send is not None
     copies = 2 * (1 - (1 / 2) ** 8)  # of two places, nearly both
     assert send.payload_bytes == pytest.approx(100 * copies * 7 / 8 * 4096 * 2, rel=1e-6)
@@ -298,9 +298,16 @@ def test_experts_cut_over_ranks_gather_all_tokens_and_scatter_the_sums() -> None
 def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
     model, layout = rl.model("Qwen/Qwen3-235B-A22B"), Layout(attn_dp=8, ep=8)
 
-    def sends(most: int) -> dict[str, Send]:
-        pieces = work(model, layout, [decode(800, 1)], domain_size=8, even=True, gather_up_to=most)
-        return {w.name: w.send for w in pieces if w.send is not None}
+    def sends(most: int) -> dict[str, Collective]:
+        pieces = count_ops(
+            model,
+            layout,
+            [decode(800, 1)],
+            domain_size=8,
+            even=True,
+            allgather_dispatch_max_chips=most,
+        )
+        return {w.name: w.collective for w in pieces if w.collective is not None}
 
     apart, gathered = sends(4), sends(8)
     places = 8 * (1 - (7 / 8) ** 8)  # where the eight experts of a token lie
@@ -310,6 +317,6 @@ def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
     assert "combine_all" not in apart
     assert gathered["combine"].group == 1
     whole = gathered["combine_all"]
-    assert (whole.collective, whole.group) == ("reduce_scatter", 8)
+    assert (whole.kind, whole.group) == ("reduce_scatter", 8)
     assert whole.payload_bytes == pytest.approx(800 * 4096 * 2)
-    assert gathered["dispatch_all"].collective == "all_gather"
+    assert gathered["dispatch_all"].kind == "all_gather"

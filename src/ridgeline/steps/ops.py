@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["Key", "Send", "Work", "cut", "fused", "work"]
+__all__ = ["Collective", "Key", "Op", "count_ops", "cut", "fused"]
 
 _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
@@ -58,12 +58,12 @@ _STATE_ARITHMETIC = "bf16"
 _TOUCHES_PER_SUBLAYER = 4
 
 
-class Send(NamedTuple):
+class Collective(NamedTuple):
     """One collective as a chip sees it.
 
     Attributes
     ----------
-    collective : str       ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
+    kind : str             ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
     group : array          Chips that take part; 1 is no exchange at all. [1]
     payload_bytes : array  Of the whole tensor (all_reduce, reduce_scatter, all_gather), or what a
                            chip sends to others (all_to_all, hop). [bytes]
@@ -72,7 +72,7 @@ class Send(NamedTuple):
     side : str             Of an all-to-all of experts: ``dispatch`` or ``combine``.
     """
 
-    collective: str
+    kind: str
     group: Any
     payload_bytes: Any
     n_domains: Any = 1
@@ -91,7 +91,7 @@ class Key(NamedTuple):
     side: str
 
 
-class Work(NamedTuple):
+class Op(NamedTuple):
     """A piece of a step on one chip.
 
     Attributes
@@ -121,14 +121,14 @@ class Work(NamedTuple):
     weight_bytes: Any = 0
     kv_bytes: Any = 0
     activation_bytes: Any = 0
-    send: Send | None = None
+    collective: Collective | None = None
     phase: str = ""
 
     @property
     def key(self) -> Key:
         """What chooses its kernel."""
-        send = self.send
-        collective, side = (send.collective, send.side) if send else ("", "")
+        send = self.collective
+        collective, side = (send.kind, send.side) if send else ("", "")
         return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
 
 
@@ -142,8 +142,8 @@ class _Step:
     domain_size: Any
     activation_bytes: float
     dispatch_bytes: float
-    popularity_cv: Any
-    gather_up_to: Any
+    expert_load_cv: Any
+    allgather_dispatch_max_chips: Any
     even: bool
     sequence_parallel: bool
 
@@ -182,7 +182,7 @@ class _Step:
         return self.across(self.layout.tp)
 
 
-def work(
+def count_ops(
     model: Model,
     layout: Layout,
     groups: Sequence[Group],
@@ -190,11 +190,11 @@ def work(
     domain_size: Any,
     activation_dtype: str = "bf16",
     dispatch_dtype: str = "fp8",
-    popularity_cv: Any = 0.0,
-    gather_up_to: Any = 0,
+    expert_load_cv: Any = 0.0,
+    allgather_dispatch_max_chips: Any = 0,
     even: bool = False,
     sequence_parallel: bool = False,
-) -> tuple[Work, ...]:
+) -> tuple[Op, ...]:
     """Count everything one step of one replica does, per chip.
 
     Parameters
@@ -205,10 +205,10 @@ def work(
     domain_size : array        Chips of a scale-up domain. [1]
     activation_dtype : str     Of hidden states and of what is combined.
     dispatch_dtype : str       Of tokens sent to experts.
-    popularity_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
-    gather_up_to : array       Ranks of attention data parallelism gather all tokens, and scatter
-                               what experts made of them, up to so many chips; more of them send
-                               each token to its experts. [1]
+    expert_load_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
+    allgather_dispatch_max_chips : array   Ranks of attention data parallelism gather all tokens,
+                               and scatter what experts made of them, up to so many chips; more of
+                               them send each token to its experts. [1]
     even : bool                Experts' tokens fall evenly on their ranks, as in no real step: what
                                a bound assumes. Else counts are of the busiest rank.
     sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
@@ -216,7 +216,7 @@ def work(
 
     Returns
     -------
-    tuple of Work
+    tuple of Op
 
     Raises
     ------
@@ -232,8 +232,8 @@ def work(
         domain_size,
         dtype_of(activation_dtype).bits / _BITS_PER_BYTE,
         dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
-        popularity_cv,
-        gather_up_to,
+        expert_load_cv,
+        allgather_dispatch_max_chips,
         even,
         sequence_parallel,
     )
@@ -243,7 +243,7 @@ def work(
     return (*pieces, *_head(step), *_drafting(step), _hop(step))
 
 
-def _drafting(step: _Step) -> Iterator[Work]:
+def _drafting(step: _Step) -> Iterator[Op]:
     """Drafts by the model's own prediction layers: one pass of them and of the head a draft.
 
     Where a model has none, drafts come from elsewhere and only their verification is counted.
@@ -258,9 +258,9 @@ def _drafting(step: _Step) -> Iterator[Work]:
         yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * group.drafts)
 
 
-def _block(step: _Step, block: Block) -> list[Work]:
+def _block(step: _Step, block: Block) -> list[Op]:
     layers = block_layers(block, step.model.d_model)
-    pieces: list[Work] = []
+    pieces: list[Op] = []
     if block.mixer is not None:
         pieces += _products(step, block, layers.mixer.products)
         pieces += _cores(step, block, layers.mixer)
@@ -276,7 +276,7 @@ def _block(step: _Step, block: Block) -> list[Work]:
     if step.sequence_parallel:
         touched = touched / step.layout.tp
     pieces.append(
-        Work(
+        Op(
             "norms",
             "elementwise",
             "other",
@@ -303,9 +303,9 @@ def cut(product: Product, tp: Any, n_kv_heads: Any) -> tuple[Any, Any, Any]:
 
 def _gemm(
     step: _Step, product: Product, block: Block | None, *, m: Any, k: Any, n: Any, count: Any
-) -> Work:
+) -> Op:
     name, bits = step.bits(product.part, block)
-    return Work(
+    return Op(
         product.name,
         "gemm",
         product.part,
@@ -321,7 +321,7 @@ def _gemm(
     )
 
 
-def _products(step: _Step, block: Block, products: tuple[Product, ...]) -> Iterator[Work]:
+def _products(step: _Step, block: Block, products: tuple[Product, ...]) -> Iterator[Op]:
     n_kv = getattr(block.mixer, "n_kv_heads", 1)
     for run in fused(products):
         shapes = [cut(product, step.layout.tp, n_kv) for product in run]
@@ -352,7 +352,7 @@ def _named(run: list[Product]) -> Product:
     return run[0]._replace(name="+".join(product.name for product in run))
 
 
-def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
+def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
     """Attention over caches, a piece a stream and group; recurrent state as one more."""
     tp = step.layout.tp
     n_kv = getattr(block.mixer, "n_kv_heads", 1)
@@ -363,7 +363,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
     state_bytes = dtype_of(step.model.state_dtype).bits / _BITS_PER_BYTE
     for group in step.groups:
         n = step.here(group)
-        yield Work(
+        yield Op(
             f"state_{group.name}",
             "attention",
             "recurrent",
@@ -375,7 +375,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
         )
 
 
-def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Work:
+def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Op:
     dtype = step.model.index_dtype if stream.cache == "index" else step.model.kv_dtype
     element = dtype_of(dtype).bits / _BITS_PER_BYTE
     tp, n = step.layout.tp, step.here(group)
@@ -384,7 +384,7 @@ def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: A
     read = entries_spanned(stream, group.prefix, group.new)
     written = stream.owned * group.new / stream.tokens_per_entry
     seen = mean_entries_visible(stream, group.prefix, group.new)
-    return Work(
+    return Op(
         f"{stream.name}_{group.name}",
         "attention",
         "attention",
@@ -399,22 +399,22 @@ def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: A
     )
 
 
-def _exchange(name: str, repeat: Any, send: Send) -> Work:
-    return Work(name, "exchange", "network", repeat, send=send)
+def _exchange(name: str, repeat: Any, send: Collective) -> Op:
+    return Op(name, "exchange", "network", repeat, collective=send)
 
 
-def _sum(step: _Step, name: str, block: Block) -> Iterator[Work]:
+def _sum(step: _Step, name: str, block: Block) -> Iterator[Op]:
     """Sum of a row-cut product over the tensor-parallel group, whole or in two halves."""
     n_domains, share = step.across_tp
     payload = step.tokens * step.model.d_model * step.activation_bytes
     halves = ("reduce_scatter", "all_gather") if step.sequence_parallel else ("all_reduce",)
     for collective in halves:
-        send = Send(collective, step.layout.tp, payload, n_domains, share)
+        send = Collective(collective, step.layout.tp, payload, n_domains, share)
         label = f"{name}_{collective.split('_')[-1]}" if step.sequence_parallel else name
         yield _exchange(label, block.repeat, send)
 
 
-def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Work]:
+def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
     """Router and shared experts like dense products; routed experts on the fullest chip."""
     moe = block.ffn
     assert isinstance(moe, MixtureOfExperts)
@@ -434,21 +434,19 @@ def _routed(step: _Step, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
     """Experts hit on the fullest chip, tokens each of them gets, and its tokens over the mean."""
     tokens, ep = step.tokens_all, step.layout.ep
     n_experts, active = moe.n_experts, moe.n_experts_active
-    hit = experts_hit(tokens, n_experts, active, step.popularity_cv)
+    hit = experts_hit(tokens, n_experts, active, step.expert_load_cv)
     held = experts_per_chip(n_experts, ep)
     if step.even:
         here = maximum(hit * held / n_experts, minimum(hit, 1.0))
         # Where experts do not divide, a full chip holds more than its share.
         return here, tokens * active * held / n_experts / here, 1.0
     here = busiest_rank_experts(hit, n_experts, held, ep)
-    load = busiest_rank_load(tokens, n_experts, active, ep, step.popularity_cv)
+    load = busiest_rank_load(tokens, n_experts, active, ep, step.expert_load_cv)
     most = maximum(tokens * active * held / n_experts * load, here)
     return here, most / here, load
 
 
-def _expert_exchanges(
-    step: _Step, block: Block, moe: MixtureOfExperts, load: Any
-) -> Iterator[Work]:
+def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts, load: Any) -> Iterator[Op]:
     """Tokens shared by the whole stage need a sum; tokens of their own chip, dispatch and combine.
 
     Without attention data parallelism every chip of the stage already has every token, so that
@@ -463,7 +461,7 @@ def _expert_exchanges(
     group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
     slices = step.chips / layout.ep
     copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
-    gathers = (group > 1) & (group <= step.gather_up_to)
+    gathers = (group > 1) & (group <= step.allgather_dispatch_max_chips)
     among, between = where(gathers, group, 1), where(gathers, 1, group)
     n_domains, share = step.across(group)
     spanned = where(gathers, n_domains, 1)
@@ -476,19 +474,19 @@ def _expert_exchanges(
     for name, collective, size in sides:
         if np.any(np.asarray(gathers)):
             whole = own * group * width * size
-            send = Send(collective, among, whole, spanned, share)
+            send = Collective(collective, among, whole, spanned, share)
             yield _exchange(f"{name}_all", block.repeat, send)
         payload = own * copies * width * size * load
-        send = Send("all_to_all", between, payload, n_domains, share, name)
+        send = Collective("all_to_all", between, payload, n_domains, share, name)
         yield _exchange(name, block.repeat, send)
 
 
-def _embedding(step: _Step) -> Work:
+def _embedding(step: _Step) -> Op:
     size = step.tokens * step.model.d_model * step.activation_bytes
-    return Work("embedding", "elementwise", "embedding", activation_bytes=2 * size)
+    return Op("embedding", "elementwise", "embedding", activation_bytes=2 * size)
 
 
-def _head(step: _Step) -> Iterator[Work]:
+def _head(step: _Step) -> Iterator[Op]:
     """Final norm is an element; logits of the sampled tokens, gathered, and read to sample."""
     model, layout = step.model, step.layout
     sampled = sum(step.here(g) * g.sampled for g in step.groups)
@@ -498,15 +496,15 @@ def _head(step: _Step) -> Iterator[Work]:
     yield _gemm(step, head, None, m=sampled, k=k, n=n, count=count)
     logits = sampled * product_params(head) / model.d_model * _LOGIT_BYTES
     n_domains, share = step.across_tp
-    yield _exchange("logits", 1, Send("all_gather", layout.tp, logits, n_domains, share))
-    yield Work("sampling", "elementwise", "head", activation_bytes=logits)
+    yield _exchange("logits", 1, Collective("all_gather", layout.tp, logits, n_domains, share))
+    yield Op("sampling", "elementwise", "head", activation_bytes=logits)
 
 
-def _hop(step: _Step) -> Work:
+def _hop(step: _Step) -> Op:
     """Hidden states passed from stage to stage, each chip its share."""
     layout = step.layout
     payload = step.tokens * step.model.d_model * step.activation_bytes / layout.tp
     n_domains = domains_spanned(layout.pp * step.chips, step.domain_size)
     leaves = (n_domains > 1) * 1
-    hop = Send("hop", 1 + (layout.pp > 1), payload, n_domains, leaves)
+    hop = Collective("hop", 1 + (layout.pp > 1), payload, n_domains, leaves)
     return _exchange("stage_hop", layout.pp - 1, hop)
