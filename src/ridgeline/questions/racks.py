@@ -126,9 +126,7 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Answer:
         from ridgeline.charts.racks import spread_chart  # noqa: PLC0415  (only when drawn)
 
         title = f"{answer.model.name or answer.model.id} over domains of {cluster.name}"
-        subtitle = (
-            f"{count(batch_per_chip)} tokens per chip; scale-out {factor(ratio)} slower each"
-        )
+        subtitle = f"{count(batch_per_chip)} tokens per chip; scale-out {factor(ratio)} slower each"
         return spread_chart(rows, title, subtitle)
 
     return Answer(

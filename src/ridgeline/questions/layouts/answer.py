@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.answered import Answered
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.layouts.closest import closest_rows, missing
 from ridgeline.questions.layouts.flags import engine_command, first_told
+from ridgeline.questions.layouts.grid import COLUMNS
 from ridgeline.questions.layouts.notes import cluster_notes
 from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
@@ -34,10 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["Layouts"]
 
 Row = dict[str, Any]
+#: pictures of an answer: see `questions.layouts.pictures`
+PICTURE_NAMES = ("front", "roofline", "memory", "rack", "timeline")
 
 
-@dataclass(frozen=True)
-class Layouts:
+@dataclass(frozen=True, repr=False)
+class Layouts(Answered):
     """Layouts of a model on one or several clusters, ranked.
 
     Attributes
@@ -207,6 +212,31 @@ class Layouts:
         from ridgeline.questions.layouts.pictures import draw  # noqa: PLC0415  (only when drawn)
 
         return draw(self, name)
+
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`: the ranking, or what comes closest."""
+        rows = self.rows or self.closest(20)
+        shown = {n: (label, unit) for n, (unit, label) in COLUMNS.items()}
+        columns = {"cluster": ("machine", ""), "layout": ("layout", ""), **shown}
+        columns["bound"] = ("bottleneck", "")
+        kept = {"meets_limits": bool(self.rows)}
+        return Answer(
+            question="layouts",
+            title=f"Layouts of {self.model.name or self.model.id}",
+            sentences=tuple(self.sentences()),
+            tables=(Table("layouts", "", columns, rows),),
+            values=kept,
+            charts={name: partial(self.chart, name) for name in PICTURE_NAMES} if self.rows else {},
+            notes=tuple(self.notes()),
+            provenance={
+                "model": self.model.id,
+                "reading": self.reading,
+                "rank": self.rank.column,
+                "clusters": {s.key: s.n_chips for s in self.searches},
+                "scenario": self.scenario.to_dict(),
+            },
+        )
 
     def to_dict(self, n: int = 20) -> dict[str, Any]:
         """Ranking, front, reasons and notes as plain nested dicts.

@@ -83,7 +83,7 @@ def _front(answer: Layouts) -> Chart:
     band = ", 80% band" if answer.reading == "calibrated" else ""
     on = ", ".join(fronts) if len(fronts) < 3 else f"{len(fronts)} machines"
     best = answer.best
-    ringed = f"; ringed: {best['layout']}, {sequences(best['batch'])} a replica"
+    ringed = f"; ringed: {best['layout']}, {sequences(best['batch'])} per replica"
     limit = answer.limits.tpot_s
     return pareto_chart(
         fronts,
@@ -154,7 +154,7 @@ def _roofline(answer: Layouts) -> Chart:
         chip.memory.bandwidth,
         title=f"Operators of a decode step: {_name(answer)} on {_machine(search)}",
         subtitle=(
-            f"{row['layout']}, {sequences(row['batch'])} a replica, {_kind(answer)}; area: "
+            f"{row['layout']}, {sequences(row['batch'])} per replica, {_kind(answer)}; area: "
             f"share of {seconds(row['step_s'])}; {percent(without / whole)} is not drawn "
             "(exchanges, small passes)"
         ),
@@ -272,7 +272,7 @@ def _traffic(search: Search, row: Row, is_sparse: bool) -> list[str]:
         number = "n / m: n experts of each layer, cut over m chips; lines: where a token goes"
     if not is_sparse:
         number = "s: pipeline stage, else TP rank; lines: the sum over one tensor-parallel group"
-    step = f"{sequences(row['batch'])} a replica, step {seconds(row['step_s'])}; {number}"
+    step = f"{sequences(row['batch'])} per replica, step {seconds(row['step_s'])}; {number}"
     return [step, "; ".join(said) or "nothing is exchanged"]
 
 

@@ -281,4 +281,4 @@ def why_best(search: Search, row: Row, rank: Rank) -> str:
     shares = listed([f"{name} {percent(v / whole)}" for name, v in ordered])
     fits = row["largest_batch"]
     stop = "all that fit" if row["batch"] >= fits else f"{fits:,.0f} would fit"
-    return f"{sequences(row['batch'])} a replica ({stop}); {own.whose} goes to {shares}."
+    return f"{sequences(row['batch'])} per replica ({stop}); {own.whose} goes to {shares}."

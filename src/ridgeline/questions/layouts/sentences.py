@@ -63,7 +63,8 @@ def _winner(answer: Layouts, row: Row) -> str:
     most = "at most " if is_bound else ""
     return (
         f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
-        f"{lengths_words(answer.requests)}: {layout_words(layout)}{replicas}, "
+        f"{lengths_words(answer.requests)}, within {answer.limits}: "
+        f"{layout_words(layout)}{replicas}, "
         f"{sequences(row['concurrency'])} in flight: "
         f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s per chip and "
         f"{row['tokens_per_s_per_user']:,.0f} tok/s per user{_times(row)}{money}."

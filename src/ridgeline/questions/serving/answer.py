@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.answered import Answered
 from ridgeline.questions.serving.words import sentences
 from ridgeline.questions.serving.working import explain
 
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Serving"]
 
 
-@dataclass(frozen=True)
-class Serving:
+@dataclass(frozen=True, repr=False)
+class Serving(Answered):
     """A model on a machine, over batch and context.
 
     Attributes
@@ -186,10 +188,18 @@ class Serving:
             "notes": list(self.notes),
         }
 
-    def to_csv(self) -> str:
-        """One line a point: see `Result.to_csv`."""
-        return self.result.to_csv()
-
-    def to_polars(self) -> Any:
-        """A polars table: see `Result.to_polars`."""
-        return self.result.to_polars()
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`."""
+        values = self.to_dict()["landmarks"]
+        names = ("latency", "cost") if self.price else ("latency",)
+        return Answer(
+            question="serving",
+            title=self.name,
+            sentences=tuple(self.sentences()),
+            tables=(Table.from_result(self.result, name="points"),),
+            values=values,
+            charts={name: partial(self.chart, name) for name in names},
+            notes=self.notes,
+            provenance=self.result.about | {"scenario": self.scenario.to_dict()},
+        )

@@ -1,0 +1,39 @@
+"""What an object with an `answer` shares with every answer: text, HTML, JSON, CSV, polars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ridgeline.answers.answer import Answer
+
+__all__ = ["Answered"]
+
+
+class Answered:
+    """Base of questions' own results, which compute more than an `Answer` holds."""
+
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`: sentences, tables, values, charts, notes, provenance."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Title and sentences, below 1 kB."""
+        return repr(self.answer)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return self.answer._repr_html_()
+
+    def to_json(self, indent: int | None = None) -> str:
+        """All of the answer as strict JSON: see `Answer.to_json`."""
+        return self.answer.to_json(indent)
+
+    def to_csv(self) -> str:
+        """The main table as CSV: see `Answer.to_csv`."""
+        return self.answer.to_csv()
+
+    def to_polars(self) -> Any:
+        """The main table as a polars frame: see `Answer.to_polars`."""
+        return self.answer.to_polars()
