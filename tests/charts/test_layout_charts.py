@@ -52,7 +52,7 @@ def _drawn(svg: str) -> str:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("front", ("tok/s per user", "output tok/s per chip", "limit: 33.3", "step bound by")),
+        ("front", ("tok/s per user", "output tok/s per chip", "limit: 33.3", "bottleneck")),
         ("roofline", ("FLOP per byte of memory", "(FLOP/s)", "memory 8 TB/s", "ridge 625")),
         ("memory", ("(GB)", "capacity 199 GB", "weights", "caches", "reserve")),
         ("rack", ("holds experts", "no experts", "experts a chip holds of each layer")),

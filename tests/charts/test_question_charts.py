@@ -94,7 +94,7 @@ def test_nothing_that_fits_is_still_a_picture() -> None:
     none = rl.design("hgx-h100", tpot_s=1e-7, context=32_000).chart()
     assert "DeepSeek-V3" in vl_convert.vegalite_to_svg(none.to_dict())
     full = rl.serving("deepseek-ai/DeepSeek-V3", "hgx-h100", reading="blackboard")
-    assert "bound by" in vl_convert.vegalite_to_svg(rl.wall(full).chart("bounds").to_dict())
+    assert "bottleneck" in vl_convert.vegalite_to_svg(rl.wall(full).chart("bounds").to_dict())
 
 
 def test_a_cost_needs_a_price(unpriced: Any) -> None:

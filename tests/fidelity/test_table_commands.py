@@ -94,7 +94,7 @@ def test_table_csv_and_json_tell_the_same(run, table: Path) -> None:
     assert [r["group"] for r in rows] == [r["group"] for r in board]
     assert float(rows[0]["median"]) == board[0]["median"]
     text = run("validate", table, "--by", "regime")[0]
-    for word in ("all rows", "decode", "closed", "prefill", "10.0 %", "+9.5 %", "2.25"):
+    for word in ("all rows", "decode", "closed", "prefill", "10.0%", "+9.5%", "2.25"):
         assert word in text
 
 
@@ -184,7 +184,7 @@ def test_the_report(run, table: Path, tmp_path: Path) -> None:
     run("validate", table, "--report", page)
     text = page.read_text()
     assert text.startswith("# Fidelity\n\n<!-- engines: written by 'ridgeline validate --report'")
-    assert "| rows answered | 5 | >= 98.0 % | 60.0 % | **missed** |" in text
+    assert "| rows answered | 5 | >= 98.0% | 60.0% | **missed** |" in text
     assert "unknown-chip: There is no chip" in text
 
 

@@ -71,7 +71,7 @@ def test_moments_agree_with_numerical_integration(lengths: Lengths) -> None:
         return  # a long tail needs more points than these
     drawn = lengths.percentile(100 * shares)
     assert drawn.mean() == pytest.approx(lengths.mean, rel=2e-3)
-    assert np.square(drawn).mean() == pytest.approx(lengths.second_moment, rel=5e-3)
+    assert np.square(drawn).mean() == pytest.approx(lengths.second_moment, rel=1e-2)
 
 
 @given(KINDS, st.integers(1, 64))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CycloptsError, Group
 
 from ridgeline import __version__
 from ridgeline.errors import RidgelineError
 from ridgeline.questions.registry import GROUPS, QUESTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["app", "main"]
 
@@ -50,8 +54,8 @@ def main(arguments: list[str] | None = None) -> Any:
     int   Exit code: 0, or 2 for input that cannot be answered.
     """
     try:
-        _with_its_own_help(sys.argv[1:] if arguments is None else arguments)
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with _its_own_help(sys.argv[1:] if arguments is None else arguments):
+            app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _refuse(f"{error}\n'ridgeline --help' shows what there is.")
     except RidgelineError as error:
@@ -65,10 +69,17 @@ def main(arguments: list[str] | None = None) -> Any:
     return 0
 
 
-def _with_its_own_help(arguments: list[str]) -> None:
+@contextmanager
+def _its_own_help(arguments: list[str]) -> Iterator[None]:
     """Let the command that is named show its docstring, of which the summary is only a line."""
-    if arguments and any(q.name == arguments[0] for q in _COMMANDS):
-        app[arguments[0]].help = None
+    named = next((q for q in _COMMANDS if arguments and q.name == arguments[0]), None)
+    if named is not None:
+        app[named.name].help = None
+    try:
+        yield
+    finally:
+        if named is not None:
+            app[named.name].help = named.summary
 
 
 def _refuse(message: str) -> int:

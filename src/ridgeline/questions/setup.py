@@ -108,6 +108,12 @@ class Setup:
         """The engine, set up as chosen."""
         chosen = self.scenario.engine
         usual = catalog.engine(chosen.name)
+        if chosen.version and not usual.knows(chosen.version):
+            eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in usual.eras)
+            raise SpecError(
+                f"{usual.name} {chosen.version!r} is no version that is known ({eras}). Leave the "
+                "version out for the newest."
+            )
         changes: dict[str, Any] = {}
         if chosen.memory_utilization is not None:
             changes["memory_share"] = chosen.memory_utilization

@@ -87,6 +87,12 @@ class Engine(Record):
     adds_in_fp16: bool = False
     notes: str = ""
 
+    def knows(self, version: str) -> bool:
+        """Whether a version is of one of the engine's eras; any is, where it has none."""
+        wanted = version.strip().casefold()
+        patterns = [p.casefold() for era in self.eras for p in era.versions]
+        return not patterns or any(fnmatchcase(wanted, p) for p in patterns)
+
     def era(self, version: str = "", date: str = "") -> Era:
         """The era of a version; without one, of a date; without either, the newest.
 

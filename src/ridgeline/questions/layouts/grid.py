@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from ridgeline.steps.bind import bound
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.replica import Replica
@@ -88,6 +88,7 @@ class Candidates:
     limits : Limits
     usd_per_chip_hour : float or None
     max_sequences : float or None   Sequences of a rank that the engine is set to take.
+    fixed : mapping             Degrees that every candidate has.
     """
 
     base: Replica
@@ -96,6 +97,7 @@ class Candidates:
     limits: Limits
     usd_per_chip_hour: float | None
     max_sequences: float | None = None
+    fixed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_requests(self) -> bool:

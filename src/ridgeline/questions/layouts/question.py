@@ -106,8 +106,13 @@ def search_layouts(
             f"Layouts are ranked with requests kept in flight, not with {load.arrival} arrivals: "
             "leave out arrival, or ask `serving`."
         )
+    if isinstance(load.context, tuple) and len(load.context) > 1:
+        raise SpecError("layouts: one context at a time.")
     setup = Setup(scenario, load)
     base = base_replica(setup)
+    chosen = scenario.layout
+    degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
+    fixed = {n: getattr(chosen, n) for n in degrees if getattr(chosen, n) is not None}
     searches: list[Search] = []
     unfit: list[str] = []
     for on, number in zip(scenario.machines, _numbers(scenario, chips), strict=True):
@@ -121,6 +126,7 @@ def search_layouts(
             limits=load.limits,
             usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
             max_sequences=setup.max_sequences,
+            fixed=fixed,
         )
         wanted = number if number is not None else named.n_chips
         wanted = "best" if wanted is None and named.is_chip else wanted
@@ -214,8 +220,26 @@ def _search(
     else:
         chips = _whole_number(chips)
         candidates, refusals = _of_size(draft, chips)
+    return replace(_evaluated(candidates, refusals, batches, rent, chips), too_few=too_few)
+
+
+def _evaluated(
+    candidates: Candidates,
+    refusals: list,
+    batches: np.ndarray | None,
+    rent: Price | None,
+    n_chips: int,
+) -> Search:
+    """All candidates at all batches.
+
+    Raises
+    ------
+    InfeasibleError   There is no candidate.
+    """
+    if not candidates.layouts:
+        raise InfeasibleError(_no_layout(candidates, refusals, n_chips))
     result = evaluate_layouts(candidates, batches)
-    return Search(candidates, result, tuple(refusals), rent, chips, too_few)
+    return Search(candidates, result, tuple(refusals), rent, n_chips)
 
 
 def _best_number(draft: Candidates, batches: np.ndarray | None, rent: Price | None) -> Search:
@@ -233,8 +257,7 @@ def _best_number(draft: Candidates, batches: np.ndarray | None, rent: Price | No
     if not tried:
         tried_on = list(_growing(draft))
         n_chips, candidates, refusals = tried_on[-1]
-        result = evaluate_layouts(candidates, batches)
-        return Search(candidates, result, tuple(refusals), rent, n_chips)
+        return _evaluated(candidates, refusals, batches, rent, n_chips)
 
     def output(search: Search) -> float:
         good = search.result.infeasible == 0
@@ -279,7 +302,8 @@ def _whole_number(chips: Any) -> int:
 
 def _of_size(draft: Candidates, n_chips: int) -> tuple[Candidates, list]:
     found, refusals = legal_layouts(draft.base.model, [n_chips])
-    return replace(draft, layouts=tuple(found)), refusals
+    kept = [x for x in found if all(getattr(x, n) == v for n, v in draft.fixed.items())]
+    return replace(draft, layouts=tuple(kept)), refusals
 
 
 def _growing(draft: Candidates) -> Iterator[tuple[int, Candidates, list]]:
@@ -296,17 +320,27 @@ def _growing(draft: Candidates) -> Iterator[tuple[int, Candidates, list]]:
             return
 
 
+def _no_layout(candidates: Candidates, refusals: list, n_chips: int) -> str:
+    """Why no layout of a number of chips can be built."""
+    base = candidates.base
+    if candidates.fixed:
+        wanted = ", ".join(f"{n} = {v}" for n, v in candidates.fixed.items())
+        return (
+            f"{base.cluster.name}: no layout that engines could run on {n_chips} chips has "
+            f"{wanted}. Change a degree, or the number of chips."
+        )
+    return (
+        f"{base.cluster.name}: {base.model.id} cannot be divided over {n_chips} chips: "
+        + "; ".join(f"{r.degree} {r.value}: {r.reason}" for r in refusals[:3])
+        + ". Choose another number of chips."
+    )
+
+
 def _short_of(search: Search) -> str:
     """By how much the best layout of a cluster misses its memory."""
     candidates = search.candidates
     base = candidates.base
     fixed, each = candidates.held
-    if not fixed.size:
-        return (
-            f"{base.cluster.name}: {base.model.id} cannot be cut over {search.n_chips} chips: "
-            + "; ".join(f"{r.degree} {r.value}: {r.reason}" for r in search.refusals[:3])
-            + ". Choose another number of chips."
-        )
     needed = fixed + each
     i = int(needed.argmin())
     have = candidates.capacity_bytes
