@@ -19,7 +19,7 @@ from ridgeline.replica import Replica
 from ridgeline.replica.ledger import Ledger, Steps
 from ridgeline.replica.timer import Timer
 from ridgeline.specs import Cluster, Layout
-from ridgeline.steps.ops import Op
+from ridgeline.steps.op import Op
 from ridgeline.steps.tokens import decode, prefill
 
 DENSE, MOE, MLA = "Qwen/Qwen3-8B", "openai/gpt-oss-120b", "deepseek-ai/DeepSeek-V3"

@@ -166,7 +166,7 @@ def link_ratio(name: str) -> float:
 def stages(p: int) -> dict[str, Any]:
     """Row of a pipeline over racks, without hops."""
     found = rl.pipelining(v3(), hop_s=0.0, micro_batch=2400)
-    return next(r for r in found.table("stages").rows if r["n_stages"] == p)
+    return dict(next(r for r in found.table("stages").rows if r["n_stages"] == p))
 
 
 ONE_RACK = 72 * 192e9

@@ -15,7 +15,8 @@ from ridgeline.laws.collectives import all_reduce_wire_bytes, shard_wire_bytes
 from ridgeline.laws.experts import experts_hit
 from ridgeline.specs import Layout, Model
 from ridgeline.steps.memory import memory_per_chip
-from ridgeline.steps.ops import Collective, Op, count_ops
+from ridgeline.steps.op import Collective, Op
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode, prefill
 
 MODELS = [

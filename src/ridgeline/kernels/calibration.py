@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
 
 __all__ = ["Calibration", "calibration", "op_seconds", "ops_parts", "ops_seconds"]
 

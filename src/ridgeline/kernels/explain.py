@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.kernels.calibration import Calibration
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
 
 __all__ = ["laws_used"]
 

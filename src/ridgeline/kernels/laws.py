@@ -31,7 +31,7 @@ from ridgeline.laws.experts import padded_tokens
 from ridgeline.laws.gemm import product_time_s, stream_time_s
 from ridgeline.laws.network import group_rate_bytes_per_s, peer_rate_bytes_per_s
 from ridgeline.steps.ideal import wire_bytes
-from ridgeline.steps.ops import Collective
+from ridgeline.steps.op import Collective
 
 __all__ = ["BULK", "CONSTANTS", "LAWS", "LINKS", "PARTS", "Law", "host_s"]
 

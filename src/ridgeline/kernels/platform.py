@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import Chip, ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.ops import Key
+    from ridgeline.steps.op import Key
 
 __all__ = ["OUTSIDE", "Kernel", "Platform", "gemm_group"]
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.serving import Serving
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.rack import Rack
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
 
 __all__ = ["domain_limits", "racks"]
 

@@ -15,14 +15,14 @@ import numpy as np
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_LOAD_CV
-from ridgeline.steps.ops import Key, count_ops
+from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import Group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.specs.model import Model
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Key, Op
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,8 @@ from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import ops_parts, ops_seconds
 from ridgeline.kernels.laws import PARTS, host_s
 from ridgeline.steps.ideal import combine_ideal, ideal_time_s, resources
-from ridgeline.steps.ops import Op, count_ops
+from ridgeline.steps.op import Op
+from ridgeline.steps.ops import count_ops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps.counts import Counts
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
     from ridgeline.steps.tokens import Group
 
 __all__ = ["Formats", "Replica"]

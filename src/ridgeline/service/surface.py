@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ridgeline.replica.readings import StepTime
     from ridgeline.replica.replica import Replica
     from ridgeline.service.requests import Requests
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
     from ridgeline.steps.tokens import Group
 
     Floats = NDArray[np.float64]

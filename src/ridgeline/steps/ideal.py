@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.ops import Collective, Op
+    from ridgeline.steps.op import Collective, Op
 
 __all__ = [
     "BOUNDS",

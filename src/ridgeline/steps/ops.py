@@ -8,9 +8,8 @@ replica gives `batch` tokens.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,8 +26,6 @@ from ridgeline.laws.parallel import (
     domains_spanned,
     kv_share_per_chip,
     pipeline_micro_batch,
-    share_across,
-    share_of_sequences,
 )
 from ridgeline.laws.shapes import (
     Layer,
@@ -39,7 +36,9 @@ from ridgeline.laws.shapes import (
     product_params,
 )
 from ridgeline.specs.blocks import Block, MixtureOfExperts
+from ridgeline.steps.counting import StepCount
 from ridgeline.steps.layers import block_layers
+from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["Collective", "Key", "Op", "count_ops", "cut", "fused"]
+__all__ = ["count_ops", "cut", "fused"]
 
 _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
@@ -56,130 +55,6 @@ _LOGIT_BYTES = 4
 _STATE_ARITHMETIC = "bf16"
 #: reads and writes of the hidden state around a sublayer: residual in and out, norm in and out
 _TOUCHES_PER_SUBLAYER = 4
-
-
-class Collective(NamedTuple):
-    """One collective as a chip sees it.
-
-    Attributes
-    ----------
-    kind : str             ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
-    group : array          Chips that take part; 1 is no exchange at all. [1]
-    payload_bytes : array  Of the whole tensor (all_reduce, reduce_scatter, all_gather), or what a
-                           chip sends to others (all_to_all, hop). [bytes]
-    n_domains : array      Scale-up domains the group lies in. [1]
-    share_across : array   Share of the payload that leaves the chip's domain. [1]
-    side : str             Of an all-to-all of experts: ``dispatch`` or ``combine``.
-    """
-
-    kind: str
-    group: Any
-    payload_bytes: Any
-    n_domains: Any = 1
-    share_across: Any = 0
-    side: str = ""
-
-
-class Key(NamedTuple):
-    """What chooses the kernel of an op: ops with equal keys are timed by one law and constants."""
-
-    kind: str
-    part: str
-    phase: str
-    dtype: str
-    collective: str
-    side: str
-
-
-class Op(NamedTuple):
-    """A piece of a step on one chip.
-
-    Attributes
-    ----------
-    kind : str            ``gemm``, ``attention``, ``exchange``, ``elementwise``.
-    part : str            The part of the weights, or what the piece belongs to.
-    repeat : array        Layers (or times) that have it. [1]
-    dtype : str           Storage format of its weights or cache; empty where it has none.
-    m, n, k, count : array
-        Of a product: tokens, outputs, inputs, matrices. Of attention: queries, what is spread over
-        the chip (sequences x KV heads), mean keys a query sees. [1]
-    flops : array         2 x multiply-adds. [FLOP]
-    weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
-    phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
-    """
-
-    name: str
-    kind: str
-    part: str
-    repeat: Any = 1
-    dtype: str = ""
-    m: Any = 0
-    n: Any = 0
-    k: Any = 0
-    count: Any = 1
-    flops: Any = 0
-    weight_bytes: Any = 0
-    kv_bytes: Any = 0
-    activation_bytes: Any = 0
-    collective: Collective | None = None
-    phase: str = ""
-
-    @property
-    def key(self) -> Key:
-        """What chooses its kernel."""
-        send = self.collective
-        collective, side = (send.kind, send.side) if send else ("", "")
-        return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What every piece of one step needs to know; what many of them ask for is kept."""
-
-    model: Model
-    layout: Layout
-    groups: tuple[Group, ...]
-    domain_size: Any
-    activation_bytes: float
-    dispatch_bytes: float
-    expert_load_cv: Any
-    allgather_dispatch_max_chips: Any
-    even: bool
-    sequence_parallel: bool
-
-    @cached_property
-    def chips(self) -> Any:
-        """Chips of one pipeline stage: those that hold one layer."""
-        return self.layout.attn_dp * self.layout.tp
-
-    @cached_property
-    def tokens_all(self) -> Any:
-        """New tokens of the micro-batch."""
-        return sum(g.tokens for g in self.groups)
-
-    @cached_property
-    def tokens(self) -> Any:
-        """New tokens of the fullest attention-data-parallel rank: what its chips multiply."""
-        return sum(self.here(g) * g.new for g in self.groups)
-
-    def here(self, group: Group) -> Any:
-        """Sequences of a group on the fullest rank."""
-        return share_of_sequences(group.n, self.layout.attn_dp)
-
-    def bits(self, part: Any, block: Block | None = None) -> tuple[str, float]:
-        own = block.dtypes if block is not None else {}
-        name = own.get(part) or self.model.dtypes.get(part) or self.model.weight_dtype
-        return name, dtype_of(name).bits
-
-    def across(self, group: Any) -> tuple[Any, Any]:
-        """Domains a group of neighbouring chips lies in, and the share of traffic across."""
-        n = domains_spanned(group, self.domain_size)
-        return n, share_across(n)
-
-    @cached_property
-    def across_tp(self) -> tuple[Any, Any]:
-        """The same of the tensor-parallel group."""
-        return self.across(self.layout.tp)
 
 
 def count_ops(
@@ -225,7 +100,7 @@ def count_ops(
     if not model.blocks:
         raise ValueError(f"{model.id} is known by its counts alone: it has no operators to count.")
     micro = tuple(replace(g, n=pipeline_micro_batch(g.n, layout.pp)) for g in groups)
-    step = _Step(
+    step = StepCount(
         model,
         layout,
         micro,
@@ -243,7 +118,7 @@ def count_ops(
     return (*pieces, *_head(step), *_drafting(step), _hop(step))
 
 
-def _drafting(step: _Step) -> Iterator[Op]:
+def _drafting(step: StepCount) -> Iterator[Op]:
     """Drafts by the model's own prediction layers: one pass of them and of the head a draft.
 
     Where a model has none, drafts come from elsewhere and only their verification is counted.
@@ -258,7 +133,7 @@ def _drafting(step: _Step) -> Iterator[Op]:
         yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * group.drafts)
 
 
-def _block(step: _Step, block: Block) -> list[Op]:
+def _block(step: StepCount, block: Block) -> list[Op]:
     layers = block_layers(block, step.model.d_model)
     pieces: list[Op] = []
     if block.mixer is not None:
@@ -302,7 +177,7 @@ def cut(product: Product, tp: Any, n_kv_heads: Any) -> tuple[Any, Any, Any]:
 
 
 def _gemm(
-    step: _Step, product: Product, block: Block | None, *, m: Any, k: Any, n: Any, count: Any
+    step: StepCount, product: Product, block: Block | None, *, m: Any, k: Any, n: Any, count: Any
 ) -> Op:
     name, bits = step.bits(product.part, block)
     return Op(
@@ -321,7 +196,7 @@ def _gemm(
     )
 
 
-def _products(step: _Step, block: Block, products: tuple[Product, ...]) -> Iterator[Op]:
+def _products(step: StepCount, block: Block, products: tuple[Product, ...]) -> Iterator[Op]:
     n_kv = getattr(block.mixer, "n_kv_heads", 1)
     for run in fused(products):
         shapes = [cut(product, step.layout.tp, n_kv) for product in run]
@@ -352,7 +227,7 @@ def _named(run: list[Product]) -> Product:
     return run[0]._replace(name="+".join(product.name for product in run))
 
 
-def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
+def _cores(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
     """Attention over caches, a piece a stream and group; recurrent state as one more."""
     tp = step.layout.tp
     n_kv = getattr(block.mixer, "n_kv_heads", 1)
@@ -375,7 +250,7 @@ def _cores(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
         )
 
 
-def _core(step: _Step, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Op:
+def _core(step: StepCount, block: Block, stream: Stream, group: Group, n_kv_heads: Any) -> Op:
     dtype = step.model.index_dtype if stream.cache == "index" else step.model.kv_dtype
     element = dtype_of(dtype).bits / _BITS_PER_BYTE
     tp, n = step.layout.tp, step.here(group)
@@ -403,7 +278,7 @@ def _exchange(name: str, repeat: Any, send: Collective) -> Op:
     return Op(name, "exchange", "network", repeat, collective=send)
 
 
-def _sum(step: _Step, name: str, block: Block) -> Iterator[Op]:
+def _sum(step: StepCount, name: str, block: Block) -> Iterator[Op]:
     """Sum of a row-cut product over the tensor-parallel group, whole or in two halves."""
     n_domains, share = step.across_tp
     payload = step.tokens * step.model.d_model * step.activation_bytes
@@ -414,7 +289,7 @@ def _sum(step: _Step, name: str, block: Block) -> Iterator[Op]:
         yield _exchange(label, block.repeat, send)
 
 
-def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
+def _experts(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
     """Router and shared experts like dense products; routed experts on the fullest chip."""
     moe = block.ffn
     assert isinstance(moe, MixtureOfExperts)
@@ -430,7 +305,7 @@ def _experts(step: _Step, block: Block, layer: Layer) -> Iterator[Op]:
     yield from _expert_exchanges(step, block, moe, load)
 
 
-def _routed(step: _Step, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
+def _routed(step: StepCount, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
     """Experts hit on the fullest chip, tokens each of them gets, and its tokens over the mean."""
     tokens, ep = step.tokens_all, step.layout.ep
     n_experts, active = moe.n_experts, moe.n_experts_active
@@ -446,7 +321,9 @@ def _routed(step: _Step, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
     return here, most / here, load
 
 
-def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts, load: Any) -> Iterator[Op]:
+def _expert_exchanges(
+    step: StepCount, block: Block, moe: MixtureOfExperts, load: Any
+) -> Iterator[Op]:
     """Tokens shared by the whole stage need a sum; tokens of their own chip, dispatch and combine.
 
     Without attention data parallelism every chip of the stage already has every token, so that
@@ -481,12 +358,12 @@ def _expert_exchanges(step: _Step, block: Block, moe: MixtureOfExperts, load: An
         yield _exchange(name, block.repeat, send)
 
 
-def _embedding(step: _Step) -> Op:
+def _embedding(step: StepCount) -> Op:
     size = step.tokens * step.model.d_model * step.activation_bytes
     return Op("embedding", "elementwise", "embedding", activation_bytes=2 * size)
 
 
-def _head(step: _Step) -> Iterator[Op]:
+def _head(step: StepCount) -> Iterator[Op]:
     """Final norm is an element; logits of the sampled tokens, gathered, and read to sample."""
     model, layout = step.model, step.layout
     sampled = sum(step.here(g) * g.sampled for g in step.groups)
@@ -500,7 +377,7 @@ def _head(step: _Step) -> Iterator[Op]:
     yield Op("sampling", "elementwise", "head", activation_bytes=logits)
 
 
-def _hop(step: _Step) -> Op:
+def _hop(step: StepCount) -> Op:
     """Hidden states passed from stage to stage, each chip its share."""
     layout = step.layout
     payload = step.tokens * step.model.d_model * step.activation_bytes / layout.tp

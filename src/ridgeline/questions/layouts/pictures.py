@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.layouts.answer import Layouts
     from ridgeline.questions.layouts.ranking import Search
     from ridgeline.specs.layout import Layout
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
 
 __all__ = ["PICTURES", "draw"]
 

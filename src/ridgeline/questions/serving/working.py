@@ -13,7 +13,7 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
-    from ridgeline.steps.ops import Op
+    from ridgeline.steps.op import Op
     from ridgeline.steps.tokens import Group
 
 __all__ = ["explain"]

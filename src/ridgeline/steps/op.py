@@ -1,0 +1,81 @@
+"""One op of a step, the collective it may be, and what chooses its kernel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+__all__ = ["Collective", "Key", "Op"]
+
+
+class Collective(NamedTuple):
+    """One collective as a chip sees it.
+
+    Attributes
+    ----------
+    kind : str             ``all_reduce``, ``all_gather``, ``all_to_all`` or ``hop``.
+    group : array          Chips that take part; 1 is no exchange at all. [1]
+    payload_bytes : array  Of the whole tensor (all_reduce, reduce_scatter, all_gather), or what a
+                           chip sends to others (all_to_all, hop). [bytes]
+    n_domains : array      Scale-up domains the group lies in. [1]
+    share_across : array   Share of the payload that leaves the chip's domain. [1]
+    side : str             Of an all-to-all of experts: ``dispatch`` or ``combine``.
+    """
+
+    kind: str
+    group: Any
+    payload_bytes: Any
+    n_domains: Any = 1
+    share_across: Any = 0
+    side: str = ""
+
+
+class Key(NamedTuple):
+    """What chooses the kernel of an op: ops with equal keys are timed by one law and constants."""
+
+    kind: str
+    part: str
+    phase: str
+    dtype: str
+    collective: str
+    side: str
+
+
+class Op(NamedTuple):
+    """A piece of a step on one chip.
+
+    Attributes
+    ----------
+    kind : str            ``gemm``, ``attention``, ``exchange``, ``elementwise``.
+    part : str            The part of the weights, or what the piece belongs to.
+    repeat : array        Layers (or times) that have it. [1]
+    dtype : str           Storage format of its weights or cache; empty where it has none.
+    m, n, k, count : array
+        Of a product: tokens, outputs, inputs, matrices. Of attention: queries, what is spread over
+        the chip (sequences x KV heads), mean keys a query sees. [1]
+    flops : array         2 x multiply-adds. [FLOP]
+    weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
+    phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
+    """
+
+    name: str
+    kind: str
+    part: str
+    repeat: Any = 1
+    dtype: str = ""
+    m: Any = 0
+    n: Any = 0
+    k: Any = 0
+    count: Any = 1
+    flops: Any = 0
+    weight_bytes: Any = 0
+    kv_bytes: Any = 0
+    activation_bytes: Any = 0
+    collective: Collective | None = None
+    phase: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What chooses its kernel."""
+        send = self.collective
+        collective, side = (send.kind, send.side) if send else ("", "")
+        return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
