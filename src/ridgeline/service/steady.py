@@ -184,8 +184,12 @@ def closed(s: Service, offered: Any) -> Performance:
     gap = s.gap_s(n, step, prompt)
     rate = requests_per_s(step, prompt, n, s.n_steps)
     wait = backlog_wait_s(s.slots, offered, rate)
-    first = s.first_s(n, step, prompt, most) + wait
-    decoding = np.maximum(s.osl - 1, 0.0) / s.tokens_per_step * gap
+    first = s.first_s(n, step, prompt, most)
+    n_gaps = np.maximum(s.osl - 1, 0.0) / s.tokens_per_step
+    decoding = n_gaps * gap
+    # No more requests are finished than have their prompts read: where outputs are so short that
+    # prompts fill the engine, those of others are waited for.
+    first = np.maximum(first, most * prompt - decoding) + wait
     return s.answer(n, (step, prompt), first, gap, offered / (first + decoding), wait)
 
 

@@ -53,6 +53,7 @@ class StepCount:
         return share_of_sequences(group.n, self.layout.attn_dp)
 
     def bits(self, part: Any, block: Block | None = None) -> tuple[str, float]:
+        """Format of a part of the weights, and its bits per number."""
         own = block.dtypes if block is not None else {}
         name = own.get(part) or self.model.dtypes.get(part) or self.model.weight_dtype
         return name, dtype_of(name).bits
