@@ -181,3 +181,17 @@ def test_money_adds_up_to_the_bill() -> None:
     )
     assert paid / 1e6 == pytest.approx(sheet.usd_per_request, rel=1e-12)
     assert sheet.usd_per_request == pytest.approx(2.5 * 2 / 3600 / found.requests_per_s, rel=1e-12)
+
+
+def test_a_stage_hands_over_at_the_rate_to_one_peer() -> None:
+    """MI300X: 64 GB/s to a peer, whatever its other links could carry."""
+    model, mesh = rl.model("meta-llama/Llama-3.1-70B-Instruct"), rl.cluster("mi300x-8")
+    pipeline = Replica(model, mesh, Layout(pp=2))
+    ((hop, seconds),) = [
+        (op, s)
+        for op, s in pipeline.op_seconds(prefill(2.0, 8192.0))
+        if op.collective is not None and op.collective.kind == "hop"
+    ]
+    assert hop.collective is not None
+    wire_s = float(hop.collective.payload_bytes) / 64e9
+    assert wire_s <= seconds <= 1.8 * wire_s
