@@ -157,10 +157,10 @@ class Replica:
         """Time a step without its parts: what large grids take. [s]"""
         return self.how.seconds(self, self.ops(*groups), groups)
 
-    def at_peak(self, *groups: Group) -> tuple[Any, Any]:
-        """FLOPs, and bytes of weights and KV, of a step at the chip's datasheet rates. [s]"""
+    def at_peak(self, *groups: Group) -> tuple[Any, Any, Any]:
+        """FLOPs, bytes of weights, and bytes of KV, of a step at the chip's datasheet rates. [s]"""
         used = resources(self.ops(*groups), self.cluster, self.formats.compute)
-        return used.compute_s, used.weights_s + used.kv_s
+        return used.compute_s, used.weights_s, used.kv_s
 
     def host_s(self, *groups: Group) -> Any:
         """Of a step, the time that chips wait for the host; 0 for the lower bounds. [s]"""

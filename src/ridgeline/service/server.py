@@ -186,11 +186,14 @@ class Server:
         if np.ndim(self.replica.n_chips) == 1:
             degrees = {d: np.asarray(getattr(layout, d))[row] for d in type(layout).model_fields}
             one = replace(one, layout=layout.model_copy(update=degrees))
-        step = one.at_peak(requests.decode(n))
+        compute, weights, kv = one.at_peak(requests.decode(n))
+        step = (compute, weights + kv)
         prompt: tuple[Any, Any] = (0.0, 0.0)
         for weight, part in requests.parts:
             share = weight * part.n_chunks(engine) / ranks
-            used = self.replica.at_peak(part.prompts(ranks, engine))
+            # The decode step that a prompt shares has read the weights.
+            multiplied, _, cached = self.replica.at_peak(part.prompts(ranks, engine))
+            used = (multiplied, cached)
             shape = (int(np.size(self.replica.n_chips)),)
             each = tuple(np.broadcast_to(x * share, shape)[row] for x in used)
             prompt = (prompt[0] + each[0], prompt[1] + each[1])

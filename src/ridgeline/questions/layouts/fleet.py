@@ -124,6 +124,9 @@ def fleets(scenario: Scenario) -> list[Fleet]:
     scenario : Scenario   With a rate.
     """
     load = scenario.workload.with_default_lengths()
+    for name in ("replicas", "chips"):
+        if getattr(scenario.layout, name) is not None:
+            raise SpecError(f"{name} follows from the rate: leave it out.")
     setup = Setup(scenario, load)
     base = base_replica(setup)
     found = []

@@ -237,7 +237,9 @@ class Candidates:
         layout, engine = self.arrays, self.base.engine
         ranks = layout.attn_dp * layout.pp
         share = self.requests.n_chunks(engine) / ranks
-        both = (v * share for v in self.replica.at_peak(self.requests.prompts(ranks, engine)))
+        # The decode step that a prompt shares has read the weights.
+        compute, _, kv = self.replica.at_peak(self.requests.prompts(ranks, engine))
+        both = (compute * share, kv * share)
         compute, read = (np.broadcast_to(v, self.n_chips.shape) for v in both)
         return compute, read
 
@@ -273,14 +275,17 @@ class Candidates:
         fixed, each = (v[index] for v in self.held)
         where = components["compute"].find(batch, index)
         lines = {name: line.at(*where) for name, line in components.items()}
-        compute, read = lines.pop("compute"), lines.pop("read")
+        live = np.maximum(found.n_live, 1.0)
+        there = components["compute"].find(live, index)
+        compute, read = (components[name].at(*there) for name in ("compute", "read"))
+        del lines["compute"], lines["read"]
         nearest = np.rint(lines.pop("bound"))
         step = sum(lines[n] for n in PARTS) if self.base.how.calibrated else (
             self.server.service(index).at(batch)[0]
         )  # fmt: skip
         sent = found.requests_per_s if served else 0.0
         prompts = [v[index] if served else 0.0 for v in self._prompt_at_peak]
-        steps_per_s = tokens / gained / batch
+        steps_per_s = tokens / gained / live
         columns = {
             "batch": batch,
             "concurrency": batch * replicas,

@@ -163,5 +163,5 @@ def choice_of_experts(model: Model, expert_load_cv: float) -> list[str]:
         return ["Experts are taken as chosen equally often."]
     return [
         "Experts are taken as unevenly chosen, with a standard deviation of "
-        f"{expert_load_cv:g} times the mean (expert_cv)."
+        f"{expert_load_cv:g} times the mean (expert_load_cv)."
     ]
