@@ -14,7 +14,6 @@ from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
-from ridgeline.questions.layouts import fleets
 from ridgeline.questions.serving import Serving, compare, serve
 from ridgeline.questions.serving.price import common_basis
 from ridgeline.questions.serving.words import count, usd
@@ -98,6 +97,8 @@ def serving(
         scenario = scenario_from(
             record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
         )
+        from ridgeline.questions.layouts import fleets  # noqa: PLC0415  (only for a rate)
+
         show_fleets(fleets(scenario), json=json, csv=csv)
         return
     answers, refused = _ask_each(record, machines, given, load_changes(changes))
