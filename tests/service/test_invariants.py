@@ -195,3 +195,11 @@ def test_a_stage_hands_over_at_the_rate_to_one_peer() -> None:
     assert hop.collective is not None
     wire_s = float(hop.collective.payload_bytes) / 64e9
     assert wire_s <= seconds <= 1.8 * wire_s
+
+
+def test_tails_are_what_was_seen_near_saturation() -> None:
+    """99th percentiles: twice the mean of TTFT, 1.2 times that of TPOT."""
+    server = Server(DENSE, Requests(1024.0, 256.0), most=64.0)
+    found = server.closed(np.array([32.0]), ONE)
+    assert found.statistic("ttft", "p99") == pytest.approx(2.0 * found.ttft_s, rel=1e-9)
+    assert found.statistic("tpot", "p99") == pytest.approx(1.2 * found.tpot_s, rel=1e-9)
