@@ -36,7 +36,7 @@ __all__ = [
     "step_wait_s",
 ]
 
-#: requests per replica of a run that is a steady state: more than any server holds at a time, so
+#: requests, per replica, of a run that is a steady state: more than any server holds at a time, so
 #: that the run's start and end take no part in it
 LONG_RUN = int(MOST_SEQUENCES)
 #: rates looked at on the way to the largest, from this share of it up

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.laws.queueing import percentile_of_mean
+
+if TYPE_CHECKING:
+    from ridgeline.specs.limits import Limits
 
 __all__ = ["PERCENTILES", "TAIL_FIRST", "TAIL_GAP", "Performance"]
 
@@ -60,6 +63,13 @@ class Performance:
             n_live=self.n_live * replicas,
             slots=self.slots * replicas,
         )
+
+    def keeps(self, limits: Limits) -> Any:
+        """Whether every limit is kept, case by case; not where a statistic is no number. [bool]"""
+        kept: Any = np.isfinite(self.tpot_s)
+        for metric, limit in limits.items():
+            kept = kept & (np.asarray(self.statistic(metric, limit.statistic)) <= limit.seconds)
+        return kept
 
     def statistic(self, metric: str, name: str = "mean") -> Any:
         """A metric's mean or percentile.

@@ -111,7 +111,7 @@ class Server:
         """
         used = self.calibration if cal is None else cal
         calibrated = self.replica.how.calibrated
-        times = self._times(used) if cal is not None else self._own_times
+        times = self._own_times if cal is None else self.surface.times(cal)
         class_ = self._class
         osl = np.maximum(self.requests.osl, 1.0)
         return Service(
@@ -142,10 +142,7 @@ class Server:
 
     @cached_property
     def _own_times(self) -> Any:
-        return self._times(self.calibration)
-
-    def _times(self, cal: Calibration) -> Any:
-        return self.surface.times(cal)
+        return self.surface.times(self.calibration)
 
     # --- questions
 

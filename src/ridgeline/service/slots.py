@@ -1,4 +1,4 @@
-"""How many sequences per replica has room for: one rule of what an engine keeps free."""
+"""How many sequences a replica has room for: one rule of what an engine keeps free."""
 
 from __future__ import annotations
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ridgeline.service.surface import StepTimes
 
 __all__ = [
-    "ARRIVALS",
     "QUEUE_ODDS",
     "Service",
     "closed",
@@ -250,9 +249,6 @@ def limited(s: Service, first_s: Any, gap_s: Any) -> Performance:
     gap, at = s.full_gap_s(n), s.at(n)
     rate = _STEADY_SHARE * n / (s.n_steps * gap)
     return s.answer(n, at, at[1] + 1.5 * gap, gap, rate)
-
-
-ARRIVALS = ("closed", "open", "offline", "slo")
 
 
 def _fixed_point(settled: Callable[[Any], Any], start: Any) -> Any:

@@ -193,11 +193,7 @@ class Candidates:
         return low
 
     def _meets(self, batch: Any, index: Any) -> Any:
-        found = self.performance(batch, index)
-        kept: Any = np.isfinite(found.tpot_s)
-        for name, limit in self.limits.items():
-            kept = kept & (found.statistic(name, limit.statistic) <= limit.seconds)
-        return kept
+        return self.performance(batch, index).keeps(self.limits)
 
     def performance(self, batch: Any, index: Any, cal: Calibration | None = None) -> Performance:
         """Steady state with so many requests kept in flight in a replica, or only decoding."""

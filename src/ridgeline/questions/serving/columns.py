@@ -71,7 +71,7 @@ def answer_grid(
             requests,
             most=float(batches.max()),
             max_sequences=max_sequences,
-            n_requests=load.n_requests or N_REQUESTS,
+            n_requests=(load.n_requests or N_REQUESTS) / replica.layout.replicas,
         )
         numbers |= _request_columns(server, batches, rent, load)
     else:
@@ -152,9 +152,7 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
     low, high = {}, {}
     for name, ends in intervals(server, solved, _REGIMES[load.arrival]).items():
         low[name], high[name] = ends if replica.how.calibrated else (None, None)
-    kept = np.ones(len(batches), dtype=bool)
-    for metric, limit in load.limits.items():
-        kept &= np.asarray(found.statistic(metric, limit.statistic)) <= limit.seconds
+    kept = found.keeps(load.limits)
     n_chips = replica.n_chips
     sheet = price_sheet(found, requests, rent, n_chips, cached_token_s(server.timed, requests))
     tokens = found.requests_per_s * requests.osl

@@ -107,7 +107,6 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
         expert_load_cv=load.expert_load_cv,
         reading=setup.reading,
         limits=load.limits,
-        price=setup.price(cluster),
     )
     kept = float(requests.kept(sizing.engine)) if requests.osl else float(contexts[0])
     chips = scenario.layout.chips if scenario.layout.chips is not None else named.n_chips

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
-    from ridgeline.specs.price import Price
     from ridgeline.steps import Counts, Machine
 
 __all__ = ["Sized", "Sizing"]
@@ -87,7 +86,6 @@ class Sizing:
     expert_load_cv: float
     reading: str
     limits: Limits
-    price: Price | None
 
     def sized(self, context: float, chips: int | str | None, is_chip: bool) -> tuple[Sized, list]:
         """The replica on the chips named, and a sentence where those are more than were named."""
@@ -219,9 +217,7 @@ class Sizing:
             return float(np.max(rate, where=kept, initial=0.0)), float(tpot[0])
         server = Server(replica, requests, most=float(batch[-1]))
         perf = server.closed(batch, np.zeros(len(batch), dtype=np.intp))
-        kept = np.ones(len(batch), dtype=bool)
-        for metric, limit in self.limits.items():
-            kept &= np.asarray(perf.statistic(metric, limit.statistic)) <= limit.seconds
+        kept = perf.keeps(self.limits)
         rate = perf.requests_per_s * requests.osl / replica.n_chips
         return float(np.max(rate, where=kept, initial=0.0)), float(perf.tpot_s[0])
 
