@@ -85,6 +85,18 @@ def test_across_nodes_the_network_carries_the_cache() -> None:
     assert pools.transfer_s == pytest.approx(pools.transfer_bytes / (holders * 50e9))
 
 
+def test_decode_ranks_take_no_more_than_the_engine_is_set_to(answer: rl.Layouts) -> None:
+    pools, candidates = answer.pools(), answer.searches[0].candidates
+    prefill, decode = (candidates.replica_of(x.layout) for x in (pools.prefill, pools.decode))
+    service = ServicePools(prefill, pools.prefill.replicas, decode, pools.decode.replicas, 72)
+    free = closed_pools(service, candidates.requests, pools.concurrency)
+    ranks = decode.layout.attn_dp * pools.decode.replicas
+    few = float(free.n_live) / ranks / 4
+    held = closed_pools(service, candidates.requests, pools.concurrency, few)
+    assert float(held.n_live) <= few * ranks * 1.0001
+    assert float(held.requests_per_s) < 0.8 * float(free.requests_per_s)
+
+
 def test_the_answer_is_that_of_the_service(answer: rl.Layouts) -> None:
     """The split, put to the service by itself, with as many requests in flight."""
     pools, candidates = answer.pools(), answer.searches[0].candidates

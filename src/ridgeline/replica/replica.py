@@ -123,6 +123,12 @@ class Replica:
         """The same replica under other constants."""
         return replace(self, fitted=fitted, cluster=fitted.cluster)
 
+    def as_column(self) -> Replica:
+        """The same replica with degrees that are 1-D arrays as a column: batches run along rows."""
+        layout = self.layout
+        degrees = {n: _column_of(getattr(layout, n)) for n in type(layout).model_fields}
+        return replace(self, layout=layout.model_copy(update=degrees))
+
     # --- time
 
     def ops(self, *groups: Group) -> tuple[Op, ...]:
@@ -222,6 +228,11 @@ class Replica:
     def max_sequences(self, context: Any, *, drafts: bool = False) -> Any:
         """Sequences of the replica that fit, not rounded; below 1 where not even one does. [1]"""
         return self.memory(context, drafts=drafts).largest_batch(self.capacity_bytes)
+
+
+def _column_of(value: Any) -> Any:
+    """A value of each layout as a column; a number stays one."""
+    return value[:, None] if np.ndim(value) == 1 else value
 
 
 def degrees(layouts: Sequence[Layout]) -> dict[str, np.ndarray]:

@@ -90,7 +90,7 @@ def steady(deployment: Deployment, workload: Workload) -> Performance:
     if not requests.osl:
         raise SpecError("A service has requests: give isl and osl instead of a context.")
     if deployment.pools is not None:
-        return _of_pools(deployment.pools, workload, requests)
+        return _of_pools(deployment.pools, deployment.max_sequences, workload, requests)
     ways = deployment.replicas
     load = _per_replica(workload, ways)
     most = float(np.max(load)) if workload.arrival in ("closed", "fixed") else np.inf
@@ -130,7 +130,10 @@ def _per_replica(workload: Workload, ways: int) -> Any:
     return np.asarray(workload.batch, dtype=float)
 
 
-def _of_pools(pools: Pools, workload: Workload, requests: Requests) -> Performance:
+def _of_pools(
+    pools: Pools, max_sequences: float | None, workload: Workload, requests: Requests
+) -> Performance:
     if workload.arrival != "closed" or workload.concurrency is None:
         raise SpecError("Two pools are answered in a closed loop: give a concurrency.")
-    return closed_pools(pools, requests, np.asarray(workload.concurrency, dtype=float))
+    concurrency = np.asarray(workload.concurrency, dtype=float)
+    return closed_pools(pools, requests, concurrency, max_sequences)

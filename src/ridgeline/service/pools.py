@@ -91,7 +91,9 @@ def prefill_times(replica: Replica, requests: Requests) -> tuple[Any, Any]:
     return alone, full / (ranks * each)
 
 
-def closed_pools(pools: Pools, requests: Requests, concurrency: Any) -> Performance:
+def closed_pools(
+    pools: Pools, requests: Requests, concurrency: Any, max_sequences: float | None = None
+) -> Performance:
     r"""A fixed number of requests in flight over two pools.
 
     The slower of two stages sets the rate: prefill replicas that read a prompt a rank at a time and
@@ -105,6 +107,7 @@ def closed_pools(pools: Pools, requests: Requests, concurrency: Any) -> Performa
     pools : Pools
     requests : Requests
     concurrency : array   Requests in flight in the whole system. [1]
+    max_sequences : float or None   Sequences of a decode rank that the engine takes at most.
 
     Returns
     -------
@@ -114,7 +117,11 @@ def closed_pools(pools: Pools, requests: Requests, concurrency: Any) -> Performa
     alone = alone + pools.transfer_s(requests)
     most = pools.n_prefill / each
     n_steps = np.maximum(requests.osl - 1, 0.0) / requests.tokens_per_step
-    slots = np.maximum(pools.decode.max_sequences(requests.kept(pools.decode.engine)), 1.0)
+    kept = requests.kept(pools.decode.engine)
+    fit = pools.decode.max_sequences(kept, drafts=requests.has_drafts)
+    if max_sequences is not None:
+        fit = np.minimum(fit, max_sequences * pools.decode.layout.attn_dp)
+    slots = np.maximum(fit, 1.0)
     full = np.minimum(concurrency / pools.n_decode, slots)
     step_of = _decode_steps(pools.decode, requests, float(np.max(full)))
     n = full

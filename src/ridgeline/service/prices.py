@@ -59,11 +59,7 @@ def cached_token_s(replica: Replica, requests: Requests) -> Any:
         mix=(),
         decode_context=None,
     )
-    one = replica
-    if np.ndim(ranks) == 1:
-        layout = replica.layout
-        column = {n: np.asarray(getattr(layout, n))[:, None] for n in type(layout).model_fields}
-        one = replace(replica, layout=layout.model_copy(update=column))
+    one = replica.as_column()
     k = both.n_chunks(replica.engine)
     times = np.broadcast_to(
         k * one.seconds(both.prompts(one.layout.attn_dp * one.layout.pp, replica.engine)),

@@ -183,26 +183,14 @@ class StepSurface:
             "live": ((self.requests.decode(live),), None)
         }
         if np.any(np.asarray(self.requests.osl) > 0):
-            engine, layout = self.replica.engine, self.replica.layout
-            ranks = self._rows(layout.attn_dp * layout.pp)
+            engine, layout = self.replica.engine, self.replica.as_column().layout
+            ranks = layout.attn_dp * layout.pp
             for i, (_, part) in enumerate(self.requests.parts):
                 alone = replace(part, osl=self.requests.osl, mix=())
                 at_once = prompts_at_once(some, alone, engine, ranks)
                 groups = (self.requests.decode(some), part.prompts(at_once, engine))
                 found[f"mixed {i}"] = (groups, at_once)
         return found
-
-    @staticmethod
-    def _rows(value: Any) -> Any:
-        """A value of each layout as a column; a number stays one."""
-        return value[:, None] if np.ndim(value) == 1 else value
-
-    @property
-    def column(self) -> Replica:
-        """The replica with degrees as a column, so that batches run along rows."""
-        layout = self.replica.layout
-        degrees = {n: self._rows(getattr(layout, n)) for n in type(layout).model_fields}
-        return replace(self.replica, layout=layout.model_copy(update=degrees))
 
     def times(self, cal: Calibration | None = None) -> StepTimes:
         """Time the steps.
@@ -212,7 +200,7 @@ class StepSurface:
         cal : Calibration or None   Other constants; the ops are counted once for all of them.
         """
         if "live" not in self._counted:
-            column = self.column
+            column = self.replica.as_column()
             for name, (groups, at_once) in self._groups().items():
                 self._counted[name] = (column, column.ops(*groups), groups, at_once)
         shape = (self.n_rows, len(lattice(self.most, LIVE)))
@@ -229,7 +217,7 @@ class StepSurface:
 
     def live_step(self, cal: Calibration) -> StepTime:
         """Decode steps on the lattice with their parts; `times` of the same constants uses them."""
-        column = self.column.with_fitted(cal)
+        column = self.replica.as_column().with_fitted(cal)
         step = column.step(self.requests.decode(lattice(self.most, LIVE)[None, :]))
         self._counted["live step"] = (cal, step)
         return step
