@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["dtype", "dtypes"]
 
-_EXL = re.compile(r"exl[23]-(\d+(?:\.\d+)?)bpw")
-_GROUPED = re.compile(r"int(\d+)-g(\d+)")
+_EXL = re.compile(r"(exl[23])-(\d+(?:\.\d+)?)bpw")
+_GROUPED = re.compile(r"int([2-8])-(?:g(\d{1,7})|(channel))(?:-(zp|affine))?")
 _PLAIN = re.compile(r"(\d+(?:\.\d+)?)bit")
+_MIXED = re.compile(r"(.+)@(\d+(?:\.\d+)?)bpw")
 _SCALE_BITS = 16
+_WIDEST_BITS = 64
 
 
 @cache
@@ -34,17 +36,42 @@ def _by_name() -> dict[str, Dtype]:
     return {folded(n): d for d in dtypes().values() for n in (d.id, *d.aliases)}
 
 
-def _patterned(name: str) -> Dtype | None:
-    if match := _EXL.fullmatch(name):
-        return Dtype(id=name, bits=float(match[1]), compute=("bf16",))
-    if match := _GROUPED.fullmatch(name):
-        bits, group = int(match[1]), int(match[2])
-        if group > 0 and bits > 0:
-            return Dtype(id=name, bits=bits + _SCALE_BITS / group, compute=("bf16",))
-    if match := _PLAIN.fullmatch(name):
+def _patterned(key: str) -> Dtype | None:
+    if match := _EXL.fullmatch(key):
+        return _of_bits(f"{match[1]}_{float(match[2]):g}bpw", float(match[2]), ("bf16",))
+    if match := _GROUPED.fullmatch(key):
+        return _grouped(key, int(match[1]), match[2], match[4])
+    if match := _PLAIN.fullmatch(key):
         bits = float(match[1])
-        return Dtype(id=name, bits=bits, compute=_compute_for(bits))
+        return _of_bits(f"{bits:g}bit", bits, _compute_for(bits))
+    if match := _MIXED.fullmatch(key):
+        base = _found(match[1])
+        if base is None or base.base:
+            return None
+        bits = float(match[2])
+        return _of_bits(f"{base.id}@{bits:g}bpw", bits, base.compute, base=base.id)
     return None
+
+
+def _of_bits(
+    id: str, bits: float, compute: tuple[ComputeDtype, ...], base: str = ""
+) -> Dtype | None:
+    if not 0 < bits <= _WIDEST_BITS:
+        return None
+    return Dtype(id=id, bits=bits, compute=compute, base=base)
+
+
+def _grouped(key: str, bits: int, group: str | None, offset: str | None) -> Dtype | None:
+    """Integers with a 16-bit scale per group, and a zero point of their width or a 16-bit offset.
+
+    A scale per output channel is shared by thousands of weights: nothing that counts.
+    """
+    if group is None:
+        return _of_bits(key, bits, ("bf16",))
+    if int(group) < 1:
+        return None
+    extra = {None: 0, "zp": bits, "affine": _SCALE_BITS}[offset]
+    return _of_bits(key, bits + (_SCALE_BITS + extra) / int(group), ("bf16",))
 
 
 def _compute_for(bits: float) -> tuple[ComputeDtype, ...]:
@@ -61,8 +88,10 @@ def dtype(name: str) -> Dtype:
     Parameters
     ----------
     name : str
-        ``bf16``, ``fp8``, ``nvfp4``, ``q4_k_m``; or a pattern: ``exl2_4.25bpw`` (bits a weight),
-        ``int4-g32`` (bits plus a 16-bit scale a group), ``8bit`` (bits alone).
+        ``bf16``, ``fp8``, ``nvfp4``, ``q4_k_m``; or a pattern: ``exl2_4.25bpw`` (bits per weight),
+        ``int4-g32`` (bits, and a 16-bit scale per group), ``int4-g32-zp`` (with a zero point of as
+        many bits), ``int4-g64-affine`` (with a 16-bit offset), ``int4-channel``, ``8bit`` (bits
+        alone), ``nvfp4@6.1bpw`` (a mixture that is mostly nvfp4, by its mean bits).
 
     Returns
     -------
@@ -77,11 +106,15 @@ def dtype(name: str) -> Dtype:
     >>> dtype("int4-g32").bits
     4.5
     """
-    key = folded(name)
-    found = _by_name().get(key) or _patterned(key)
-    if found is None or not 0 < found.bits <= 64:
+    found = _found(folded(name))
+    if found is None:
         raise CatalogError(
             f"There is no number format {name!r}.{did_you_mean(name, dtypes())} Known are "
-            f"{', '.join(dtypes())}; and the patterns exl2_4.25bpw, int4-g32, 8bit."
+            f"{', '.join(dtypes())}; and the patterns exl2_4.25bpw, int4-g32, int4-g32-zp, "
+            "int4-g64-affine, int4-channel, 8bit, nvfp4@6.1bpw."
         )
     return found
+
+
+def _found(key: str) -> Dtype | None:
+    return _by_name().get(key) or _patterned(key)

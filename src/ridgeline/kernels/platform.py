@@ -60,11 +60,13 @@ def gemm_group(dtype: str, chip: Chip, compute: ComputeDtype | None = None) -> t
     InfeasibleError   The chip cannot multiply the format.
     """
     stored = dtype_of(dtype)
+    if stored.base:  # of a mixture, the format that most of it is in
+        stored = dtype_of(stored.base)
     kind = compute_dtype(stored, chip, compute)
     if kind in ("fp4", "int8"):
         name = "nvfp4" if kind == "fp4" else "int8"
     elif kind == "fp8":
-        name = "fp8-block" if dtype == "fp8-block" else "fp8"
+        name = "fp8-block" if stored.id == "fp8-block" else "fp8"
     else:
         name = "bf16" if stored.bits >= 16 else "w8a16" if stored.bits > 6 else "w4a16"
     return name, chip.peak[kind]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.laws.roofline import sparsity
 from ridgeline.laws.shapes import product_params
 from ridgeline.steps import counts
-from ridgeline.steps.layers import block_layers
+from ridgeline.layers import block_layers
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block

@@ -14,11 +14,13 @@ class Dtype(Sourced):
     """A weight or cache format.
 
     `compute` lists the formats the products can run in, first choice first; later ones are what
-    an engine falls back to (dequantising) on a chip without the first.
+    an engine falls back to (dequantising) on a chip without the first. `base` is set where a name
+    stands for a mixture: the format that most of it is in, whose kernels it runs.
     """
 
     id: str
     bits: float = Field(gt=0, le=64, description="Bits a value, scales and zero points included.")
     compute: tuple[ComputeDtype, ...] = Field(min_length=1)
     aliases: tuple[str, ...] = ()
+    base: str = ""
     notes: str = ""

@@ -56,7 +56,8 @@ class StepCount:
         """Format of a part of the weights, and its bits per number."""
         own = block.dtypes if block is not None else {}
         name = own.get(part) or self.model.dtypes.get(part) or self.model.weight_dtype
-        return name, dtype_of(name).bits
+        found = dtype_of(name)
+        return found.id, found.bits
 
     def across(self, group: Any) -> tuple[Any, Any]:
         """Domains a group of neighbouring chips lies in, and the share of traffic across."""

@@ -23,7 +23,7 @@ from ridgeline.laws.shapes import (
     product_macs,
     product_params,
 )
-from ridgeline.steps.layers import block_layers
+from ridgeline.layers import block_layers
 
 if TYPE_CHECKING:
     from ridgeline.specs.dtype import Dtype
@@ -157,9 +157,9 @@ class _Tally:
 
     def dtype(self, part: str, overrides: dict[Any, str]) -> str:
         name = overrides.get(part) or self.model.dtypes.get(part) or self.model.weight_dtype  # pyright: ignore[reportArgumentType, reportCallIssue]
-        if name not in self.dtypes:
-            self.dtypes[name] = dtype_of(name)
-        return name
+        found = dtype_of(name)  # a record may use an alias
+        self.dtypes[found.id] = found
+        return found.id
 
     def product(self, product: Product, repeat: Any, overrides: dict[Any, str]) -> None:
         key = (product.part, self.dtype(product.part, overrides))

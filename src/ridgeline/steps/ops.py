@@ -37,7 +37,7 @@ from ridgeline.laws.shapes import (
 )
 from ridgeline.specs.blocks import Block, MixtureOfExperts
 from ridgeline.steps.counting import StepCount
-from ridgeline.steps.layers import block_layers
+from ridgeline.layers import block_layers
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 
