@@ -232,8 +232,7 @@ class Case:
 def _model(name: str, weights: str, kv: str) -> Model:
     record = catalog.model(name)
     if weights:
-        stored = catalog.dtype(weights)
-        record = record.with_weight_dtype(stored.id, stored.bits)
+        record = catalog.stored_as(record, weights)
     return record.with_kv_dtype(catalog.dtype(kv).id) if kv else record
 
 

@@ -22,6 +22,7 @@ from ridgeline.catalog._entries import (
 from ridgeline.catalog._flags import engine_flags, engines_with_flags
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._store import user_folders
+from ridgeline.catalog._stored import stored_as
 from ridgeline.catalog._write import to_toml
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "rack",
     "racks",
     "sources",
+    "stored_as",
     "to_toml",
     "user_folders",
 ]

@@ -49,16 +49,17 @@ def _patterned(key: str) -> Dtype | None:
         if base is None or base.base:
             return None
         bits = float(match[2])
-        return _of_bits(f"{base.id}@{bits:g}bpw", bits, base.compute, base=base.id)
+        return _of_bits(f"{base.id}@{bits:g}bpw", bits, base.compute, base)
     return None
 
 
 def _of_bits(
-    id: str, bits: float, compute: tuple[ComputeDtype, ...], base: str = ""
+    id: str, bits: float, compute: tuple[ComputeDtype, ...], base: Dtype | None = None
 ) -> Dtype | None:
     if not 0 < bits <= _WIDEST_BITS:
         return None
-    return Dtype(id=id, bits=bits, compute=compute, base=base)
+    mostly = {} if base is None else {"base": base.id, "engine": base.engine}
+    return Dtype(id=id, bits=bits, compute=compute, **mostly)
 
 
 def _grouped(key: str, bits: int, group: str | None, offset: str | None) -> Dtype | None:

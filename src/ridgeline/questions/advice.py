@@ -124,7 +124,7 @@ def _formats(answer: Serving, now: Point) -> Iterator[Advice]:
         stored = catalog.dtype(name)
         if arithmetic not in chip.peak or stored.bits >= 0.9 * bits:
             continue
-        smaller = model.with_weight_dtype(stored.id, stored.bits)
+        smaller = catalog.stored_as(model, name)
         words = f"weights in {name} (--weights {name})"
         yield from _changed(answer, now, smaller, "weight_dtype", words)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.laws.roofline import sparsity
 from ridgeline.laws.shapes import product_params
-from ridgeline.steps import counts
 from ridgeline.layers import block_layers
+from ridgeline.steps import counts
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block

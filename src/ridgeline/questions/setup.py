@@ -17,7 +17,6 @@ from ridgeline.service.deployment import requests_of
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.price import Price
-from ridgeline.steps import counts
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
@@ -66,8 +65,7 @@ class Setup:
         named, formats = self.scenario.model, self.scenario.formats
         record = catalog.model(named) if isinstance(named, str) else named
         if formats.weights is not None:
-            stored = catalog.dtype(formats.weights)
-            record = record.with_weight_dtype(stored.id, stored.bits)
+            record = catalog.stored_as(record, formats.weights)
         if formats.kv is not None:
             record = record.with_kv_dtype(catalog.dtype(formats.kv).id)
         return record
@@ -155,15 +153,15 @@ class Setup:
         ------
         InfeasibleError   The chip has no arithmetic for it.
         """
-        if self.scenario.formats.weights is None or self.scenario.formats.compute is not None:
+        chosen = self.scenario.formats
+        if chosen.weights is None or chosen.compute is not None:
             return
-        chip = cluster.chip
-        for dtype in counts(self.model).dtypes.values():
-            first = dtype.compute[0]
-            if first not in chip.peak and first != "bf16":
-                raise InfeasibleError(
-                    f"{chip.name} has no {first} arithmetic (it has {', '.join(chip.peak)}), so "
-                    f"{dtype.id} weights cannot be multiplied as such. Choose compute bf16 to "
-                    f"store them as {dtype.id} and multiply in bf16, other weights, or another "
-                    "chip."
-                )
+        chip, dtype = cluster.chip, catalog.dtype(chosen.weights)
+        first = dtype.compute[0]
+        if first not in chip.peak and first != "bf16":
+            raise InfeasibleError(
+                f"{chip.name} has no {first} arithmetic (it has {', '.join(chip.peak)}), so "
+                f"{dtype.id} weights cannot be multiplied as such. Choose compute bf16 to "
+                f"store them as {dtype.id} and multiply in bf16, other weights, or another "
+                "chip."
+            )

@@ -10,6 +10,7 @@ from ridgeline.readers.audit import audit
 from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
 from ridgeline.readers.config import Config
 from ridgeline.readers.families import Family, family_of
+from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix
 from ridgeline.readers.layers import Label, labels, varied, whole_number
 from ridgeline.readers.source import Source, load
 from ridgeline.readers.storage import storage_of, with_storage
@@ -111,7 +112,8 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
         **stored,
         "notes": " ".join([*notes, *storage.notes]),
     }
-    return Model.parse(data, where=loaded.where)
+    model = Model.parse(data, where=loaded.where)
+    return with_gguf_mix(model, model.weight_dtype) if is_gguf_mix(model.weight_dtype) else model
 
 
 def _n_mtp(family: Family, config: Config) -> int:

@@ -15,7 +15,8 @@ class Dtype(Sourced):
 
     `compute` lists the formats the products can run in, first choice first; later ones are what
     an engine falls back to (dequantising) on a chip without the first. `base` is set where a name
-    stands for a mixture: the format that most of it is in, whose kernels it runs.
+    stands for a mixture: the format that most of it is in, whose kernels it runs. `engine` is what
+    people run such weights with, where that is one: it is modelled unless another is named.
     """
 
     id: str
@@ -23,4 +24,5 @@ class Dtype(Sourced):
     compute: tuple[ComputeDtype, ...] = Field(min_length=1)
     aliases: tuple[str, ...] = ()
     base: str = ""
+    engine: str = ""
     notes: str = ""

@@ -12,8 +12,8 @@ from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.laws.stages import stage_imbalance
-from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.layers import block_layers
+from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.ops import cut, fused
 

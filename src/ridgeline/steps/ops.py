@@ -35,9 +35,9 @@ from ridgeline.laws.shapes import (
     mean_entries_visible,
     product_params,
 )
+from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Block, MixtureOfExperts
 from ridgeline.steps.counting import StepCount
-from ridgeline.layers import block_layers
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 

@@ -86,8 +86,7 @@ class Resolver:
         record: Model = self._once(("model", name), self._named_model, name)
         try:
             if weight_dtype and not _is_stored_as(record, weight_dtype):
-                stored = catalog.dtype(weight_dtype)
-                record = record.with_weight_dtype(stored.id, stored.bits)
+                record = catalog.stored_as(record, weight_dtype)
             if kv_dtype and not _same_format(record.kv_dtype, kv_dtype):
                 record = record.with_kv_dtype(catalog.dtype(kv_dtype).id)
         except RidgelineError as error:
@@ -171,6 +170,8 @@ def _is_stored_as(model: Model, dtype: str) -> bool:
     """
     if model.counts is not None:
         return False
+    if model.weight_dtype == catalog.dtype(dtype).id:
+        return True
     parts = {model.weight_dtype, *(v for k, v in model.dtypes.items() if k in _MAIN_PARTS)}
     for block in model.blocks:
         parts |= {v for k, v in block.dtypes.items() if k in _MAIN_PARTS}

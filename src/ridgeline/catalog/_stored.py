@@ -1,0 +1,41 @@
+"""A model's weights in another format: one function for all faces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ridgeline.catalog._dtypes import dtype
+
+if TYPE_CHECKING:
+    from ridgeline.specs.model import Model
+
+__all__ = ["stored_as"]
+
+
+def stored_as(model: Model, weights: str) -> Model:
+    """Return the model with its weights in another format, as converters store them.
+
+    A format of GGUF files gives each part the types that llama.cpp's quantiser gives it. Of others,
+    embedding, head, router and norms stay wide, as engines keep them.
+
+    Parameters
+    ----------
+    model : Model
+    weights : str   Id, alias or pattern of a format: ``fp8``, ``q4_k_m``, ``int4-g32``.
+
+    Raises
+    ------
+    CatalogError   There is no such format.
+
+    Examples
+    --------
+    >>> from ridgeline.catalog import model
+    >>> stored_as(model("Qwen/Qwen3-32B"), "Q4_K_M").dtypes["head"]
+    'q6_k'
+    """
+    from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix  # noqa: PLC0415
+
+    found = dtype(weights)
+    if model.blocks and is_gguf_mix(found.id):
+        return with_gguf_mix(model, found.id)
+    return model.with_weight_dtype(found.id, found.bits)
