@@ -31,6 +31,7 @@ __all__ = [
     "SpecError",
     "UnitError",
     "did_you_mean",
+    "first_line",
 ]
 
 
@@ -66,6 +67,19 @@ class MissingExtraError(RidgelineError):
             f"{what} needs the optional part [{extra}]. "
             f"Install it with: pip install 'ridgeline[{extra}]'"
         )
+
+
+def first_line(error: Exception, most: int = 120) -> str:
+    """What a library's error says, as part of a sentence: one line, short, no full stop.
+
+    Examples
+    --------
+    >>> first_line(ValueError("Exceeds the limit."))
+    'Exceeds the limit'
+    """
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    line = line if len(line) <= most else f"{line[:most]}…"
+    return line.rstrip(".")
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:

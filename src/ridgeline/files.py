@@ -163,7 +163,7 @@ def read_text(
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise error(f"{named(path)} is not text in UTF-8; {what} is expected.") from None
+        raise error(f"{named(path)} is not a text file in UTF-8; {what} is expected.") from None
 
 
 def exists(path: str | Path) -> bool:

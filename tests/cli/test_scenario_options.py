@@ -87,7 +87,7 @@ def test_records_and_settings_from_elsewhere() -> None:
         ("ask x --on a --max-sequences q", "--max-sequences: a whole number"),
         ("ask x --on a --ttft 1x --tpot y", "--tpot: a time from"),
         ("ask x --on a --batch 4:1", "--batch '4:1': a number, a list"),
-        ("ask x --on a --isl nothing.csv --osl 1", "--isl: There is no file nothing.csv."),
+        ("ask x --on a --isl nothing.csv --osl 1", "--isl: nothing.csv: there is no such file."),
     ],
 )
 def test_what_cannot_be_read_is_named_as_it_was_typed(line, says) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.files import exists
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import ChipConstants, FabricConstants
@@ -190,7 +191,7 @@ def model(name: str) -> Model:
     from ridgeline.readers import read_config  # noqa: PLC0415  (catalogue entries need no reader)
 
     known = find_file("models", name)
-    if name.endswith(".json") or (known is None and Path(name).exists()):
+    if name.endswith(".json") or (known is None and exists(name)):
         return read_config(Path(name))
     path = known or _by_last_part(name)
     if path is None:

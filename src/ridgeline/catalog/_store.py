@@ -8,7 +8,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ridgeline.errors import CatalogError
+from ridgeline.errors import CatalogError, first_line
+from ridgeline.files import (
+    is_file,
+    is_folder,
+    listing,
+    named,
+    read_text,
+    resolved,
+    user_config_folder,
+)
 
 __all__ = ["BUILT_IN", "find_file", "folded", "folders", "read_toml", "user_folders"]
 
@@ -17,19 +26,19 @@ _CONFIG_NAME = "ridgeline.toml"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file, or say in one sentence why it cannot be read."""
+    """Read a TOML file, or say in one sentence why it cannot be read.
+
+    Raises
+    ------
+    CatalogError   Missing, unreadable, too large, or no TOML.
+    """
+    text = read_text(path, "a TOML file", error=CatalogError)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CatalogError(f"{path}: there is no such file.") from None
-    except IsADirectoryError:
-        raise CatalogError(f"{path} is a folder; a TOML file is expected.") from None
-    except UnicodeDecodeError:
-        raise CatalogError(f"{path} is not a text file; a TOML file is expected.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{path} is not valid TOML: {error}.") from None
-    except OSError as error:
-        raise CatalogError(f"{path} cannot be read: {error.strerror}.") from None
+        return tomllib.loads(text)
+    except RecursionError:
+        raise CatalogError(f"{named(path)} nests too deeply to be a record.") from None
+    except ValueError as error:  # of which one is an integer of thousands of digits
+        raise CatalogError(f"{named(path)} is not valid TOML: {first_line(error)}.") from None
 
 
 def folded(name: str) -> str:
@@ -38,8 +47,18 @@ def folded(name: str) -> str:
 
 
 def _config_files() -> list[Path]:
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return [Path.cwd() / _CONFIG_NAME, home / "ridgeline" / "config.toml"]
+    of_user = user_config_folder()
+    found = [resolved(_CONFIG_NAME), *([of_user / "ridgeline" / "config.toml"] if of_user else [])]
+    return [path for path in found if is_file(path)]
+
+
+def _named_folders(config: Path) -> list[Path]:
+    """Folders that a config file names."""
+    names = read_toml(config).get("catalog", [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        raise CatalogError(f'{config}: catalog = ["folder", …] is expected, the names of folders.')
+    return [config.parent / n for n in names]
 
 
 @cache
@@ -60,19 +79,19 @@ def user_folders() -> tuple[Path, ...]:
     """
     found = [Path(p) for p in os.environ.get("RIDGELINE_CATALOG", "").split(os.pathsep) if p]
     for config in _config_files():
-        if config.is_file():
-            named = read_toml(config).get("catalog", [])
-            named = [named] if isinstance(named, str) else named
-            found += [config.parent / str(n) for n in named]
+        found += _named_folders(config)
     for folder in found:
-        if not folder.is_dir():
-            raise CatalogError(f"The catalogue folder {folder} does not exist or is not a folder.")
+        if not is_folder(folder):
+            raise CatalogError(
+                f"The catalogue folder {named(folder)} does not exist, is not a folder or may not "
+                "be opened."
+            )
     return tuple(found)
 
 
 def folders(kind: str) -> list[Path]:
     """All folders of one kind of entry (``chips``, ``clusters``, ``models``), user's first."""
-    return [f / kind for f in (*user_folders(), BUILT_IN) if (f / kind).is_dir()]
+    return [f / kind for f in (*user_folders(), BUILT_IN) if is_folder(f / kind)]
 
 
 @cache
@@ -80,7 +99,7 @@ def index(kind: str) -> dict[str, Path]:
     """Map the folded file name of every entry to its file; the user's entries win."""
     found: dict[str, Path] = {}
     for folder in folders(kind):
-        for path in sorted(folder.glob("*.toml")):
+        for path in listing(folder, ".toml", CatalogError):
             found.setdefault(folded(path.stem), path)
     return found
 
@@ -91,8 +110,13 @@ def aliases(kind: str) -> dict[str, Path]:
     return {
         folded(alias): path
         for path in index(kind).values()
-        for alias in read_toml(path).get("aliases", ())
+        for alias in _texts(read_toml(path).get("aliases", ()))
     }
+
+
+def _texts(value: object) -> list[str]:
+    """What of a list is text; the rest is refused when the entry itself is read."""
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
 
 
 def find_file(kind: str, name: str) -> Path | None:

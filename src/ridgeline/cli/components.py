@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
+from ridgeline.files import is_folder
 
 __all__ = ["components"]
 
@@ -49,7 +50,7 @@ def components(
         raise SpecError("Choose one of --json and --csv.")
     if fit != (out is not None):
         raise SpecError("--fit and --out belong together: --fit --out FOLDER writes constants.")
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SpecError(f"{folder} is not a folder; one with tables of measurements is expected.")
     outcome = fidelity.calibrate(fidelity.read_kernels(folder), _note)
     if out is not None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
+from ridgeline.files import exists
 from ridgeline.grid import logspace
 from ridgeline.specs.fields import Number, shown
 from ridgeline.specs.model import Model
@@ -121,7 +122,7 @@ def model_from(
         )
     if from_counts is not None:
         model = _by_counts(from_counts)
-    elif assume_harmless and name and Path(name).exists():
+    elif assume_harmless and name and exists(name):
         from ridgeline.readers import read_config  # noqa: PLC0415  (slow to import)
 
         model = read_config(Path(name), assume_harmless=assume_harmless)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -12,6 +11,7 @@ from ridgeline.cli.inputs import model_from
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.search import find
 from ridgeline.errors import CatalogError, SpecError
+from ridgeline.files import exists
 from ridgeline.questions.models import block_rows, model_row
 from ridgeline.units import format_quantity
 
@@ -73,7 +73,7 @@ def models(
 
 
 def _exact(name: str, assume_harmless: tuple[str, ...]) -> Model | None:
-    if name.endswith((".json", ".toml")) or Path(name).exists():
+    if name.endswith((".json", ".toml")) or exists(name):
         return model_from(name, None, assume_harmless, {})
     try:
         return catalog.model(name)

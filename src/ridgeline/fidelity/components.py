@@ -26,7 +26,7 @@ from ridgeline.fidelity.fitting import (
 )
 from ridgeline.fidelity.forms import FORMS, NUISANCES
 from ridgeline.fidelity.pooling import pooled, pools
-from ridgeline.files import write_whole
+from ridgeline.files import make_folder, write_whole
 from ridgeline.specs.constants import (
     ChipConstants,
     CollectiveConstants,
@@ -240,10 +240,7 @@ def write_constants(outcome: Outcome, folder: Path) -> list[Path]:
     written = []
     parts = ((folder, outcome.chips), (folder / "fabrics", outcome.fabrics))
     for place, records in parts:
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RidgelineError(f"{place} cannot be made: {error.strerror}.") from None
+        make_folder(place)
         for name, record in records.items():
             path = place / f"{name}.toml"
             head = "# Written by 'ridgeline components --fit'; not by hand.\n"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.files import write_whole
+from ridgeline.files import is_file, read_text, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,7 +203,7 @@ def write_section(path: Path, begin: str, end: str, text: str) -> None:
     text : str         Markdown.
     """
     section = f"{begin}\n\n{text}\n{end}\n"
-    old = path.read_text(encoding="utf-8") if path.exists() else "# Fidelity\n\n"
+    old = read_text(path, "a page of Markdown") if is_file(path) else "# Fidelity\n\n"
     if begin in old and end in old:
         before, rest = old.split(begin, 1)
         after = rest.split(end, 1)[1].removeprefix("\n")

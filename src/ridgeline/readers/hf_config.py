@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import ConfigError, RidgelineError
+from ridgeline.files import resolved
 from ridgeline.readers.audit import audit
 from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
 from ridgeline.readers.config import Config
@@ -221,6 +222,6 @@ def _name(loaded: Source) -> str:
         return stated
     if path is None:
         return "config"
-    parts = path.resolve().parts
+    parts = resolved(path).parts
     cached = [p for p in parts if p.startswith("models--")]
     return cached[-1].removeprefix("models--").replace("--", "/") if cached else parts[-2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from stat import S_ISDIR
 from typing import Any
 
-from ridgeline.errors import ConfigError
+from ridgeline.errors import ConfigError, first_line
+from ridgeline.files import exists, is_file, is_folder, listing, named, read_text
 
 __all__ = ["Source", "load"]
 
@@ -52,39 +52,34 @@ def load(source: object) -> Source:
     path = _config_path(Path(source))
     raw = _object(path)
     beside = path.parent / _QUANTIZATION
-    quant = _object(beside) if path.name == _CONFIG and beside.is_file() else None
+    quant = _object(beside) if path.name == _CONFIG and is_file(beside) else None
     return Source(raw, str(path), path, quant)
 
 
 def _config_path(path: Path) -> Path:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: there is no such file. Give the path of a model's {_CONFIG}, or of the "
-            "folder that holds it."
-        ) from None
-    except (OSError, ValueError) as error:  # a name too long, a NUL byte
-        raise ConfigError(f"{str(path)!r} is not a path that can be read: {error}.") from None
-    if S_ISDIR(mode):
+    if is_folder(path):
         return _config_in(path)
+    if not exists(path):
+        raise ConfigError(
+            f"{named(path)}: there is no such file. Give the path of a model's {_CONFIG}, or of "
+            "the folder that holds it."
+        )
     return path
 
 
 def _config_in(folder: Path) -> Path:
     inner = folder / _CONFIG
-    if inner.is_file():
+    if is_file(inner):
         return inner
-    held = sorted(p.name for p in folder.glob("*.json"))[:3]
+    held = [p.name for p in listing(folder, ".json", ConfigError)][:3]
     hint = f" It holds {', '.join(held)}: name one of these." if held else ""
     raise ConfigError(f"{folder} is a folder without a {_CONFIG}.{hint}")
 
 
 def _object(path: Path) -> dict[str, Any]:
+    text = read_text(path, f"a {_CONFIG}", error=ConfigError)
     try:
-        data = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not a text file; a {_CONFIG} in UTF-8 is expected.") from None
+        data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"{path} is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}. "
@@ -93,9 +88,7 @@ def _object(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ConfigError(f"{path} nests too deeply to be a {_CONFIG}.") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise ConfigError(f"{path} cannot be read as JSON: {error}.") from None
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+        raise ConfigError(f"{path} cannot be read as JSON: {first_line(error)}.") from None
     if not isinstance(data, dict):
         raise ConfigError(
             f"{path} holds a JSON {_json_name(data)}; a model's config is an object: "

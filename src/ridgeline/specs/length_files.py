@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import stat
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import SpecError, did_you_mean
+from ridgeline.files import MOST_BYTES, named, read_bytes, read_text
 from ridgeline.specs.fields import shown
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ COLUMNS = {
     ),
 }  # fmt: skip
 _SUFFIXES = (".txt", ".csv", ".json", ".jsonl")
-_MOST_BYTES = 64 * 10**6
 _MOST_ROWS = 10**6
+_EXPECTED = "a file of lengths, or a sample of its rows,"
 
 
 def is_length_file(text: str) -> bool:
@@ -61,7 +61,7 @@ def read_columns(path: Path) -> dict[str, list[float]]:
 
     Raises
     ------
-    SpecError   Not a regular file, too large, not readable as what its suffix says, no column of
+    SpecError   No such file, too large, not readable as what its suffix says, no column of
                 lengths, or a row without a number.
 
     Notes
@@ -83,30 +83,27 @@ def read_columns(path: Path) -> dict[str, list[float]]:
 
 
 def _text(path: Path) -> str:
-    """All of a regular file of limited size."""
-    import gzip  # noqa: PLC0415  (seldom needed)
-
-    name = str(path) if str(path).isprintable() and len(str(path)) <= 200 else shown(str(path))
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SpecError(f"{name} is not a regular file: a file of lengths is expected.")
-        with (gzip.open if path.name.endswith(".gz") else open)(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise SpecError(f"There is no file {name}.") from None
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        if isinstance(error, SpecError):
-            raise
-        why = getattr(error, "strerror", None) or "it is not what its name says"
-        raise SpecError(f"{name} cannot be read: {why}.") from None
-    if len(data) > _MOST_BYTES:
-        raise SpecError(
-            f"{name} has more than {_MOST_BYTES // 10**6} MB: give a sample of its rows."
-        )
+    """All of a file of limited size."""
+    if not path.name.endswith(".gz"):
+        return read_text(path, _EXPECTED, error=SpecError)
+    data = _unpacked(read_bytes(path, _EXPECTED, error=SpecError), named(path))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise SpecError(f"{name} is not text in UTF-8.") from None
+        raise SpecError(f"{named(path)} is not text in UTF-8.") from None
+
+
+def _unpacked(packed: bytes, name: str) -> bytes:
+    import gzip  # noqa: PLC0415  (seldom needed)
+
+    try:
+        with gzip.open(io.BytesIO(packed)) as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error):
+        raise SpecError(f"{name} cannot be read: it is not what its name says.") from None
+    if len(data) > MOST_BYTES:
+        raise SpecError(f"{name} has more than {MOST_BYTES // 10**6} MB; {_EXPECTED} is expected.")
+    return data
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:

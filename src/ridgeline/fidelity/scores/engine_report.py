@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-import tomllib
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.catalog._store import read_toml
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.report import write_section
 from ridgeline.fidelity.runs import OK
@@ -15,6 +15,7 @@ from ridgeline.fidelity.scores.scoring import answered
 from ridgeline.fidelity.scores.splits import leave_out
 from ridgeline.fidelity.scores.targets import Unseen, by_family, coverage_targets, targets
 from ridgeline.fidelity.scores.worst import GROUP, worst_groups
+from ridgeline.files import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -278,12 +279,9 @@ def read_notes(page: Path) -> dict[str, Any]:
     RidgelineError   It is no valid TOML, or an entry lacks what it must have.
     """
     path = page.parent / _NOTES
-    try:
-        notes = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not is_file(path):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RidgelineError(f"{path} cannot be read: {error}.") from None
+    notes = read_toml(path)
     for table, needed in (("group", ("why",)), ("target", ("figure", "tried"))):
         for entry in notes.get(table, ()):
             missing = [key for key in needed if key not in entry]
