@@ -15,10 +15,10 @@ Names are loaded when first used, so that ``import ridgeline`` itself costs noth
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer to import than all of this
 if TYPE_CHECKING:
+    from typing import Any
+
     from ridgeline.answers import Answer as Answer
     from ridgeline.catalog import chip as chip
     from ridgeline.catalog import cluster as cluster
@@ -143,6 +143,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ridgeline' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  (only when something is used)
+
     value = getattr(import_module(f"ridgeline.{_HOME[name]}"), name)
     globals()[name] = value
     return value

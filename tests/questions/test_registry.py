@@ -12,7 +12,7 @@ import pytest
 
 import ridgeline
 from ridgeline.cli import main
-from ridgeline.cli.main import app
+from ridgeline.cli.app import app
 from ridgeline.questions.registry import GROUPS, QUESTIONS, Question, load
 
 ROOT = Path(__file__).parents[2]

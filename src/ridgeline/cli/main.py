@@ -1,48 +1,29 @@
-"""Entry point: dispatch, and one place where an error becomes a sentence and exit code 2."""
+"""Entry point: the one place where errors become a sentence and an exit code.
+
+What is slow to import is imported within `main`, so that Ctrl-C is heard from the start.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from cyclopts import App, CycloptsError, Group
-
-from ridgeline import __version__
-from ridgeline.errors import RidgelineError
-from ridgeline.questions.registry import GROUPS, QUESTIONS
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
-
-app = App(
-    name="ridgeline",
-    version=__version__,
-    help="What it takes to serve a large language model: time, memory and money, "
-    "from first principles.",
-    help_format="plaintext",
-    group_commands=Group("Options", sort_key=len(GROUPS)),  # --help and --version
-)
-_HEADINGS = {g: Group(heading, sort_key=i) for i, (g, heading) in enumerate(GROUPS.items())}
-_COMMANDS = [q for q in QUESTIONS if q.command]
-for _i, _q in enumerate(_COMMANDS):
-    # Named, not imported: a command's own imports are paid for only when it runs.
-    app.command(
-        f"ridgeline.{_q.command}",
-        name=_q.name,
-        help=_q.summary,
-        group=_HEADINGS[_q.group],
-        sort_key=_i,
-    )
+EXIT_BUG = 3
+#: a shell's code for a process that a signal ended is this and the signal's number
+_EXIT_SIGNAL = 128
+_DEBUG = "RIDGELINE_DEBUG"
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Parameters
@@ -51,37 +32,121 @@ def main(arguments: list[str] | None = None) -> Any:
 
     Returns
     -------
-    int   Exit code: 0, or 2 for input that cannot be answered.
+    int   Exit code: 0; 2 for input that cannot be answered, or output that cannot be written; 3 for
+          a fault of the program; 128 and the number of the signal that ended it.
+
+    Notes
+    -----
+    With ``RIDGELINE_DEBUG=1`` in the environment a fault of the program is shown with its
+    traceback.
     """
+    _usable_streams()
+    with _signals() as received:
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments, received)
+        except BaseException as error:
+            if received or isinstance(error, KeyboardInterrupt):
+                return _EXIT_SIGNAL + (received[0] if received else signal.SIGINT)
+            raise
+
+
+def _run(arguments: list[str], received: list[int]) -> int:
+    from ridgeline.errors import RidgelineError  # noqa: PLC0415  (within reach of Ctrl-C)
+
     try:
-        with _its_own_help(sys.argv[1:] if arguments is None else arguments):
-            app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        return _refuse(f"{error}\n'ridgeline --help' shows what there is.")
+        from ridgeline.cli.app import run  # noqa: PLC0415
+
+        run(arguments)
+        sys.stdout.flush()
     except RidgelineError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        # The reader (head, less) left; keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) left: that is its right.
+        _drop_output()
         return 0
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except OSError as error:
+        _drop_output()
+        name = f"{error.filename!r}" if error.filename is not None else "The output"
+        return _refuse(f"{name} cannot be used: {error.strerror or error}.")
+    except MemoryError:
+        return _refuse("This takes more memory than there is: ask for fewer values at once.")
+    except Exception as error:  # the last handler
+        if received:  # libraries may turn the exception of a signal into one of their own
+            raise
+        return _report(error)
     return 0
 
 
-@contextmanager
-def _its_own_help(arguments: list[str]) -> Iterator[None]:
-    """Let the command that is named show its docstring, of which the summary is only a line."""
-    named = next((q for q in _COMMANDS if arguments and q.name == arguments[0]), None)
-    if named is not None:
-        app[named.name].help = None
-    try:
-        yield
-    finally:
-        if named is not None:
-            app[named.name].help = named.summary
-
-
 def _refuse(message: str) -> int:
-    print(f"ridgeline: {message}", file=sys.stderr)  # noqa: T201  (the face)
+    _tell(message)
     return EXIT_BAD_INPUT
+
+
+def _report(error: Exception) -> int:
+    """Say that the program itself is wrong, and what a report needs."""
+    from ridgeline import __version__  # noqa: PLC0415
+    from ridgeline.errors import first_line  # noqa: PLC0415
+
+    if os.environ.get(_DEBUG, "0") not in ("", "0"):
+        import traceback  # noqa: PLC0415
+
+        with suppress(OSError):
+            traceback.print_exception(error)
+    _tell(
+        f"internal error: {type(error).__name__}: {first_line(error)}. This is a bug in Ridgeline "
+        f"{__version__}, not in your input: please report this line with the command and the files "
+        f"that it reads ({_DEBUG}=1 shows where it happened)."
+    )
+    return EXIT_BUG
+
+
+def _tell(message: str) -> None:
+    with suppress(OSError):
+        print(f"ridgeline: {message}", file=sys.stderr)  # noqa: T201  (the face)
+
+
+def _usable_streams() -> None:
+    """Streams that were closed by the caller swallow all; no character is beyond any of them."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        elif getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from trying once more to write what is left, at its end."""
+    with suppress(OSError, ValueError):  # streams of tests have no number
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Let signals that end the process end it by an exception, so that files are cleaned up.
+
+    Yields
+    ------
+    list of int   Signals that came.
+    """
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(_EXIT_SIGNAL + number)
+
+    usual = {"SIGINT": signal.default_int_handler, "SIGTERM": signal.SIG_DFL,
+             "SIGHUP": signal.SIG_DFL}  # fmt: skip
+    replaced = []
+    for name, handler in usual.items():
+        number = getattr(signal, name, None)
+        # What the caller handles or ignores (nohup) stays; other threads cannot set handlers.
+        with suppress(ValueError):
+            if number is not None and signal.getsignal(number) == handler:
+                signal.signal(number, stop)
+                replaced.append((number, handler))
+    try:
+        yield received
+    finally:
+        for number, handler in replaced:
+            signal.signal(number, handler)

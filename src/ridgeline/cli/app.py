@@ -1,0 +1,73 @@
+"""The commands, and what runs the one that is named."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError, Group
+
+from ridgeline import __version__
+from ridgeline.errors import RidgelineError
+from ridgeline.questions.registry import GROUPS, QUESTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["app", "run"]
+
+app = App(
+    name="ridgeline",
+    version=__version__,
+    help="What it takes to serve a large language model: time, memory and money, "
+    "from first principles.",
+    help_format="plaintext",
+    group_commands=Group("Options", sort_key=len(GROUPS)),  # --help and --version
+)
+_HEADINGS = {g: Group(heading, sort_key=i) for i, (g, heading) in enumerate(GROUPS.items())}
+_COMMANDS = [q for q in QUESTIONS if q.command]
+for _i, _q in enumerate(_COMMANDS):
+    # Named, not imported: a command's own imports are paid for only when it runs.
+    app.command(
+        f"ridgeline.{_q.command}",
+        name=_q.name,
+        help=_q.summary,
+        group=_HEADINGS[_q.group],
+        sort_key=_i,
+    )
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command that is named.
+
+    Parameters
+    ----------
+    arguments : sequence of str   Without the program's name.
+
+    Raises
+    ------
+    RidgelineError   Input that cannot be answered, or options that there are not.
+    """
+    try:
+        with _its_own_help(arguments):
+            app(
+                list(arguments),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
+    except CycloptsError as error:
+        raise RidgelineError(f"{error}\n'ridgeline --help' shows what there is.") from None
+
+
+@contextmanager
+def _its_own_help(arguments: Sequence[str]) -> Iterator[None]:
+    """Let the command that is named show its docstring, of which the summary is only a line."""
+    named = next((q for q in _COMMANDS if arguments and q.name == arguments[0]), None)
+    if named is not None:
+        app[named.name].help = None
+    try:
+        yield
+    finally:
+        if named is not None:
+            app[named.name].help = named.summary
