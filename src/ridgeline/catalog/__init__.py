@@ -5,7 +5,7 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 """
 
 from ridgeline.catalog._dtypes import dtype, dtypes
-from ridgeline.catalog._engines import engine, engine_constants, engines
+from ridgeline.catalog._engines import engine, engine_constants, engines, usual_engine
 from ridgeline.catalog._entries import (
     MachineNamed,
     chip,
@@ -49,4 +49,5 @@ __all__ = [
     "stored_as",
     "to_toml",
     "user_folders",
+    "usual_engine",
 ]

@@ -58,8 +58,9 @@ def _of_bits(
 ) -> Dtype | None:
     if not 0 < bits <= _WIDEST_BITS:
         return None
-    mostly = {} if base is None else {"base": base.id, "engine": base.engine}
-    return Dtype(id=id, bits=bits, compute=compute, **mostly)
+    if base is None:
+        return Dtype(id=id, bits=bits, compute=compute)
+    return Dtype(id=id, bits=bits, compute=compute, base=base.id, engine=base.engine)
 
 
 def _grouped(key: str, bits: int, group: str | None, offset: str | None) -> Dtype | None:

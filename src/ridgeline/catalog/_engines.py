@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
+from ridgeline.catalog._dtypes import dtype
 from ridgeline.catalog._store import folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.engine import Engine
 
-__all__ = ["engine", "engine_constants", "engines"]
+if TYPE_CHECKING:
+    from ridgeline.specs.chip import Chip
+    from ridgeline.specs.model import Model
+
+__all__ = ["engine", "engine_constants", "engines", "usual_engine"]
 
 
 @cache
@@ -43,6 +49,28 @@ def engine(name: str = "current") -> Engine:
             f"There is no engine {name!r}.{did_you_mean(name, known)} Known are {', '.join(known)}."
         )
     return found
+
+
+def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
+    """Return the engine to model where none is named, and why it is not the servers' usual one.
+
+    Parameters
+    ----------
+    model : Model   Weights in a format of one engine (GGUF) mean that engine.
+    chip : Chip     A chip that the servers' engines do not run on names its own.
+
+    Returns
+    -------
+    tuple of Engine and str   A sentence; empty for the usual engine, the mean of the newest.
+    """
+    stored = dtype(model.weight_dtype)
+    if stored.engine:
+        found = engine(stored.engine)
+        return found, f"The engine is {found.name}, which {stored.id} weights are made for."
+    if chip.engine:
+        found = engine(chip.engine)
+        return found, f"The engine is {found.name}, as servers' engines do not run on {chip.name}."
+    return engine(), ""
 
 
 @cache

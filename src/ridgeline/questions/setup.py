@@ -101,11 +101,18 @@ class Setup:
         chosen = self.scenario.formats
         return Formats(chosen.compute, catalog.dtype(chosen.activations).id)
 
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine, set up as chosen."""
+    def engine_on(self, chip: Chip) -> Engine:
+        """The engine on a chip, set up as chosen: the one named, else what such weights run on.
+
+        Raises
+        ------
+        CatalogError, SpecError   An engine or a version that nobody knows.
+        """
         chosen = self.scenario.engine
-        usual = catalog.engine(chosen.name)
+        if chosen.name is not None:
+            usual = catalog.engine(chosen.name)
+        else:
+            usual, _ = catalog.usual_engine(self.model, chip)
         if chosen.version and not usual.knows(chosen.version):
             eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in usual.eras)
             raise SpecError(

@@ -35,6 +35,8 @@ class Chip(Sourced):
         *Dense* peak, two FLOPs a multiply-add. Vendors often print twice that (2:4 sparsity).
     node : str
         The cluster meant when this chip's id is given where a cluster is expected.
+    engine : str
+        The engine people run on it, where the servers' engines (vLLM and its like) do not run.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Chip(Sourced):
     peak: dict[ComputeDtype, FlopsPerSecond] = Field(min_length=1)
     tdp: Watts | None = Field(default=None, description="Thermal design power of the package.")
     node: str = ""
+    engine: str = ""
     confidence: Literal["high", "medium", "low"] | None = None
     notes: str = ""
 

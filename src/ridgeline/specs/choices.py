@@ -40,9 +40,11 @@ class FormatChoice(OptionRecord):
 class EngineChoice(OptionRecord):
     """The serving engine and how it is set up; None is the engine's own default."""
 
-    name: Annotated[str, Text("the name of an engine, such as vllm,")] = option(
-        "current",
-        "Serving engine to model: vllm, sglang, tensorrt-llm; current is the mean of the newest.",
+    name: Annotated[str | None, Text("the name of an engine, such as vllm,")] = option(
+        None,
+        "Serving engine to model: vllm, sglang, tensorrt-llm, llama.cpp; current is the mean of "
+        "the servers' newest. If not given, llama.cpp for GGUF weights and on chips where those do "
+        "not run; else current.",
         name="engine",
     )
     version: Annotated[str, Text("a version, such as 0.9.1,", empty=True)] = option(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import engine as engine_of
+from ridgeline.catalog import usual_engine
 from ridgeline.errors import CatalogError
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.engine import Engine, Era
@@ -79,9 +80,12 @@ class Limits:
 
 
 def engine_and_era(run: Run) -> tuple[Engine, Era, str]:
-    """The engine and era of a run; of an engine nobody knows, the mean of today's."""
+    """The engine and era of a run; where none is stated or known, what such a run is usual on."""
+    if not run.engine:
+        found, _ = usual_engine(run.model, run.cluster.chip)
+        return found, found.era(run.engine_version, run.date), ""
     try:
-        found = engine_of(run.engine or "current")
+        found = engine_of(run.engine)
     except CatalogError:
         return Engine(id=run.engine, name=run.engine), Era(id=run.engine), "engine unknown"
     return found, found.era(run.engine_version, run.date), ""

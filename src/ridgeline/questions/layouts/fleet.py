@@ -128,14 +128,13 @@ def fleets(scenario: Scenario) -> list[Fleet]:
         if getattr(scenario.layout, name) is not None:
             raise SpecError(f"{name} follows from the rate: leave it out.")
     setup = Setup(scenario, load)
-    base = base_replica(setup)
     found = []
     for on in scenario.machines:
         cluster = machine_of(on).cluster
         setup.check_native(cluster)
         found.append(
             size_fleet(
-                replace(base, cluster=cluster),
+                base_replica(setup, cluster),
                 load,
                 price=setup.price(cluster),
                 max_sequences=scenario.engine.max_sequences,

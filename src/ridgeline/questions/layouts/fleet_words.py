@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import listed, percent, quantity, seconds, times, tokens, usd
 from ridgeline.questions.layouts.words import layout_name
+from ridgeline.questions.serving.words import engine_words
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.fleet import Fleet
@@ -28,6 +29,7 @@ def sentences(fleet: Fleet) -> list[str]:
         _rest(fleet),
         _load(fleet),
         _money(fleet),
+        *engine_words(fleet.search.base),
     ]
     lines += [_smaller(option, fleet.rate_per_s) for option in fleet.smaller]
     if not fleet.smaller:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.serving.words import engine_words
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.ranking import Search
@@ -18,6 +19,7 @@ def cluster_notes(search: Search) -> list[str]:
     name, chip = cluster.name, cluster.chip
     said = [search.too_few] if search.too_few else []
     said.append(_rent(search, name))
+    said += engine_words(search.candidates.base)
     watts, of = power_w(cluster)
     if watts is not None:
         said.append(f"{name}: {watts:,.0f} W per chip, {of}.")

@@ -109,7 +109,6 @@ def search_layouts(
     if isinstance(load.context, tuple) and len(load.context) > 1:
         raise SpecError("layouts: one context at a time.")
     setup = Setup(scenario, load)
-    base = base_replica(setup)
     chosen = scenario.layout
     degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
     fixed = {n: getattr(chosen, n) for n in degrees if getattr(chosen, n) is not None}
@@ -120,7 +119,7 @@ def search_layouts(
         cluster = named.cluster
         rent = setup.price(cluster)
         draft = Candidates(
-            base=replace(base, cluster=cluster),
+            base=base_replica(setup, cluster),
             layouts=(),
             requests=setup.requests,
             limits=load.limits,
@@ -148,18 +147,18 @@ def search_layouts(
     order = rank_of(rank, has_requests=bool(setup.requests.osl), has_price=every_price)
     return Layouts(
         scenario=scenario,
-        model=base.model,
+        model=setup.model,
         searches=tuple(searches),
         rank=order,
         requests=setup.requests,
         limits=load.limits,
-        reading=base.reading,
+        reading=setup.reading,
         unfit=tuple(unfit),
     )
 
 
-def base_replica(setup: Setup) -> Replica:
-    """The replica of a scenario in no layout yet, on its first machine.
+def base_replica(setup: Setup, cluster: Cluster) -> Replica:
+    """The replica of a scenario in no layout yet, on one of its machines.
 
     Raises
     ------
@@ -184,9 +183,9 @@ def base_replica(setup: Setup) -> Replica:
         raise SpecError("prefix_hit must be less than 1: the last input token is always computed.")
     return Replica(
         record,
-        machine_of(setup.scenario.machines[0]).cluster,
+        cluster,
         Layout(),
-        engine=setup.engine,
+        engine=setup.engine_on(cluster.chip),
         version=setup.scenario.engine.version,
         formats=setup.formats,
         reading=setup.reading,

@@ -13,7 +13,7 @@ from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.columns import answer_grid
 from ridgeline.questions.serving.landmarks import landmarks
 from ridgeline.questions.serving.sizing import Sizing
-from ridgeline.questions.serving.words import choice_of_experts
+from ridgeline.questions.serving.words import choice_of_experts, engine_words
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import counts
@@ -101,7 +101,7 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
         cluster=cluster,
         layout=setup.layout,
         formats=setup.formats,
-        engine=setup.engine,
+        engine=setup.engine_on(cluster.chip),
         version=scenario.engine.version,
         requests=requests,
         expert_load_cv=load.expert_load_cv,
@@ -117,7 +117,12 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     batches = _batches(setup.batches(replica.layout.replicas), marks)
     if load.arrival == "offline":
         batches = np.asarray([max(math.floor(marks.largest_batch), 1.0)])
-    said = [*bound.notes, *notes, *_caveats(record, cluster, rent, requests)]
+    said = [
+        *bound.notes,
+        *notes,
+        *engine_words(replica),
+        *_caveats(record, cluster, rent, requests),
+    ]
     if not replica.how.whole:
         said += choice_of_experts(record, replica.expert_load_cv)
     return Serving(

@@ -6,15 +6,25 @@ import math
 from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import count, usd
+from ridgeline.catalog import usual_engine
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.replica import Replica
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["choice_of_experts", "count", "layout_words", "price_words", "sentences", "usd"]
+__all__ = [
+    "choice_of_experts",
+    "count",
+    "engine_words",
+    "layout_words",
+    "price_words",
+    "sentences",
+    "usd",
+]
 
 
 def price_words(answer: Serving) -> str:
@@ -44,6 +54,12 @@ def layout_words(layout: Layout) -> str:
     names = {"replicas": "replicas", "pp": "PP", "attn_dp": "attention DP", "tp": "TP", "ep": "EP"}
     shown = [f"{n} {getattr(layout, f)}" for f, n in names.items() if getattr(layout, f) > 1]
     return ", ".join(shown) or "one chip per replica"
+
+
+def engine_words(replica: Replica) -> list[str]:
+    """Why the engine modelled is not the servers' usual one, where it is not."""
+    usual, why = usual_engine(replica.model, replica.cluster.chip)
+    return [why] if why and replica.how.calibrated and replica.engine.id == usual.id else []
 
 
 def _floor(answer: Serving) -> str:
