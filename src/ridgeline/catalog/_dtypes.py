@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dtype", "dtypes"]
 
-_EXL = re.compile(r"(exl[23])-(\d+(?:\.\d+)?)bpw")
+_BPW = re.compile(r"(exl[23]|aqlm|vptq|higgs|gguf)-(\d+(?:\.\d+)?)bpw")
 _GROUPED = re.compile(r"int([2-8])-(?:g(\d{1,7})|(channel))(?:-(zp|affine))?")
 _PLAIN = re.compile(r"(\d+(?:\.\d+)?)bit")
 _MIXED = re.compile(r"(.+)@(\d+(?:\.\d+)?)bpw")
@@ -37,7 +37,7 @@ def _by_name() -> dict[str, Dtype]:
 
 
 def _patterned(key: str) -> Dtype | None:
-    if match := _EXL.fullmatch(key):
+    if match := _BPW.fullmatch(key):
         return _of_bits(f"{match[1]}_{float(match[2]):g}bpw", float(match[2]), ("bf16",))
     if match := _GROUPED.fullmatch(key):
         return _grouped(key, int(match[1]), match[2], match[4])
