@@ -51,7 +51,7 @@ def clusters() -> dict[str, Cluster]:
 
 @cache
 def dtypes() -> dict[str, Dtype]:
-    rows = raw(CATALOG / "dtypes.toml")["dtype"]
+    rows = raw(CATALOG.parent / "formats" / "dtypes.toml")["dtype"]
     return {row["id"]: Dtype.parse(row, f"dtypes.toml: {row['id']}") for row in rows}
 
 
@@ -81,7 +81,7 @@ def by_stem(path: Path) -> str:
 each_chip = pytest.mark.parametrize("path", CHIP_FILES, ids=by_stem)
 each_cluster = pytest.mark.parametrize("path", CLUSTER_FILES, ids=by_stem)
 each_dtype = pytest.mark.parametrize(
-    "row", raw(CATALOG / "dtypes.toml")["dtype"], ids=lambda row: row["id"]
+    "row", raw(CATALOG.parent / "formats" / "dtypes.toml")["dtype"], ids=lambda row: row["id"]
 )
 
 # --------------------------------------------------------------------------------------------

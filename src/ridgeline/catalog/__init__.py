@@ -4,7 +4,6 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 ``ridgeline.toml`` (see `user_folders`) are searched before the built-in ones.
 """
 
-from ridgeline.catalog._dtypes import dtype, dtypes
 from ridgeline.catalog._engines import engine, engine_constants, engines, usual_engine
 from ridgeline.catalog._entries import (
     MachineNamed,
@@ -24,6 +23,7 @@ from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._store import user_folders
 from ridgeline.catalog._stored import stored_as
 from ridgeline.catalog._write import to_toml
+from ridgeline.formats import dtype, dtypes
 
 __all__ = [
     "MachineNamed",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog._dtypes import dtype
 from ridgeline.catalog._store import folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.formats import dtype
 from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.engine import Engine
 

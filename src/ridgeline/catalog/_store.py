@@ -18,6 +18,7 @@ from ridgeline.files import (
     resolved,
     user_config_folder,
 )
+from ridgeline.formats import folded
 
 __all__ = ["BUILT_IN", "find_file", "folded", "folders", "read_toml", "user_folders"]
 
@@ -39,11 +40,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise CatalogError(f"{named(path)} nests too deeply to be a record.") from None
     except ValueError as error:  # of which one is an integer of thousands of digits
         raise CatalogError(f"{named(path)} is not valid TOML: {first_line(error)}.") from None
-
-
-def folded(name: str) -> str:
-    """Fold what people type alike: case, underscores and spaces."""
-    return name.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
 def _config_files() -> list[Path]:

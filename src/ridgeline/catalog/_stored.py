@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog._dtypes import dtype
+from ridgeline.formats import dtype
 
 if TYPE_CHECKING:
     from ridgeline.specs.model import Model

@@ -80,11 +80,11 @@ class Regex:
         self.tells_digits = any(_tells_digits(op, argument) for op, argument in nodes)
 
     def match(self, text: str) -> bool:
-        """Whether the pattern matches a beginning of the text.
+        r"""Whether the pattern matches a beginning of the text.
 
         Examples
         --------
-        >>> Regex(r".*layers\\.(0|1)\\..*proj$").match("model.layers.1.mlp.up_proj")
+        >>> Regex(r".*layers\.(0|1)\..*proj$").match("model.layers.1.mlp.up_proj")
         True
         >>> Regex("([a-z_.0-9]+)+!").match("model.layers.10.self_attn.o_proj" * 8)
         False
@@ -172,18 +172,16 @@ class _Run:
             return (places & self._mask(op, argument)) << 1
         if op in _REPEATS:
             return self._repeated(*argument, places)
-        if op is _c.SUBPATTERN:
-            return self.sequence(argument[-1], places)
-        if op is _c.BRANCH:
-            found = 0
-            for branch in argument[1]:
-                found |= self.sequence(branch, places)
-            return found
         if op is _c.AT:
             return places & _PLACES[argument](self)
-        if op is _c.FAILURE:
-            return 0
-        direction, inner = argument
+        if op in (_c.SUBPATTERN, _c.BRANCH):
+            found = 0
+            for branch in _inner(op, argument):
+                found |= self.sequence(branch, places)
+            return found
+        return 0 if op is _c.FAILURE else self._around(op, *argument, places)
+
+    def _around(self, op: Any, direction: int, inner: Any, places: int) -> int:
         seen = self._seen(inner, places) if direction > 0 else self.sequence(inner, self.everywhere)
         return places & (seen if op is _c.ASSERT else ~seen)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog._store import BUILT_IN, folded, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.dtype import Dtype
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import ComputeDtype
 
-__all__ = ["dtype", "dtypes"]
+__all__ = ["dtype", "dtypes", "folded"]
+
+_TABLE = Path(__file__).with_name("dtypes.toml")
 
 _BPW = re.compile(r"(exl[23]|aqlm|vptq|higgs|gguf)-(\d+(?:\.\d+)?)bpw")
 _GROUPED = re.compile(r"int([2-8])-(?:g(\d{1,7})|(channel))(?:-(zp|affine))?")
@@ -23,10 +26,15 @@ _SCALE_BITS = 16
 _WIDEST_BITS = 64
 
 
+def folded(name: str) -> str:
+    """Fold what people type alike: case, underscores and spaces."""
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")
+
+
 @cache
 def dtypes() -> dict[str, Dtype]:
     """All named formats: id -> record."""
-    rows = read_toml(BUILT_IN / "dtypes.toml")["dtype"]
+    rows = tomllib.loads(_TABLE.read_text(encoding="utf-8"))["dtype"]
     records = [Dtype.parse(row, where=f"dtypes.toml: {row.get('id')}") for row in rows]
     return {record.id: record for record in records}
 
