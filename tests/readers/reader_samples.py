@@ -54,6 +54,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "apertus": _PLAIN,
     "arcee": _PLAIN,
+    "arctic": {
+        **_PLAIN, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_layer_frequency": 2,
+        "use_residual": True, "parallel_attn_mlp_res": True,
+    },
     "aria": {
         **_PLAIN, "model_type": "aria_text", "moe_num_experts": 4, "moe_topk": 2,
         "moe_num_shared_experts": 2,
@@ -70,6 +74,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "bamba": {**_PLAIN, **_MAMBA2, "attn_layer_indices": [1, 3]},
     "bloom": {**{k: v for k, v in _CORE.items() if k.startswith(("hidden", "vocab"))},
               "n_layer": 3, "n_head": 4},
+    "chatglm": {
+        "hidden_size": 64, "num_layers": 3, "num_attention_heads": 4, "padded_vocab_size": 256,
+        "ffn_hidden_size": 96, "kv_channels": 16, "multi_query_attention": True,
+        "multi_query_group_num": 2, "add_qkv_bias": True, "add_bias_linear": False,
+        "rmsnorm": True, "post_layer_norm": True, "seq_length": 128, "vocab_size": 250,
+    },
     "codegen": {**_GPT2, "rotary_dim": 8},
     "cohere": {**_PLAIN, "use_qk_norm": True, "pad_token_id": 0},
     "cohere2": {**_PLAIN, **_WINDOWED, "pad_token_id": 0},
@@ -78,6 +88,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "d_model": 64, "n_heads": 4, "n_layers": 3, "max_seq_len": 128, "vocab_size": 256,
         "attn_config": {"kv_n_heads": 2, "clip_qkv": 8, "rope_theta": 10000.0},
         "ffn_config": {"ffn_hidden_size": 96, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "deepseek": {
+        **_MOE, "n_routed_experts": 8, "n_shared_experts": 2, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1,
     },
     "deepseek_v2": {**_MLA, "q_lora_rank": None},
     "deepseek_v3": _MLA,
@@ -95,6 +109,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "moe_k": 2, "moe_num_shared_experts": 2, "moe_layer_start_index": 1,
         "moe_layer_end_index": 3, "moe_layer_interval": 1,
     },
+    "exaone": {**{k: v for k, v in _PLAIN.items() if k != "num_hidden_layers"}, "num_layers": 4},
     "exaone4": {**_PLAIN, **_WINDOWED},
     "exaone_moe": {
         **_MOE, **_WINDOWED, "num_experts": 8, "num_shared_experts": 1, "first_k_dense_replace": 1,
@@ -128,6 +143,14 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "glm4_moe_lite": _MLA,
     "glm4v_text": {**_PLAIN, "head_dim": 16, "pad_token_id": 0},
+    "glm5_next": {
+        **_MLA, **_INDEX, "model_type": "glm5_next_text", "num_key_value_heads": 4,
+        "qk_rope_head_dim": 0, "hc_mult": 2, "first_k_dense_replace": None,
+        "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
+        "linear_head_dim": 16, "linear_num_heads": 4, "linear_conv_kernel_dim": 4, "index_kpool": 4,
+        "layer_types": ["linear_attention", "indexed_attention"] * 2,
+        "indexer_types": ["full", "full", "full", "shared"], "pad_token_id": 0,
+    },
     "glm_moe_dsa": {**_MLA, **_INDEX, "indexer_types": ["full", "shared", "full", "shared"]},
     "gpt2": _GPT2,
     "gpt_bigcode": {**_GPT2, "multi_query": True},
@@ -141,6 +164,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "gpt_oss": {
         **_PLAIN, **_WINDOWED, "head_dim": 16, "num_local_experts": 4, "num_experts_per_tok": 2,
         "pad_token_id": 0,
+    },
+    "grok1": {**_PLAIN, "num_experts": 4, "num_experts_per_tok": 2, "max_attn_value": 30.0},
+    "grok2": {
+        **_MOE, "num_local_experts": 4, "residual_moe": True, "sliding_window_size": -1,
+        "global_attn_every_n": 1, "attn_temperature_len": 1024,
     },
     "gptj": {**_GPT2, "rotary_dim": 8},
     "granite": _PLAIN,
@@ -170,6 +198,12 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "linear_attn_config": {"full_attn_layers": [4], "kda_layers": [1, 2, 3], "head_dim": 16,
                                "num_heads": 4, "short_conv_kernel_size": 4},
         "pad_token_id": 0,
+    },
+    "laguna": {
+        **_MOE, **_WINDOWED, "head_dim": 16, "num_experts": 4,
+        "shared_expert_intermediate_size": 48, "num_attention_heads_per_layer": [4, 8, 4, 8],
+        "gating": "per-element", "pad_token_id": 0,
+        "mlp_layer_types": ["dense", "sparse", "sparse", "sparse"],
     },
     "lfm2": {**_PLAIN, "conv_L_cache": 3, "layer_types": ["conv", "full_attention"] * 2},
     "lfm2_moe": {
@@ -202,6 +236,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "moe_layer_freq": [0, 1, 1, 1], "add_swa_attention_sink_bias": True,
         "add_full_attention_sink_bias": False,
     },
+    "minicpm": {**_PLAIN, "scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 256},
     "minicpm3": {
         **{k: v for k, v in _MLA.items() if k not in
            {"n_routed_experts", "n_shared_experts", "moe_intermediate_size", "v_head_dim",
@@ -225,6 +260,10 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "mistral": {**_PLAIN, "sliding_window": 64},
     "mistral4": _MLA,
     "mixtral": {**_PLAIN, "num_local_experts": 4, "num_experts_per_tok": 2},
+    "mllama": {
+        **_PLAIN, "model_type": "mllama_text_model", "cross_attention_layers": [1],
+        "pad_token_id": 0,
+    },
     "mpt": {"d_model": 64, "n_heads": 4, "n_layers": 3, "expansion_ratio": 4, "max_seq_len": 128,
             "vocab_size": 256},
     "muse_spark": {**_MOE, **_WINDOWED, "model_type": "muse_spark_text", "head_dim": 16,
@@ -253,12 +292,24 @@ SAMPLES: dict[str, dict[str, Any]] = {
                     "pad_token_id": 0},
     "olmoe": {**_PLAIN, "num_experts": 4, "num_experts_per_tok": 2, "pad_token_id": 0},
     "opt": {**_CORE, "ffn_dim": 96, "word_embed_proj_dim": 64},
+    "original": {
+        "model_type": None, "dim": 64, "n_layers": 4, "n_heads": 4, "n_kv_heads": 2,
+        "hidden_dim": 96, "vocab_size": 256, "norm_eps": 1e-5, "rope_theta": 1e4,
+    },
     "persimmon": {**_CORE, "intermediate_size": 96},
     "phi": {**_PLAIN, "qk_layernorm": True},
+    "phi4flash": {
+        **_PLAIN, "num_hidden_layers": 8, "sliding_window": 32, "mb_per_layer": 2,
+        "mamba_d_state": 8, "mamba_d_conv": 4, "mamba_expand": 2, "mamba_dt_rank": 4,
+    },
     "phi3": {**_PLAIN, "sliding_window": 64, "pad_token_id": 0},
     "phimoe": {
         **_PLAIN, "num_local_experts": 4, "num_experts_per_tok": 2, "attention_bias": True,
         "lm_head_bias": True,
+    },
+    "plamo2": {
+        **_PLAIN, "hidden_size_per_head": 16, "mamba_num_heads": 8, "mamba_d_state": 8,
+        "mamba_d_conv": 4, "mamba_step": 2, "mamba_enabled": True, "attention_window_size": 32,
     },
     "qwen": {**_CORE, "intermediate_size": 192, "no_bias": True},
     "qwen2": {**_PLAIN, "use_sliding_window": True, "sliding_window": 32, "max_window_layers": 2},
@@ -268,11 +319,26 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "qwen3_moe": {**_MOE, "head_dim": 16, "num_experts": 4, "decoder_sparse_step": 2},
     "qwen3_next": {**_MOE, **_LINEAR, "head_dim": 16, "num_experts": 4,
                    "shared_expert_intermediate_size": 32, "full_attention_interval": 4},
+    "rwkv7": {
+        "hidden_size": 64, "num_hidden_layers": 3, "vocab_size": 256, "head_dim": 16,
+        "hidden_ratio": 4.0, "decay_low_rank_dim": 8, "gate_low_rank_dim": 16,
+        "a_low_rank_dim": 8, "v_low_rank_dim": 8, "norm_first": True, "norm_bias": True,
+    },
     "seed_oss": {**_PLAIN, "head_dim": 16, "attention_bias": True},
+    "smallthinker": {
+        **_CORE, "num_key_value_heads": 2, "head_dim": 16,
+        "moe_num_primary_experts": 4, "moe_num_active_primary_experts": 2,
+        "moe_ffn_hidden_size": 32, "sliding_window_size": 32, "sliding_window_layout": [0, 1, 1, 1],
+    },
     "smollm3": {**_PLAIN, "pad_token_id": 0},
     "solar_open": {**_MOE, "head_dim": 16, "n_routed_experts": 4, "n_shared_experts": 1},
     "stablelm": {**_PLAIN, "use_qkv_bias": True, "qk_layernorm": True},
     "starcoder2": {**_PLAIN, "use_bias": True},
+    "step3": {
+        **_CORE, "model_type": "step3_text", "num_attention_groups": 1, "head_dim": 32,
+        "share_q_dim": 48, "intermediate_size": 96, "moe_intermediate_size": 32,
+        "moe_num_experts": 4, "moe_top_k": 2, "share_expert_dim": 48, "moe_layers_enum": "1,2,3",
+    },
     "step3p5": {
         **{k: v for k, v in _MOE.items() if k != "num_experts_per_tok"}, **_WINDOWED,
         "head_dim": 16, "num_sliding_attention_heads": 8, "moe_num_experts": 4, "moe_top_k": 2,

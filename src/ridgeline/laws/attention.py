@@ -84,6 +84,7 @@ def attention_layer(
     output_gate: str = "none",
     value_from_key: bool = False,
     reads_other_cache: bool = False,
+    q_lora_rank: Any = None,
     top_k: Any = None,
     indexer: Layer | None = None,
     n_params_other: Any = 0,
@@ -100,7 +101,7 @@ def attention_layer(
     window : array or None     Tokens a query sees; None for all. [tokens]
     top_k : array or None      Entries an indexer picks; None reads all it sees. [1]
     indexer : Layer or None    What picks them.
-    qkv_bias, out_bias, output_gate, value_from_key, reads_other_cache, n_params_other
+    qkv_bias, out_bias, output_gate, value_from_key, reads_other_cache, q_lora_rank, n_params_other
         As in `ridgeline.specs.Attention`.
 
     Returns
@@ -117,7 +118,8 @@ def attention_layer(
     """
     d_v = d_head if d_head_v is None else d_head_v
     n_values = 0 if value_from_key else 1
-    projections = [Product("query", "attention", d_model, n_heads * d_head, split="n")]
+    down, up = _query(d_model, q_lora_rank, n_heads * d_head)
+    projections = [*down, *up]
     bias_width = n_heads * d_head
     if not reads_other_cache:
         projections.append(Product("key", "attention", d_model, n_kv_heads * d_head, split="kv"))
@@ -139,6 +141,16 @@ def attention_layer(
     )
     own = Layer((*projections, *gate), bias + n_params_other, (stream,))
     return own if indexer is None else _join(own, indexer)
+
+
+def _query(d_model: Any, rank: Any, width: Any) -> tuple[tuple[Product, ...], tuple[Product, ...]]:
+    """The query's projection: in one step, or down to a rank and up again."""
+    if rank is None:
+        return (Product("query", "attention", d_model, width, split="n"),), ()
+    return (
+        (Product("query_down", "attention", d_model, rank),),
+        (Product("query_up", "attention", rank, width, split="n"),),
+    )
 
 
 def latent_layer(
@@ -187,11 +199,7 @@ def latent_layer(
     70272
     """
     d_query = n_heads * (d_head_nope + d_head_rope)
-    if q_lora_rank is None:
-        down, up = (Product("query", "attention", d_model, d_query, split="n"),), ()
-    else:
-        down = (Product("query_down", "attention", d_model, q_lora_rank),)
-        up = (Product("query_up", "attention", q_lora_rank, d_query, split="n"),)
+    down, up = _query(d_model, q_lora_rank, d_query)
     products = (
         *down,
         Product("kv_down", "attention", d_model, kv_lora_rank + d_head_rope),

@@ -3,38 +3,71 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
 
 from ridgeline.errors import ConfigError, did_you_mean
 from ridgeline.readers.config import shown
-from ridgeline.readers.families import Family, harmless_patterns, structural_words
+from ridgeline.readers.families import (
+    Family,
+    harmless_patterns,
+    harmless_texts,
+    moot_patterns,
+    structural_words,
+    width_patterns,
+)
 
 __all__ = ["audit", "looks_structural"]
 
 _INERT: tuple[Any, ...] = (None, False, 0, "", [], {})
+_MOST_LOOKED_AT = 64
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
-@lru_cache(maxsize=4096)
-def looks_structural(key: str) -> bool:
-    """Whether a key's name hints that its value shapes weights or caches.
+@lru_cache(maxsize=8192)
+def _words(key: str) -> frozenset[str]:
+    return frozenset(word.lower() for word in _WORD.findall(key))
+
+
+def looks_structural(key: str, value: object = 1) -> bool:
+    """Whether a key's name and the kind of its value hint that it shapes weights or caches.
+
+    A whole number may be a size, a truth value may switch a part on, a text may name a design or a
+    pattern of layers, and a number with a fraction may only scale a width.
 
     Examples
     --------
     >>> looks_structural("num_memory_slots"), looks_structural("transformers_version")
     (True, False)
+    >>> looks_structural("key_scale_ratio", 0.5), looks_structural("ffn_ratio", 0.5)
+    (False, True)
     """
-    words = (word.lower() for word in _WORD.findall(key))
-    return not structural_words().isdisjoint(words)
+    words = _words(key)
+    if isinstance(value, (list, tuple)):
+        return any(looks_structural(key, entry) for entry in value[:_MOST_LOOKED_AT])
+    if isinstance(value, bool):
+        return not words.isdisjoint(structural_words("flags"))
+    if isinstance(value, str):
+        return not words.isdisjoint(structural_words("texts")) and not _shapes_nothing(value)
+    if isinstance(value, float) and not value.is_integer():
+        return all(not words.isdisjoint(structural_words(k)) for k in ("factors", "factored"))
+    return not words.isdisjoint(structural_words())
+
+
+def _shapes_nothing(text: str) -> bool:
+    return _any(text.lower(), harmless_texts())
 
 
 @lru_cache(maxsize=8192)
 def _harmless(key: str, more: frozenset[str]) -> bool:
-    patterns = (*harmless_patterns(), *more)
-    return any(key == pattern or fnmatchcase(key, pattern) for pattern in patterns)
+    general = () if _any(key, width_patterns()) else harmless_patterns()
+    return _any(key, (*more, *general))
+
+
+def _any(text: str, patterns: Iterable[str]) -> bool:
+    return any(text == pattern or fnmatchcase(text, pattern) for pattern in patterns)
 
 
 def audit(
@@ -55,7 +88,7 @@ def audit(
     """
     known = family.keys()
     vouched = (assume_harmless,) if isinstance(assume_harmless, str) else assume_harmless
-    harmless = frozenset((*family.ignore, *vouched))
+    harmless = frozenset((*family.ignore, *vouched, *_moot(raw, family, known)))
     doubtful = list(_doubtful(raw, known, harmless))
     if not doubtful:
         return
@@ -74,18 +107,31 @@ def audit(
     )
 
 
+def _moot(raw: Mapping[str, Any], family: Family, known: Collection[str]) -> list[str]:
+    """Globs of factors whose product the config states outright, in a key the family reads."""
+    out: list[str] = []
+    for size, globs in moot_patterns().items():
+        also = family.aliases.get(size, ())
+        names = (size, *((also,) if isinstance(also, str) else also))
+        if any(name in known and isinstance(raw.get(name), int) for name in names):
+            out.extend(glob for glob in globs if glob not in known)
+    return out
+
+
 def _doubtful(
     raw: Mapping[str, Any], known: Collection[str], harmless: frozenset[str], prefix: str = ""
-) -> Any:
+) -> Iterator[tuple[str, Any]]:
     roots = {name.partition(".")[0] for name in known}
     for key, value in raw.items():
         path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and key in roots and key not in known and value:
-            inner = {name.partition(".")[2] for name in known if name.startswith(f"{key}.")}
-            yield from _doubtful(value, inner, harmless, f"{path}.")
-        elif key in roots or _is_inert(value) or _harmless(path, harmless):
+        if key in known or _is_inert(value) or _harmless(path, harmless):
             continue
-        elif looks_structural(key) and not _harmless(key, harmless):
+        inner = {name.partition(".")[2] for name in known if name.startswith(f"{key}.")}
+        if isinstance(value, Mapping) and not _harmless(str(key), harmless):
+            yield from _doubtful(value, inner, harmless, f"{path}.")
+        elif key in roots:
+            continue
+        elif looks_structural(path, value) and not _harmless(str(key), harmless):
             yield path, value
 
 

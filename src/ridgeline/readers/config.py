@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ridgeline.errors import ConfigError
+from ridgeline.readers.class_defaults import class_default
 from ridgeline.readers.expressions import Missing, evaluate
 
 __all__ = ["Config", "PartScope", "shown"]
@@ -27,6 +28,10 @@ class Config:
     raw : mapping        As read from JSON.
     aliases : mapping    Name -> the keys under which it may stand instead.
     defaults : mapping   What an absent key means in this family.
+
+    Attributes
+    ----------
+    taken : dict   Keys that the config lacks and that the class of its model type gave.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Config:
         self._aliases = aliases or {}
         self._defaults = defaults or {}
         self._trail: dict[str, Any] = {}
+        self.taken: dict[str, Any] = {}
 
     def lookup(self, path: tuple[str, ...]) -> Any:
         """Return the value of a dotted name; `Missing` where it is absent or null."""
@@ -51,6 +57,11 @@ class Config:
             if value is not None:
                 self._note(".".join(candidate), value)
                 return _whole(value)
+        value = class_default(self.raw, [".".join(c) for c in candidates])
+        if value is not None:
+            self.taken[name] = value
+            self._note(name, value)
+            return value
         if name in self._defaults:
             return self._defaults[name]
         raise Missing(name)

@@ -79,13 +79,18 @@ class Family:
         """Labels of the parts a model of this family may have."""
         return set(_labels_in([*self.layers.values(), self.mtp]))
 
+    def variants(self, kind: str) -> tuple[Mapping[str, Any], ...]:
+        """Rules that vary the labels of a kind of part: ``mixer`` or ``ffn``."""
+        rules = self.layers.get(f"{kind}_variant", ())
+        return (rules,) if isinstance(rules, Mapping) else tuple(rules)
+
     def _reachable(self) -> list[str]:
         """Labels with their variants: "window" and "window_shared"."""
-        suffixes = [v["suffix"] for k, v in self.layers.items() if k.endswith("_variant")]
         named = self.labels()
-        return [p for p in self.parts if p in named or any(
-            p.endswith(suffix) and p.removesuffix(suffix) in named for suffix in suffixes
-        )]  # fmt: skip
+        for rule in (*self.variants("mixer"), *self.variants("ffn")):
+            suffixes = (rule.get("suffix", ""), *rule.get("names", {}).values())
+            named = named | {label + suffix for label in named for suffix in suffixes}
+        return [label for label in self.parts if label in named]
 
     def keys(self) -> set[str]:
         """Every config key, dotted, that this family's expressions may read."""
@@ -139,6 +144,12 @@ def _by_architecture() -> dict[str, str]:
     return {a: name for name, entry in families.items() for a in entry.get("architectures", ())}
 
 
+@cache
+def _by_keys() -> dict[str, frozenset[str]]:
+    families = _table()["family"]
+    return {name: frozenset(e["keys"]) for name, e in families.items() if "keys" in e}
+
+
 def known_model_types() -> list[str]:
     """All values of ``model_type`` that are understood.
 
@@ -154,10 +165,42 @@ def harmless_patterns() -> tuple[str, ...]:
     return tuple(_table()["harmless"]["keys"])
 
 
+def harmless_texts() -> tuple[str, ...]:
+    """Texts, or globs of texts in small letters, that shape nothing under any key."""
+    return tuple(_table()["harmless"]["texts"])
+
+
+def width_patterns() -> tuple[str, ...]:
+    """Globs of keys that scale a width, whatever harmless glob they match as well."""
+    return tuple(_table()["structural"]["widths"])
+
+
 @cache
-def structural_words() -> frozenset[str]:
-    """Words in a key's name that hint at shapes."""
-    return frozenset(_table()["structural"]["words"])
+def structural_words(kind: str = "words") -> frozenset[str]:
+    """Words in a key's name that hint at shapes.
+
+    Parameters
+    ----------
+    kind : str   ``words`` for whole numbers, ``flags`` for truth values, ``texts`` for text,
+        ``factors`` and ``factored`` for what a number with a fraction may scale.
+    """
+    return frozenset(_table()["structural"][kind])
+
+
+@cache
+def moot_patterns() -> Mapping[str, tuple[str, ...]]:
+    """Globs of keys that would give a size, by the key that gives that size outright."""
+    return {size: tuple(globs) for size, globs in _table()["structural"]["moot"].items()}
+
+
+@cache
+def _synonyms() -> Mapping[str, tuple[str, ...]]:
+    return {name: tuple(group) for group in _table()["synonyms"]["groups"] for name in group}
+
+
+def synonyms(name: str) -> tuple[str, ...]:
+    """Every name that families give to the same size, the given one among them."""
+    return _synonyms().get(name, (name,))
 
 
 def text_model_type(wrapper: object) -> str | None:
@@ -219,7 +262,7 @@ def _part(label: str, parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def family_of(raw: Mapping[str, Any], where: str) -> Family:
-    """Find the family of a config by its ``model_type``, else by its ``architectures``.
+    """Find the family of a config: by its ``architectures``, ``model_type``, or the keys it has.
 
     Parameters
     ----------
@@ -240,11 +283,19 @@ def family_of(raw: Mapping[str, Any], where: str) -> Family:
     if isinstance(model_type, str) and model_type in _by_model_type():
         return _family(_by_model_type()[model_type])
     if model_type is None and not listed:
+        for name, keys in _by_keys().items():
+            if keys <= set(raw):
+                return _family(name)
         raise ConfigError(
             f"{where} has neither model_type nor architectures, so its family is unknown. Is it a "
             f"model's config.json? {_BY_HAND}"
         )
     name = model_type if isinstance(model_type, str) else repr(model_type)
+    why = _table()["beyond"].get(name)
+    if why is not None:
+        raise ConfigError(
+            f"{where}: model_type {name!r} is known, but not described: {why}. {_BY_HAND}"
+        )
     near = did_you_mean(str(name), known_model_types())
     raise ConfigError(
         f"{where}: model_type {name!r} is not among the {len(_by_model_type())} known ones.{near} "

@@ -9,7 +9,8 @@ from ridgeline.errors import ConfigError, RidgelineError
 from ridgeline.files import resolved
 from ridgeline.readers.audit import audit
 from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
-from ridgeline.readers.config import Config
+from ridgeline.readers.class_defaults import version
+from ridgeline.readers.config import Config, shown
 from ridgeline.readers.families import Family, family_of
 from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix
 from ridgeline.readers.layers import Label, labels, varied, whole_number
@@ -101,8 +102,7 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     mtp = _mtp(family, config, plans[-1], n_mtp, int(fields["d_model"]))
     layers, mtp, stored = with_storage(layers, mtp, storage, family)
     blocks, order = _runs([block for _, block in layers])
-    if family.note:
-        notes.append(family.note)
+    notes += [note for note in (family.note, _taken(config, text, family)) if note]
     data = {
         **fields,
         "id": id or _name(loaded),
@@ -117,6 +117,20 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     return with_gguf_mix(model, model.weight_dtype) if is_gguf_mix(model.weight_dtype) else model
 
 
+def _taken(config: Config, text: Mapping[str, Any], family: Family) -> str:
+    """Say which sizes the config left to the defaults of its class; all of them is no config."""
+    if not config.taken:
+        return ""
+    known = family.keys()
+    if not any(key in known and isinstance(value, int) for key, value in text.items()):
+        raise ConfigError("it states no size of the model at all. Is it a model's config.json?")
+    sizes = ", ".join(f"{key} = {shown(value)}" for key, value in config.taken.items())
+    return (
+        f"Absent from the config, taken from the defaults of its class in transformers "
+        f"{version()}: {sizes}."
+    )
+
+
 def _n_mtp(family: Family, config: Config) -> int:
     what = "the number of multi-token-prediction layers"
     n = whole_number(config, family.mtp["count"], what, default=0)
@@ -129,7 +143,7 @@ def _plans(family: Family, config: Config, n_layers: int, n_mtp: int) -> list[La
     kinds = {
         kind: varied(
             labels(family.layers[kind], config, n_layers, n_mtp),
-            family.layers.get(f"{kind}_variant"),
+            family.variants(kind),
             config,
         )
         for kind in ("mixer", "ffn", "beside")

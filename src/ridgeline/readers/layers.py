@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ridgeline.errors import ConfigError, did_you_mean
@@ -26,8 +26,9 @@ def labels(rules: object, config: Config, n_layers: int, n_mtp: int = 0) -> list
     Parameters
     ----------
     rules : text or list of tables
-        A label for all layers, or rules tried in order: ``by = "list" | "letters" | "stride" |
-        "indices" | "all"``; one that needs an absent key, or whose ``when`` is false, is passed.
+        A label for all layers, or rules tried in order: ``by = "list" | "letters" | "cycle" |
+        "stride" | "indices" | "all"``; one that needs an absent key, or whose ``when`` is false,
+        is passed. ``given`` is a second list that says something else of each layer.
     config : Config
     n_layers, n_mtp : int   A list may also cover the multi-token-prediction layers.
 
@@ -54,26 +55,29 @@ def labels(rules: object, config: Config, n_layers: int, n_mtp: int = 0) -> list
     )
 
 
-def varied(found: list[Label], variant: Rule | None, config: Config) -> list[Label]:
-    """Give the layers a variant's rule picks another label: the same with a suffix.
+def varied(found: list[Label], variants: Sequence[Rule], config: Config) -> list[Label]:
+    """Give the layers that a variant's rule picks another label: the same with a suffix.
 
     Parameters
     ----------
     found : list of Label
-    variant : mapping or None   A rule like those of `labels`, with a ``suffix`` for its hits.
+    variants : sequence of mapping
+        Rules like those of `labels`, applied in turn, with a ``suffix`` for their hits (or
+        ``names`` that give suffixes); ``of`` limits one to the layers of one label.
     config : Config
     """
-    if variant is None:
-        return found
-    rule = {"by": "stride", **variant, "hit": variant["suffix"], "miss": ""}
-    if "names" in variant:
-        rule["names"] = variant["names"]
-    if "when" in rule and not config.get(rule["when"], default=False):
-        return found
-    marks = _METHODS[rule["by"]](rule, config, len(found), 0)
-    if marks is None:
-        return found
-    return [Label(a.part + b.part, a.value) for a, b in zip(found, marks, strict=True)]
+    for variant in variants:
+        rule = {"by": "stride", "hit": variant.get("suffix", ""), "miss": "", **variant}
+        if "when" in rule and not config.get(rule["when"], default=False):
+            continue
+        marks = _METHODS[rule["by"]](rule, config, len(found), 0)
+        if marks is not None:
+            only = variant.get("of")
+            found = [
+                Label(a.part + b.part, a.value) if only in {None, a.part} else a
+                for a, b in zip(found, marks, strict=True)
+            ]
+    return found
 
 
 def whole_number(
@@ -134,9 +138,34 @@ def _by_list(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Labe
         return None
     names: Mapping[str, str] = rule["names"]
     letters = rule["by"] == "letters"
+    given = _given(rule, config, n_layers, n_mtp) or values
     return [
-        Label(_named(value, names, rule["key"], layer, letters=letters), value)
+        Label(_named(value, names, rule["key"], layer, letters=letters), given[layer])
         for layer, value in enumerate(values)
+    ]
+
+
+def _given(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Any] | None:
+    """The list that says something else of each layer, such as its number of heads."""
+    if "given" not in rule:
+        return None
+    return _entries({"by": "list", "key": rule["given"]}, config, n_layers, n_mtp)
+
+
+def _by_cycle(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Label] | None:
+    """A list that repeats until the layers are through, such as windows of original checkpoints."""
+    values = config.get(rule["key"])
+    if not isinstance(values, (list, tuple)) or not values:
+        return None
+    if n_layers % len(values):
+        raise ConfigError(
+            f"{rule['key']} has {len(values)} entries, which do not repeat evenly over the "
+            f"{n_layers} layers."
+        )
+    names: Mapping[str, str] = rule["names"]
+    return [
+        Label(names["none"] if value is None else names["*"], value)
+        for value in (values[i % len(values)] for i in range(n_layers))
     ]
 
 
@@ -176,6 +205,8 @@ def _by_stride(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[La
 
 def _layer_numbers(config: Config, key: str, n_layers: int, base: int) -> frozenset[int]:
     values = config.get(key, [])
+    if isinstance(values, str):
+        values = _numbers_in(values)
     if not isinstance(values, (list, tuple)):
         raise ConfigError(f"{key} is {shown(values)}; a list of layer numbers is expected.")
     for value in values:
@@ -185,6 +216,12 @@ def _layer_numbers(config: Config, key: str, n_layers: int, base: int) -> frozen
                 f"{key} names layer {shown(value)}; the layers are {base} to {n_layers - 1 + base}."
             )
     return frozenset(value - base for value in values)
+
+
+def _numbers_in(text: str) -> list[Any] | str:
+    """Read "4,5,6" as the numbers it lists."""
+    entries = [entry.strip() for entry in text.split(",")]
+    return [int(e) for e in entries] if all(e.isdecimal() and len(e) < 6 for e in entries) else text
 
 
 def _by_indices(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Label] | None:
@@ -221,6 +258,7 @@ def _by_blocks(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[La
 _METHODS: dict[str, Callable[[Rule, Config, int, int], list[Label] | None]] = {
     "all": _all,
     "list": _by_list,
+    "cycle": _by_cycle,
     "letters": _by_list,
     "stride": _by_stride,
     "indices": _by_indices,

@@ -13,6 +13,7 @@ from ridgeline.files import exists, is_file, is_folder, listing, named, read_tex
 __all__ = ["Source", "load"]
 
 _CONFIG = "config.json"
+_ORIGINAL = "params.json"
 _QUANTIZATION = "hf_quant_config.json"
 
 
@@ -68,9 +69,9 @@ def _config_path(path: Path) -> Path:
 
 
 def _config_in(folder: Path) -> Path:
-    inner = folder / _CONFIG
-    if is_file(inner):
-        return inner
+    for name in (_CONFIG, _ORIGINAL):
+        if is_file(folder / name):
+            return folder / name
     held = [p.name for p in listing(folder, ".json", ConfigError)][:3]
     hint = f" It holds {', '.join(held)}: name one of these." if held else ""
     raise ConfigError(f"{folder} is a folder without a {_CONFIG}.{hint}")

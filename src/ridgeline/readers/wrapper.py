@@ -11,7 +11,7 @@ from ridgeline.readers.families import text_model_type
 
 __all__ = ["language_part"]
 
-_INNER = ("text_config", "llm_config", "language_config", "thinker_config")
+_INNER = ("text_config", "llm_config", "language_config", "llm_cfg", "thinker_config")
 _OTHER_PARTS = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual")
 #: keys that a wrapper states for the language model too; the first table that has one wins
 _OUTER_FIRST = ("tie_word_embeddings",)
@@ -39,7 +39,7 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
     for _ in range(_DEEPEST):
         key = next((k for k in _INNER if text.get(k)), None)
         if key is None:
-            return text, _notes(raw)
+            return _flat(text), _notes(raw)
         inner = text[key]
         if not isinstance(inner, Mapping):
             raise ConfigError(
@@ -47,6 +47,12 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
             )
         text = _joined(text, inner)
     raise ConfigError(f"{where}: configs nest more than {_DEEPEST} deep; which one is the model?")
+
+
+def _flat(text: dict[str, Any]) -> dict[str, Any]:
+    """Name the model of a wrapper that has the language model's keys beside its own."""
+    stated = text_model_type(text.get("model_type"))
+    return text if stated is None else {**text, "model_type": stated}
 
 
 def _joined(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:

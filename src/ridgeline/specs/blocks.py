@@ -67,6 +67,8 @@ class Attention(Record):
         Values are the keys before rotation: no value projection (both are still cached).
     reads_other_cache : bool
         Keys and values are those of an earlier layer: no projections and no cache of its own.
+    q_lora_rank : int or None
+        Inner width of a query projection in two steps (multi-matrix factorisation); None: one step.
     """
 
     kind: Literal["attention"] = "attention"
@@ -82,6 +84,7 @@ class Attention(Record):
     output_gate: Literal["none", "elementwise", "head"] = "none"
     value_from_key: bool = False
     reads_other_cache: bool = False
+    q_lora_rank: PositiveCount | None = None
     indexer: Indexer | None = None
     n_params_other: Count = Field(default=0, description="Norms of queries and keys, sinks.")
 
