@@ -229,13 +229,13 @@ def _runs(layers: list[Block]) -> tuple[list[Block], list[int]]:
 def _name(loaded: Source) -> str:
     """The id of a model: by its file (``org__name.json``), by what it says, or by its folder."""
     path = loaded.path
-    if path is not None and path.name != "config.json":
+    if path is not None and path.name not in {"config.json", "params.json"}:
         return path.stem.replace("__", "/")
     stated = loaded.raw.get("_name_or_path")
     if isinstance(stated, str) and _REPOSITORY.fullmatch(stated):
         return stated
     if path is None:
         return "config"
-    parts = resolved(path).parts
+    parts = [part for part in resolved(path).parts if part != "original"]
     cached = [p for p in parts if p.startswith("models--")]
     return cached[-1].removeprefix("models--").replace("--", "/") if cached else parts[-2]
