@@ -72,6 +72,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "bailing_moe": {**_MOE, "num_experts": 8, "num_shared_experts": 1, "first_k_dense_replace": 1},
     "bamba": {**_PLAIN, **_MAMBA2, "attn_layer_indices": [1, 3]},
+    "bitnet": {**_PLAIN, "pad_token_id": 0},
     "bloom": {**{k: v for k, v in _CORE.items() if k.startswith(("hidden", "vocab"))},
               "n_layer": 3, "n_head": 4},
     "chatglm": {
@@ -83,6 +84,9 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "codegen": {**_GPT2, "rotary_dim": 8},
     "cohere": {**_PLAIN, "use_qk_norm": True, "pad_token_id": 0},
     "cohere2": {**_PLAIN, **_WINDOWED, "pad_token_id": 0},
+    "cohere2_moe": {**_PLAIN, **_WINDOWED, "num_experts": 4, "num_experts_per_tok": 2,
+                    "num_shared_experts": 1, "first_k_dense_replace": 1,
+                    "prefix_dense_intermediate_size": 160, "pad_token_id": 0},
     "cwm": {**_PLAIN, **_WINDOWED, "head_dim": 16},
     "dbrx": {
         "d_model": 64, "n_heads": 4, "n_layers": 3, "max_seq_len": 128, "vocab_size": 256,
@@ -151,6 +155,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "layer_types": ["linear_attention", "indexed_attention"] * 2,
         "indexer_types": ["full", "full", "full", "shared"], "pad_token_id": 0,
     },
+    "glm_ocr_text": {**_PLAIN, "head_dim": 16, "pad_token_id": 0},
     "glm_moe_dsa": {**_MLA, **_INDEX, "indexer_types": ["full", "shared", "full", "shared"]},
     "gpt2": _GPT2,
     "gpt_bigcode": {**_GPT2, "multi_query": True},
@@ -172,6 +177,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     },
     "gptj": {**_GPT2, "rotary_dim": 8},
     "granite": _PLAIN,
+    "granite_swa": {**_PLAIN, **_WINDOWED, "pad_token_id": 0},
     "granitemoe": {**_PLAIN, "num_local_experts": 4, "num_experts_per_tok": 2},
     "granitemoehybrid": {
         **_PLAIN, **_MAMBA2, "num_local_experts": 4, "num_experts_per_tok": 2,
@@ -183,6 +189,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "num_shared_expert": [1, 1, 1, 1], "pad_token_id": 0,
     },
     "hy_v3": {**_MOE, "head_dim": 16, "num_experts": 8, "num_shared_experts": 1},
+    "hyperclovax": {**_PLAIN, "use_post_norm": True},
     "internlm2": {**_PLAIN, "bias": False},
     "internlm3": {**_PLAIN, "head_dim": 16, "qkv_bias": False, "bias": False},
     "jais2": {**_PLAIN, "head_dim": 16},
@@ -264,6 +271,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         **_PLAIN, "model_type": "mllama_text_model", "cross_attention_layers": [1],
         "pad_token_id": 0,
     },
+    "molmo2_text": {**_PLAIN, "head_dim": 16, "additional_vocab_size": 8, "qk_norm_type": "qwen3"},
     "mpt": {"d_model": 64, "n_heads": 4, "n_layers": 3, "expansion_ratio": 4, "max_seq_len": 128,
             "vocab_size": 256},
     "muse_spark": {**_MOE, **_WINDOWED, "model_type": "muse_spark_text", "head_dim": 16,
@@ -324,6 +332,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "hidden_ratio": 4.0, "decay_low_rank_dim": 8, "gate_low_rank_dim": 16,
         "a_low_rank_dim": 8, "v_low_rank_dim": 8, "norm_first": True, "norm_bias": True,
     },
+    "sarvam_moe": {**_MOE, "head_dim": 16, "n_routed_experts": 4, "n_shared_experts": 1,
+                   "first_k_dense_replace": 1, "pad_token_id": 0},
     "seed_oss": {**_PLAIN, "head_dim": 16, "attention_bias": True},
     "smallthinker": {
         **_CORE, "num_key_value_heads": 2, "head_dim": 16,

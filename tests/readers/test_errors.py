@@ -193,6 +193,64 @@ def test_infinity_where_it_does_no_harm(tmp_path):
     assert read_config(path).family == "nemotron_h"
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_memory_slots", 64),
+        ("num_memory_slots", 64.0),
+        ("memory_slots", [64, 64]),
+        ("kv_reduction_ratio", 2.5),
+        ("ffn_multipliers", [0.5, 1.5]),
+        ("use_memory_layers", True),
+        ("query_norm", True),
+        ("layer_pattern", "MMAM"),
+        ("mixer_kind", "hyena"),
+        ("layer_kinds", ["mlp", "hyena"]),
+        ("extra", {"num_memory_slots": 64}),
+        ("memory", {"a": 64}),
+        ("blocks", [{"width": 3}]),
+    ],
+)
+def test_what_may_change_a_count_is_refused(key, value):
+    assert key in refusal(sample("llama", **{key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("attention_gain_factor", 0.375),  # a number with a fraction is no size
+        ("key_multiplier", 2),
+        ("ssm_scales", [0.3, 0.25]),
+        ("use_parallel_shards", True),  # how it is computed
+        ("use_rmsnorm", True),
+        ("enable_prefix_sharding", True),
+        ("output_gate_type", "swish"),  # an activation, a kind of positions
+        ("position_embedding_type", "rope_gptj"),
+        ("attention_backend", "flash_attention_2"),
+        ("router_dtype", "fp32"),
+        ("num_image_tokens", 256),
+        ("mtp_loss_scaling_factor", 2),
+        ("extra", {"rope_theta": 1e6, "hidden_dropout": 0.1, "names": ["a"]}),
+        ("mlp_expansion_factor", 8),  # the config states intermediate_size
+        ("ffn_dim_multiplier", 1.3),
+        ("num_key_value_groups", 2),
+    ],
+)
+def test_what_changes_no_count_passes(key, value):
+    assert read_config(sample("llama", **{key: value})) == read_config(sample("llama"))
+
+
+def test_a_factor_counts_where_nothing_states_the_size_it_gives():
+    assert "mlp_expansion_factor" in refusal(sample("gpt2", mlp_expansion_factor=8))
+    assert "ffn_dim_multiplier" in refusal(sample("gpt2", ffn_dim_multiplier=1.3))
+
+
+@pytest.mark.parametrize("value", [10**400, [5], {"a": 1}, "text", 2.5, -(10**30)])
+@pytest.mark.parametrize("key", ["dim", "n_layers", "hidden_dim", "vocab_size", "n_heads"])
+def test_odd_values_in_params_json_are_sentences(key, value):
+    assert len(refusal({**sample("original"), key: value})) > 20
+
+
 def test_structural_words():
     assert looks_structural("num_memory_slots")
     assert looks_structural("crossLayerDim")

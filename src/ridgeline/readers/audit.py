@@ -108,14 +108,15 @@ def audit(
 
 
 def _moot(raw: Mapping[str, Any], family: Family, known: Collection[str]) -> list[str]:
-    """Globs of factors whose product the config states outright, in a key the family reads."""
-    out: list[str] = []
-    for size, globs in moot_patterns().items():
+    """Factors whose product the config states outright, in a key the family reads."""
+    globs: list[str] = []
+    for size, factors in moot_patterns().items():
         also = family.aliases.get(size, ())
         names = (size, *((also,) if isinstance(also, str) else also))
         if any(name in known and isinstance(raw.get(name), int) for name in names):
-            out.extend(glob for glob in globs if glob not in known)
-    return out
+            globs.extend(factors)
+    numbers = [key for key, value in raw.items() if isinstance(value, (int, float))]
+    return [key for key in numbers if key not in known and _any(key, globs)]
 
 
 def _doubtful(

@@ -5,8 +5,8 @@ An expression is arithmetic over the keys of a config, in Python's own syntax:
 exact quotient. ``a | b`` is `b` where a key of `a` is absent or null. Dotted names descend into
 nested tables; ``own.x`` is another field of the same part, ``layer.value`` what a pattern said
 about this layer. ``true``, ``false`` and ``none`` are constants; text is quoted. ``count(x)`` is
-the length of a list, ``same(x)`` the one value of a list that repeats it, ``up_to(x, m)`` rounds up
-to a multiple.
+the length of a list, ``same(x)`` the one value of a list that repeats it, ``number(x)`` a number
+that may be written as text, ``up_to(x, m)`` rounds up to a multiple.
 """
 
 from __future__ import annotations
@@ -212,8 +212,8 @@ def _logic(node: Any, scope: Scope) -> bool:
 
 
 def _call(node: Any, scope: Scope) -> Any:
-    if node.func.id in _OF_LISTS:
-        return _OF_LISTS[node.func.id](node.args[0], scope)
+    if node.func.id in _OF_ANYTHING:
+        return _OF_ANYTHING[node.func.id](node.args[0], scope)
     arguments = [_visit(argument, scope) for argument in node.args]
     for argument, value in zip(node.args, arguments, strict=True):
         _require_number(ast.unparse(argument), value)
@@ -240,7 +240,12 @@ def _same(node: ast.expr, scope: Scope) -> Any:
     return value[0]
 
 
-_OF_LISTS = {"count": _count, "same": _same}
+def _number(node: ast.expr, scope: Scope) -> Any:
+    value = _visit(node, scope)
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 16 else value
+
+
+_OF_ANYTHING = {"count": _count, "same": _same, "number": _number}
 
 
 def _unary(node: Any, scope: Scope) -> Any:

@@ -42,6 +42,7 @@ _LABELS = frozenset(
         "beside",
         "suffix",
         "table",
+        "last",
     }
 )
 
@@ -60,6 +61,8 @@ class Family:
     ignore : tuple of str      Keys that change no count in this family.
     modules : mapping          Names under which quantisers list the weights of a part.
     refuse : tuple of mapping  Conditions (`when`) that a record cannot express, and `why`.
+    model_types, architectures, by_keys : tuple of str
+        What a config of this family is known by: its type, its class, or the keys it has.
     """
 
     name: str
@@ -74,6 +77,13 @@ class Family:
     modules: Mapping[str, Any] = field(default_factory=dict)
     refuse: tuple[Mapping[str, str], ...] = ()
     note: str = ""
+    model_types: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    by_keys: tuple[str, ...] = ()
+
+    def kinds(self) -> set[str]:
+        """Kinds of the parts a model of this family may have."""
+        return {self.parts[label]["kind"] for label in self._reachable()}
 
     def labels(self) -> set[str]:
         """Labels of the parts a model of this family may have."""
@@ -135,7 +145,11 @@ def _table() -> dict[str, Any]:
 @cache
 def _by_model_type() -> dict[str, str]:
     families = _table()["family"]
-    return {t: name for name, entry in families.items() for t in entry.get("model_types", [name])}
+    return {t: name for name, entry in families.items() for t in _types(name, entry)}
+
+
+def _types(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(entry.get("model_types", (name,)))
 
 
 @cache
@@ -158,6 +172,21 @@ def known_model_types() -> list[str]:
     list of str   Sorted.
     """
     return sorted(_by_model_type())
+
+
+def families() -> list[Family]:
+    """Every family that a config may be of, by name."""
+    return [found for name in sorted(_table()["family"]) if (found := _family(name)).model_types]
+
+
+def known_wrappers() -> Mapping[str, str]:
+    """The type of the language model by the ``model_type`` of a multimodal wrapper."""
+    return _table()["wrappers"]
+
+
+def not_described() -> Mapping[str, str]:
+    """Model types and classes that are known and that no record can say, with the reason."""
+    return _table()["beyond"]
 
 
 def harmless_patterns() -> tuple[str, ...]:
@@ -210,7 +239,7 @@ def text_model_type(wrapper: object) -> str | None:
     ----------
     wrapper : object   The wrapper's own ``model_type``.
     """
-    found = _table()["wrappers"].get(wrapper) if isinstance(wrapper, str) else None
+    found = known_wrappers().get(wrapper) if isinstance(wrapper, str) else None
     if found is None and isinstance(wrapper, str) and wrapper in _by_model_type():
         return wrapper
     return found
@@ -240,6 +269,9 @@ def _family(name: str) -> Family:
         modules=entry.get("modules", {}),
         refuse=tuple(entry.get("refuse", ())),
         note=entry.get("note", ""),
+        model_types=_types(name, _table()["family"][name]),
+        architectures=tuple(_table()["family"][name].get("architectures", ())),
+        by_keys=tuple(_table()["family"][name].get("keys", ())),
         **wanted,
     )
 
@@ -275,29 +307,39 @@ def family_of(raw: Mapping[str, Any], where: str) -> Family:
     """
     model_type = raw.get("model_type")
     architectures = raw.get("architectures")
-    listed = architectures if isinstance(architectures, list) else []
+    listed = (
+        [a for a in architectures if isinstance(a, str)] if isinstance(architectures, list) else []
+    )
     # Old configs keep the model_type they were derived from; the class may say more.
+    named = [*listed, *([model_type] if isinstance(model_type, str) else [])]
+    for name in named:
+        _refuse_by_name(name, where)
     for architecture in listed:
-        if isinstance(architecture, str) and architecture in _by_architecture():
+        if architecture in _by_architecture():
             return _family(_by_architecture()[architecture])
     if isinstance(model_type, str) and model_type in _by_model_type():
         return _family(_by_model_type()[model_type])
-    if model_type is None and not listed:
-        for name, keys in _by_keys().items():
-            if keys <= set(raw):
-                return _family(name)
-        raise ConfigError(
-            f"{where} has neither model_type nor architectures, so its family is unknown. Is it a "
-            f"model's config.json? {_BY_HAND}"
-        )
+    if not named and model_type is None:
+        return _family_by_keys(raw, where)
     name = model_type if isinstance(model_type, str) else repr(model_type)
-    why = _table()["beyond"].get(name)
-    if why is not None:
-        raise ConfigError(
-            f"{where}: model_type {name!r} is known, but not described: {why}. {_BY_HAND}"
-        )
     near = did_you_mean(str(name), known_model_types())
     raise ConfigError(
         f"{where}: model_type {name!r} is not among the {len(_by_model_type())} known ones.{near} "
         f"{_BY_HAND}"
+    )
+
+
+def _refuse_by_name(name: str, where: str) -> None:
+    why = not_described().get(name)
+    if why is not None:
+        raise ConfigError(f"{where}: {name!r} is known, but not described: {why}. {_BY_HAND}")
+
+
+def _family_by_keys(raw: Mapping[str, Any], where: str) -> Family:
+    for name, keys in _by_keys().items():
+        if keys <= set(raw):
+            return _family(name)
+    raise ConfigError(
+        f"{where} has neither model_type nor architectures, so its family is unknown. Is it a "
+        f"model's config.json? {_BY_HAND}"
     )

@@ -87,10 +87,10 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     text, notes = language_part(loaded.raw, loaded.where)
     family = family_of(text, loaded.where)
     config = Config(text, family.aliases, family.defaults)
-    audit(text, family, assume_harmless=assume_harmless, where=loaded.where)
     for condition in family.refuse:
         if config.get(condition["when"], default=False):
             raise ConfigError(f"{condition['why']}. Describe the model by hand, in TOML.")
+    audit(text, family, assume_harmless=assume_harmless, where=loaded.where)
     fields = fields_of(family, config)
     storage = storage_of(text, loaded.quant)
     n_layers = fields.pop("n_layers")

@@ -153,23 +153,27 @@ def _given(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Any] |
 
 
 def _by_cycle(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[Label] | None:
-    """A list that repeats until the layers are through, such as windows of original checkpoints."""
+    """A list or letters that repeat until the layers are through; `last` is the last layer's."""
     values = config.get(rule["key"])
-    if not isinstance(values, (list, tuple)) or not values:
+    kinds = (list, tuple) if rule.get("or_number") else (list, tuple, str)
+    if not isinstance(values, kinds) or not values:
         return None
-    if n_layers % len(values):
+    if n_layers % len(values) and "last" not in rule:
         raise ConfigError(
             f"{rule['key']} has {len(values)} entries, which do not repeat evenly over the "
             f"{n_layers} layers."
         )
     names: Mapping[str, str] = rule["names"]
-    return [
-        Label(names["none"] if value is None else names["*"], value)
-        for value in (values[i % len(values)] for i in range(n_layers))
+    found = [
+        Label(_named("none" if value is None else value, names, rule["key"], i), value)
+        for i, value in enumerate(values[i % len(values)] for i in range(n_layers))
     ]
+    return [*found[:-1], Label(rule["last"])] if "last" in rule else found
 
 
-def _named(value: Any, names: Mapping[str, str], key: str, layer: int, *, letters: bool) -> str:
+def _named(
+    value: Any, names: Mapping[str, str], key: str, layer: int, *, letters: bool = False
+) -> str:
     text = str(int(value)) if isinstance(value, (bool, int)) else value
     found = names.get(text) if isinstance(text, str) else None
     if found is None and not letters:  # where "*" is a letter, it stands for itself

@@ -12,7 +12,10 @@ from ridgeline.readers.families import text_model_type
 __all__ = ["language_part"]
 
 _INNER = ("text_config", "llm_config", "language_config", "llm_cfg", "thinker_config")
-_OTHER_PARTS = ("vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual")
+_OTHER_PARTS = (
+    "vision_config", "audio_config", "vision_tower", "mm_vision_tower", "visual", "vision_encoder",
+    "multimodal",
+)  # fmt: skip
 #: keys that a wrapper states for the language model too; the first table that has one wins
 _OUTER_FIRST = ("tie_word_embeddings",)
 _INNER_FIRST = ("quantization_config", "torch_dtype", "dtype", "compression_config")
@@ -39,7 +42,7 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
     for _ in range(_DEEPEST):
         key = next((k for k in _INNER if text.get(k)), None)
         if key is None:
-            return _flat(text), _notes(raw)
+            return _flat(_quantized(text, where)), _notes(raw)
         inner = text[key]
         if not isinstance(inner, Mapping):
             raise ConfigError(
@@ -47,6 +50,20 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
             )
         text = _joined(text, inner)
     raise ConfigError(f"{where}: configs nest more than {_DEEPEST} deep; which one is the model?")
+
+
+def _quantized(text: dict[str, Any], where: str) -> dict[str, Any]:
+    """Say in HuggingFace's words how the weights of a ``params.json`` are quantised."""
+    native = text.get("quantization")
+    if not isinstance(native, Mapping) or "qformat_weight" not in native:
+        return text
+    if native["qformat_weight"] != "fp8_e4m3":
+        raise ConfigError(
+            f"{where}: quantization.qformat_weight is {shown(native['qformat_weight'])}; fp8_e4m3 "
+            "is the format known there."
+        )
+    fp8 = {"quant_method": "fp8", "modules_to_not_convert": ["lm_head"]}
+    return {**{k: v for k, v in text.items() if k != "quantization"}, "quantization_config": fp8}
 
 
 def _flat(text: dict[str, Any]) -> dict[str, Any]:
