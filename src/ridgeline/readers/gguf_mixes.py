@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from ridgeline.laws.shapes import Product
     from ridgeline.specs.model import Model
 
-__all__ = ["format_name", "gguf_mixes", "gguf_types", "is_gguf_mix", "with_gguf_mix"]
+__all__ = [
+    "dtype_of_type",
+    "format_name",
+    "gguf_mixes",
+    "gguf_types",
+    "is_gguf_mix",
+    "with_gguf_mix",
+]
 
 _TABLE = Path(__file__).with_name("gguf_mixes.toml")
 _BITS_PER_BYTE = 8
@@ -161,6 +168,17 @@ class _Assigner:
         return self.output(row) if tied else _fitting(self.mix.get("embedding", self.base), row)
 
 
+def dtype_of_type(name: str) -> str:
+    """The catalogue's id of a tensor's type.
+
+    Examples
+    --------
+    >>> dtype_of_type("f32"), dtype_of_type("q4_k")
+    ('fp32', 'q4_k')
+    """
+    return _NAMES.get(name, name)
+
+
 def format_name(sizes: Mapping[str, float]) -> str:
     """Name the storage format of weights: their type, or the commonest with their mean bits.
 
@@ -175,7 +193,7 @@ def format_name(sizes: Mapping[str, float]) -> str:
     """
     types = {name: n for name, n in sizes.items() if n}
     most = max(types, key=lambda name: types[name])
-    name = _NAMES.get(most, most)
+    name = dtype_of_type(most)
     if len(types) == 1:
         return name
     table = gguf_types()
