@@ -28,6 +28,7 @@ __all__ = [
     "exists",
     "is_file",
     "is_folder",
+    "is_regular",
     "listing",
     "make_folder",
     "named",
@@ -183,6 +184,11 @@ def exists(path: str | Path) -> bool:
 def is_file(path: str | Path) -> bool:
     """Whether a path leads to a file, device or pipe; False where that cannot be known."""
     return os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112  (never raise)
+
+
+def is_regular(path: str | Path) -> bool:
+    """Whether a path leads to a regular file, which can be opened without waiting for anybody."""
+    return os.path.isfile(path)  # noqa: PTH113  (never raises)
 
 
 def is_folder(path: str | Path) -> bool:

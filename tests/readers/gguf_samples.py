@@ -1,4 +1,4 @@
-"""GGUF files for tests: real headers, written by the library, over data that is a hole in the file."""
+"""GGUF files for tests: headers that the library writes, over data that is a hole in the file."""
 
 from __future__ import annotations
 

@@ -175,24 +175,25 @@ def node_of(found: Chip) -> Cluster:
 
 
 def model(name: str) -> Model:
-    """Return the model of a HuggingFace id, a TOML record, or a ``config.json``.
+    """Return the model of a HuggingFace id, a TOML record, a ``config.json`` or a checkpoint.
 
     Parameters
     ----------
     name : str
-        Catalogue id (``deepseek-ai/DeepSeek-V3``, or its unique last part), the path of a
-        ``config.json`` or of a folder that holds one, or of a model record in TOML.
+        Catalogue id (``deepseek-ai/DeepSeek-V3``, or its unique last part), or the path of a
+        ``config.json``, of a folder that holds one and perhaps its weights, of a ``.gguf`` file, or
+        of a model record in TOML.
 
     Raises
     ------
     CatalogError   Unknown; suggests near names.
     ConfigError    A config.json that is broken or not understood.
     """
-    from ridgeline.readers import read_config  # noqa: PLC0415  (catalogue entries need no reader)
+    from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (entries need no reader)
 
     known = find_file("models", name)
-    if name.endswith(".json") or (known is None and exists(name)):
-        return read_config(Path(name))
+    if name.endswith((".json", ".gguf")) or (known is None and exists(name)):
+        return read_checkpoint(Path(name))
     path = known or _by_last_part(name)
     if path is None:
         hint = "'ridgeline models' lists all; the path of a config.json works for any other."

@@ -123,9 +123,9 @@ def model_from(
     if from_counts is not None:
         model = _by_counts(from_counts)
     elif assume_harmless and name and exists(name):
-        from ridgeline.readers import read_config  # noqa: PLC0415  (slow to import)
+        from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (slow to import)
 
-        model = read_config(Path(name), assume_harmless=assume_harmless)
+        model = read_checkpoint(Path(name), assume_harmless=assume_harmless)
     else:
         model = catalog.model(name or "")
     return model.replaced({**changes}, "--set model") if changes else model

@@ -73,7 +73,7 @@ def models(
 
 
 def _exact(name: str, assume_harmless: tuple[str, ...]) -> Model | None:
-    if name.endswith((".json", ".toml")) or exists(name):
+    if name.endswith((".json", ".toml", ".gguf")) or exists(name):
         return model_from(name, None, assume_harmless, {})
     try:
         return catalog.model(name)

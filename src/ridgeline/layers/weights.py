@@ -28,6 +28,7 @@ class Weights:
     head : Product or None               None where the table serves as head too.
     n_learned_positions : int            Rows of learned positions beside the table. [1]
     n_params_other : int                 Parameters of the model itself that no part covers. [1]
+    order : tuple of int                 The block of each layer.
     """
 
     layers: tuple[tuple[Product, ...], ...]
@@ -36,6 +37,7 @@ class Weights:
     head: Product | None
     n_learned_positions: int
     n_params_other: int
+    order: tuple[int, ...]
 
     def matrices(self) -> Iterator[tuple[int, Product]]:
         """Every matrix of the layers with the number of its layer, from 0."""
@@ -70,4 +72,5 @@ def weights_of(model: Model) -> Weights:
         head=None if model.tied else Product("head", "head", d_model, vocab),
         n_learned_positions=model.n_learned_positions,
         n_params_other=model.n_params_other,
+        order=tuple(order),
     )

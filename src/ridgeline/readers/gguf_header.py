@@ -7,15 +7,13 @@ shape does not need (the vocabulary) is skipped instead of kept.
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ridgeline.errors import ConfigError, MissingExtraError, first_line
-from ridgeline.files import exists, is_folder, listing, named, reading
+from ridgeline.files import exists, is_folder, is_regular, listing, named, reading
 
 __all__ = ["GgufHeader", "GgufTensor", "read_gguf_headers"]
 
@@ -129,9 +127,9 @@ def _check_is_gguf(path: Path) -> None:
         raise ConfigError(f"{named(path)} is a folder; a .gguf file is expected.")
     if not exists(path):
         raise ConfigError(f"{named(path)}: there is no such file.")
+    if not is_regular(path):
+        raise ConfigError(f"{named(path)} is not a regular file; a .gguf file is expected.")
     with reading(path, "a .gguf file", ConfigError) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ConfigError(f"{named(path)} is not a regular file; a .gguf file is expected.")
         magic = file.read(len(_MAGIC))
     if magic != _MAGIC:
         what = "is empty" if not magic else "does not begin with the letters GGUF"

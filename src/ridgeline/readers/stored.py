@@ -10,21 +10,39 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
+from ridgeline.formats import dtype as dtype_of
 from ridgeline.layers import weights_of
-from ridgeline.specs.blocks import Part
+from ridgeline.specs.blocks import (
+    Attention,
+    CompressedAttention,
+    LatentAttention,
+    Part,
+)
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ridgeline.specs.model import Model
 
-__all__ = ["Stored", "expected_params", "gathered", "with_stored"]
+__all__ = [
+    "Stored",
+    "expected_params",
+    "gathered",
+    "has_attention",
+    "with_checked",
+    "with_stored",
+]
 
 _BITS_PER_BYTE = 8
 #: formats have at most this many bits; beyond it a part was counted wrongly
 _MOST_BITS = 64
 #: a part that differs by more than this is worth a note, unless it is a trifle of the model
 _NOTED, _TRIFLE = 0.02, 0.005
+#: files and config that agree this well mean the same formats
+_SAME = 0.001
+#: a format known by its bits alone: at most so many, and what engines widen it like
+_PACKED = ((6, "w4a16"), (12, "w8a16"), (_MOST_BITS, "bf16"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +155,96 @@ def _differences(params: Mapping[str, int], stored: Mapping[str, Stored]) -> lis
             f"model's shape has {n / 1e6:,.1f} M."
         )
     return said
+
+
+def has_attention(model: Model) -> list[bool]:
+    """Per layer whether it has softmax attention rather than a recurrence."""
+    kinds = (Attention, CompressedAttention, LatentAttention)
+    return [isinstance(model.blocks[i].mixer, kinds) for i in weights_of(model).order]
+
+
+def with_checked(model: Model, stored: Mapping[str, Stored]) -> Model:
+    """Check the bytes of each part that a config implies against those of its files.
+
+    Parameters
+    ----------
+    model : Model     As its config gives it.
+    stored : mapping  Part to what the files hold of it; a base of "" is a packed format.
+
+    Returns
+    -------
+    Model
+        Unchanged where both agree. Else parts that differ take the bytes of the files, and the
+        notes say which do by more than 2%.
+    """
+    params, implied = expected_params(model), _implied_bytes(model)
+    parts = [p for p in get_args(Part) if params.get(p) and p in stored]
+    held = {part: stored[part].n_bytes for part in parts}
+    total = sum(implied.values())
+    if abs(sum(held.values()) - total) <= _SAME * total:
+        return model
+    dtypes, said = dict(model.dtypes), _absent(params, stored, total)
+    for part in parts:
+        difference = held[part] / implied[part] - 1
+        if abs(difference) <= _SAME:
+            continue
+        dtype = _format_of(model, part, stored[part], params[part])
+        if dtype is not None:
+            dtypes[part] = dtype
+        if abs(difference) > _NOTED and abs(held[part] - implied[part]) > _TRIFLE * total:
+            said.append(
+                f"{part.replace('_', ' ')} {format_quantity(held[part], 'B')} in the files, "
+                f"{format_quantity(implied[part], 'B')} by the config ({difference:+.0%})"
+            )
+    changed = {p for p in parts if dtypes.get(p) != model.dtypes.get(p)}
+    blocks = tuple(
+        b.model_copy(update={"dtypes": {p: d for p, d in b.dtypes.items() if p not in changed}})
+        for b in model.blocks
+    )
+    note = f"Files and config differ: {'; '.join(said)}. The files are used." if said else ""
+    notes = " ".join(n for n in (note, model.notes) if n)
+    return model.model_copy(update={"dtypes": dtypes, "blocks": blocks, "notes": notes})
+
+
+def _absent(params: Mapping[str, int], stored: Mapping[str, Stored], total: float) -> list[str]:
+    """Parts that are in the config and not in the files."""
+    gone = [p for p, n in params.items() if p not in stored and n > _TRIFLE * total]
+    return [f"{part.replace('_', ' ')} is not in the files" for part in gone]
+
+
+def _format_of(model: Model, part: Part, found: Stored, n_params: int) -> str | None:
+    """The format in which a part takes the bytes of its files."""
+    named = dtype_of(model.dtypes.get(part) or model.weight_dtype)
+    bits = _BITS_PER_BYTE * found.n_bytes / n_params
+    known = named.base or named.id
+    if found.base:
+        # One value an entry: the config's format if that is as wide, else the files'.
+        same = abs(dtype_of(known).bits - dtype_of(found.base).bits) < 1
+        base = known if same else found.base
+    elif bits / 2 < dtype_of(known).bits < 2 * bits:
+        base = known
+    else:
+        base = next(name for most, name in _PACKED if bits <= most or most == _MOST_BITS)
+    return Stored(found.n_bytes, base, found.n_values, found.is_uniform).dtype(n_params)
+
+
+def _implied_bytes(model: Model) -> dict[str, float]:
+    """Bytes of each part in the formats of the record."""
+    weights = weights_of(model)
+
+    def bytes_of(part: str, n: float, own: Mapping[Part, str]) -> float:
+        name = own.get(part) or model.dtypes.get(part) or model.weight_dtype  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return n * dtype_of(name).bits / _BITS_PER_BYTE
+
+    found: dict[str, float] = defaultdict(float)
+    for index, product in weights.matrices():
+        own = model.blocks[weights.order[index]].dtypes
+        n = product.count * product.k * product.n
+        found[product.part] += bytes_of(product.part, n, own)
+    params = expected_params(model)
+    for part in ("embedding", "head", "other"):
+        rest = params.get(part, 0) - sum(
+            p.count * p.k * p.n for _, p in weights.matrices() if p.part == part
+        )
+        found[part] += bytes_of(part, rest, {})
+    return dict(found)
