@@ -18,7 +18,7 @@ from ridgeline.steps import counts
 CONFIG = {
     "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "intermediate_size": 160, "vocab_size": 512,
-    "torch_dtype": "bfloat16",
+    "torch_dtype": "bfloat16", "max_position_embeddings": 2048,
 }  # fmt: skip
 Shapes = dict[str, tuple[tuple[int, ...], str]]
 _BYTES = {"BF16": 2, "F32": 4, "F8_E4M3": 1, "I32": 4, "F16": 2}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from ridgeline.errors import ConfigError, MissingExtraError, first_line
 from ridgeline.files import exists, is_folder, is_regular, listing, named, reading
 
-__all__ = ["GgufHeader", "GgufTensor", "read_gguf_headers"]
+__all__ = ["GgufHeader", "GgufTensor", "read_gguf_beginning", "read_gguf_headers"]
 
 _MAGIC = b"GGUF"
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
@@ -52,6 +52,16 @@ class GgufHeader:
     path: Path
     metadata: dict[str, Any]
     tensors: tuple[GgufTensor, ...]
+
+
+def read_gguf_beginning(path: str | Path) -> GgufHeader:
+    """Read the header of one file of which only the beginning is there.
+
+    Raises
+    ------
+    ConfigError, MissingExtraError   As for `read_gguf_headers`; a header that is cut off, too.
+    """
+    return _read(Path(path), whole=False)
 
 
 def read_gguf_headers(path: str | Path) -> GgufHeader:
@@ -105,14 +115,14 @@ def _parts(path: Path) -> list[Path]:
     return [path.with_name(name) for name in wanted]
 
 
-def _read(path: Path) -> GgufHeader:
+def _read(path: Path, *, whole: bool = True) -> GgufHeader:
     _check_is_gguf(path)
     try:
         from ridgeline.readers.gguf_library import header_of  # noqa: PLC0415  (an optional library)
     except ImportError:
         raise MissingExtraError("Reading a .gguf file", "gguf") from None
     try:
-        metadata, tensors = header_of(path)
+        metadata, tensors = header_of(path, whole=whole)
     except Exception as error:  # what the library raises on broken files varies
         raise ConfigError(
             f"{named(path)} is not a GGUF file that can be read: {first_line(error)}. Fetch it "

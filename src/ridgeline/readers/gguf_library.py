@@ -37,14 +37,21 @@ class TensorInfo(NamedTuple):
     n_bytes: int
 
 
-def header_of(path: Path) -> tuple[dict[str, Any], list[TensorInfo]]:
+def header_of(path: Path, *, whole: bool = True) -> tuple[dict[str, Any], list[TensorInfo]]:
     """Metadata and tensors of a file; of a list of texts, its length.
+
+    Parameters
+    ----------
+    path : Path
+    whole : bool   Whether the tensors must be in the file; else its beginning is enough.
 
     Raises
     ------
     Exception   Whatever the library meets in a broken file.
     """
     found = _Reader(path)
+    if whole:
+        found.check_data()
     return {n: _value(f) for n, f in found.fields.items()}, found.listed
 
 
@@ -63,6 +70,13 @@ class _Reader(GGUFReader):
     """Reads a header and nothing behind it."""
 
     listed: list[TensorInfo]
+    _ends: list[int]
+
+    def check_data(self) -> None:
+        """Refuse a file that ends before its tensors do."""
+        for tensor, end in zip(self.listed, self._ends, strict=True):
+            if end > len(self.data):
+                raise ValueError(f"it ends before the end of {tensor.name!r}, so it is cut off")
 
     def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> Any:
         self._check_end(int(offset) + int(count) * np.dtype(dtype).itemsize)
@@ -112,21 +126,25 @@ class _Reader(GGUFReader):
         return offset
 
     def _build_tensors(self, start_offs: int, fields: list[Any]) -> None:
-        self.listed = [self._tensor(field, int(start_offs)) for field in fields]
+        self.listed, self._ends = [], []
+        for field in fields:
+            tensor, offset = _tensor(field)
+            self.listed.append(tensor)
+            self._ends.append(int(start_offs) + offset + tensor.n_bytes)
         if len({t.name for t in self.listed}) != len(self.listed):
             raise ValueError("two of its tensors have one name")
 
-    def _tensor(self, field: Any, start: int) -> TensorInfo:
-        _, _, n_dims, dims, raw_type, offset = field.parts
-        if int(n_dims[0]) > _MOST_DIMENSIONS:
-            raise ValueError(f"{field.name!r} has {int(n_dims[0])} dimensions")
-        kind = GGMLQuantizationType(int(raw_type[0]))
-        values, size = GGML_QUANT_SIZES[kind]
-        shape = tuple(int(d) for d in dims)
-        n_bytes = math.prod(shape) // values * size
-        if start + int(offset[0]) + n_bytes > len(self.data):
-            raise ValueError(f"it ends before the end of {field.name!r}, so it is cut off")
-        return TensorInfo(field.name, kind.name.lower(), shape, n_bytes)
+
+def _tensor(field: Any) -> tuple[TensorInfo, int]:
+    """A tensor, and where it begins behind the header. [bytes]"""
+    _, _, n_dims, dims, raw_type, offset = field.parts
+    if int(n_dims[0]) > _MOST_DIMENSIONS:
+        raise ValueError(f"{field.name!r} has {int(n_dims[0])} dimensions")
+    kind = GGMLQuantizationType(int(raw_type[0]))
+    values, size = GGML_QUANT_SIZES[kind]
+    shape = tuple(int(d) for d in dims)
+    n_bytes = math.prod(shape) // values * size
+    return TensorInfo(field.name, kind.name.lower(), shape, n_bytes), int(offset[0])
 
 
 def _check_count(what: str, n: int, most: int) -> None:
