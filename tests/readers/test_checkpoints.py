@@ -145,6 +145,48 @@ KNOWN = {
          "kv_lora_rank": None, "v_head_dim": None, "max_position_embeddings": 262144,
          "quantization": {"qformat_weight": "fp8_e4m3", "qscheme_act": "TENSOR"}},
     ),
+    "deepseek-vl2-tiny": Known(
+        2.9347 * B, 0.57 * B, 0.01, "3.37B less an encoder of 0.43B; arXiv 2412.10302",
+        {"model_type": "deepseek_vl_v2", "projector_config": {"n_embed": 1280}, "language_config": {
+            "model_type": "deepseek_v2", "first_k_dense_replace": 1, "hidden_size": 1280,
+            "intermediate_size": 6848, "kv_lora_rank": None, "lm_head": True, "q_lora_rank": None,
+            "moe_intermediate_size": 896, "n_routed_experts": 64, "n_shared_experts": 2,
+            "num_attention_heads": 10, "num_experts_per_tok": 6, "num_hidden_layers": 12,
+            "num_key_value_heads": 10, "qk_nope_head_dim": 0, "qk_rope_head_dim": 0,
+            "use_mla": False, "v_head_dim": 0, "vocab_size": 129280}},
+    ),
+    "llama-3.2-90b-vision": Known(
+        87.667 * B, None, 1e-3, "the language part of 88.6B, less its encoder",
+        {"model_type": "mllama", "text_config": {
+            "model_type": "mllama_text_model", "hidden_size": 8192, "intermediate_size": 28672,
+            "num_hidden_layers": 100, "num_attention_heads": 64, "num_key_value_heads": 8,
+            "cross_attention_layers": list(range(3, 100, 5)), "vocab_size": 128256}},
+    ),
+    "llava-1.6-mistral-7b": Known(
+        7.2423 * B, None, 1e-3, "Mistral-7B with 64 more tokens",
+        {"model_type": "llava_next", "text_config": {
+            "model_type": "mistral", "intermediate_size": 14336, "num_key_value_heads": 8,
+            "sliding_window": None, "vocab_size": 32064}},
+    ),
+    "qwen2-audio-7b": Known(
+        7.755 * B, None, 1e-3, "8.4B with its encoder of 0.64B",
+        {"model_type": "qwen2_audio", "text_config": {
+            "model_type": "qwen2", "intermediate_size": 11008, "vocab_size": 156032}},
+    ),
+    "internvl2.5-8b": Known(
+        7.7378 * B, None, 1e-3, "InternLM2.5-7B, 7.74B",
+        {"model_type": "internvl_chat", "use_llm_lora": 0, "llm_config": {
+            "model_type": "internlm2", "bias": False, "hidden_size": 4096, "vocab_size": 92553,
+            "intermediate_size": 14336, "num_attention_heads": 32, "num_hidden_layers": 32,
+            "num_key_value_heads": 8}},
+    ),
+    "phi-4-multimodal": Known(
+        3.836 * B, None, 1e-3, "Phi-4-mini, which its language part is",
+        {"model_type": "phi4mm", "vocab_size": 200064, "embd_layer": {"embedding_cls": "image"},
+         "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32,
+         "num_attention_heads": 24, "num_key_value_heads": 8, "tie_word_embeddings": True,
+         "vision_lora": {"r": 256}, "speech_lora": {"r": 320}, "sliding_window": 262144},
+    ),
     "step3": Known(
         316 * B, 38 * B, 0.005, "arXiv 2507.19427: language model of 316B, 38B active",
         {"model_type": "step3_vl", "vision_config": {"width": 1792}, "text_config": {
@@ -314,6 +356,21 @@ def test_an_absent_key_has_the_default_of_its_class_and_the_notes_say_so() -> No
     assert (model.d_model, len(model.blocks)) == (4096, 1)
     assert "hidden_size = 4096" in model.notes
     assert "intermediate_size = 11008" in model.notes
+
+
+def test_a_head_tied_by_the_family_alone_is_said() -> None:
+    config = {"model_type": "minicpm", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 256,
+              "num_attention_heads": 4, "intermediate_size": 96}  # fmt: skip
+    assert "one matrix" in read_config(config).notes
+    assert "one matrix" not in read_config({**config, "tie_word_embeddings": True}).notes
+    assert "one matrix" not in read_config({**config, "tie_word_embeddings": False}).notes
+
+
+def test_what_is_left_out_is_said() -> None:
+    config = {"model_type": "minicpm", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 256,
+              "num_attention_heads": 4, "intermediate_size": 96,
+              "sparse_config": {"block_size": 64, "topk": 64}}  # fmt: skip
+    assert "sparse_config" in read_config(config).notes
 
 
 def test_a_null_key_is_not_absent() -> None:

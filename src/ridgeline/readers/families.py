@@ -61,6 +61,7 @@ class Family:
     ignore : tuple of str      Keys that change no count in this family.
     modules : mapping          Names under which quantisers list the weights of a part.
     refuse : tuple of mapping  Conditions (`when`) that a record cannot express, and `why`.
+    remarks : tuple of mapping  What to `say` of a model where a condition (`when`) holds.
     model_types, architectures, by_keys : tuple of str
         What a config of this family is known by: its type, its class, or the keys it has.
     """
@@ -77,6 +78,7 @@ class Family:
     modules: Mapping[str, Any] = field(default_factory=dict)
     refuse: tuple[Mapping[str, str], ...] = ()
     note: str = ""
+    remarks: tuple[Mapping[str, str], ...] = ()
     model_types: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     by_keys: tuple[str, ...] = ()
@@ -269,6 +271,7 @@ def _family(name: str) -> Family:
         modules=entry.get("modules", {}),
         refuse=tuple(entry.get("refuse", ())),
         note=entry.get("note", ""),
+        remarks=tuple(entry.get("remarks", ())),
         model_types=_types(name, _table()["family"][name]),
         architectures=tuple(_table()["family"][name].get("architectures", ())),
         by_keys=tuple(_table()["family"][name].get("keys", ())),

@@ -11,6 +11,7 @@ from ridgeline.readers.audit import audit
 from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
 from ridgeline.readers.class_defaults import version
 from ridgeline.readers.config import Config, shown
+from ridgeline.readers.expressions import names_in
 from ridgeline.readers.families import Family, family_of
 from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix
 from ridgeline.readers.layers import Label, labels, varied, whole_number
@@ -102,7 +103,8 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     mtp = _mtp(family, config, plans[-1], n_mtp, int(fields["d_model"]))
     layers, mtp, stored = with_storage(layers, mtp, storage, family)
     blocks, order = _runs([block for _, block in layers])
-    notes += [note for note in (family.note, _taken(config, text, family)) if note]
+    remarks = [r["say"] for r in family.remarks if config.get(r["when"], default=False)]
+    notes += [family.note, *remarks, _tied(config, family), _taken(config, text, family)]
     data = {
         **fields,
         "id": id or _name(loaded),
@@ -111,10 +113,19 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
         "order": order,
         "mtp": mtp,
         **stored,
-        "notes": " ".join([*notes, *storage.notes]),
+        "notes": " ".join(note for note in (*notes, *storage.notes) if note),
     }
     model = Model.parse(data, where=loaded.where)
     return with_gguf_mix(model, model.weight_dtype) if is_gguf_mix(model.weight_dtype) else model
+
+
+def _tied(config: Config, family: Family) -> str:
+    """Say that embedding and head are one matrix where only the family says so."""
+    tied = family.model["tied"]
+    stated = any(config.get(key) is not None for key in names_in(tied) if key.startswith("tie"))
+    if stated or not config.get(tied, default=False):
+        return ""
+    return "Embedding and LM head are one matrix: the default of the family."
 
 
 def _taken(config: Config, text: Mapping[str, Any], family: Family) -> str:
