@@ -174,7 +174,7 @@ def node_of(found: Chip) -> Cluster:
     return _load(Cluster, path).model_copy(update={"chip": found})
 
 
-def model(name: str) -> Model:
+def model(name: str, *, fetch: bool = False) -> Model:
     """Return the model of a HuggingFace id, a TOML record, a ``config.json`` or a checkpoint.
 
     Parameters
@@ -183,20 +183,30 @@ def model(name: str) -> Model:
         Catalogue id (``deepseek-ai/DeepSeek-V3``, or its unique last part), or the path of a
         ``config.json``, of a folder that holds one and perhaps its weights, of a ``.gguf`` file, or
         of a model record in TOML.
+    fetch : bool
+        Read the config of a HuggingFace id, and the headers of its weights, from the hub; of a
+        repository of GGUF files ``org/name:Q4_K_M``. Without it nothing touches the network.
 
     Raises
     ------
-    CatalogError   Unknown; suggests near names.
-    ConfigError    A config.json that is broken or not understood.
+    CatalogError        Unknown; suggests near names.
+    ConfigError         A config.json that is broken or not understood, or cannot be fetched.
+    MissingExtraError   What reads a .gguf file, or the hub's client, is not installed.
     """
-    from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (entries need no reader)
+    from ridgeline.readers import read_checkpoint, read_hub  # noqa: PLC0415  (entries need none)
+
+    if fetch and not exists(name):
+        return read_hub(name)
 
     known = find_file("models", name)
     if name.endswith((".json", ".gguf")) or (known is None and exists(name)):
         return read_checkpoint(Path(name))
     path = known or _by_last_part(name)
     if path is None:
-        hint = "'ridgeline models' lists all; the path of a config.json works for any other."
+        hint = (
+            "'ridgeline models' lists all; the path of a config.json works for any other, and "
+            "--fetch reads one from the HuggingFace hub."
+        )
         path = _find("models", name, hint)
     return _load(Model, path)
 

@@ -52,6 +52,8 @@ class Asked:
         Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
     from_counts
         A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
+    fetch
+        Read the config and the headers of the weights from the HuggingFace hub.
     """
 
     on: str | None = None
@@ -64,6 +66,7 @@ class Asked:
     reading: str | None = None
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = ()
     from_counts: str | None = None
+    fetch: _Flag = False
 
 
 @Parameter(name="*")
@@ -113,7 +116,7 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
             f"--reading {asked.reading}: this question is answered in the blackboard's forms. "
             "tiers, sensitivity, serving and layouts can be asked in the others."
         )
-    record = model_from(model, asked.from_counts, (), changes["model"])
+    record = model_from(model, asked.from_counts, (), changes["model"], fetch=asked.fetch)
     if asked.on is None:
         raise SpecError("Name a machine with --on: a chip or a cluster, such as --on gb200-nvl72.")
     named = on_from(asked.on, None, changes["cluster"])

@@ -108,6 +108,8 @@ def model_from(
     from_counts: str | None,
     assume_harmless: tuple[str, ...],
     changes: Mapping[str, str],
+    *,
+    fetch: bool = False,
 ) -> Model:
     """Find or build the model asked for, and apply the user's changes.
 
@@ -122,6 +124,10 @@ def model_from(
         )
     if from_counts is not None:
         model = _by_counts(from_counts)
+    elif fetch and name and not exists(name):
+        from ridgeline.readers import read_hub  # noqa: PLC0415  (slow to import)
+
+        model = read_hub(name, assume_harmless=assume_harmless)
     elif assume_harmless and name and exists(name):
         from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (slow to import)
 

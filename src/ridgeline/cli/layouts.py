@@ -38,6 +38,7 @@ def layouts(
     flags: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     assume_harmless: Annotated[tuple[str, ...], _Many] = (),
+    fetch: Annotated[bool, Parameter(negative=())] = False,
     out: Annotated[tuple[Path, ...], _Many] = (),
     chart: str = "front",
     dark: Annotated[bool, _Flag] = False,
@@ -70,6 +71,8 @@ def layouts(
         Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
     assume_harmless
         Config field to ignore although it is not understood.
+    fetch
+        Read the config and the headers of the weights from the HuggingFace hub.
     out
         Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
     chart
@@ -88,7 +91,7 @@ def layouts(
     if top < 1:
         raise SpecError(f"--top: at least 1 row, not {top}.")
     changes = settings(set_)
-    record = model_from(model, None, assume_harmless, changes["model"])
+    record = model_from(model, None, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
     named = machines_from(given.on, None, changes["cluster"])
     scenario = scenario_from(

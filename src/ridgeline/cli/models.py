@@ -26,6 +26,7 @@ __all__ = ["models"]
 def models(
     *names: str,
     assume_harmless: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    fetch: Annotated[bool, Parameter(negative=())] = False,
     toml: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
@@ -41,6 +42,8 @@ def models(
         HuggingFace ids, paths of config.json or model TOML, or words to search for.
     assume_harmless
         Config field to ignore although it is not understood.
+    fetch
+        Read configs and the headers of weights from the HuggingFace hub.
     toml
         Print the record as TOML: the way to describe a model by hand is to change such a file.
     json
@@ -50,7 +53,7 @@ def models(
     """
     if sum((toml, json, csv)) > 1:
         raise SpecError("Choose one of --toml, --json and --csv.")
-    found = [m for name in names if (m := _exact(name, assume_harmless)) is not None]
+    found = [m for name in names if (m := _exact(name, assume_harmless, fetch=fetch)) is not None]
     if not names or len(found) != len(names):
         found = _search(names)
         if toml:
@@ -72,9 +75,9 @@ def models(
         print_text("Active: what multiplies for a token, with LM head, without embedding table.")
 
 
-def _exact(name: str, assume_harmless: tuple[str, ...]) -> Model | None:
-    if name.endswith((".json", ".toml", ".gguf")) or exists(name):
-        return model_from(name, None, assume_harmless, {})
+def _exact(name: str, assume_harmless: tuple[str, ...], *, fetch: bool) -> Model | None:
+    if fetch or name.endswith((".json", ".toml", ".gguf")) or exists(name):
+        return model_from(name, None, assume_harmless, {}, fetch=fetch)
     try:
         return catalog.model(name)
     except CatalogError:

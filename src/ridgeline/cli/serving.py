@@ -43,6 +43,7 @@ def serving(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     from_counts: str | None = None,
     assume_harmless: Annotated[tuple[str, ...], _Many] = (),
+    fetch: _Flag = False,
     out: Annotated[tuple[Path, ...], _Many] = (),
     chart: str = "both",
     dark: _Flag = False,
@@ -74,6 +75,8 @@ def serving(
         A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
     assume_harmless
         Config field to ignore although it is not understood.
+    fetch
+        Read the config and the headers of the weights from the HuggingFace hub.
     out
         Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
     chart
@@ -90,7 +93,7 @@ def serving(
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
     changes = settings(set_)
-    record = model_from(model, from_counts, assume_harmless, changes["model"])
+    record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
     machines = machines_from(given.on, chip, changes["cluster"])
     if getattr(given, "rate", None) is not None:
