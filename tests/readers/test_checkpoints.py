@@ -230,6 +230,17 @@ KNOWN = {
          "score_function": "sigmoid", "moe_router_enable_expert_bias": True,
          "gated_attention_proj_granularity_type": "head_wise"},
     ),
+    "ling-3.0-tiny": Known(
+        7.9 * B, 1.1 * B, 0.05, "Ling 3.0 tiny: 8B, 1B active",
+        {"model_type": "bailing_hybrid", "architectures": ["BailingMoeV3ForCausalLM"],
+         "vocab_size": 157184, "hidden_size": 1536, "intermediate_size": 4608, "head_dim": 128,
+         "num_hidden_layers": 24, "num_attention_heads": 16, "num_key_value_heads": 16,
+         "first_k_dense_replace": 1, "num_experts": 128, "num_experts_per_tok": 8,
+         "num_shared_experts": 1, "moe_intermediate_size": 512, "layer_group_size": 4,
+         "moe_shared_expert_intermediate_size": 512, "kv_lora_rank": 512, "q_lora_rank": 256,
+         "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "no_kda_lora": True,
+         "short_conv_kernel_size": 4, "gated_attention_proj_granularity_type": "head_wise"},
+    ),
     "qwen2.5-omni-7b": Known(
         7.6156 * B, None, 1e-3, "the sizes of Qwen2.5-7B, which its thinker is",
         {"model_type": "qwen2_5_omni", "talker_config": {"hidden_size": 896}, "thinker_config": {
@@ -425,12 +436,38 @@ def test_an_older_ling_under_the_name_of_the_newer_is_refused_by_its_class() -> 
         read_config(config)
 
 
+def test_the_last_layers_of_an_unfinished_group_attend_fully() -> None:
+    config = {**KNOWN["ling-3.0-flash"].config, "num_hidden_layers": 8}
+    model = read_config(config)
+    whole = [i for i, block in enumerate(model.blocks) for _ in range(block.repeat)]
+    kinds = [model.blocks[i].mixer.kind for i in model.order or whole]
+    assert kinds == ["delta"] * 5 + ["mla"] * 3
+
+
+def test_published_and_converted_names_of_layers_agree() -> None:
+    text = {"model_type": "glm5_next_text", "hidden_size": 64, "num_hidden_layers": 4,
+            "num_attention_heads": 4, "num_key_value_heads": 4, "vocab_size": 256, "hc_mult": 2,
+            "intermediate_size": 96, "moe_intermediate_size": 32, "n_routed_experts": 8,
+            "n_shared_experts": 1, "num_experts_per_tok": 2, "q_lora_rank": 32, "mhc": True,
+            "kv_lora_rank": 16, "qk_nope_head_dim": 16, "qk_rope_head_dim": 0, "v_head_dim": 16,
+            "index_n_heads": 2, "index_head_dim": 16, "index_topk": 32, "index_kpool": 4,
+            "mlp_layer_types": ["dense"] + ["sparse"] * 3}  # fmt: skip
+    converted = {"layer_types": ["linear_attention", "indexed_attention"] * 2,
+                 "linear_head_dim": 16, "linear_num_heads": 4,
+                 "linear_conv_kernel_dim": 4}  # fmt: skip
+    published = {"layer_types": ["linear_attention", "deepseek_sparse_attention"] * 2,
+                 "linear_attn_config": {"head_dim": 16, "num_heads": 4, "kda_layers": [0, 2],
+                                        "full_attn_layers": [1, 3], "gate_lower_bound": -5.0,
+                                        "short_conv_kernel_size": 4}}  # fmt: skip
+    assert read_config({**text, **converted}).blocks == read_config({**text, **published}).blocks
+
+
 def test_empty_experts_are_not_active() -> None:
     base = {"model_type": "longcat_flash", "hidden_size": 64, "num_layers": 2, "vocab_size": 256,
             "ffn_hidden_size": 96, "expert_ffn_hidden_size": 32, "n_routed_experts": 8,
             "moe_topk": 6, "num_attention_heads": 4, "q_lora_rank": 32, "kv_lora_rank": 16,
             "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16}  # fmt: skip
-    half = read_config({**base, "zero_expert_num": 8})
+    half = read_config({**base, "zero_expert_num": 8, "attention_method": "mla"})
     active = {b.ffn.n_experts_active for b in half.blocks if b.ffn.kind == "moe"}
     assert active == {3}
     assert "on average" in half.notes

@@ -200,8 +200,9 @@ def _by_stride(rule: Rule, config: Config, n_layers: int, n_mtp: int) -> list[La
         raise ConfigError(f"{rule['end']} is {shown(end)}; a layer number is expected.")
     skip = _layer_numbers(config, rule["skip"], n_layers, 0) if "skip" in rule else frozenset()
     head = whole_number(config, rule.get("head", 0), "the head of a layer pattern", 0)
+    tail = whole_number(config, rule.get("tail", n_layers), "the tail of a layer pattern", 0)
     hits = (
-        i < head or (start <= i < end and i % every == phase % every and i not in skip)
+        i < head or i >= tail or (start <= i < end and i % every == phase % every and i not in skip)
         for i in range(n_layers)
     )
     return [Label(rule["hit"] if hit else rule["miss"]) for hit in hits]
