@@ -31,7 +31,7 @@ PUBLISHED = [
     ("Qwen/Qwen3-30B-A3B", "q4_k_m", 18.55),  # a
     (LLAMA_70B, "q4_0", 39.97),  # a
     (LLAMA_8B, "q8_0", 8.54),  # a
-    (LLAMA_70B, "q8_0", 74.98),  # b, as the next eight
+    (LLAMA_70B, "q8_0", 74.98),  # b, as the next eleven
     (LLAMA_70B, "q6_k", 57.89),
     (LLAMA_70B, "q5_k_m", 49.95),
     (LLAMA_70B, "q4_k_s", 40.35),
@@ -40,6 +40,9 @@ PUBLISHED = [
     (LLAMA_70B, "q3_k_m", 34.27),
     (LLAMA_70B, "iq3_m", 31.94),
     (LLAMA_70B, "q3_k_s", 30.91),
+    (LLAMA_70B, "q5_k_l", 50.60),
+    (LLAMA_70B, "q4_k_l", 43.30),
+    (LLAMA_70B, "q3_k_xl", 38.06),
     (LLAMA_70B, "q2_k", 24.56 * GIB),  # c, as all that follow
     (LLAMA_70B, "iq3_xs", 27.29 * GIB),
     ("Qwen/Qwen3-8B", "q4_k_m", 4.68 * GIB),

@@ -139,7 +139,8 @@ class _Assigner:
     """Decides the type of each tensor under one mix."""
 
     def __init__(self, mix: str, model: Model) -> None:
-        self.mix = _table()["mix"][mix]
+        own = _table()["mix"][mix]
+        self.mix = {**_table()["mix"][own["like"]], **own} if "like" in own else own
         self.base = self.mix["base"]
         self.facts = _Facts.of(model)
         self.fused = model.family in _table()["fused_qkv"]
