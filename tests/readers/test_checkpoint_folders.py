@@ -12,6 +12,7 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.errors import ConfigError
+from ridgeline.readers.checkpoint import part_of
 from ridgeline.readers.safetensors_header import read_safetensors
 from ridgeline.steps import counts
 
@@ -133,6 +134,42 @@ def test_encoders_and_prediction_layers_are_none_of_the_models(tmp_path: Path) -
 def test_a_part_that_is_missing_is_said(tmp_path: Path) -> None:
     tensors = {n: t for n, t in _tensors().items() if n != "lm_head.weight"}
     assert "head is not in the files" in rl.model(str(_folder(tmp_path, tensors))).notes
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("model.embed_tokens.weight", "embedding"),
+        ("transformer.wte.weight", "embedding"),
+        ("language_model.lm_head.weight", "head"),
+        ("model.layers.0.self_attn.q_proj.weight_packed", "attention"),
+        ("model.layers.0.self_attn.kv_a_proj_with_mqa.weight_scale_inv", "attention"),
+        ("model.layers.0.self_attn.kv_a_layernorm.weight", "other"),
+        ("model.layers.0.self_attn.sinks", "other"),
+        ("model.layers.0.self_attn.indexer.wk.weight", "indexer"),
+        ("transformer.h.1.attn.c_attn.weight", "attention"),
+        ("model.layers.1.block_sparse_moe.gate.weight", "router"),
+        ("model.layers.1.block_sparse_moe.experts.7.w1.weight", "experts"),
+        ("model.layers.1.mlp.experts.gate_up_proj_blocks", "experts"),
+        ("model.layers.1.mlp.router.weight", "router"),
+        ("model.layers.1.mlp.gate.e_score_correction_bias", "other"),
+        ("model.layers.1.mlp.shared_expert_gate.weight", "shared_experts"),
+        ("model.layers.1.mlp.shared_experts.up_proj.qweight", "shared_experts"),
+        ("model.layers.1.mlp.gate_proj.scales", "ffn"),
+        ("model.layers.1.mlp.down_proj.weight.absmax", "ffn"),
+        ("model.layers.1.linear_attn.conv1d.weight", "other"),
+        ("backbone.layers.1.mixer.up_proj.weight", "ffn"),
+        ("model.visual.blocks.0.attn.qkv.weight", "outside"),
+        ("model.layers.61.self_attn.q_proj.weight", "mtp"),
+        ("mtp.layers.0.mlp.up_proj.weight", "mtp"),
+    ],
+)
+def test_names_of_tensors_tell_their_part(name: str, part: str) -> None:
+    assert part_of(name, [True, True]) == part
+
+
+def test_projections_of_a_layer_without_attention_are_recurrent() -> None:
+    assert part_of("model.layers.0.self_attn.q_proj.weight", [False, True]) == "recurrent"
 
 
 # ------------------------------------------------------------------ shards

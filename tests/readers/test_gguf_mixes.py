@@ -6,6 +6,7 @@ import pytest
 
 import ridgeline as rl
 from ridgeline import catalog
+from ridgeline.fidelity.measurements.resolve import Resolver
 from ridgeline.readers import read_config
 from ridgeline.readers.gguf_mixes import format_name, gguf_mixes, gguf_types
 from ridgeline.steps import counts
@@ -115,3 +116,14 @@ def test_a_config_that_names_a_gguf_type_is_stored_the_same_way() -> None:
     }  # fmt: skip
     read, stored = read_config(config), catalog.stored_as(rl.model(LLAMA_8B), "q4_k_m")
     assert counts(read).weight_bytes_by_part == counts(stored).weight_bytes_by_part
+
+
+def test_all_faces_store_a_format_alike() -> None:
+    model, mix = "Qwen/Qwen3-32B", "q4_k_m"
+    wanted = counts(catalog.stored_as(rl.model(model), mix)).weight_bytes
+    assert rl.serving(model, "h100-sxm", weights=mix).counts.weight_bytes == wanted
+    assert counts(rl.layouts(model, "h100-sxm", weights=mix).model).weight_bytes == wanted
+    assert counts(Resolver().model(model, mix, "")).weight_bytes == wanted
+    # A table that names the format of a file that is in it already changes nothing.
+    stored = catalog.stored_as(rl.model(model), mix)
+    assert counts(catalog.stored_as(stored, mix)).weight_bytes == wanted

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ridgeline.readers.safetensors_header import SafeTensor
     from ridgeline.specs.model import Model
 
-__all__ = ["read_checkpoint", "with_safetensors"]
+__all__ = ["part_of", "read_checkpoint", "with_safetensors"]
 
 _TABLE = Path(__file__).with_name("safetensors_parts.toml")
 #: formats of tensors that hold one value in an entry
@@ -90,8 +90,7 @@ def with_safetensors(model: Model, tensors: Iterable[SafeTensor]) -> Model:
     """
     attention = has_attention(model)
     found = (
-        (_part_of(t.name, attention), _PLAIN.get(t.type, ""), t.n_values, t.n_bytes)
-        for t in tensors
+        (part_of(t.name, attention), _PLAIN.get(t.type, ""), t.n_values, t.n_bytes) for t in tensors
     )
     return with_checked(model, gathered(found))
 
@@ -105,8 +104,14 @@ def _among(words: list[str], patterns: list[str]) -> bool:
     return any(fnmatchcase(word, pattern) for word in words for pattern in patterns)
 
 
-def _part_of(name: str, attention: list[bool]) -> str:
-    """The part that a tensor belongs to; ``outside`` and ``mtp`` are none of the model's."""
+def part_of(name: str, attention: list[bool]) -> str:
+    """The part that a tensor belongs to; ``outside`` and ``mtp`` are none of the model's.
+
+    Parameters
+    ----------
+    name : str                 Of the tensor, as checkpoints name it.
+    attention : list of bool   Per layer of the model whether it has softmax attention.
+    """
     words, rules = name.split("."), _table()
     if _among(words, rules["outside"]):
         return "outside"

@@ -20,6 +20,7 @@ __all__ = ["config_of", "layer_of", "part_of_tensor"]
 
 _TABLE = Path(__file__).with_name("gguf_architectures.toml")
 _LAYER = re.compile(r"blk\.(\d{1,6})\.(.+)")
+_MOST_LAYERS = 10_000
 _WINDOW_PATTERN = ("attention", "sliding_window_pattern")
 
 
@@ -53,10 +54,18 @@ def config_of(header: GgufHeader) -> dict[str, Any]:
             f"the GGUF architecture {shown(name)} is not known.{did_you_mean(name, known)} "
             f"Known are {', '.join(sorted(known))}. Give the model's config.json and its format."
         )
+    _check_depth(header.metadata.get(f"{name}.block_count"))
     scope = _File(header, name)
     found = {key: _value(text, scope) for key, text in _entries(name).items()}
     config = {key: value for key, value in found.items() if value is not None}
     return {**config, "model_type": config.pop("type")}
+
+
+def _check_depth(n_layers: object) -> None:
+    if type(n_layers) is not int or not 1 <= n_layers <= _MOST_LAYERS:
+        raise ConfigError(
+            f"block_count is {shown(n_layers)}; 1 to {_MOST_LAYERS:,} layers are what a model has."
+        )
 
 
 def _entries(name: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ __all__ = ["TensorInfo", "header_of"]
 #: a header is mostly vocabulary: some 10 MB
 _MOST_HEADER_BYTES = 128 * 2**20
 _MOST_FIELDS = 10_000
-_MOST_TENSORS = 100_000
+_MOST_TENSORS = 20_000
 _MOST_TEXTS = 4_000_000
 _MOST_DIMENSIONS = 8
 

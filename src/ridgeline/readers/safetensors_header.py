@@ -21,8 +21,9 @@ __all__ = ["INDEX", "SafeTensor", "files_of", "parse_header", "read_safetensors"
 
 INDEX = "model.safetensors.index.json"
 _LENGTH_BYTES = 8
-#: the limit of the format itself
-_MOST_HEADER_BYTES = 100_000_000
+#: some 100 bytes per tensor; models of hundreds of experts have 100,000 tensors in many files
+_MOST_HEADER_BYTES = 32_000_000
+_MOST_DIMENSIONS = 16
 _MOST_SHOWN = 3
 _PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5,6})-of-(?P<count>\d{5,6})\.safetensors")
 #: bits of a value; sub-byte types hold several in a byte
@@ -102,7 +103,8 @@ def _tensor(name: str, entry: Any, where: str) -> tuple[SafeTensor, int]:
     try:
         kind, shape = entry["dtype"], entry["shape"]
         start, end = entry["data_offsets"]
-        whole = all(type(n) is int and n >= 0 for n in (*shape, start, end))
+        numbers = (*shape, start, end) if len(shape) <= _MOST_DIMENSIONS else (-1,)
+        whole = all(type(n) is int and 0 <= n < 2**63 for n in numbers)
         n_values, bits = math.prod(shape) if whole else -1, _BITS[kind]
     except (KeyError, TypeError, ValueError):
         raise _wrong_entry(name, where) from None
