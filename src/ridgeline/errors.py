@@ -16,6 +16,8 @@ infeasible point is data (a flag with a sentence), never an exception.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -30,9 +32,13 @@ __all__ = [
     "RidgelineError",
     "SpecError",
     "UnitError",
+    "bug",
     "did_you_mean",
     "first_line",
 ]
+
+#: of the environment: show the traceback of a bug
+DEBUG = "RIDGELINE_DEBUG"
 
 
 class RidgelineError(ValueError):
@@ -80,6 +86,25 @@ def first_line(error: Exception, most: int = 120) -> str:
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
     line = line if len(line) <= most else f"{line[:most]}…"
     return line.rstrip(".")
+
+
+def bug(error: Exception) -> str:
+    """Say that the program itself is wrong, and what a report needs.
+
+    With ``RIDGELINE_DEBUG=1`` in the environment its traceback is shown on stderr, too.
+    """
+    from ridgeline import __version__  # noqa: PLC0415  (the package imports this module)
+
+    if os.environ.get(DEBUG, "0") not in ("", "0"):
+        import traceback  # noqa: PLC0415  (only then)
+
+        with suppress(OSError):
+            traceback.print_exception(error)
+    return (
+        f"internal error: {type(error).__name__}: {first_line(error)}. This is a bug in Ridgeline "
+        f"{__version__}, not in your input: please report this line with the command and the files "
+        f"that it reads ({DEBUG}=1 shows where it happened)."
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,15 @@ def test_vllm_details_are_skipped_and_rates_are_open_loop(tmp_path: Path) -> Non
         2,
     )
     assert run.notes["n_failed"] == "3"
-    all_at_once = VLLM | {"max_concurrency": None}
-    assert run_of(read(tmp_path, all_at_once, chip="h100", tp="1")).regime == "offline"
+
+
+def test_of_a_queue_of_all_requests_times_with_the_wait_are_left_out(tmp_path: Path) -> None:
+    rows = read(tmp_path, VLLM | {"max_concurrency": None}, chip="h100", tp="1")
+    assert {r.regime for r in rows} == {"offline"}
+    left_out = [r for r in rows if r.status != OK]
+    assert [r.status for r in left_out] == ["not-modelled"]
+    assert left_out[0].reason.startswith("ttft_s, ttft_p99_s of result-1: with all requests queued")
+    assert {"tpot_s", "output_tokens_per_s"} <= {r.metric for r in rows} - {"ttft_s"}
 
 
 def test_several_results_in_a_file(tmp_path: Path) -> None:
@@ -150,12 +158,14 @@ def test_inferencex_pools(tmp_path: Path) -> None:
 
 
 def test_what_is_not_stated_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(RidgelineError, match=r"does not say chip or n_chips: give --on and --tp"):
-        read(tmp_path, VLLM)
-    with pytest.raises(RidgelineError, match="give --on"):
-        read(tmp_path, SGLANG)
-    with pytest.raises(RidgelineError, match="give --model"):
-        read(tmp_path, VLLM | {"model_id": ""}, chip="h100-sxm", tp="1")
+    for result, fill, asked in (
+        (VLLM, {}, "does not say chip or n_chips: give --on and --tp or --n-chips"),
+        (SGLANG, {}, "give --on"),
+        (VLLM | {"model_id": ""}, {"chip": "h100-sxm", "tp": "1"}, "give --model"),
+    ):
+        (row,) = read(tmp_path, result, **fill)
+        assert row.status == "not-stated"
+        assert asked in row.reason
 
 
 def test_options_are_for_results_only(tmp_path: Path) -> None:
@@ -172,6 +182,14 @@ def test_options_are_for_results_only(tmp_path: Path) -> None:
         ([[1, 2]], "unknown-format"),
         (VLLM | {"completed": 0}, "no-requests"),
         (VLLM | {"total_input_tokens": None}, "no-requests"),
+        (VLLM | {"completed": 10**400}, "bad-number"),
+        (VLLM | {"mean_ttft_ms": [1, 2]}, "bad-number"),
+        (VLLM | {"total_input_tokens": math.nan}, "bad-number"),
+        (VLLM | {"request_rate": "trace"}, "not-modelled"),
+        (VLLM | {"ramp_up_strategy": "linear"}, "not-modelled"),
+        (VLLM | {"speculative_config": {"method": "eagle3"}}, "not-modelled"),
+        (SGLANG | {"accept_length": 2.9}, "not-modelled"),
+        (SGLANG | {"dataset_name": "generated-shared-prefix"}, "not-modelled"),
         (INFERENCEX | {"spec_decoding": "mtp"}, "not-modelled"),
         (
             SGLANG | {"server_info": {**SGLANG["server_info"], "quantization": "w7"}},
@@ -187,7 +205,7 @@ def test_results_that_cannot_be_used_are_named(tmp_path: Path, result: Any, stat
     assert rows[-1].status == OK
 
 
-@pytest.mark.parametrize("text", ["{", "[1,", '{"a": 1}\n{', "[" * 100_000])
+@pytest.mark.parametrize("text", ["{", "[1,", '{"a":\n1}\n{', "[" * 100_000])
 def test_broken_json(tmp_path: Path, text: str) -> None:
     with pytest.raises(RidgelineError, match="not valid JSON"):
         read(tmp_path, text)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
+import time
 import types
 from pathlib import Path
 
 import pytest
 
 from ridgeline.cli import main
-from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.measurements import reading
 from ridgeline.fidelity.runs import Prediction
 
@@ -130,13 +131,81 @@ def test_a_broken_run_leaves_the_old_predictions(
 
     def broken(rows, constants=None) -> list[Prediction]:
         if rows[0].id == "b":
-            raise RidgelineError("the model broke")
+            raise MemoryError
         return [Prediction(1, 1, 1)]
 
     monkeypatch.setattr(sys.modules["ridgeline.fidelity.predict"], "predict", broken)
     assert main(["validate", str(table), "--predictions", str(out)]) == 2
     assert out.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ours.csv", "out.csv"]
+
+
+def test_a_bug_at_one_row_is_one_line_and_the_others_are_scored(
+    table: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(rows, constants=None) -> list[Prediction]:
+        if any(row.id == "b" for row in rows):
+            raise KeyError("int4")
+        return [Prediction(1, 1, 1) for _ in rows]
+
+    monkeypatch.setattr(sys.modules["ridgeline.fidelity.predict"], "predict", broken)
+    out = tmp_path / "out.csv"
+    assert main(["validate", str(table), "--json", "--predictions", str(out)]) == 3
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["scoreboard"][0]["n_answered"] == 2
+    assert "line 3 (b): bug: internal error: KeyError: 'int4'. This is a bug" in printed.err
+    assert [line.split(",")[4] for line in out.read_text().splitlines()[1:4]] == ["ok", "bug", "ok"]
+    assert main(["predict", str(table), "--csv"]) == 3
+
+
+def test_few_rows_are_shown_with_what_is_said_of_them(run, table: Path) -> None:
+    text = run("validate", table)[0]
+    for word in ("measured", "predicted", "0.012", "0.0132", "+10.0%", "assumed: much"):
+        assert word in text
+    rows = json.loads(run("validate", table, "--json")[0])["rows"]
+    assert [(r["id"], r["status"]) for r in rows][:4] == [
+        ("a", "ok"), ("b", "ok"), ("c", "ok"), ("d", "unknown-chip"),
+    ]  # fmt: skip
+    assert rows[2]["measured"] == 0.012
+
+
+def test_cells_that_spreadsheets_would_run_are_quoted(run, tmp_path: Path) -> None:
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    lines = [line.replace("a,lab", '"=1+1",+lab', 1) for line in LINES[:1]]
+    path.write_text("\n".join([HEAD, *lines, LINES[1]]) + "\n")
+    run("validate", path, "--predictions", out)
+    assert out.read_text().splitlines()[1].startswith("'=1+1,0.011,")
+    assert "source,'+lab," in run("validate", path, "--csv", "--by", "source")[0]
+    assert run("predict", path, "--csv")[0].splitlines()[1].startswith("'=1+1,tpot_s,")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="the system has no /dev/fd")
+def test_pipes_are_read_whole_and_once(run, table: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, table.read_bytes() * 1 + b"".join(b"%d,x\n" % i for i in range(9000)))
+    os.close(writer)
+    try:
+        answer = json.loads(run("validate", f"/dev/fd/{reader}", "--json")[0])
+    finally:
+        os.close(reader)
+    assert answer["scoreboard"][0]["n_rows"] == 9005
+    assert answer["scoreboard"][0]["n_answered"] == 3
+
+
+def test_names_too_long_for_a_file_are_faults_of_their_row(run, table: Path) -> None:
+    text = table.read_text().replace("h100-smx", "h" * 300 + ".toml")
+    table.write_text(text)
+    out, err = run("validate", table, "--json")
+    assert json.loads(out)["scoreboard"][0]["n_answered"] == 3
+    assert "line 5 (d): unknown-chip" in err
+
+
+def test_thousands_of_unknown_columns_are_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(HEAD + "," + ",".join(f"column_{i}" for i in range(100_000)) + "\n")
+    begun = time.perf_counter()
+    assert main(["validate", str(path)]) == 2
+    assert time.perf_counter() - begun < 2
 
 
 def test_chunks_are_scored_together(run, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

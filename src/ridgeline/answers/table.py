@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.answers.plain import plain
 from ridgeline.answers.words import quantity
 from ridgeline.errors import MissingExtraError
+from ridgeline.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -93,7 +94,8 @@ class Table:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(_field(k) for k in self.keys)
-        writer.writerows([_field(v) for v in row.values()] for row in self.records())
+        rows = self.records()
+        writer.writerows([safe_cell(_field(v)) for v in row.values()] for row in rows)
         return text.getvalue()
 
     def to_polars(self) -> Any:

@@ -11,6 +11,7 @@ from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
     chunks_of,
+    end_with_bugs,
     list_unanswered,
     note,
     one_output,
@@ -65,6 +66,7 @@ def calibrate(
         engines.write_constants(constants, out)
         note(f"constants in {out}")
     _show(engines.constant_rows(constants), json=json, csv=csv)
+    end_with_bugs(scored.by_status)
 
 
 def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool) -> None:

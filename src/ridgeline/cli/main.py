@@ -20,7 +20,6 @@ EXIT_BAD_INPUT = 2
 EXIT_BUG = 3
 #: a shell's code for a process that a signal ended is this and the signal's number
 _EXIT_SIGNAL = 128
-_DEBUG = "RIDGELINE_DEBUG"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         except BaseException as error:
             if received or isinstance(error, KeyboardInterrupt):
                 return _EXIT_SIGNAL + (received[0] if received else signal.SIGINT)
+            if isinstance(error, SystemExit) and isinstance(error.code, int):
+                return error.code
             raise
 
 
@@ -84,19 +85,9 @@ def _refuse(message: str) -> int:
 
 def _report(error: Exception) -> int:
     """Say that the program itself is wrong, and what a report needs."""
-    from ridgeline import __version__  # noqa: PLC0415
-    from ridgeline.errors import first_line  # noqa: PLC0415
+    from ridgeline.errors import bug  # noqa: PLC0415
 
-    if os.environ.get(_DEBUG, "0") not in ("", "0"):
-        import traceback  # noqa: PLC0415
-
-        with suppress(OSError):
-            traceback.print_exception(error)
-    _tell(
-        f"internal error: {type(error).__name__}: {first_line(error)}. This is a bug in Ridgeline "
-        f"{__version__}, not in your input: please report this line with the command and the files "
-        f"that it reads ({_DEBUG}=1 shows where it happened)."
-    )
+    _tell(bug(error))
     return EXIT_BUG
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.plain import plain
+from ridgeline.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,10 +29,10 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(rows: Sequence[Row]) -> None:
-    """Print rows as CSV, names first."""
+    """Print rows as CSV, names first; text that a spreadsheet would run is quoted."""
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({k: safe_cell(v) for k, v in row.items()} for row in rows)
 
 
 def as_table(

@@ -12,6 +12,7 @@ from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
     chunks_of,
+    end_with_bugs,
     list_unanswered,
     note,
     one_output,
@@ -59,11 +60,13 @@ def predict(
     csv
         As CSV.
     """
+    from ridgeline.fidelity.runs import BUG  # noqa: PLC0415
+
     one_output(json, csv)
     if not tables:
         raise _no_table()
     rows: list[dict[str, Any]] = []
-    counts = {"all": 0, "ok": 0}
+    counts = {"all": 0, "ok": 0, BUG: 0}
     unanswered: list[dict[str, Any]] = []
     with writing_predictions(predictions) as lines:
         answers = _answers(tables, sides, constants, lines)
@@ -72,6 +75,7 @@ def predict(
         for row, prediction in answers:
             counts["all"] += 1
             counts["ok"] += prediction.status == "ok"
+            counts[BUG] += prediction.status == BUG
             if keep_all or len(rows) < _SHOWN:
                 rows.append(_shown(row, prediction))
             if prediction.status != "ok" and len(unanswered) < _SHOWN:
@@ -91,6 +95,7 @@ def predict(
             print_text(
                 f"The first {len(rows)} of {counts['all']:,} rows; --predictions FILE writes all."
             )
+    end_with_bugs(counts)
 
 
 def _no_table() -> Exception:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Parameter
 
 from ridgeline.errors import RidgelineError, SpecError
-from ridgeline.files import writing_whole
+from ridgeline.files import named, writing_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Sides",
     "chunks_of",
+    "end_with_bugs",
     "list_unanswered",
     "note",
     "one_output",
@@ -51,23 +52,35 @@ class Sides:
     chips
         Chips: a CSV file with the columns of chips_missing.csv, or a TOML record.
     model
-        For JSON results: the model.
+        For results: the model.
     on
-        For JSON results: the chip or cluster.
+        For results: the chip or cluster.
     n_chips
-        For JSON results: chips of the whole run; without it tp x pp x attn-dp.
+        For results: chips of the whole run; without it tp x pp x attn-dp.
     tp
-        For JSON results: tensor parallel degree.
+        For results: tensor parallel degree.
     pp
-        For JSON results: pipeline stages.
+        For results: pipeline stages.
     ep
-        For JSON results: chips the experts are spread over.
+        For results: chips the experts are spread over.
     attn_dp
-        For JSON results: attention data parallel degree.
+        For results: attention data parallel degree.
     dtype
-        For JSON results: format of the weights.
+        For results: format of the weights.
     kv_dtype
-        For JSON results: format of the cache.
+        For results: format of the cache.
+    engine
+        For results: the serving engine.
+    batch
+        For results: sequences of a fixed batch, whole system.
+    concurrency
+        For results: requests kept in flight, whole system.
+    isl
+        For results: mean input tokens of a request.
+    osl
+        For results: mean output tokens of a request.
+    cached
+        For results: mean input tokens of a request that a prefix cache holds.
     """
 
     models: Path | None = None
@@ -81,6 +94,12 @@ class Sides:
     attn_dp: int | None = None
     dtype: str | None = None
     kv_dtype: str | None = None
+    engine: str | None = None
+    batch: int | None = None
+    concurrency: int | None = None
+    isl: float | None = None
+    osl: float | None = None
+    cached: float | None = None
 
     def fill(self) -> dict[str, str]:
         """Columns that the user states."""
@@ -94,6 +113,12 @@ class Sides:
             "attn_dp": self.attn_dp,
             "weight_dtype": self.dtype,
             "kv_dtype": self.kv_dtype,
+            "engine": self.engine,
+            "batch": self.batch,
+            "concurrency": self.concurrency,
+            "isl": self.isl,
+            "osl": self.osl,
+            "cached": self.cached,
         }
         return {k: str(v) for k, v in given.items() if v is not None}
 
@@ -162,18 +187,38 @@ def progress() -> Callable[[int], None]:
     return tell
 
 
+def end_with_bugs(by_status: Mapping[str, int]) -> None:
+    """End with the exit code of a bug where the program failed at some rows.
+
+    Raises
+    ------
+    SystemExit   With that code; what was answered has been written.
+    """
+    from ridgeline.cli.main import EXIT_BUG  # noqa: PLC0415  (it imports the commands)
+    from ridgeline.fidelity.runs import BUG  # noqa: PLC0415
+
+    if by_status.get(BUG):
+        sys.stdout.flush()
+        raise SystemExit(EXIT_BUG)
+
+
 def list_unanswered(rows: Sequence[Mapping[str, Any]], n_all: int) -> None:
     """Name rows without an answer, with line and reason."""
     for row in rows[:_LISTED]:
         name = f" ({row['id']})" if row["id"] else ""
-        note(f"{row['table']}, line {row['line']}{name}: {row['status']}: {row['reason']}")
+        note(f"{named(row['table'])}, line {row['line']}{name}: {row['status']}: {row['reason']}")
     if n_all > _LISTED:
         note(f"and {n_all - _LISTED:,} more; --predictions FILE has the reason of each.")
 
 
 def refuse_if_none_answered(tables: Sequence[Path], rows: Sequence[Mapping[str, Any]]) -> None:
     """Refuse tables of which no row could be predicted."""
-    names = ", ".join(str(t) for t in tables)
+    from ridgeline.fidelity.runs import BUG  # noqa: PLC0415
+
+    if any(row["status"] == BUG for row in rows):
+        list_unanswered(rows, len(rows))
+        end_with_bugs({BUG: 1})
+    names = ", ".join(named(t) for t in tables)
     first = f" The first: line {rows[0]['line']}, {rows[0]['reason']}" if rows else ""
     raise RidgelineError(f"No row of {names} can be predicted.{first}")
 

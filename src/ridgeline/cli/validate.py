@@ -13,6 +13,7 @@ from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
     chunks_of,
+    end_with_bugs,
     list_unanswered,
     note,
     one_output,
@@ -50,8 +51,9 @@ def validate(
     Parameters
     ----------
     tables
-        CSV tables of measurements, or JSON results of 'vllm bench serve', SGLang's bench_serving
-        or InferenceX. Without one, the published measurements that come with the package.
+        CSV tables of measurements, or results of vLLM's, SGLang's and TensorRT-LLM's benchmarks,
+        GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and MLPerf. Without one, the
+        published measurements that come with the package.
     sides
         Files of models and chips, and what files of results leave out.
     by
@@ -95,13 +97,16 @@ def validate(
         _write_report(chosen, sides, report)
     board = scored.scores.board(groups)
     list_unanswered(scored.unanswered, n_unanswered)
+    few = scored.shown if len(scored.scores) <= len(scored.shown) else []
     if json:
-        about = {"tables": [str(t) for t in chosen], "leave_out": leave_out}
+        about = {"tables": [str(t) for t in chosen], "leave_out": leave_out, "rows": few}
         print_json({**about, "scoreboard": board, "unanswered": scored.unanswered})
     elif csv:
         print_csv(board)
     else:
+        _print_rows(few)
         _print_board(board, leave_out)
+    end_with_bugs(scored.by_status)
 
 
 def _groups(by: str | None) -> Sequence[str]:
@@ -180,6 +185,13 @@ def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
     note(f"report in {path}")
 
 
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    """Each row, where there are few: what was measured, what is predicted, what is to be said."""
+    answered = [row for row in rows if row["predicted"] is not None]
+    if answered:
+        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units")
+
+
 def _print_board(board: list[dict[str, Any]], leave_out: str | None) -> None:
     title = "Predicted against measured"
     if leave_out:
@@ -198,6 +210,17 @@ def _percent(share: float) -> str:
 def _bias(log_ratio: float) -> str:
     return f"{log_ratio * 100:+.1f}%"
 
+
+_ROW_COLUMNS = {
+    "id": ("id", str),
+    "metric": ("metric", str),
+    "measured": ("measured", "{:.4g}".format),
+    "predicted": ("predicted", "{:.4g}".format),
+    "low": ("low", "{:.4g}".format),
+    "high": ("high", "{:.4g}".format),
+    "error": ("error", "{:+.1%}".format),
+    "remark": ("remark", str),
+}
 
 _COLUMNS = {
     "by": ("by", str),

@@ -106,7 +106,7 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         own = sum(each) / len(each)
         unstated = assumed.log_variance * (row.run.regime != "slo")
         sigma = math.sqrt(own**2 + float(variance[i]) + unstated)
-        said = [*assumed.said, saturated[case[i]]]
+        said = [*assumed.said, *assumed.remarks, saturated[case[i]]]
         answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
     return answers
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["METRICS", "OK", "REGIMES", "Metric", "Prediction", "Regime", "Row", "Run"]
+__all__ = ["BUG", "METRICS", "OK", "REGIMES", "Metric", "Prediction", "Regime", "Row", "Run"]
 
 Regime = Literal["static", "decode", "prefill", "closed", "open", "offline", "slo"]
 
@@ -27,6 +27,8 @@ METRICS: tuple[Metric, ...] = (
 
 #: the status of a row or prediction that holds
 OK = "ok"
+#: and of one at which the program itself failed
+BUG = "bug"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,7 @@ class Run:
     concurrency : float or None   Requests kept in flight, whole system.
     request_rate_per_s : float or None   Poisson arrivals, whole system.
     isl, osl : float or None    Mean tokens of a request.
+    cached : float              Of the input, found in a prefix cache.
     notes : mapping             What the notes say: ``n_requests``, ``limits``, ``nominal_isl``,
                                 ``statistic``; remarks without a value are keys with an empty one.
                                 Pool columns of disaggregated runs are here by their names.
@@ -73,6 +76,7 @@ class Run:
     date: str = ""
     notes: dict[str, str] = field(default_factory=dict)
     stated: frozenset[str] = frozenset()
+    cached: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,16 @@ class Assumed:
 
     @property
     def log_variance(self) -> float:
-        """Variance of ln(time) that the assumptions bring."""
-        return sum(_FORMAT_SIGMA**2 if s == _FORMAT else _SIGMA**2 for s in self.said)
+        """Variance of ln(time) that the assumptions bring, and the work of requests that failed."""
+        assumed = sum(_FORMAT_SIGMA**2 if s == _FORMAT else _SIGMA**2 for s in self.said)
+        return assumed + _failure_sigma(self.run) ** 2
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the run says of itself that is said with its predictions."""
+        failed, done = _failed(self.run), n_requests(self.run)
+        found = [f"{failed:,.0f} of {failed + done:,.0f} requests failed"] if failed else []
+        return tuple(found + list(filter(None, [self.run.notes.get("remark", "")])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +122,26 @@ def limits_of(run: Run) -> Limits:
 
 def n_requests(run: Run) -> float:
     """Requests of the whole run, where the notes say it; else 500."""
-    found = re.match(r"\d+", run.notes.get("n_requests", ""))
-    return float(found[0]) if found else _REQUESTS
+    found = re.match(r"\d{1,15}", run.notes.get("n_requests", ""))
+    return max(float(found[0]), 1.0) if found else _REQUESTS
+
+
+def _failed(run: Run) -> float:
+    """Requests that failed, where the notes say it."""
+    found = re.match(r"\d{1,15}", run.notes.get("n_failed", ""))
+    return float(found[0]) if found else 0.0
+
+
+def _failure_sigma(run: Run) -> float:
+    r"""Standard deviation of ln(time) where requests failed, each after none or all of its work.
+
+    .. math:: \sigma = -\tfrac{1}{2} \ln(1 - f)
+
+    With a share f of requests that failed, the engine did the work of the others, or up to
+    1 / (1 - f) of it.
+    """
+    failed = _failed(run)
+    return math.log1p(failed / n_requests(run)) / 2 if failed else 0.0
 
 
 def assume(run: Run) -> list[Assumed]:

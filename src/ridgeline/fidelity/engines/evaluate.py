@@ -158,7 +158,8 @@ def _metrics(
         # A decode regime has no end: its tokens a second are those of a step.
         rate = run["requests_per_s"]
         out = np.where(a["regime"] == "decode", batch / run["tpot_s"], rate * osl)
-        prompts = batch * isl / run["ttft_s"]
+        # Of a prompt, what a prefix cache holds is not computed.
+        prompts = batch * (isl - a["cached"]) / run["ttft_s"]
     return {
         "ttft_s": run["ttft_s"],
         "ttft_p99_s": TAIL_FIRST * run["ttft_s"],

@@ -200,9 +200,9 @@ class _Builder:
         self.columns = {
             name: np.ones(n)
             for name in (
-                "isl", "osl", "batch", "n_chips", "replicas", "attn_dp", "rate", "offered",
-                "slots", "rounds", "in_wave", "fill", "requests", "first_octave", "n_chunks",
-                "ranks", "limit_first", "limit_gap",
+                "isl", "osl", "cached", "batch", "n_chips", "replicas", "attn_dp", "rate",
+                "offered", "slots", "rounds", "in_wave", "fill", "requests", "first_octave",
+                "n_chunks", "ranks", "limit_first", "limit_gap",
             )
         }  # fmt: skip
 
@@ -241,6 +241,7 @@ class _Builder:
         values = {
             "isl": run.isl or 0.0,
             "osl": run.osl or 0.0,
+            "cached": run.cached,
             "batch": run.batch or 1.0,
             "n_chips": run.n_chips,
             "replicas": layout.replicas,
@@ -261,9 +262,11 @@ class _Builder:
         slots = self.rooms.slots(case, isl + osl) if run.regime == "static" else np.inf
         c["rounds"][i] = rounds(batch, slots)
         n = c["in_wave"][i] = batch / c["rounds"][i]
-        c["fill"][i] = prompt_fill(n, isl, layout.pp, case.engine.prompt_chunk)
+        requests = Requests(isl, osl, c["cached"][i])
+        c["fill"][i] = prompt_fill(n, float(requests.new), layout.pp, case.engine.prompt_chunk)
         if run.regime != "decode" and isl > 0:
-            self.prompt[i] = self.steps.add(i, case, n_prefill=n, new=isl)
+            new = float(requests.new)
+            self.prompt[i] = self.steps.add(i, case, n_prefill=n, new=new, prefix=isl - new)
         if run.regime != "prefill":
             for j, x in enumerate(GAUSS):
                 self.decode[i, j] = self.steps.add(i, case, n_decode=n, context=isl + osl * x)
@@ -271,7 +274,7 @@ class _Builder:
     def _served(self, i: int, case: Assumed) -> None:
         """Requests that come and go: steps with and without prompts, on the lattice."""
         run, layout, engine, c = case.run, case.layout, case.engine, self.columns
-        requests = Requests(c["isl"][i], max(c["osl"][i], 1.0))
+        requests = Requests(c["isl"][i], max(c["osl"][i], 1.0), c["cached"][i])
         memory = self.rooms.slots(case, float(requests.kept(engine)))
         slots = min(memory, (case.era.max_sequences or engine.max_sequences) * layout.attn_dp)
         if run.regime == "offline":

@@ -49,7 +49,7 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     engine, era, _ = engine_and_era(run)
     replica = Replica(run.model, run.cluster, prefilling, engine, run.engine_version)
     pools = Pools(replica, n_prefill, replace(replica, layout=decoding), n_decode, run.n_chips)
-    requests = Requests(isl, osl)
+    requests = Requests(isl, osl, run.cached)
     if not math.isfinite(pools.transfer_s(requests)):
         return _none("no-link", "The chips of the pools have no link to send caches over.")
     found = closed_pools(pools, requests, concurrency)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from ridgeline.errors import RidgelineError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["COLUMNS", "NEEDED_BY_REGIME", "Fault", "checked_header", "count", "number"]
 
 _ESSENTIAL = ("id", "chip", "n_chips", "model", "regime", "metric")
 _USUAL = (
     "run", "source", "cite", "date", "engine", "engine_version", "weight_dtype", "kv_dtype", "tp",
-    "pp", "ep", "attn_dp", "batch", "concurrency", "request_rate_per_s", "isl", "osl", "value",
-    "quality", "notes",
+    "pp", "ep", "attn_dp", "batch", "concurrency", "request_rate_per_s", "isl", "osl", "cached",
+    "value", "quality", "notes",
 )  # fmt: skip
 #: columns of runs whose prefill and decode have chips of their own
 POOLS = tuple(
@@ -37,21 +37,24 @@ NEEDED_BY_REGIME: dict[str, tuple[str, ...]] = {
     "slo": (),
 }
 
+#: a table with more columns that nobody knows is another kind of file
+_MOST_STRANGE = 500
 #: larger numbers are typing errors
 _LARGEST = 1e15
 
 
 class Fault(Exception):  # noqa: N818  (not an error of the program: a row that is left out)
-    """Why a row cannot be used: a word and a sentence."""
+    """Why a row cannot be used: a word and a sentence, and what is known of the row by column."""
 
-    def __init__(self, status: str, reason: str) -> None:
+    def __init__(self, status: str, reason: str, about: Mapping[str, str] | None = None) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.about = dict(about or {})
 
     def again(self) -> Fault:
         """A fresh copy: one raised over and over would hold on to every frame it passed."""
-        return Fault(self.status, self.reason)
+        return Fault(self.status, self.reason, self.about)
 
 
 def checked_header(names: Sequence[str], where: str, *, measured: bool) -> dict[str, int]:
@@ -78,6 +81,11 @@ def checked_header(names: Sequence[str], where: str, *, measured: bool) -> dict[
             raise RidgelineError(f"{where} has the column {name!r} twice.")
         places.setdefault(name, i)
     strange = [n for n in places if n and n not in COLUMNS]
+    if len(strange) > _MOST_STRANGE:
+        raise RidgelineError(
+            f"{where} has {len(strange):,} columns that are not known; a table of measurements has "
+            f"{len(COLUMNS)} columns and a few more."
+        )
     needed = (*_ESSENTIAL, "value") if measured else _ESSENTIAL
     missing = [n for n in needed if n not in places]
     if missing:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ridgeline.errors import RidgelineError, did_you_mean
+from ridgeline.errors import RidgelineError, bug, did_you_mean
 from ridgeline.fidelity.measurements.columns import (
+    COLUMNS,
     NEEDED_BY_REGIME,
     POOLS,
     Fault,
@@ -17,11 +17,13 @@ from ridgeline.fidelity.measurements.columns import (
     count,
     number,
 )
-from ridgeline.fidelity.measurements.formats import is_result_file, result_lines
 from ridgeline.fidelity.measurements.notes import read_notes
-from ridgeline.fidelity.measurements.resolve import Resolver
+from ridgeline.fidelity.measurements.resolve import Resolver, check_stated
+from ridgeline.fidelity.measurements.results import known_tools
 from ridgeline.fidelity.measurements.side_files import beside, chips_file, models_file
-from ridgeline.fidelity.runs import METRICS, REGIMES, Row, Run
+from ridgeline.fidelity.measurements.sources import A_TABLE, lines_of
+from ridgeline.fidelity.runs import BUG, METRICS, REGIMES, Row, Run
+from ridgeline.files import named, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +33,11 @@ __all__ = ["Seen", "read_rows", "row_chunks"]
 
 #: rows held at a time
 CHUNK = 20_000
-_SNIFFED_BYTES = 8192
 #: what of a line makes its run, beside the id of the run
 _CONFIGURATION = (
     "run", "source", "date", "engine", "engine_version", "chip", "n_chips", "model",
     "weight_dtype", "kv_dtype", "tp", "pp", "ep", "attn_dp", "regime", "batch", "concurrency",
-    "request_rate_per_s", "isl", "osl", *POOLS,
+    "request_rate_per_s", "isl", "osl", "cached", *POOLS,
 )  # fmt: skip
 
 
@@ -101,17 +102,28 @@ def row_chunks(
     """
     resolver = _resolver(table, models, chips)
     seen = seen or Seen()
-    lines = _lines(table, fill or {})
-    names = next(lines, (0, None))[1]
-    if not isinstance(names, list):
-        raise RidgelineError(f"{table} is empty; a table with a line of column names is expected.")
-    parser = _Parser(checked_header(names, str(table), measured=measured), len(names), resolver)
-    while True:
-        chunk = _some(lines, parser, measured, seen, str(table))
-        if not chunk:
-            return
-        yield chunk
-        parser.forget()
+    with reading(table, "a CSV table or a file of benchmark results") as file:
+        lines = lines_of(file, table, fill or {})
+        begins, names = next(lines, (0, None))
+        if not isinstance(names, list):
+            raise RidgelineError(f"{named(table)} is empty; {A_TABLE} is expected.")
+        places = _places(names, table, measured=measured)
+        # Of results, the line of column names is in no file.
+        parser = _Parser(places, len(names), resolver, results=begins == 0)
+        while chunk := _some(lines, parser, measured, seen, str(table)):
+            yield chunk
+            parser.forget()
+
+
+def _places(names: list[str], table: Path, *, measured: bool) -> dict[str, int]:
+    try:
+        return checked_header(names, named(table), measured=measured)
+    except RidgelineError as error:
+        if {n.strip().casefold() for n in names} & set(COLUMNS):
+            raise
+        raise RidgelineError(
+            f"{error} Nor are these the columns of a tool that is known: known are {known_tools()}."
+        ) from None
 
 
 def _resolver(table: Path, models: Path | None, chips: Path | None) -> Resolver:
@@ -147,11 +159,15 @@ class Seen:
 
     def add(self, name: str) -> bool:
         """Whether the id is new."""
-        key = hash(name)
-        if key in self._new or self._is_old(key):
+        if self.has(name):
             return False
-        self._new.add(key)
+        self._new.add(hash(name))
         return True
+
+    def has(self, name: str) -> bool:
+        """Whether an id was met."""
+        key = hash(name)
+        return key in self._new or self._is_old(key)
 
     def _is_old(self, key: int) -> bool:
         at = np.searchsorted(self._old, key) if self._old.size else 0
@@ -164,71 +180,13 @@ class Seen:
         self._new.clear()
 
 
-def _lines(path: Path, fill: Mapping[str, str]) -> Iterator[tuple[int, list[str] | Fault]]:
-    if is_result_file(path, _start_of(path)):
-        return result_lines(path, fill)
-    if any(fill.values()):
-        raise RidgelineError(
-            f"{path} is a table, which says itself what was run: options such as --on and --tp are "
-            "for files of benchmark results."
-        )
-    return _csv_lines(path)
-
-
-def _csv_lines(path: Path) -> Iterator[tuple[int, list[str] | Fault]]:
-    """Lines with the number they begin at; a line that is no CSV is a fault of its own."""
-    try:
-        # Bytes that are no UTF-8 come in as lone surrogates, to be found cell by cell.
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.reader(file)
-            while True:
-                begins = reader.line_num + 1
-                try:
-                    cells = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    yield begins, Fault("bad-line", f"not CSV: {error}.")
-                    continue
-                if cells:
-                    yield begins, cells
-    except OSError as error:
-        raise RidgelineError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def _start_of(path: Path) -> bytes:
-    """The first bytes, once it is sure that they are text."""
-    if path.is_dir():
-        raise RidgelineError(f"{path} is a folder; a CSV file is expected.")
-    try:
-        with path.open("rb") as file:
-            start = file.read(_SNIFFED_BYTES)
-    except FileNotFoundError:
-        raise RidgelineError(f"{path}: there is no such file.") from None
-    except OSError as error:
-        raise RidgelineError(f"{path} cannot be read: {error.strerror}.") from None
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RidgelineError(f"{path} is UTF-16 text; save it as UTF-8.")
-    if _is_binary(start.partition(b"\n")[0]):
-        raise RidgelineError(f"{path} is not a text file; a CSV file is expected.")
-    if not start.strip():
-        raise RidgelineError(f"{path} is empty; a table with a line of column names is expected.")
-    return start
-
-
-def _is_binary(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # The sniffed bytes may end within a character.
-        return error.end < len(line)
-    return b"\0" in line
-
-
 class _Parser:
     """Turns lines into rows; runs and their faults are made once."""
 
-    def __init__(self, places: dict[str, int], n_cells: int, resolver: Resolver) -> None:
+    def __init__(
+        self, places: dict[str, int], n_cells: int, resolver: Resolver, *, results: bool
+    ) -> None:
+        self._results = results
         self._places = places
         self._n_cells = n_cells
         self._resolver = resolver
@@ -243,13 +201,13 @@ class _Parser:
         self, line: int, cells: list[str] | Fault, measured: bool, seen: Seen, table: str
     ) -> Row:
         if isinstance(cells, Fault):
-            return Row("", line, None, "", None, cells.status, cells.reason, table=table)
+            return _left_out(line, cells, table)
         told = {c: self._cell(cells, c) for c in ("id", "metric", "source", "chip", "regime")}
         about = {k: _shown(told[k]) for k in ("source", "chip", "regime")}
         name, metric = _shown(told["id"]), _shown(told["metric"])
         try:
             self._check_line(cells)
-            _check_id(name, seen)
+            name = self._own_id(name, table, seen)
             _check_word(metric, METRICS, "metric")
             run = self._run(cells, name)
             value = _measured(self._cell(cells, "value")) if measured else None
@@ -257,7 +215,18 @@ class _Parser:
             return Row(
                 name, line, None, metric, None, fault.status, fault.reason, **about, table=table
             )
+        except MemoryError:
+            raise
+        except Exception as error:  # the last handler of a row: others are still scored
+            return Row(name, line, None, metric, None, BUG, bug(error), **about, table=table)
         return Row(name, line, run, metric, value, **about, table=table)
+
+    def _own_id(self, name: str, table: str, seen: Seen) -> str:
+        """The id of a row; of results, whose ids are of this program, made unique by the file."""
+        if self._results and seen.has(name):
+            name = f"{table}: {name}"
+        _check_id(name, seen)
+        return name
 
     def _cell(self, cells: list[str], column: str) -> str:
         place = self._places.get(column)
@@ -302,17 +271,22 @@ class _Parser:
         degrees = {c: count(text(c), c) for c in ("tp", "pp", "attn_dp", "ep")}
         sizes = {c: number(text(c), c) for c in ("batch", "concurrency", "request_rate_per_s")}
         sizes |= {c: number(text(c), c, above_zero=False) for c in ("isl", "osl")}
+        cached = number(text("cached"), "cached", above_zero=False) or 0.0
+        if cached > (sizes["isl"] or 0.0):
+            raise Fault("bad-number", f"cached is {cached:g}, more than the input has (isl).")
         for column in NEEDED_BY_REGIME[regime]:
             if sizes[column] is None:
                 raise Fault("missing-input", f"{column} is blank, which {regime} rows need.")
         layout = self._resolver.layout(n_chips, **degrees)
         stated = {c for c in ("weight_dtype", "kv_dtype", "ep", "isl", "osl") if text(c)}
         notes = read_notes(text("notes")) | {c: text(c) for c in POOLS if text(c)}
+        model = self._resolver.model(text("model"), text("weight_dtype"), text("kv_dtype"))
+        check_stated(notes, model)
         return Run(
             key=text("run") or row,
             source=text("source"),
             regime=regime,
-            model=self._resolver.model(text("model"), text("weight_dtype"), text("kv_dtype")),
+            model=model,
             cluster=self._resolver.cluster(text("chip"), n_chips),
             n_chips=n_chips,
             layout=layout,
@@ -322,7 +296,14 @@ class _Parser:
             date=text("date"),
             notes=notes,
             stated=frozenset(stated if layout is None else stated | {"layout"}),
+            cached=cached,
         )
+
+
+def _left_out(line: int, fault: Fault, table: str) -> Row:
+    """The row of what could not be read as one."""
+    told = {c: fault.about.get(c, "") for c in ("source", "chip", "regime")}
+    return Row("", line, None, "", None, fault.status, fault.reason, **told, table=table)
 
 
 def _measured(text: str) -> float:

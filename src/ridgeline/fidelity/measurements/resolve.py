@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError
-from ridgeline.fidelity.measurements.columns import Fault
+from ridgeline.fidelity.measurements.columns import Fault, number
 from ridgeline.specs.layout import Layout
+from ridgeline.steps.counts import counts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
 
     from ridgeline.fidelity.measurements.side_files import SideFile
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
 
-__all__ = ["Resolver"]
+__all__ = ["Resolver", "check_stated"]
 
 #: formats within this share of bits and of one arithmetic are one format to a step
 _SAME_BITS = 0.01
+#: a file that counts its parameters counts those of its model; layers that predict tokens ahead may
+#: or may not be among them
+_SAME_COUNT = 0.06
 
 
 class Resolver:
@@ -129,6 +133,36 @@ class Resolver:
                 if not side.first and (found := _guarded(beside, side, "bad-chip")) is not None:
                     return found
             raise Fault("unknown-chip", str(error)) from None
+
+
+def check_stated(notes: Mapping[str, str], model: Model) -> None:
+    """Hold what a file says of its weights against the model that its row names.
+
+    Raises
+    ------
+    Fault   ``bad-model``: another number of parameters (``n_params``). ``not-modelled``: layers
+            were left to the CPU (``n_gpu_layers``).
+    """
+    n_params = _stated(notes, "n_params")
+    if n_params is not None and model.counts is None:
+        ours = float(counts(model).n_params)
+        if abs(n_params - ours) > _SAME_COUNT * ours:
+            raise Fault(
+                "bad-model",
+                f"the file has {n_params / 1e9:.3g} G parameters, and {model.id} "
+                f"{ours / 1e9:.3g} G: they are not the same model.",
+            )
+    on_gpu, n_layers = _stated(notes, "n_gpu_layers"), sum(b.repeat for b in model.blocks)
+    if on_gpu is not None and on_gpu < n_layers:
+        raise Fault(
+            "not-modelled",
+            f"{on_gpu:g} of {n_layers} layers were on the GPU (n_gpu_layers); layers on the CPU "
+            "are not predicted.",
+        )
+
+
+def _stated(notes: Mapping[str, str], name: str) -> float | None:
+    return number(notes.get(name, ""), name, above_zero=False)
 
 
 def _first(

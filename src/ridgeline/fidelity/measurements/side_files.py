@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError, did_you_mean
+from ridgeline.files import named, read_text
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.model import Model
@@ -24,6 +26,8 @@ _MODELS_BESIDE = "architectures*.csv"
 _CHIPS_BESIDE = "chips_missing*.csv"
 #: what joins chips of which nothing more is stated
 _PCIE_GBPS = 32.0
+#: columns that are looked at for a near name
+_MOST_NAMES = 500
 
 
 class SideFile(Generic[R]):
@@ -70,7 +74,8 @@ def models_file(path: Path, *, first: bool = True) -> SideFile[Model]:
         names = {_folded(model.id): {}, _folded(path.stem.replace("__", "/")): {}}
         return SideFile(path, names, lambda _cells, _where: model, first)
     needed = ("id", "n_layers", "d_model", "n_heads", "d_ff", "vocab")
-    return SideFile(path, _read(path, needed, "id"), _model, first)
+    rows, have = _table(path)
+    return SideFile(path, _by_name(path, rows, have, needed, "id"), _model, first)
 
 
 def chips_file(path: Path, *, first: bool = True) -> SideFile[Chip]:
@@ -84,8 +89,10 @@ def chips_file(path: Path, *, first: bool = True) -> SideFile[Chip]:
         chip = catalog.chip(str(path))
         names = {_folded(n): {} for n in (chip.id, *chip.aliases)}
         return SideFile(path, names, lambda _cells, _where: chip, first)
-    name = "slug" if "slug" in _header(path) else "chip"
-    return SideFile(path, _read(path, (name, "mem_bw_gbps", "bf16_tflops"), name), _chip, first)
+    rows, have = _table(path)
+    name = "slug" if "slug" in have else "chip"
+    by_name = _by_name(path, rows, have, (name, "mem_bw_gbps", "bf16_tflops"), name)
+    return SideFile(path, by_name, _chip, first)
 
 
 def beside(table: Path) -> tuple[tuple[SideFile[Model], ...], tuple[SideFile[Chip], ...]]:
@@ -105,29 +112,26 @@ def _folded(name: str) -> str:
     return name.strip().casefold()
 
 
-def _header(path: Path) -> list[str]:
+def _table(path: Path) -> tuple[list[Cells], list[str]]:
+    """Rows and column names of a CSV file, read once."""
+    text = read_text(path, "a CSV file")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return next(csv.reader(file), [])
-    except FileNotFoundError:
-        raise RidgelineError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RidgelineError(f"{path} cannot be read as CSV: {error}.") from None
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = [{k: v or "" for k, v in row.items() if k} for row in reader]
+    except csv.Error as error:
+        raise RidgelineError(f"{named(path)} cannot be read as CSV: {error}.") from None
+    return rows, list(reader.fieldnames or [])
 
 
-def _read(path: Path, needed: tuple[str, ...], name: str) -> dict[str, Cells]:
-    have = _header(path)
+def _by_name(
+    path: Path, rows: list[Cells], have: list[str], needed: tuple[str, ...], name: str
+) -> dict[str, Cells]:
     for column in needed:
         if column not in have:
+            hint = did_you_mean(column, have[:_MOST_NAMES])
             raise RidgelineError(
-                f"{path} has no column {column!r}.{did_you_mean(column, have)} "
-                f"{', '.join(needed)} are needed."
+                f"{named(path)} has no column {column!r}.{hint} {', '.join(needed)} are needed."
             )
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [{k: v or "" for k, v in row.items() if k} for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RidgelineError(f"{path} cannot be read as CSV: {error}.") from None
     found: dict[str, Cells] = {}
     for row in rows:
         found.setdefault(_folded(row[name]), row)

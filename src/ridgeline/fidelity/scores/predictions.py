@@ -6,6 +6,8 @@ import csv
 import math
 from typing import IO, TYPE_CHECKING
 
+from ridgeline.spreadsheets import safe_cell
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,7 +28,7 @@ class PredictionLines:
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Write one line a row."""
         pairs = zip(rows, predictions, strict=True)
-        self._writer.writerows(cells(row, prediction) for row, prediction in pairs)
+        self._writer.writerows(map(safe_cell, cells(row, prediction)) for row, prediction in pairs)
 
 
 def cells(row: Row, prediction: Prediction) -> tuple[str, str, str, str, str, str]:

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.fidelity.runs import OK, Prediction
+from ridgeline.errors import RidgelineError, bug
+from ridgeline.fidelity.runs import BUG, OK, Prediction
 from ridgeline.fidelity.scores.scoreboard import Scores
 
 if TYPE_CHECKING:
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.runs import Row
     from ridgeline.fidelity.scores.predictions import PredictionLines
 
-__all__ = ["Scored", "answered", "score_chunks", "unanswered"]
+__all__ = ["SHOWN", "Scored", "answered", "score_chunks", "shown", "unanswered"]
 
 #: rows without an answer that are remembered one by one; beyond, they are only counted
 _REMEMBERED = 1000
+#: rows that are remembered to be shown one by one
+SHOWN = 40
 
 
 @dataclass
@@ -32,19 +35,46 @@ class Scored:
     unanswered : list of dict    ``table``, ``line``, ``id``, ``status``, ``reason``; the first
                                  thousand.
     by_status : Counter          Rows by status of their prediction.
+    shown : list of dict         The first rows with their predictions, to be shown one by one.
     """
 
     scores: Scores = field(default_factory=Scores)
     unanswered: list[dict[str, Any]] = field(default_factory=list)
     by_status: Counter[str] = field(default_factory=Counter)
+    shown: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Take rows with their predictions."""
         self.scores.add(rows, predictions)
+        some = zip(rows[: SHOWN - len(self.shown)], predictions, strict=False)
+        self.shown += [shown(row, prediction) for row, prediction in some]
         for row, prediction in zip(rows, predictions, strict=True):
             self.by_status[prediction.status] += 1
             if prediction.status != OK and len(self.unanswered) < _REMEMBERED:
                 self.unanswered.append(unanswered(row, prediction))
+
+
+def shown(row: Row, prediction: Prediction) -> dict[str, Any]:
+    """A row beside its prediction; the error where both are numbers. [SI]"""
+    numbers = {
+        "measured": row.value,
+        "predicted": prediction.value,
+        "low": prediction.low,
+        "high": prediction.high,
+    }
+    found = {k: v if v is not None and math.isfinite(v) else None for k, v in numbers.items()}
+    measured, predicted = found["measured"], found["predicted"]
+    error = predicted / measured - 1 if measured and predicted is not None else None
+    return {
+        "table": row.table,
+        "line": row.line,
+        "id": row.id,
+        "metric": row.metric,
+        **found,
+        "error": error,
+        "status": prediction.status,
+        "remark": " ".join(prediction.reason.split()),
+    }
 
 
 def unanswered(row: Row, prediction: Prediction) -> dict[str, Any]:
@@ -70,8 +100,25 @@ def answered(
     list of Prediction   One a row, in order.
     """
     good = [r for r in rows if r.status == OK]
-    found = iter(predict(good) if good else [])
+    found = iter(_each(good, predict) if good else [])
     return [_sane(next(found)) if r.status == OK else _none(r.status, r.reason) for r in rows]
+
+
+def _each(
+    rows: Sequence[Row], predict: Callable[[Sequence[Row]], list[Prediction]]
+) -> list[Prediction]:
+    """Predict all at once; where that fails, each half by itself, down to the rows at fault."""
+    try:
+        return predict(rows)
+    except MemoryError:
+        raise
+    except Exception as error:  # the last handler of a row: others are still predicted
+        if len(rows) > 1:
+            half = len(rows) // 2
+            return _each(rows[:half], predict) + _each(rows[half:], predict)
+        if isinstance(error, RidgelineError):
+            return [_none("not-predicted", str(error))]
+        return [_none(BUG, bug(error))]
 
 
 def _none(status: str, reason: str) -> Prediction:
