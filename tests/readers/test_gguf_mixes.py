@@ -52,6 +52,8 @@ PUBLISHED = [
     ("mistralai/Mixtral-8x7B-v0.1", "q4_k_m", 26.49 * GIB),
     ("openai/gpt-oss-20b", "mxfp4_moe", 11.27 * GIB),
     ("openai/gpt-oss-120b", "mxfp4_moe", 59.02 * GIB),
+    ("openai/gpt-oss-20b", "q4_k_m", 10.81 * GIB),
+    ("openai/gpt-oss-120b", "q4_k_m", 58.45 * GIB),
     ("deepseek-ai/DeepSeek-V2-Lite", "q4_k_m", 9.65 * GIB),
     ("Qwen/Qwen3.5-27B", "q4_k_m", 15.58 * GIB),
     ("Qwen/Qwen3.5-35B-A3B", "q4_k_m", 20.09 * GIB),
@@ -79,9 +81,16 @@ def test_the_head_takes_more_bits_and_a_tied_table_serves_as_head() -> None:
 
 
 def test_rows_that_do_not_divide_into_blocks_take_older_types() -> None:
-    # Experts of gpt-oss have rows of 2,880, which is no multiple of 256.
-    stored = catalog.stored_as(rl.model("openai/gpt-oss-20b"), "q4_k_s")
-    assert 5.5 <= catalog.dtype(stored.dtypes["experts"]).bits <= 6
+    # Rows of gemma-3-1b are 1,152 long, which is no multiple of 256: q4_k falls back to q5_0.
+    stored = catalog.stored_as(rl.model("google/gemma-3-1b-it"), "q4_k_s")
+    assert stored.dtypes["embedding"] == "q8_0"
+    assert 5 <= catalog.dtype(stored.dtypes["ffn"]).bits <= 6
+
+
+def test_experts_that_come_in_mxfp4_stay_so() -> None:
+    model = rl.model("openai/gpt-oss-20b")
+    for mix in ("q4_k_m", "q8_0", "iq2_xs"):
+        assert catalog.stored_as(model, mix).dtypes["experts"] == "mxfp4"
 
 
 def test_routers_stay_wide_in_every_mix() -> None:

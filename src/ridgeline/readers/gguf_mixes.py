@@ -143,13 +143,15 @@ class _Assigner:
         self.mix = {**_table()["mix"][own["like"]], **own} if "like" in own else own
         self.base = self.mix["base"]
         self.facts = _Facts.of(model)
+        stored = model.dtypes.get("experts", model.weight_dtype)
+        self.experts = stored if stored in _table()["kept"] else self.mix.get("experts")
         self.fused = model.family in _table()["fused_qkv"]
 
     def layer(self, index: int, product: Product) -> str:
         if product.name in _KEPT:
             return "f32"
-        if product.part == "experts" and "experts" in self.mix:
-            return _fitting(self.mix["experts"], product.k)
+        if product.part == "experts" and self.experts:
+            return _fitting(self.experts, product.k)
         kind = _CLASSES.get(product.name, "other")
         if product.part not in ("attention", "recurrent", "ffn", "experts", "shared_experts"):
             kind = "other"
