@@ -245,6 +245,26 @@ def test_a_factor_counts_where_nothing_states_the_size_it_gives():
     assert "ffn_dim_multiplier" in refusal(sample("gpt2", ffn_dim_multiplier=1.3))
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["model_type", "hidden_size", "num_hidden_layers", "vocab_size", "tie_word_embeddings",
+     "max_position_embeddings", "num_memory_slots", "num_attention_heads"],
+)  # fmt: skip
+def test_numbers_that_python_does_not_write_are_sentences(key):
+    message = refusal(sample("llama", **{key: 10**5000}))
+    assert 20 < len(message) < 2000
+
+
+def test_deep_and_large_configs_are_answered_at_once():
+    deep: list = []
+    for _ in range(950):
+        deep = [deep]
+    assert "nests too deeply" in refusal(sample("llama", extra_layers=[deep]))
+    many = {f"num_slots_{i}": i + 1 for i in range(5000)}
+    assert len(refusal(sample("llama", **many))) < 4000
+    assert len(refusal(sample("llama", **{"num_" + "slots_" * 50_000: 3}))) < 4000
+
+
 @pytest.mark.parametrize("value", [10**400, [5], {"a": 1}, "text", 2.5, -(10**30)])
 @pytest.mark.parametrize("key", ["dim", "n_layers", "hidden_dim", "vocab_size", "n_heads"])
 def test_odd_values_in_params_json_are_sentences(key, value):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator, Mapping
+from fnmatch import translate
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +23,8 @@ __all__ = ["audit", "looks_structural"]
 
 _INERT: tuple[Any, ...] = (None, False, 0, "", [], {})
 _MOST_LOOKED_AT = 64
+_MOST_NAMED = 40
+_LONGEST_KEY = 120
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -62,12 +64,18 @@ def _shapes_nothing(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _harmless(key: str, more: frozenset[str]) -> bool:
-    general = () if _any(key, width_patterns()) else harmless_patterns()
-    return _any(key, (*more, *general))
+    if key in more or _any(key, more):
+        return True
+    return not _any(key, width_patterns()) and _any(key, harmless_patterns())
 
 
-def _any(text: str, patterns: Iterable[str]) -> bool:
-    return any(text == pattern or fnmatchcase(text, pattern) for pattern in patterns)
+@lru_cache(maxsize=256)
+def _compiled(patterns: Collection[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns) or r"(?!)")
+
+
+def _any(text: str, patterns: Collection[str]) -> bool:
+    return _compiled(patterns).match(text) is not None
 
 
 def audit(
@@ -92,9 +100,10 @@ def audit(
     doubtful = list(_doubtful(raw, known, harmless))
     if not doubtful:
         return
+    doubtful = [(key[:_LONGEST_KEY], value) for key, value in doubtful]
     listed = ", ".join(f"{key} = {shown(value)}" for key, value in doubtful[:6])
     more = f" and {len(doubtful) - 6} more" if len(doubtful) > 6 else ""
-    names = ", ".join(f'"{key}"' for key, _ in doubtful)
+    names = ", ".join(f'"{key}"' for key, _ in doubtful[:_MOST_NAMED])
     near = did_you_mean(doubtful[0][0], [k for k in known if "." not in k], n=1)
     one = len(doubtful) == 1
     raise ConfigError(
@@ -116,7 +125,7 @@ def _moot(raw: Mapping[str, Any], family: Family, known: Collection[str]) -> lis
         if any(name in known and isinstance(raw.get(name), int) for name in names):
             globs.extend(factors)
     numbers = [key for key, value in raw.items() if isinstance(value, (int, float))]
-    return [key for key in numbers if key not in known and _any(key, globs)]
+    return [key for key in numbers if key not in known and _any(key, tuple(globs))]
 
 
 def _doubtful(

@@ -237,6 +237,6 @@ def fields_of(family: Family, config: Config) -> dict[str, Any]:
         most = _LIMITS.get(name)
         if most is not None and not 1 <= out[name] <= most:
             raise ConfigError(
-                f"{name} is {out[name]}{_because(config)}; 1 to {most} is what a model has."
+                f"{name} is {shown(out[name])}{_because(config)}; 1 to {most} is what a model has."
             )
     return out

@@ -7,17 +7,11 @@ from typing import Any
 
 from ridgeline.errors import ConfigError
 from ridgeline.readers.class_defaults import class_default
-from ridgeline.readers.expressions import Missing, evaluate
+from ridgeline.readers.expressions import Missing, evaluate, shown
 
 __all__ = ["Config", "PartScope", "shown"]
 
 _TRAIL = 12
-
-
-def shown(value: object) -> str:
-    """Show a value from a config in a message, shortened."""
-    text = repr(value)
-    return text if len(text) <= 48 else f"{text[:45]}…"
 
 
 class Config:

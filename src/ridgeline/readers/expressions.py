@@ -21,11 +21,12 @@ from ridgeline.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Missing", "Scope", "evaluate", "names_in"]
+__all__ = ["Missing", "Scope", "evaluate", "names_in", "shown"]
 
 _CONSTANTS = {"true": True, "false": False, "none": None}
 _SCOPES = ("own", "layer")
 _LARGEST = 10**15
+_LONGEST = 48
 
 _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -41,6 +42,15 @@ _COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], bool]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+def shown(value: object) -> str:
+    """Show a value from a config in a message, shortened."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}…"
 
 
 class Missing(Exception):  # noqa: N818  (a signal between alternatives, never shown)
@@ -167,8 +177,8 @@ def _binary(node: Any, scope: Scope) -> Any:
         result = left / right
         if not abs(result) <= _LARGEST or result != int(result):
             raise ConfigError(
-                f"{ast.unparse(node.left)} ({left}) is not a multiple of "
-                f"{ast.unparse(node.right)} ({right})."
+                f"{ast.unparse(node.left)} ({shown(left)}) is not a multiple of "
+                f"{ast.unparse(node.right)} ({shown(right)})."
             )
         return int(left // right)
     if isinstance(node.op, ast.FloorDiv):
@@ -180,9 +190,9 @@ def _binary(node: Any, scope: Scope) -> Any:
 
 def _require_number(text: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ConfigError(f"{text} is {value!r}, and a number is expected.")
+        raise ConfigError(f"{text} is {shown(value)}, and a number is expected.")
     if not abs(value) <= _LARGEST:  # NaN is not, either
-        raise ConfigError(f"{text} is {value!r}: no model is of that size.")
+        raise ConfigError(f"{text} is {shown(value)}: no model is of that size.")
 
 
 def _choice(node: Any, scope: Scope) -> Any:
@@ -192,7 +202,7 @@ def _choice(node: Any, scope: Scope) -> Any:
 def _truth(node: ast.expr, scope: Scope) -> bool:
     value = _visit(node, scope)
     if value is not None and not isinstance(value, (bool, int)):
-        raise ConfigError(f"{ast.unparse(node)} is {value!r}, and true or false is expected.")
+        raise ConfigError(f"{ast.unparse(node)} is {shown(value)}, and true or false is expected.")
     return bool(value)
 
 
@@ -202,7 +212,8 @@ def _compare(node: Any, scope: Scope) -> bool:
         return _COMPARISONS[type(node.ops[0])](left, right)
     except TypeError:
         raise ConfigError(
-            f"{ast.unparse(node)} cannot be decided: {left!r} and {right!r} do not compare."
+            f"{ast.unparse(node)} cannot be decided: {shown(left)} and {shown(right)} do not "
+            "compare."
         ) from None
 
 
@@ -225,7 +236,7 @@ def _call(node: Any, scope: Scope) -> Any:
 def _count(node: ast.expr, scope: Scope) -> int:
     value = _visit(node, scope)
     if not isinstance(value, (list, tuple, str)):
-        raise ConfigError(f"{ast.unparse(node)} is {value!r}, and a list is expected.")
+        raise ConfigError(f"{ast.unparse(node)} is {shown(value)}, and a list is expected.")
     return len(value)
 
 
@@ -235,7 +246,8 @@ def _same(node: ast.expr, scope: Scope) -> Any:
         return value
     if not value or any(v != value[0] for v in value):
         raise ConfigError(
-            f"{ast.unparse(node)} is {value!r}; one value, the same for every layer, is expected."
+            f"{ast.unparse(node)} is {shown(value)}; one value, the same for every layer, is "
+            "expected."
         )
     return value[0]
 

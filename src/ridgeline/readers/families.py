@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ridgeline.errors import ConfigError, did_you_mean
-from ridgeline.readers.expressions import names_in
+from ridgeline.readers.expressions import names_in, shown
 
 __all__ = [
     "Family",
@@ -324,7 +324,7 @@ def family_of(raw: Mapping[str, Any], where: str) -> Family:
         return _family(_by_model_type()[model_type])
     if not named and model_type is None:
         return _family_by_keys(raw, where)
-    name = model_type if isinstance(model_type, str) else repr(model_type)
+    name = model_type if isinstance(model_type, str) else shown(model_type)
     near = did_you_mean(str(name), known_model_types())
     raise ConfigError(
         f"{where}: model_type {name!r} is not among the {len(_by_model_type())} known ones.{near} "

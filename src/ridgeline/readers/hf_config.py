@@ -77,6 +77,8 @@ def read_config(
     loaded = load(source)
     try:
         return _read(loaded, id, assume_harmless)
+    except RecursionError:
+        raise ConfigError(f"{loaded.where} nests too deeply to be a model's config.") from None
     except RidgelineError as error:
         text = str(error)
         hint = "" if any(word in text for word in _HINTS) else _HINT
@@ -146,7 +148,7 @@ def _n_mtp(family: Family, config: Config) -> int:
     what = "the number of multi-token-prediction layers"
     n = whole_number(config, family.mtp["count"], what, default=0)
     if n > _MOST_MTP:
-        raise ConfigError(f"{what} is {n}; at most {_MOST_MTP} are believable.")
+        raise ConfigError(f"{what} is {shown(n)}; at most {_MOST_MTP} are believable.")
     return n
 
 

@@ -138,7 +138,10 @@ def _class_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseMod
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
