@@ -218,6 +218,12 @@ def test_genai_perf_and_aiperf(tmp_path: Path, config: Any) -> None:
     assert run.notes["n_requests"] == "320"
 
 
+def test_lengths_follow_from_the_tokens_of_all_requests(tmp_path: Path) -> None:
+    without = {k: v for k, v in SUMMARY.items() if k != "input_sequence_length"}
+    totals = {"total_isl": {"unit": "tokens", "avg": 176_000.0}, "input_config": CONFIGS[2]}
+    assert read_well(tmp_path, without | totals, **ON)[0].isl == 550
+
+
 def test_aiperf_says_device_prefix_and_errors(tmp_path: Path) -> None:
     config = {
         "endpoint": {"model_names": [MODEL]}, "loadgen": {"request_rate": 4.0},
@@ -362,6 +368,8 @@ def test_llama_bench_markdown(tmp_path: Path) -> None:
     assert (good.value, good.run.isl, good.run.cached) == (3436, 4608, 4096)
     assert offloaded.status == "not-modelled"
     assert "10 of 36 layers" in offloaded.reason
+    (other, _) = read(tmp_path, text.replace("8.19 B", "7.62 B"), "other.md", model=QWEN)
+    assert other.status == "bad-model"
 
 
 def test_a_files_parameters_are_those_of_its_model(tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def _read(found: Found) -> Iterator[Result]:
         "source": "genai-perf",
         "engine": _engine(config),
         "model": _model(config),
-        "isl": plain(_stat(found, "input_sequence_length")),
-        "osl": plain(_stat(found, "output_sequence_length")),
+        "isl": plain(_length(found, "input", n_done)),
+        "osl": plain(_length(found, "output", n_done)),
         "cached": plain(_prefix(config)),
         "date": text(found.get("start_time"))[:10],
     }
@@ -73,6 +73,12 @@ def _read(found: Found) -> Iterator[Result]:
         notes = (*notes, f"nominal {float(cells['isl'] or 0):.0f}/{float(cells['osl'] or 0):.0f}")
     notes = (*request_notes(n_done, n_failed), *notes)
     yield Result({k: v for k, v in cells.items() if v}, _values(found), notes)
+
+
+def _length(found: Found, side: str, n_done: float | None) -> float | None:
+    """Mean tokens of a request; else all of them over the requests."""
+    mean, total = _stat(found, f"{side}_sequence_length"), _stat(found, f"total_{side[0]}sl")
+    return total / n_done if mean is None and total and n_done else mean
 
 
 _LENGTHS = ("input_sequence_length", "output_sequence_length")

@@ -68,8 +68,18 @@ def _read_row(found: Found) -> Iterator[Result]:
     }
     if device := text(found.get("device")):
         cells |= {"chip": device_chip(device), "tp": "1", "pp": "1"}
-    stated = {"n_gpu_layers": found.get("ngl"), "backends": found.get("backend")}
+    stated = {
+        "n_gpu_layers": found.get("ngl"),
+        "backends": found.get("backend"),
+        "model_n_params": _parameters(text(found.get("params"))),
+    }
     yield Result({k: v for k, v in cells.items() if v}, values, _notes(stated))
+
+
+def _parameters(shown: str) -> float | None:
+    """The number of parameters as the table shows it: ``7.62 B``."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ([KMBT])", shown)
+    return float(found[1]) * {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}[found[2]] if found else None
 
 
 def _test(
