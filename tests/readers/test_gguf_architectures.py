@@ -64,7 +64,78 @@ PUBLISHED: list[tuple[str, dict[str, Any], int, tuple[str, ...], str]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("arch", "metadata", "rows", "names", "wanted"), PUBLISHED)
+_O = ("output.weight",)
+_HYBRID = tuple(
+    f"blk.{i}.{name}.weight"
+    for i in range(32)
+    for name in ("attn_q" if i % 8 == 4 else "ssm_conv1d", *(["ffn_gate_inp"] if i % 2 else []))
+)
+
+
+def _dense(depth: int, d: int, ff: int, heads: int, kv: int, d_head: int = 0) -> dict[str, Any]:
+    found = {
+        "block_count": depth, "embedding_length": d, "feed_forward_length": ff,
+        "attention.head_count": heads, "attention.head_count_kv": kv,
+    }  # fmt: skip
+    return found | ({"attention.key_length": d_head} if d_head else {})
+
+
+def _moe(n: int, active: int, ff: int = 0) -> dict[str, Any]:
+    found = {"expert_count": n, "expert_used_count": active}
+    return found | ({"expert_feed_forward_length": ff} if ff else {})
+
+
+#: the same of other architectures, as llama.cpp's converter writes what their config.json says
+CONVERTED: list[tuple[str, dict[str, Any], int, tuple[str, ...], str]] = [
+    ("llama", _dense(32, 4096, 14336, 32, 8) | _moe(8, 2), 32000, _O, "Mixtral-8x7B-v0.1"),
+    ("gemma2", _dense(42, 3584, 14336, 16, 8, 256), 256000, (), "gemma-2-9b"),
+    (
+        "gemma3",
+        _dense(26, 1152, 6912, 4, 1, 256) | {"attention.sliding_window": 512},
+        262144, (), "gemma-3-1b-it",
+    ),
+    (
+        "gpt-oss",
+        _dense(24, 2880, 0, 64, 8, 64) | _moe(32, 4, 2880) | {"attention.sliding_window": 128},
+        201088, (*_O, "blk.0.attn_q.bias"), "gpt-oss-20b",
+    ),
+    ("phi2", _dense(32, 2560, 10240, 32, 32), 51200, (*_O, "blk.0.attn_qkv.bias"), "phi-2"),
+    ("phi3", _dense(40, 5120, 17920, 40, 10), 100352, _O, "phi-4"),
+    ("falcon", _dense(60, 8192, 32768, 128, 8), 65024, (), "falcon-40b-instruct"),
+    ("command-r", _dense(32, 4096, 14336, 32, 8), 256000, (), "aya-23-8B"),
+    ("olmo2", _dense(40, 5120, 13824, 40, 40), 100352, _O, "OLMo-2-1124-13B"),
+    ("minimax-m2", _dense(62, 3072, 1536, 48, 8, 128) | _moe(256, 8, 1536), 200064, _O,
+     "MiniMax-M2.5"),
+    (
+        "glm4moe",
+        _dense(47, 4096, 10944, 96, 8, 128) | _moe(128, 8, 1408)
+        | {"nextn_predict_layers": 1, "expert_shared_count": 1, "leading_dense_block_count": 1},
+        151552, (*_O, "blk.0.attn_q.bias"), "GLM-4.5-Air",
+    ),
+    (
+        "llama4",
+        _dense(48, 5120, 16384, 40, 8, 128) | _moe(16, 1, 8192) | {"interleave_moe_layer_step": 1},
+        202048, _O, "Llama-4-Scout-17B-16E-Instruct",
+    ),
+    (
+        "mamba",
+        _dense(64, 4096, 0, 0, 0)
+        | {"ssm.conv_kernel": 4, "ssm.inner_size": 8192, "ssm.state_size": 16,
+           "ssm.time_step_rank": 256},
+        65024, _O, "falcon-mamba-7b",
+    ),
+    (
+        "jamba",
+        _dense(32, 4096, 14336, 32, 8) | _moe(16, 2)
+        | {"attention.head_count_kv": [8 if i % 8 == 4 else 0 for i in range(32)],
+           "ssm.conv_kernel": 4, "ssm.inner_size": 8192, "ssm.state_size": 16,
+           "ssm.time_step_rank": 256},
+        65536, (*_O, *_HYBRID), "AI21-Jamba-1.5-Mini",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arch", "metadata", "rows", "names", "wanted"), [*PUBLISHED, *CONVERTED])
 def test_the_shape_of_a_published_file_is_that_of_its_model(
     arch: str, metadata: dict[str, Any], rows: int, names: tuple[str, ...], wanted: str
 ) -> None:
