@@ -481,6 +481,7 @@ def test_the_model_may_differ_by_row(tmp_path: Path) -> None:
         ("NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada"),
         ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", ""),
         ("Apple M2 Ultra", "apple-m2-ultra"),
+        ("Apple M1 Ultra", "apple-m1-ultra"),
     ],
 )
 def test_names_of_devices(device: str, chip: str) -> None:
