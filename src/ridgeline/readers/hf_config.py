@@ -103,7 +103,7 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     if not layers:
         raise ConfigError("no layer has anything in it.")
     mtp = _mtp(family, config, plans[-1], n_mtp, int(fields["d_model"]))
-    layers, mtp, stored = with_storage(layers, mtp, storage, family)
+    layers, mtp, stored = with_storage(layers, mtp, storage, family, int(fields["d_model"]))
     blocks, order = _runs([block for _, block in layers])
     remarks = [r["say"] for r in family.remarks if config.get(r["when"], default=False)]
     notes += [family.note, *remarks, _tied(config, family), _taken(config, text, family)]

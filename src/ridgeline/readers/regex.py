@@ -3,12 +3,14 @@
 A config's patterns come from strangers. Python's own matcher tries every way to split a text, and
 some patterns have exponentially many: ``([a-z_.0-9]+)+!`` never ends. Here a pattern maps the set
 of places where it may begin to the set of places where it may end, a bit per place of the text, so
-that its cost is bounded by its length times a power of the text's.
+that its cost is bounded by its length times a power of the text's. Patterns that repeat little and
+nothing within a repeat go to Python's matcher, which is faster and cannot get lost in them.
 """
 
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,9 @@ _parser: Any = import_module("re._parser")
 _c: Any = import_module("re._constants")
 
 _LONGEST = 4096
+#: repeats without end that Python's matcher may meet in one pattern: its cost is the text's length
+#: to this power
+_FEW_REPEATS = 2
 _DIGITS = frozenset("0123456789")
 _CATEGORIES: dict[Any, Callable[[str], bool]] = {
     _c.CATEGORY_DIGIT: str.isdecimal,
@@ -56,6 +61,7 @@ class Regex:
     Attributes
     ----------
     tells_digits : bool   Whether it may tell one digit from another.
+    cost : int            Of one match, in matches of a simple pattern.
     """
 
     def __init__(self, source: str) -> None:
@@ -65,7 +71,9 @@ class Regex:
                 f"{_LONGEST:,} are read."
             )
         try:
-            tree = _parser.parse(source)
+            with warnings.catch_warnings(action="ignore"):  # of sets that may change their meaning
+                tree = _parser.parse(source)
+                compiled = re.compile(source)
         except (re.error, RecursionError, OverflowError) as error:
             raise ConfigError(f"{shown(source)} is not a regular expression: {error}.") from None
         self._tree = tree
@@ -78,6 +86,8 @@ class Regex:
                 "names. Write it without back references, atomic groups and local flags."
             )
         self.tells_digits = any(_tells_digits(op, argument) for op, argument in nodes)
+        self._plain = compiled if _is_simple(tree, nodes) else None
+        self.cost = 1 if self._plain else 100
 
     def match(self, text: str) -> bool:
         r"""Whether the pattern matches a beginning of the text.
@@ -89,6 +99,8 @@ class Regex:
         >>> Regex("([a-z_.0-9]+)+!").match("model.layers.10.self_attn.o_proj" * 8)
         False
         """
+        if self._plain is not None:
+            return self._plain.match(text) is not None
         return _Run(text, fold=self._fold).sequence(self._tree, 1) != 0
 
 
@@ -98,6 +110,17 @@ def _nodes(tree: Iterable[Any]) -> Iterable[tuple[Any, Any]]:
         for op, argument in pending.pop():
             yield op, argument
             pending.extend(_inner(op, argument))
+
+
+def _is_simple(tree: Any, nodes: list[Any]) -> bool:
+    """Whether Python's matcher has few ways to try: nothing repeats within a repeat."""
+    repeats = [argument for op, argument in nodes if op in _REPEATS]
+    if any(op in _REPEATS for argument in repeats for op, _ in _nodes(argument[-1])):
+        return False
+    # What is repeated at the very end is tried once.
+    last = tree.data[-1:]
+    ending = sum(1 for op, argument in last if op in _REPEATS and argument[0] <= 1)
+    return len(repeats) - ending <= _FEW_REPEATS
 
 
 def _inner(op: Any, argument: Any) -> list[Any]:
@@ -171,7 +194,7 @@ class _Run:
         if op in _CHARACTERS:
             return (places & self._mask(op, argument)) << 1
         if op in _REPEATS:
-            return self._repeated(*argument, places)
+            return self._repeated(argument, places)
         if op is _c.AT:
             return places & _PLACES[argument](self)
         if op in (_c.SUBPATTERN, _c.BRANCH):
@@ -179,9 +202,10 @@ class _Run:
             for branch in _inner(op, argument):
                 found |= self.sequence(branch, places)
             return found
-        return 0 if op is _c.FAILURE else self._around(op, *argument, places)
+        return 0 if op is _c.FAILURE else self._around(op, argument, places)
 
-    def _around(self, op: Any, direction: int, inner: Any, places: int) -> int:
+    def _around(self, op: Any, argument: Any, places: int) -> int:
+        direction, inner = argument
         seen = self._seen(inner, places) if direction > 0 else self.sequence(inner, self.everywhere)
         return places & (seen if op is _c.ASSERT else ~seen)
 
@@ -204,7 +228,8 @@ class _Run:
             if places >> i & 1 and self.sequence(inner, 1 << i)
         )
 
-    def _repeated(self, least: Any, most: Any, inner: Any, places: int) -> int:
+    def _repeated(self, argument: Any, places: int) -> int:
+        least, most, inner = argument
         for _ in range(least):
             after = self._once(inner, places)
             if after in (0, places):  # dead, or nothing changes any more

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ridgeline.errors import ConfigError
-from ridgeline.readers.config import shown
+from ridgeline.readers.names import Module, Names
 
-__all__ = ["Scheme", "matches"]
+__all__ = ["Group", "Scheme", "Stored"]
 
-_PREFIXES = ("model.language_model.", "language_model.model.", "language_model.")
+
+class Stored(NamedTuple):
+    """How a matrix is stored.
+
+    Attributes
+    ----------
+    dtype : str             Name of a format.
+    matrix_bits : float     Bits beside the weights, whatever the size of the matrix: codebooks.
+    """
+
+    dtype: str
+    matrix_bits: float = 0.0
+
+
+class Group(NamedTuple):
+    """Modules of one format; None for modules that stay as they were."""
+
+    names: Names
+    stored: Stored | None
 
 
 @dataclass(frozen=True)
@@ -21,68 +36,45 @@ class Scheme:
 
     Attributes
     ----------
-    groups : tuple of (patterns, format)   The first whose patterns match a module decides.
-    excluded : tuple of str                Modules that stay as they were.
-    head : str or None                     Format of the LM head, where it is quantised too.
-    kv_dtype : str or None                 Format of cached keys and values.
+    groups : tuple of Group    The first that means a module decides.
+    excluded : Names           Modules that stay as they were.
+    head : Stored or None      The LM head, where a setting of its own quantises it.
+    linear_head : bool         Whether the LM head is among "all linear modules".
+    whole : bool               Whether "all" holds embedding, LM head and routers, too.
+    kv_dtype : str or None     Format of cached keys and values.
+    notes : tuple of str       What a user should know.
     """
 
-    groups: tuple[tuple[tuple[str, ...], str], ...]
-    excluded: tuple[str, ...] = ()
-    head: str | None = None
+    groups: tuple[Group, ...] = ()
+    excluded: Names = field(default_factory=Names)
+    head: Stored | None = None
+    linear_head: bool = False
+    whole: bool = False
     kv_dtype: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
-    def main(self) -> str:
-        """The format of most modules."""
-        return self.groups[0][1]
+    def lists(self) -> tuple[Names, ...]:
+        """Every list of names but those that mean all."""
+        named = (self.excluded, *(g.names for g in self.groups))
+        return tuple(names for names in named if names and not names.every)
 
-    def format_of(self, module: str) -> str | None:
-        """Format of a module by its name, None where it is not quantised.
+    def format_of(
+        self, layers: tuple[str, ...], part: Module, *, by_name: bool = False
+    ) -> Stored | None:
+        """Format of a module, None where it is not quantised.
 
         Parameters
         ----------
-        module : str   Such as ``model.layers.3.mlp.experts.0.up_proj``.
+        layers : tuple of str   The numbers its layer goes by, as `Names.mean` takes them; an empty
+                                one for what is in no layer.
+        part : Module
+        by_name : bool          Heed only groups that name it, not those that mean all modules.
         """
-        if any(matches(pattern, module) for pattern in self.excluded):
+        if self.excluded.every or any(self.excluded.mean(layer, part) for layer in layers):
             return None
-        for patterns, dtype in self.groups:
-            if any(matches(pattern, module) for pattern in patterns):
-                return dtype
+        for names, stored in self.groups:
+            named = any(names.mean(layer, part) for layer in layers)
+            if named or (names.every and not by_name):
+                return stored
         return None
-
-
-@lru_cache(maxsize=65536)
-def matches(pattern: str, module: str) -> bool:
-    """Whether a quantiser's pattern means a module.
-
-    Parameters
-    ----------
-    pattern : str
-        A name, a leading or trailing part of one, a glob, or ``re:`` and a regular expression;
-        ``Linear`` means every module.
-    module : str
-
-    Examples
-    --------
-    >>> matches("re:.*self_attn.*", "model.layers.0.self_attn.q_proj"), matches("lm_head", "lm")
-    (True, False)
-    """
-    if pattern.startswith("re:"):
-        return _regex(pattern[3:]).match(module) is not None
-    if pattern in {"Linear", "*"}:
-        return True
-    for prefix in _PREFIXES:
-        if pattern.startswith(prefix):
-            pattern = f"model.{pattern.removeprefix(prefix)}"
-    if "*" in pattern or "?" in pattern:
-        return fnmatchcase(module, pattern) or fnmatchcase(module, f"{pattern}.*")
-    return f".{pattern.strip('.')}." in f".{module}."
-
-
-@lru_cache(maxsize=4096)
-def _regex(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ConfigError(f"{shown(text)} is not a regular expression: {error}.") from None

@@ -9,16 +9,16 @@ from typing import Any
 
 from ridgeline.errors import ConfigError, first_line
 from ridgeline.files import exists, is_file, is_folder, listing, named, read_text
+from ridgeline.readers.quantization import SIDECARS
 
 __all__ = ["Source", "load"]
 
 _CONFIG = "config.json"
 _ORIGINAL = "params.json"
-_QUANTIZATION = "hf_quant_config.json"
 
 
 class Source:
-    """A parsed config: `raw`, what to call it (`where`), and a quantisation file beside it."""
+    """A parsed config: `raw`, what to call it (`where`), quantisers' files beside it by name."""
 
     def __init__(
         self, raw: dict[str, Any], where: str, path: Path | None = None, quant: Any = None
@@ -52,9 +52,15 @@ def load(source: object) -> Source:
         )
     path = _config_path(Path(source))
     raw = _object(path)
-    beside = path.parent / _QUANTIZATION
-    quant = _object(beside) if path.name == _CONFIG and is_file(beside) else None
-    return Source(raw, str(path), path, quant)
+    return Source(raw, str(path), path, _sidecars(path))
+
+
+def _sidecars(path: Path) -> dict[str, dict[str, Any]]:
+    """Files beside a config in which quantisers write, by name."""
+    if path.name != _CONFIG:
+        return {}
+    found = {name: path.parent / name for name in SIDECARS}
+    return {name: _object(beside) for name, beside in found.items() if is_file(beside)}
 
 
 def _config_path(path: Path) -> Path:

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ridgeline.errors import ConfigError
 from ridgeline.readers.config import shown
-from ridgeline.readers.quantization import scheme_of
-from ridgeline.specs.blocks import (
-    Attention,
-    Block,
-    CompressedAttention,
-    Dense,
-    LatentAttention,
-    MixtureOfExperts,
-    Part,
-)
+from ridgeline.readers.part_formats import ENDS, PartFormats
+from ridgeline.readers.quantization import quantized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ridgeline.readers.families import Family
+    from ridgeline.readers.names import Names
     from ridgeline.readers.scheme import Scheme
+    from ridgeline.specs.blocks import Block
 
 __all__ = ["Storage", "storage_of", "with_storage"]
 
@@ -38,7 +32,7 @@ _DTYPES = {
 }
 _EXPERT_DTYPES = {"fp4": "mxfp4", "mxfp4": "mxfp4", "nvfp4": "nvfp4", "fp8": "fp8-block"}
 _STATE_KEYS = ("mamba_ssm_cache_dtype", "mamba_ssm_dtype")
-Layers = list[tuple[int, Block]]
+Layers: TypeAlias = "list[tuple[int, Block]]"
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ def storage_of(text: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Sto
     Parameters
     ----------
     text : mapping   The language model's config.
-    beside : mapping or None   A parsed ``hf_quant_config.json``.
+    beside : mapping or None   Parsed files beside it in which a quantiser writes, by name.
 
     Raises
     ------
@@ -66,10 +60,8 @@ def storage_of(text: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Sto
     """
     stated = text.get("torch_dtype") or text.get("dtype")
     base = "bf16" if stated is None else _plain(stated, "torch_dtype")
-    scheme = scheme_of(text.get("quantization_config"), beside)
-    if scheme is None:
-        scheme = scheme_of(text.get("compression_config"))
-    notes: tuple[str, ...] = ()
+    scheme = quantized(text, beside)
+    notes: tuple[str, ...] = () if scheme is None else scheme.notes
     if base == "fp32" and scheme is None:
         notes = ("Stored in 32 bits; engines usually serve such weights in 16.",)
     experts = text.get("expert_dtype")
@@ -94,32 +86,8 @@ def _plain(name: object, what: str) -> str:
     return _DTYPES[text]
 
 
-def parts_of(block: Block) -> list[Part]:
-    """Parts of the weights a block has, norms apart."""
-    found: list[Part] = []
-    mixer, ffn = block.mixer, block.ffn
-    if isinstance(mixer, (Attention, LatentAttention, CompressedAttention)):
-        found.append("attention")
-        if mixer.indexer is not None and not mixer.indexer.reuses:
-            found.append("indexer")
-    elif mixer is not None:
-        found.append("recurrent")
-    if isinstance(ffn, Dense):
-        found.append("ffn")
-    elif isinstance(ffn, MixtureOfExperts):
-        found.extend(("router", "experts"))
-        if ffn.d_ff_shared:
-            found.append("shared_experts")
-        if ffn.d_latent:
-            found.append("ffn")
-    for product in block.extra:
-        if product.part not in found:
-            found.append(product.part)
-    return found
-
-
 def with_storage(
-    layers: Layers, mtp: Layers, storage: Storage, family: Family
+    layers: Layers, mtp: Layers, storage: Storage, family: Family, d_model: int
 ) -> tuple[Layers, list[Block], dict[str, Any]]:
     """Write formats into blocks and into the model's fields, each only where it differs.
 
@@ -128,10 +96,15 @@ def with_storage(
     layers, mtp : list of (layer number, Block)
     storage : Storage
     family : Family   For the names by which quantisers list modules.
+    d_model : int     With the blocks, the sizes of the modules.
 
     Returns
     -------
     tuple   Layers, MTP blocks, and fields of `Model`.
+
+    Raises
+    ------
+    ConfigError   A list of modules that means none, or leaves nothing to quantise.
     """
     fields: dict[str, Any] = {"weight_dtype": storage.base}
     scheme = storage.scheme
@@ -139,38 +112,65 @@ def with_storage(
         fields["state_dtype"] = storage.state
     if scheme is not None and scheme.kv_dtype:
         fields["kv_dtype"] = scheme.kv_dtype
-    if scheme is None and storage.experts is None:
+    if (scheme is None or not scheme.groups) and storage.experts is None:
         return layers, [block for _, block in mtp], fields
-    formats = _Formats(storage, family)
-    per_layer = [formats.of(index, block) for index, block in layers]
+    formats = PartFormats(storage, family, d_model)
+    per_layer = [formats.of((str(index),), block) for index, block in layers]
+    per_mtp = [formats.of((str(i), f"mtp.{i - mtp[0][0]}"), block) for i, block in mtp]
     usual = _usual(per_layer)
+    ends = {part: formats.end(part) for part in ENDS}
+    model: dict[str, str] = {**ends, "other": storage.base, **usual}
+    if scheme is not None:
+        _check_lists(scheme, storage, [*per_layer, *per_mtp, model])
     main = _main(usual, storage)
-    model: dict[Part, str] = {"embedding": storage.base, "other": storage.base}
-    model["head"] = scheme.head if scheme is not None and scheme.head else storage.base
-    model.update(usual)
     fields["weight_dtype"] = main
-    fields["dtypes"] = {part: dtype for part, dtype in model.items() if dtype != main}
+    fields["dtypes"] = {part: name for part, name in model.items() if name != main}
     shared: dict[tuple[int, tuple[tuple[str, str], ...]], Block] = {}
     done = [
         (index, _stamped(block, parts, usual, shared))
         for (index, block), parts in zip(layers, per_layer, strict=True)
     ]
-    done_mtp = [_stamped(block, formats.of(i, block), {**model, **usual}, {}) for i, block in mtp]
+    done_mtp = [
+        _stamped(block, parts, model, {}) for (_, block), parts in zip(mtp, per_mtp, strict=True)
+    ]
     return done, done_mtp, fields
 
 
-def _usual(per_layer: list[dict[Part, str]]) -> dict[Part, str]:
+def _check_lists(scheme: Scheme, storage: Storage, found: list[dict[str, str]]) -> None:
+    """Refuse lists of modules that mean none, or everything there is to quantise."""
+    for names in scheme.lists:
+        if not names.hit and not names.tells_of_others:
+            raise ConfigError(
+                f"quantization_config lists modules that this model does not have: "
+                f"{_listed(names)} mean no weight of a layer, nor the head or the embedding."
+            )
+    if storage.experts is None and all(v == storage.base for p in found for v in p.values()):
+        why = f"its list of excluded modules ({_listed(scheme.excluded)}) means all of them"
+        if not scheme.excluded.every and not scheme.excluded.hit:
+            why = f"its targets ({_listed(scheme.groups[0].names)}) mean none"
+        raise ConfigError(
+            f"quantization_config quantises no weight of this model: {why}. Remove the table to "
+            "read the model in its unquantised format."
+        )
+
+
+def _listed(names: Names) -> str:
+    more = len(names.patterns) - 3
+    return ", ".join(map(shown, names.patterns[:3])) + (f" and {more} more" if more > 0 else "")
+
+
+def _usual(per_layer: list[dict[str, str]]) -> dict[str, str]:
     """The commonest format of each part."""
-    counts: dict[Part, Counter[str]] = {}
+    counts: dict[str, Counter[str]] = {}
     for parts in per_layer:
-        for part, dtype in parts.items():
-            counts.setdefault(part, Counter())[dtype] += 1
+        for part, name in parts.items():
+            counts.setdefault(part, Counter())[name] += 1
     return {part: counter.most_common(1)[0][0] for part, counter in counts.items()}
 
 
-def _main(usual: Mapping[Part, str], storage: Storage) -> str:
+def _main(usual: Mapping[str, str], storage: Storage) -> str:
     """The format of the heaviest part that is quantised."""
-    order: tuple[Part, ...] = ("experts", "ffn", "attention", "recurrent")
+    order: tuple[str, ...] = ("experts", "ffn", "attention", "recurrent")
     return next(
         (usual[p] for p in order if usual.get(p, storage.base) != storage.base), storage.base
     )
@@ -178,8 +178,8 @@ def _main(usual: Mapping[Part, str], storage: Storage) -> str:
 
 def _stamped(
     block: Block,
-    parts: Mapping[Part, str],
-    usual: Mapping[Part, str],
+    parts: Mapping[str, str],
+    usual: Mapping[str, str],
     shared: dict[tuple[int, tuple[tuple[str, str], ...]], Block],
 ) -> Block:
     differing = {part: dtype for part, dtype in parts.items() if usual.get(part) != dtype}
@@ -187,28 +187,3 @@ def _stamped(
     if key not in shared:
         shared[key] = block.model_copy(update={"dtypes": differing}) if differing else block
     return shared[key]
-
-
-class _Formats:
-    """Decides the format of each part by the names of its modules."""
-
-    def __init__(self, storage: Storage, family: Family) -> None:
-        self._storage = storage
-        self._modules = family.modules
-
-    def of(self, index: int, block: Block) -> dict[Part, str]:
-        return {part: self._decide(part, index) for part in parts_of(block)}
-
-    def _decide(self, part: Part, index: int) -> str:
-        storage = self._storage
-        if part == "experts" and storage.experts:
-            return storage.experts
-        # Routers choose; quantisers leave them, and whatever is neither mixer nor feed-forward.
-        if storage.scheme is None or part in {"router", "other"}:
-            return storage.base
-        prefix = self._modules["prefix"]
-        votes = Counter(
-            storage.scheme.format_of(f"{prefix}.{index}.{name}") or storage.base
-            for name in self._modules[part]
-        )
-        return votes.most_common(1)[0][0]

@@ -8,6 +8,7 @@ from typing import Any
 from ridgeline.errors import ConfigError
 from ridgeline.readers.config import shown
 from ridgeline.readers.families import text_model_type
+from ridgeline.readers.quantization import KEYS
 
 __all__ = ["language_part"]
 
@@ -18,7 +19,7 @@ _OTHER_PARTS = (
 )  # fmt: skip
 #: keys that a wrapper states for the language model too; the first table that has one wins
 _OUTER_FIRST = ("tie_word_embeddings",)
-_INNER_FIRST = ("quantization_config", "torch_dtype", "dtype", "compression_config")
+_INNER_FIRST = (*KEYS, "torch_dtype", "dtype")
 _DEEPEST = 4
 
 

@@ -1,0 +1,202 @@
+"""Integer formats with a scale per group: GPTQ, AWQ, auto-round, bitsandbytes, HQQ, MLX and kin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ridgeline.errors import ConfigError
+from ridgeline.readers.config import shown
+from ridgeline.readers.names import Names
+from ridgeline.readers.quantizers.fields import (
+    bits_of,
+    everything,
+    grouped,
+    integer,
+    mean_bits,
+    number,
+    table,
+    texts,
+    wide,
+)
+from ridgeline.readers.scheme import Group, Scheme, Stored
+
+__all__ = [
+    "auto_round", "bitnet", "bitsandbytes", "eetq", "experts_int8", "gptq", "gptq_24", "hqq",
+    "marlin", "mlx", "quanto",
+]  # fmt: skip
+
+_KEPT = "modules_to_not_convert"
+_DEFAULT_GROUP = 128
+
+
+def _gptq_format(config: Mapping[str, Any]) -> Stored:
+    """Packed integers with scales and, whether symmetric or not, packed zero points."""
+    bits = bits_of(config, "bits", "w_bit")
+    return Stored(integer(bits, number(config, "group_size", "q_group_size"), offset="zp"))
+
+
+def gptq(config: Mapping[str, Any]) -> Scheme:
+    """GPTQ and AWQ: also ``quantize_config.json`` and ``quant_config.json``."""
+    main = _gptq_format(config)
+    excluded = [*texts(config, _KEPT)]
+    own: list[tuple[str, Stored | None]] = []
+    for pattern, change in table(config, "dynamic").items():
+        if pattern.startswith("-:"):
+            excluded.append(f"re:{pattern[2:]}")
+        elif isinstance(change, Mapping):
+            changed = _gptq_format({**config, **change})
+            own.append((f"re:{pattern.removeprefix('+:')}", changed))
+    only = config.get("modules_in_block_to_quantize")
+    chosen = _flat(only) if only else ("Linear",)
+    head = main if config.get("lm_head") is True else None
+    groups = (*grouped(own), Group(Names(chosen), main))
+    return Scheme(groups, Names(excluded), head=head)
+
+
+def marlin(config: Mapping[str, Any]) -> Scheme:
+    """Marlin's own format: 4-bit symmetric integers without zero points."""
+    stored = integer(bits_of(config, "bits", default=4), number(config, "group_size", default=-1))
+    return everything(stored, config, _KEPT)
+
+
+def gptq_24(config: Mapping[str, Any]) -> Scheme:
+    """Two of four weights kept, and two bits that say which per kept one."""
+    bits = bits_of(config, "bits", "weight_bits", default=4)
+    group = number(config, "group_size", default=_DEFAULT_GROUP)
+    scale = 16 / group if group is not None and group > 0 else 0
+    return everything(mean_bits("w4a16", bits / 2 + 1 + scale), config, _KEPT)
+
+
+def _flat(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence):
+        return tuple(name for inner in value for name in _flat(inner))
+    raise ConfigError(f"{shown(value)} is not a module name; lists of names are expected.")
+
+
+_FLOATS = {(4, "mx"): "mxfp4-wo", (8, "mx"): "mxfp8", (4, "nv"): "nvfp4", (8, "fp"): "fp8"}
+
+
+def _auto_round_format(config: Mapping[str, Any]) -> Stored:
+    kind = config.get("data_type", "int")
+    if not isinstance(kind, str) or kind.startswith(("int", "uint")):
+        return _gptq_format(config)
+    bits = bits_of(config, "bits")
+    found = _FLOATS.get((bits, kind[:2]))
+    if found is None:
+        raise ConfigError(f"data_type {shown(kind)} of {bits} bits is not known to auto-round.")
+    both = (config.get("act_bits") or 16) < 16
+    return Stored(found.removesuffix("-wo") if both else found)
+
+
+def auto_round(config: Mapping[str, Any]) -> Scheme:
+    """Intel's auto-round: GPTQ's fields, and a table of modules with bits of their own."""
+    main = _auto_round_format(config)
+    own: list[tuple[str, Stored | None]] = []
+    for name, change in table(config, "extra_config").items():
+        if not isinstance(change, Mapping):
+            raise ConfigError(f"extra_config.{name} is {shown(change)}, and a table is expected.")
+        kept = wide(change.get("bits"))
+        own.append(
+            (_auto_round_name(name), None if kept else _auto_round_format({**config, **change}))
+        )
+    blocks = config.get("block_name_to_quantize") or config.get("to_quant_block_names")
+    names = [part for text in _flat(blocks) for part in text.split(",")] if blocks else []
+    # A prefix such as model.layers; encoders of other media are listed beside it.
+    chosen = ("Linear",) if not names or any("layers" in n or ".h" in n for n in names) else names
+    return Scheme((*grouped(own), Group(Names(chosen), main)), Names(texts(config, _KEPT)))
+
+
+def _auto_round_name(name: str) -> str:
+    return f"re:{name}" if any(mark in name for mark in "*\\()|[") else name
+
+
+def bitsandbytes(config: Mapping[str, Any]) -> Scheme:
+    """bitsandbytes: int8, or four bits with a 32-bit scale per 64, perhaps quantised itself."""
+    skipped = "llm_int8_skip_modules"
+    if config.get("load_in_8bit") or config.get("_load_in_8bit"):
+        return everything("int8", config, skipped)
+    if not (config.get("load_in_4bit") or config.get("_load_in_4bit")):
+        raise ConfigError("bitsandbytes needs load_in_4bit or load_in_8bit to be true.")
+    double = bool(config.get("bnb_4bit_use_double_quant"))
+    return everything("nf4" if double else "nf4-single", config, skipped)
+
+
+def eetq(config: Mapping[str, Any]) -> Scheme:
+    """8-bit weights, 16-bit activations, a scale per channel."""
+    return everything("w8a16", config, _KEPT)
+
+
+def experts_int8(config: Mapping[str, Any]) -> Scheme:
+    """Experts alone, in 8 bits."""
+    return Scheme((Group(Names(("*.experts.*",)), Stored("w8a16")),), Names(texts(config, _KEPT)))
+
+
+def bitnet(config: Mapping[str, Any]) -> Scheme:
+    """Ternary weights, four in a byte."""
+    return everything("bitnet", config, _KEPT)
+
+
+def quanto(config: Mapping[str, Any]) -> Scheme:
+    """Quanto: a scale and a shift per 128 weights below 8 bits, a scale per channel at 8."""
+    formats = {"float8": "w8a16", "int8": "w8a16", "int4": "int4-g128-affine",
+               "int2": "int2-g128-affine"}  # fmt: skip
+    weights = config.get("weights")
+    if not isinstance(weights, str) or weights not in formats:
+        raise ConfigError(f"quanto's weights {shown(weights)}: known are {', '.join(formats)}.")
+    if config.get("activations") and weights in ("float8", "int8"):
+        return everything("fp8" if weights == "float8" else "int8", config, _KEPT)
+    return everything(formats[weights], config, _KEPT)
+
+
+def _hqq_format(entry: Mapping[str, Any]) -> Stored:
+    inner = table(entry, "weight_quant_params") or entry
+    bits = bits_of(inner, "nbits")
+    group = number(inner, "group_size", default=64)
+    found = integer(bits, group, offset="affine")
+    if bits == 3 and group is not None and group > 0:  # ten in 32 bits
+        found = mean_bits(found, 3.2 + 32 / group)
+    return Stored(found)
+
+
+def hqq(config: Mapping[str, Any]) -> Scheme:
+    """HQQ: 16-bit scale and zero point per group; kinds of module may have their own bits."""
+    whole = table(config, "quant_config") or config
+    own = {k: v for k, v in table(config, "dynamic_config").items() if isinstance(v, Mapping)}
+    if "weight_quant_params" not in whole and "nbits" not in whole:
+        own |= {k: v for k, v in whole.items() if isinstance(v, Mapping)}
+    groups = grouped((name, _hqq_format(entry)) for name, entry in own.items())
+    if not groups or "weight_quant_params" in whole or "nbits" in whole:
+        groups = (*groups, Group(Names(("Linear",)), _hqq_format(whole)))
+    return Scheme(groups, Names(texts(config, "skip_modules")))
+
+
+_MLX_MODES = {"mxfp4": "mxfp4-wo", "nvfp4": "nvfp4-wo", "mxfp8": "mxfp8"}
+
+
+def _mlx_format(entry: Mapping[str, Any]) -> Stored:
+    mode = entry.get("mode", "affine")
+    if mode in _MLX_MODES:
+        return Stored(_MLX_MODES[mode])
+    if mode != "affine":
+        raise ConfigError(f"mode {shown(mode)}: known are affine, {', '.join(_MLX_MODES)}.")
+    group = number(entry, "group_size", default=64)
+    return Stored(integer(bits_of(entry, "bits"), group, offset="affine"))
+
+
+def mlx(config: Mapping[str, Any]) -> Scheme:
+    """MLX's table ``quantization``: embedding and head, too; modules may have their own entry."""
+    own: list[tuple[str, Stored | None]] = []
+    for name, entry in config.items():
+        if entry is False:
+            own.append((name, None))
+        elif isinstance(entry, Mapping):
+            own.append((name, _mlx_format({**_plain_of(config), **entry})))
+    main = Group(Names(("Linear",)), _mlx_format(config))
+    return Scheme((*grouped(own), main), whole=True)
+
+
+def _plain_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in config.items() if k in ("bits", "group_size", "mode")}
