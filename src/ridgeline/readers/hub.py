@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.errors import ConfigError, MissingExtraError, RidgelineError, first_line
 from ridgeline.readers.checkpoint import with_safetensors
 from ridgeline.readers.hf_config import read_config
+from ridgeline.readers.quantization import SIDECARS
 from ridgeline.readers.safetensors_header import INDEX, SafeTensor
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ __all__ = ["is_hub_id", "read_hub"]
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(:[\w.-]{1,40})?")
 _CONFIGS = ("config.json", "params.json")
-#: files beside a config that say how it is quantised
-_BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+
 #: the first bytes of a GGUF file that are looked at; its vocabulary may need more
 _HEADER_BYTES = (16 * 2**20, 128 * 2**20)
 _PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
@@ -82,7 +82,7 @@ def read_hub(name: str, *, assume_harmless: Collection[str] = ()) -> Model:
         return _gguf(hub, repository, files, format_)
     with _sentences(repository):
         path = Path(hub.hf_hub_download(repository, config))
-        for beside in _BESIDE:
+        for beside in SIDECARS:
             if beside in files:
                 hub.hf_hub_download(repository, beside)
     model = read_config(path, id=repository, assume_harmless=assume_harmless)
