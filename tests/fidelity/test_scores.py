@@ -241,7 +241,7 @@ def test_the_report_states_every_target_and_includes_what_is_written_by_hand(
 @pytest.mark.parametrize(
     ("text", "message"),
     [("[[group]]\nsource = 'x'\n", "has no why"), ("[[target]]\n", "no figure and no tried"),
-     ("= 1", "cannot be read")],
+     ("= 1", "not valid TOML")],
 )  # fmt: skip
 def test_notes_that_do_not_hold(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "fidelity-notes.toml").write_text(text)
