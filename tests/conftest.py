@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-from ridgeline.catalog import _entries, _store
+from ridgeline.catalog import _copies, _entries, _store
 
 # A slow machine is no failure, and a passing suite passes again; --hypothesis-profile=explore looks
 # for new examples.
@@ -19,7 +19,14 @@ settings.load_profile("repeatable")
 @pytest.fixture
 def fresh_catalogue() -> Iterator[Callable[[], None]]:
     """Forget what was read of the catalogue, now and after the test."""
-    cached = (_store.user_folders, _store.index, _store.aliases, _entries._load)
+    cached = (
+        _store.user_folders,
+        _store.index,
+        _store.other_names,
+        _store.aliases,
+        _copies.bases,
+        _entries._load,
+    )
 
     def forget() -> None:
         for function in cached:

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
+
+from ridgeline.naming import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -125,12 +126,7 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
     >>> did_you_mean("h100-smx", ["h100-sxm", "b200-sxm"], n=1)
     " Did you mean 'h100-sxm'?"
     """
-    known = list(known)
-    by_folded = {k.casefold(): k for k in known}
-    near = [by_folded[k] for k in get_close_matches(name.casefold(), list(by_folded), n, 0.6)]
-    # A part of a name ("llama-3.1-8b", "h200") is the commonest way to ask for the whole.
-    parts = [k for k in known if name and name.casefold() in k.casefold()]
-    picks = list(dict.fromkeys([*parts[:n], *near]))[:n]
+    picks = nearest(name, known, n)
     if not picks:
         return ""
     return f" Did you mean {' or '.join(repr(p) for p in picks)}?"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
+from ridgeline.catalog._copies import model_named
+from ridgeline.catalog._names import without_host
+from ridgeline.catalog._store import BUILT_IN, find_file, folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.specs.chip import Chip
@@ -198,24 +200,30 @@ def model(name: str, *, fetch: bool = False) -> Model:
     if fetch and not exists(name):
         return read_hub(name)
 
-    known = find_file("models", name)
-    if name.endswith((".json", ".gguf")) or (known is None and exists(name)):
+    plain = without_host(name)
+    known = find_file("models", plain)
+    if name.endswith(".json") or (known is None and (exists(name) or _is_gguf_path(name))):
         return read_checkpoint(Path(name))
-    path = known or _by_last_part(name)
-    if path is None:
-        hint = (
-            "'ridgeline models' lists all; the path of a config.json works for any other, and "
-            "--fetch reads one from the HuggingFace hub."
-        )
-        path = _find("models", name, hint)
-    return _load(Model, path)
+    if known is not None:
+        return _spelled(_load(Model, known), plain)
+    return model_named(name, partial(_load, Model))
 
 
-def _by_last_part(name: str) -> Path | None:
-    """``DeepSeek-V3`` means ``deepseek-ai/DeepSeek-V3`` as long as one organisation has it."""
-    wanted = name.casefold()
-    hits = [p for k, p in index("models").items() if k.rpartition("--")[2] == wanted]
-    return hits[0] if len(hits) == 1 else None
+def _is_gguf_path(name: str) -> bool:
+    """A path of a GGUF file, there or not; a mere file name may mean a copy of a known model."""
+    return name.endswith(".gguf") and Path(name).name != name
+
+
+def _spelled(record: Model, name: str) -> Model:
+    """The record under the id that was asked for, where that is a checkpoint of the same shape."""
+    wanted = folded(name)
+    other = next((a for a in record.aliases if "/" in a and folded(a) == wanted), None)
+    if other is None:
+        return record
+    notes = f"{record.notes} Has the shape of {record.id}.".strip()
+    return record.model_copy(
+        update={"id": other, "name": other.rpartition("/")[2], "notes": notes, "aliases": ()}
+    )
 
 
 def family_of(found: Chip) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from ridgeline.files import (
 )
 from ridgeline.formats import folded
 
-__all__ = ["BUILT_IN", "find_file", "folded", "folders", "read_toml", "user_folders"]
+__all__ = ["BUILT_IN", "find_file", "folded", "folders", "other_names", "read_toml", "user_folders"]
 
 BUILT_IN = Path(__file__).parent
 _CONFIG_NAME = "ridgeline.toml"
@@ -101,13 +102,38 @@ def index(kind: str) -> dict[str, Path]:
 
 
 @cache
+def other_names(kind: str) -> dict[Path, tuple[str, ...]]:
+    """Map the file of every entry to its aliases, as they are spelled there.
+
+    Only the lines before a file's first table are looked at, and only if they speak of aliases:
+    catalogues of hundreds of entries are searched in a few milliseconds.
+    """
+    return {path: tuple(_texts(_aliases_of(path))) for path in index(kind).values()}
+
+
+def _aliases_of(path: Path) -> object:
+    head, _, _ = read_text(path, "a TOML file", error=CatalogError).partition("\n[")
+    begin = re.search(r"^aliases\s*=", head, re.MULTILINE)
+    if begin is None:
+        return ()
+    try:
+        return tomllib.loads(head[begin.start() :])["aliases"]
+    except (ValueError, RecursionError):
+        return read_toml(path).get("aliases", ())
+
+
+@cache
 def aliases(kind: str) -> dict[str, Path]:
-    """Map every folded alias to the file that claims it. Reads all files of that kind."""
-    return {
-        folded(alias): path
-        for path in index(kind).values()
-        for alias in _texts(read_toml(path).get("aliases", ()))
-    }
+    """Map every folded alias to the file that claims it; of two, the user's entry wins."""
+    found: dict[str, Path] = {}
+    for path, names in other_names(kind).items():
+        for name in names:
+            found.setdefault(_key(name), path)
+    return found
+
+
+def _key(name: str) -> str:
+    return folded(name.replace("/", "__"))
 
 
 def _texts(value: object) -> list[str]:
@@ -119,5 +145,5 @@ def find_file(kind: str, name: str) -> Path | None:
     """Resolve an id, an alias or the path of a TOML file; None where nobody knows it."""
     if name.endswith(".toml"):
         return Path(name)
-    key = folded(name.replace("/", "__"))
+    key = _key(name)
     return index(kind).get(key) or aliases(kind).get(key)

@@ -51,6 +51,8 @@ class Model(Sourced):
 
     Attributes
     ----------
+    aliases : tuple of str
+        Ids of other checkpoints of the same shape: tunings, re-uploads, short names.
     blocks : tuple of Block
         Kinds of layer with their repeats; `order` gives the depth order as indices into it.
     mtp : tuple of Block
@@ -66,6 +68,7 @@ class Model(Sourced):
     id: str
     name: str = ""
     family: str = ""
+    aliases: tuple[str, ...] = ()
     d_model: PositiveCount | None = None
     vocab_size: PositiveCount | None = None
     max_context: PositiveCount | None = None
