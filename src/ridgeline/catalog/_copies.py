@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog._dtypes import dtype
 from ridgeline.catalog._names import (
     CopyFormat,
     Named,
@@ -17,9 +16,10 @@ from ridgeline.catalog._names import (
     parsed,
     without_host,
 )
-from ridgeline.catalog._store import folded, index, other_names
+from ridgeline.catalog._store import index, other_names
 from ridgeline.catalog._stored import stored_as
 from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.formats import dtype, folded
 from ridgeline.specs.blocks import Attention
 
 if TYPE_CHECKING:

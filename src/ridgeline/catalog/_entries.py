@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from ridgeline.catalog._copies import model_named
 from ridgeline.catalog._names import without_host
-from ridgeline.catalog._store import BUILT_IN, find_file, folded, index, read_toml
+from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.files import exists
+from ridgeline.formats import folded
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import ChipConstants, FabricConstants

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from ridgeline.catalog._store import BUILT_IN, folded, read_toml
+from ridgeline.catalog._store import BUILT_IN, read_toml
+from ridgeline.formats import folded
 from ridgeline.naming import tokens
 
 __all__ = ["CopyFormat", "Named", "is_narrow", "key", "loose_key", "parsed", "without_host"]
