@@ -42,6 +42,10 @@ __all__ = [
 DEBUG = "RIDGELINE_DEBUG"
 
 
+#: what is longer is no name that was misspelt
+_LONGEST_NAME = 120
+
+
 class RidgelineError(ValueError):
     """Base of every error that is the input's, not the program's."""
 
@@ -126,7 +130,7 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
     >>> did_you_mean("h100-smx", ["h100-sxm", "b200-sxm"], n=1)
     " Did you mean 'h100-sxm'?"
     """
-    picks = nearest(name, known, n)
+    picks = nearest(name, known, n) if len(name) <= _LONGEST_NAME else []
     if not picks:
         return ""
     return f" Did you mean {' or '.join(repr(p) for p in picks)}?"

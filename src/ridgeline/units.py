@@ -12,7 +12,7 @@ from typing import Final
 
 from ridgeline.errors import UnitError
 
-__all__ = ["DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "unit_of"]
+__all__ = ["BOUNDS", "DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "unit_of"]
 
 _SI: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BINARY: Final = {f"{p}i": 2.0 ** (10 * i) for i, p in enumerate("KMGTPE", start=1)}
@@ -55,6 +55,18 @@ DIMENSIONS: Final = {
     "s": ("a time", "20 ms"),
     "USD/h": ("a price per hour", "$2.35/h"),
     "USD": ("a price", "$30000"),
+}
+
+#: dimension -> the least and the most that machines, models and prices have, with some decades of
+#: room: what is beyond is a typing error
+BOUNDS: Final = {
+    "B": (1.0, 1e18),
+    "B/s": (1e3, 1e18),
+    "FLOP/s": (1e6, 1e21),
+    "W": (1e-3, 1e9),
+    "s": (1e-10, 1e6),
+    "USD/h": (1e-3, 1e5),
+    "USD": (1e-2, 1e12),
 }
 
 #: commas separate thousands and nothing else: 1,234,567
@@ -157,12 +169,24 @@ def parse_quantity(value: object, dimension: str) -> float:
                 f"{value!r} is {is_what}; {what} is expected here, such as {example!r}."
             )
     else:
-        number = float(value)
+        number = _as_float(value)
     if not math.isfinite(number):
         raise UnitError(
-            f"{value!r} is not a finite number; {what} is expected, such as {example!r}."
+            f"{_short(value)} is not a finite number; {what} is expected, such as {example!r}."
         )
     return number
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.inf
+
+
+def _short(value: float | str) -> str:
+    """A value in a message; Python refuses to write integers of thousands of digits."""
+    return f"{value!r}" if not isinstance(value, int) or abs(value) < 10**30 else "this integer"
 
 
 _COUNTS: Final = {
@@ -184,9 +208,13 @@ def parse_count(text: str | float) -> float:
     (671000000000.0, 8192.0)
     """
     if isinstance(text, (int, float)):
-        return float(text)
-    number, prefix = _matched(_COUNT, text, "a count, such as '8192', '8k' or '671B'")
-    return _float(number) * _COUNTS[prefix]
+        found = _as_float(text)
+    else:
+        number, prefix = _matched(_COUNT, text, "a count, such as '8192', '8k' or '671B'")
+        found = _float(number) * _COUNTS[prefix]
+    if not math.isfinite(found):
+        raise UnitError(f"{_short(text)} is not a finite number; a count is expected.")
+    return found
 
 
 def _engineering(value: float, unit: str) -> str:

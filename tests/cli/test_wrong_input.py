@@ -25,7 +25,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "absurd context": (
         ["serving", "Qwen3-8B", "--on", "h100", "--context", "1e99"],
-        "--context: a number from 0 to 1e9",
+        "--context: a number from 1 to 1e9 or 0",
     ),
     "words for numbers": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "many"],
@@ -38,11 +38,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     "no chips": (["serving", "Qwen3-8B", "--on", "h100", "--chips", "0"], "a whole number from 1"),
     "negative price": (
         ["serving", "Qwen3-8B", "--on", "h100", "--price", "-1"],
-        "--price: a price per hour above 0",
+        "--price: a price per hour from $0.001/h",
     ),
     "price in bytes": (
         ["serving", "Qwen3-8B", "--on", "h100", "--price", "3 GB"],
-        "--price: a price per hour above 0",
+        "--price: a price per hour from $0.001/h",
     ),
     "unknown basis": (
         ["serving", "Qwen3-8B", "--on", "h100", "--basis", "spto"],
@@ -133,19 +133,19 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "set of a free price": (
         ["serving", "Qwen3-8B", "--on", "h100", "--set", "price.usd_per_chip_hour=0"],
-        "--price: a price per hour above 0",
+        "--price: a price per hour from $0.001/h",
     ),
     "negative counts": (
         ["serving", "--from-counts", "active=-8B", "--on", "h100"],
-        "--from-counts active: a number above 0 up to 1e18 is expected, not '-8B'.",
+        "--from-counts active: a number from 1000 to 1e18 is expected, not '-8B'.",
     ),
     "counts of nothing": (
         ["serving", "--from-counts", "active=", "--on", "h100"],
-        "--from-counts active: a number above 0 up to 1e18 is expected, not ''.",
+        "--from-counts active: a number from 1000 to 1e18 is expected, not ''.",
     ),
     "negative cache": (
         ["serving", "--from-counts", "active=8B,kv=-1", "--on", "h100"],
-        "--from-counts kv: a number from 0 to 1e12 is expected, not '-1'.",
+        "--from-counts kv: a number from 1 to 1e12 or 0 is expected, not '-1'.",
     ),
     "counts without active": (
         ["serving", "--from-counts", "total=1T", "--on", "h100"],

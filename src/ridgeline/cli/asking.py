@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import model_from, on_from, settings
+from ridgeline.cli.inputs import model_from, on_from, read_option, settings
 from ridgeline.cli.output import as_table, print_text
-from ridgeline.errors import SpecError, UnitError
+from ridgeline.errors import SpecError
 from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving import serving as ask
-from ridgeline.units import parse_count, parse_quantity
+from ridgeline.specs.ranges import CHIPS, CONTEXT_TOKENS, USD_PER_CHIP_HOUR
 
 if TYPE_CHECKING:
     from ridgeline.answers import Answer
 
-__all__ = ["Asked", "Shown", "answered", "count_of", "seconds", "show"]
+__all__ = ["Asked", "Shown", "answered", "show"]
 
 _Flag = Annotated[bool, Parameter(negative=())]
 _Many = Parameter(negative=(), consume_multiple=False)
@@ -57,7 +57,7 @@ class Asked:
     """
 
     on: str | None = None
-    chips: int | None = None
+    chips: str | None = None
     context: str | None = None
     weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None
     kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None
@@ -124,40 +124,14 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
     return ask(
         record,
         named.cluster,
-        chips=open_number if asked.chips is None else asked.chips,
-        context=None if asked.context is None else count_of(asked.context, "context"),
+        chips=read_option(asked.chips, "chips", CHIPS) or open_number,
+        context=read_option(asked.context, "context", CONTEXT_TOKENS),
         weights=asked.weights,
         kv=asked.kv,
-        price=asked.price,
+        price=read_option(asked.price, "price", USD_PER_CHIP_HOUR),
         basis=asked.basis,
         reading=asked.reading or (None if any_reading else "blackboard"),
     )
-
-
-def count_of(text: str, name: str) -> float:
-    """Read ``8k``, ``2400`` or ``1M``.
-
-    Raises
-    ------
-    SpecError   Not a number.
-    """
-    try:
-        return parse_count(text)
-    except UnitError as error:
-        raise SpecError(f"--{name}: {error}") from None
-
-
-def seconds(text: str, name: str) -> float:
-    """Read ``20ms``, ``20 ms`` or ``0.02``.
-
-    Raises
-    ------
-    SpecError   Not a time.
-    """
-    try:
-        return parse_quantity(text, "s")
-    except UnitError as error:
-        raise SpecError(f"--{name}: {error}") from None
 
 
 def show(answer: Answer, shown: Shown | None, chart: str | None = None) -> None:

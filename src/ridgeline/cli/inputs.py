@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from ridgeline import catalog
 from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.grid import logspace
-from ridgeline.specs.fields import Number, shown
+from ridgeline.specs.fields import Rule, shown
 from ridgeline.specs.model import Model
+from ridgeline.specs.ranges import KV_BYTES_PER_TOKEN, PARAMS, WEIGHT_BITS
 from ridgeline.units import parse_count
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "model_from",
     "numbers",
     "on_from",
+    "read_option",
     "settings",
 ]
 
@@ -63,6 +65,31 @@ def numbers(text: str | None, name: str) -> np.ndarray | None:
         ) from None
 
 
+@overload
+def read_option(text: str, name: str, rule: Rule) -> Any: ...
+@overload
+def read_option(text: str | None, name: str, rule: Rule) -> Any | None: ...
+def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
+    """Read the value of an option by the rule of its range.
+
+    Parameters
+    ----------
+    text : str or None   None, for an option that is not given, passes through.
+    name : str           Of the option, without dashes.
+    rule : Rule          Such as those of `specs.ranges`.
+
+    Raises
+    ------
+    SpecError   Not what the rule takes.
+    """
+    if text is None:
+        return None
+    try:
+        return rule.read(text)
+    except SpecError as error:
+        raise SpecError(f"--{name}: {error}") from None
+
+
 _SUBJECTS = ("model", "cluster", "price", "load")
 
 
@@ -96,10 +123,10 @@ def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 
 _COUNT_NAMES = {
-    "active": ("n_params_active", Number(0, 1e18, above=True)),
-    "total": ("n_params", Number(0, 1e18, above=True)),
-    "kv": ("kv_bytes_per_token", Number(0, 1e12)),
-    "bits": ("weight_bits", Number(0, 64, above=True)),
+    "active": ("n_params_active", PARAMS),
+    "total": ("n_params", PARAMS),
+    "kv": ("kv_bytes_per_token", KV_BYTES_PER_TOKEN),
+    "bits": ("weight_bits", WEIGHT_BITS),
 }
 
 
@@ -128,7 +155,9 @@ def model_from(
         from ridgeline.readers import read_hub  # noqa: PLC0415  (slow to import)
 
         model = read_hub(name, assume_harmless=assume_harmless)
-    elif assume_harmless and name and exists(name):
+    elif assume_harmless and not exists(name or ""):
+        raise SpecError("--assume-harmless is about the fields of a config.json: name one.")
+    elif assume_harmless and name:
         from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (slow to import)
 
         model = read_checkpoint(Path(name), assume_harmless=assume_harmless)

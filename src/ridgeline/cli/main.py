@@ -92,8 +92,12 @@ def _report(error: Exception) -> int:
 
 
 def _tell(message: str) -> None:
+    import re  # noqa: PLC0415  (within reach of Ctrl-C)
+
+    # What was typed is said back; a word of thousands of characters only as far as it is known by.
+    short = re.sub(r"\S{200,}", lambda m: f"{m[0][:60]}…", message)
     with suppress(OSError):
-        print(f"ridgeline: {message}", file=sys.stderr)  # noqa: T201  (the face)
+        print(f"ridgeline: {short}", file=sys.stderr)  # noqa: T201  (the face)
 
 
 def _usable_streams() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ridgeline.cli.asking import Asked, Shown, answered, count_of, seconds, show
+from ridgeline.cli.asking import Asked, Shown, answered, show
+from ridgeline.cli.inputs import read_option
 from ridgeline.questions.generations import CHIPS
 from ridgeline.questions.generations import generations as ask_generations
 from ridgeline.questions.pipelining import pipelining as ask_pipelining
 from ridgeline.questions.racks import racks as ask_racks
 from ridgeline.questions.scaleup import GENERATIONS
 from ridgeline.questions.scaleup import scaleup as ask_scaleup
+from ridgeline.specs.ranges import HOP_S, LATENCY_S, SEQUENCES
 
 __all__ = ["generations", "pipelining", "racks", "scaleup"]
 
@@ -18,7 +20,7 @@ def racks(
     /,
     *,
     asked: Asked | None = None,
-    batch_per_chip: float = 128,
+    batch_per_chip: str = "128",
     shown: Shown | None = None,
 ) -> None:
     """Experts on the chips of a scale-up domain: what leaves it, and what limits its size.
@@ -30,7 +32,8 @@ def racks(
     batch_per_chip
         Tokens each chip sends to experts in a step.
     """
-    show(ask_racks(answered(model, asked), batch_per_chip=batch_per_chip), shown)
+    tokens = read_option(batch_per_chip, "batch-per-chip", SEQUENCES)
+    show(ask_racks(answered(model, asked), batch_per_chip=tokens), shown)
 
 
 def pipelining(
@@ -55,8 +58,8 @@ def pipelining(
     """
     found = ask_pipelining(
         answered(model, asked),
-        micro_batch=None if micro_batch is None else count_of(micro_batch, "micro-batch"),
-        hop_s=None if hop is None else seconds(hop, "hop"),
+        micro_batch=read_option(micro_batch, "micro-batch", SEQUENCES),
+        hop_s=read_option(hop, "hop", HOP_S),
     )
     show(found, shown)
 
@@ -86,8 +89,8 @@ def scaleup(
     """
     found = ask_scaleup(
         answered(model, asked),
-        tpot_s=seconds(tpot, "tpot"),
-        batch=count_of(batch, "batch"),
+        tpot_s=read_option(tpot, "tpot", LATENCY_S),
+        batch=read_option(batch, "batch", SEQUENCES),
         clusters=[c.strip() for c in clusters.split(",") if c.strip()],
     )
     show(found, shown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ridgeline.cli.asking import Asked, Shown, answered, count_of, show
+from ridgeline.cli.asking import Asked, Shown, answered, show
+from ridgeline.cli.inputs import read_option
 from ridgeline.questions.sparsity import sparsity as ask_sparsity
 from ridgeline.questions.tiers import tiers as ask_tiers
+from ridgeline.specs.ranges import LENGTH_TOKENS, RATIO, REQUESTS_PER_S
 
 __all__ = ["sparsity", "tiers"]
 
@@ -14,8 +16,8 @@ def tiers(
     /,
     *,
     asked: Asked | None = None,
-    price_ratio: float | None = None,
-    speed_ratio: float | None = None,
+    price_ratio: str | None = None,
+    speed_ratio: str | None = None,
     shown: Shown | None = None,
 ) -> None:
     """Fast and slow tiers: the menu a machine can offer, and what two ratios give away.
@@ -30,7 +32,12 @@ def tiers(
         Its tokens a second over the normal one's.
     """
     answer = answered(model, asked, any_reading=True)
-    show(ask_tiers(answer, price_ratio=price_ratio, speed_ratio=speed_ratio), shown)
+    found = ask_tiers(
+        answer,
+        price_ratio=read_option(price_ratio, "price-ratio", RATIO),
+        speed_ratio=read_option(speed_ratio, "speed-ratio", RATIO),
+    )
+    show(found, shown)
 
 
 def sparsity(
@@ -39,7 +46,7 @@ def sparsity(
     *,
     asked: Asked | None = None,
     osl: str = "1000",
-    requests: float | None = None,
+    requests: str | None = None,
     shown: Shown | None = None,
 ) -> None:
     """More parameters at the same active ones: their worth, and the traffic they need.
@@ -53,5 +60,9 @@ def sparsity(
     requests
         Requests a second there are: what they fill, and what waiting would save.
     """
-    found = ask_sparsity(answered(model, asked), osl=count_of(osl, "osl"), requests_per_s=requests)
+    found = ask_sparsity(
+        answered(model, asked),
+        osl=read_option(osl, "osl", LENGTH_TOKENS),
+        requests_per_s=read_option(requests, "requests", REQUESTS_PER_S),
+    )
     show(found, shown)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from ridgeline.cli.asking import Asked, Shown, answered, count_of, seconds, show
-from ridgeline.cli.inputs import numbers, on_from
+from ridgeline.cli.asking import Asked, Shown, answered, show
+from ridgeline.cli.inputs import on_from, read_option
 from ridgeline.errors import SpecError
 from ridgeline.questions.design import design as ask_design
 from ridgeline.questions.sensitivity import sensitivity as ask_sensitivity
 from ridgeline.questions.wall import wall as ask_wall
+from ridgeline.specs.fields import Numbers
+from ridgeline.specs.ranges import (
+    CHIPS,
+    LATENCY_S,
+    LENGTH_TOKENS,
+    SEQUENCES,
+    SPARSITY,
+    USD_PER_CHIP_HOUR,
+    USD_PER_MTOK,
+    WEIGHT_BITS,
+)
 
 __all__ = ["design", "sensitivity", "wall"]
 
@@ -18,7 +29,7 @@ def wall(
     *,
     asked: Asked | None = None,
     tpot: str = "20ms",
-    usd_per_mtok: float | None = None,
+    usd_per_mtok: str | None = None,
     batch: str = "64",
     chart: str | None = None,
     shown: Shown | None = None,
@@ -42,9 +53,9 @@ def wall(
     of_bounds = chart == "bounds" and asked.reading is not None
     found = ask_wall(
         answered(model, asked, any_reading=of_bounds),
-        tpot_s=seconds(tpot, "tpot"),
-        usd_per_mtok=usd_per_mtok,
-        batch=count_of(batch, "batch"),
+        tpot_s=read_option(tpot, "tpot", LATENCY_S),
+        usd_per_mtok=read_option(usd_per_mtok, "usd-per-mtok", USD_PER_MTOK),
+        batch=read_option(batch, "batch", SEQUENCES),
     )
     show(found, shown, chart)
 
@@ -54,9 +65,9 @@ def design(
     on: str | None = None,
     tpot: str | None = None,
     context: str | None = None,
-    usd_per_mtok: float | None = None,
-    chips: int | None = None,
-    bits: float = 8,
+    usd_per_mtok: str | None = None,
+    chips: str | None = None,
+    bits: str = "8",
     price: str | None = None,
     sparsity: str = "1,4,16,64",
     shown: Shown | None = None,
@@ -87,17 +98,16 @@ def design(
             "A design needs a machine and its limits: --on gb200-nvl72 --tpot 20ms "
             "--context 128k, and --usd-per-mtok 1 where price matters."
         )
-    several = numbers(sparsity, "sparsity")
-    assert several is not None
+    several = read_option(sparsity, "sparsity", Numbers(SPARSITY))
     found = ask_design(
         on_from(on, None, {}).cluster,
-        tpot_s=seconds(tpot, "tpot"),
-        context=count_of(context, "context"),
-        usd_per_mtok=usd_per_mtok,
-        chips=chips,
-        weight_bits=bits,
-        price=price,
-        sparsities=[float(s) for s in several],
+        tpot_s=read_option(tpot, "tpot", LATENCY_S),
+        context=read_option(context, "context", LENGTH_TOKENS),
+        usd_per_mtok=read_option(usd_per_mtok, "usd-per-mtok", USD_PER_MTOK),
+        chips=read_option(chips, "chips", CHIPS),
+        weight_bits=read_option(bits, "bits", WEIGHT_BITS),
+        price=read_option(price, "price", USD_PER_CHIP_HOUR),
+        sparsities=[several] if isinstance(several, float) else several,
     )
     show(found, shown)
 
@@ -119,5 +129,5 @@ def sensitivity(
     batch
         Sequences in flight (default: the most that fit).
     """
-    size = None if batch is None else count_of(batch, "batch")
+    size = read_option(batch, "batch", SEQUENCES)
     show(ask_sensitivity(answered(model, asked, any_reading=True), batch=size), shown)

@@ -11,14 +11,14 @@ from ridgeline.specs.fields import Choice, Number, Text, option
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.price import PriceBasis
+from ridgeline.specs.ranges import CHIPS, USD_PER_CHIP_HOUR
 
 __all__ = ["EngineChoice", "FormatChoice", "LayoutChoice", "PriceChoice", "ReadingName"]
 
 ReadingName = Literal["calibrated", "ideal", "blackboard"]
 
 _FORMAT = Text("the name of a number format, such as bf16 or fp8,")
-_MOST_CHIPS = 10**6
-_DEGREE = Number(1, _MOST_CHIPS, whole=True)
+_DEGREE = CHIPS
 
 
 class FormatChoice(OptionRecord):
@@ -68,13 +68,11 @@ class EngineChoice(OptionRecord):
 class PriceChoice(OptionRecord):
     """The price of a chip-hour: as given, else the catalogue's."""
 
-    usd_per_chip_hour: Annotated[float | None, Number(0, 1e5, dimension="USD/h", above=True)] = (
-        option(
-            None,
-            "Price of one chip for one hour, instead of the catalogue's.",
-            "USD/h",
-            name="price",
-        )
+    usd_per_chip_hour: Annotated[float | None, USD_PER_CHIP_HOUR] = option(
+        None,
+        "Price of one chip for one hour, instead of the catalogue's.",
+        "USD/h",
+        name="price",
     )
     basis: Annotated[PriceBasis | None, Choice(get_args(PriceBasis))] = option(
         None, "Which of the catalogue's prices to use; the most usual that there is if not given."
@@ -95,7 +93,7 @@ class LayoutChoice(OptionRecord):
     replicas: Annotated[int | None, _DEGREE] = option(None, "Copies of the model.", "replicas")
     chips: Annotated[
         int | Literal["fewest", "best"] | None,
-        Choice(("fewest", "best"), Number(1, _MOST_CHIPS, whole=True)),
+        Choice(("fewest", "best"), CHIPS),
     ] = option(
         None,
         "Chips to use: a number, fewest (the smallest number that fits the model) or best (the "

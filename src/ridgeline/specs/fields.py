@@ -44,7 +44,7 @@ def plain_number(value: float) -> str:
     >>> plain_number(2048.0), plain_number(0.1), plain_number(1e12), plain_number(123456789.5)
     ('2048', '0.1', '1e12', '123456789.5')
     """
-    short = f"{value:.6g}".replace("e+0", "e").replace("e+", "e")
+    short = f"{value:.6g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
     if float(short) == value:
         return short
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
@@ -139,6 +139,7 @@ class Number(Rule):
     dimension : str     One of `units.DIMENSIONS` whose text is read (``20 ms``); empty: a count
                         (``8k``).
     above : bool        `low` itself is excluded.
+    or_zero : bool      Zero is taken beside the range.
     """
 
     low: float
@@ -146,6 +147,7 @@ class Number(Rule):
     whole: bool = False
     dimension: str = ""
     above: bool = False
+    or_zero: bool = False
 
     @property
     def expected(self) -> str:
@@ -159,11 +161,14 @@ class Number(Rule):
     def range(self) -> str:
         """The range for help texts."""
         low, high = (self._text(v) for v in (self.low, self.high))
-        return f"above {low} up to {high}" if self.above else f"from {low} to {high}"
+        end = " or 0" if self.or_zero else ""
+        return f"above {low} up to {high}" if self.above else f"from {low} to {high}{end}"
 
     def _text(self, value: float) -> str:
         if not self.dimension or not value:
             return plain_number(value)
+        if self.dimension == "USD/h" and value < 0.01:
+            return f"${plain_number(value)}/h"
         return format_quantity(value, self.dimension)
 
     def read(self, value: object) -> float:
@@ -181,6 +186,7 @@ class Number(Rule):
         except (RidgelineError, OverflowError, ValueError):
             raise self.refused(value) from None
         inside = self.low <= number <= self.high and not (self.above and number == self.low)
+        inside = inside or (self.or_zero and number == 0)
         if not inside or (self.whole and not number.is_integer()):
             raise self.refused(value)
         return int(number) if self.whole else number
@@ -189,7 +195,8 @@ class Number(Rule):
         """Return the JSON schema; bounds hold for numbers, text is read and then held to them."""
         low = "exclusiveMinimum" if self.above else "minimum"
         kind = "integer" if self.whole else "number"
-        return {"type": [kind, "string"], low: self.low, "maximum": self.high}
+        least = 0 if self.or_zero else self.low
+        return {"type": [kind, "string"], low: least, "maximum": self.high}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from pydantic import Field
 from pydantic_core import core_schema
 
 from ridgeline.errors import UnitError
-from ridgeline.units import DIMENSIONS, parse_quantity
+from ridgeline.specs.fields import plain_number
+from ridgeline.units import BOUNDS, DIMENSIONS, parse_quantity
 
 __all__ = [
     "Bytes",
@@ -40,6 +41,11 @@ class _Quantity:
         if number <= 0:
             what, example = DIMENSIONS[self.dimension]
             raise ValueError(f"{value!r} is not positive; {what} such as {example!r} is expected.")
+        low, high = BOUNDS[self.dimension]
+        if not low <= number <= high:
+            what, example = DIMENSIONS[self.dimension]
+            bounds = f"from {plain_number(low)} to {plain_number(high)} {self.dimension}"
+            raise ValueError(f"{what} {bounds} is expected, such as {example!r}")
         return number
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:

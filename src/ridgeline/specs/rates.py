@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ridgeline.errors import SpecError
-from ridgeline.specs.fields import Number, is_number, plain_number, shown
+from ridgeline.specs.fields import is_number, plain_number, shown
+from ridgeline.specs.ranges import REQUESTS_PER_S
 
 __all__ = ["Rate"]
 
-_VALUE = Number(1e-6, 1e12)
 _REQUESTS = ("", "/s", "req/s", "reqs/s", "request/s", "requests/s", "rps", "qps", "1/s")
 _TOKENS = ("tok/s", "toks/s", "token/s", "tokens/s", "tps")
 _FORM = re.compile(
@@ -65,7 +65,7 @@ class Rate:
         if unit not in (*_REQUESTS, *_TOKENS):
             raise SpecError(f"{_EXPECTED} is expected, not {shown(value)}.")
         try:
-            found = _VALUE.read(number)
+            found = REQUESTS_PER_S.read(number)
         except SpecError:
             raise SpecError(f"{_EXPECTED} is expected, not {shown(value)}.") from None
         kind = "output tokens" if unit in _TOKENS else "requests"

@@ -76,6 +76,8 @@ def _listed(value: Any) -> Any:
 
 def _set(data: Any, record: object, path: list[str], value: object, where: str) -> None:
     """Change one leaf of dumped data, and note in its record's sources that the user set it."""
+    if "sources" in path:
+        raise SpecError(f"{where}: sources follow from what is set; set the number itself.")
     node, owner, at = data, data if isinstance(record, Sourced) else None, 0
     for depth, part in enumerate(path[:-1]):
         node = _child(node, part, where)

@@ -16,6 +16,7 @@ from ridgeline.specs.lengths import Lengths
 from ridgeline.specs.limits import Limits
 from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.specs.option_record import OptionRecord
+from ridgeline.specs.ranges import CONTEXT_TOKENS, SEQUENCES
 from ridgeline.specs.rates import Rate
 
 __all__ = [
@@ -36,8 +37,6 @@ DEFAULT_CONTEXT: Final = 8192.0
 #: engines are off by 12% in the median, which this covers
 DEFAULT_HEADROOM: Final = 0.2
 
-_TOKENS = Number(1, 1e9)
-_SEQUENCES = Number(1, 1e12)
 _LENGTH_EXAMPLES = ("2048", "512:8k", "512:8k@mean=2k", "trace.jsonl")
 
 
@@ -81,7 +80,7 @@ class Workload(OptionRecord):
         "tokens",
         name=None,
     )
-    context: Annotated[float | tuple[float, ...] | None, Numbers(Number(0, 1e9))] = option(
+    context: Annotated[float | tuple[float, ...] | None, Numbers(CONTEXT_TOKENS)] = option(
         None,
         "Instead of isl and osl: sequences only decode, at this many cached tokens each; several "
         "values are an axis of the answer.",
@@ -107,7 +106,7 @@ class Workload(OptionRecord):
         "queued at once) or fixed (a batch that starts together); follows from rate, concurrency "
         "and batch.",
     )
-    concurrency: Annotated[float | tuple[float, ...] | None, Numbers(_SEQUENCES)] = option(
+    concurrency: Annotated[float | tuple[float, ...] | None, Numbers(SEQUENCES)] = option(
         None,
         "Requests kept in flight in the whole system; several values are an axis of the answer.",
         "requests",
@@ -123,7 +122,7 @@ class Workload(OptionRecord):
         "tok/s).",
         "1/s",
     )
-    batch: Annotated[float | tuple[float, ...] | None, Numbers(_SEQUENCES)] = option(
+    batch: Annotated[float | tuple[float, ...] | None, Numbers(SEQUENCES)] = option(
         None,
         "Sequences in flight in one replica; several values are an axis of the answer.",
         "sequences",
