@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import shutil
 import struct
 import tomllib
 from pathlib import Path
@@ -176,6 +177,14 @@ def test_files_that_are_none_are_a_sentence(tmp_path: Path, small: Path) -> None
     assert "no such file" in _refused(tmp_path / "absent.gguf")
     assert "is a folder" in _refused(tmp_path)
     assert "not a regular file" in _refused(Path("/dev/zero"))
+
+
+def test_a_config_beside_gguf_files_alone_is_the_originals(small: Path) -> None:
+    (small.parent / "config.json").write_text('{"model_type": "llama"}')
+    assert rl.model(str(small.parent)).dtypes["ffn"] == rl.model(str(small)).dtypes["ffn"]
+    shutil.copy(small, small.with_name("m-Q8_0.gguf"))
+    with pytest.raises(ConfigError, match="holds several models"):
+        rl.model(str(small.parent))
 
 
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:

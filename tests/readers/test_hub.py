@@ -120,6 +120,12 @@ def test_the_header_of_a_gguf_file_is_read_by_its_format(hub: _Hub) -> None:
     model = catalog.model(f"{REPO}:q8_0", fetch=True)
     assert model.dtypes["ffn"] == "q8_0"
     assert "get" not in " ".join(hub.asked)
+    # Repositories of GGUF files often hold the config of the original.
+    _write(hub, "config.json", CONFIG)
+    with pytest.raises(ConfigError, match="several GGUF files"):
+        catalog.model(REPO, fetch=True)
+    (hub.folder / "tiny-Q4_K.gguf").unlink()
+    assert catalog.model(REPO, fetch=True).dtypes["ffn"] == "q8_0"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import ConfigError
-from ridgeline.files import is_file, is_folder, listing, named
+from ridgeline.files import is_folder, listing, named
 from ridgeline.readers.hf_config import read_config
 from ridgeline.readers.safetensors_header import files_of, read_safetensors
 from ridgeline.readers.stored import gathered, has_attention, with_checked
@@ -39,7 +39,8 @@ def read_checkpoint(
     ----------
     path : str or Path
         A ``config.json``; a folder that holds one, whose safetensors headers are read where they
-        lie beside it; a ``.gguf`` file, or a folder with the files of one model.
+        lie beside it; a ``.gguf`` file, or a folder with the files of one model. Where a folder
+        has a config and GGUF files only, the GGUF file is what is stored.
     id : str or None                      What to call it; None takes the file's or folder's name.
     assume_harmless : collection of str   As for `read_config`.
 
@@ -63,17 +64,23 @@ def _read_gguf(path: Path, id: str | None) -> Model:
 
 
 def _read_folder(folder: Path, id: str | None, assume_harmless: Collection[str]) -> Model:
-    if not is_file(folder / "config.json"):
-        held = [p for p in listing(folder, ".gguf", ConfigError) if not p.name.startswith("mmproj")]
-        first = [p for p in held if "-of-" not in p.name or "-00001-of-" in p.name]
-        if len(first) == 1:
-            return _read_gguf(first[0], id)
-        if first:
-            names = ", ".join(p.name for p in first[:_MOST_SHOWN])
-            raise ConfigError(f"{named(folder)} holds several models: {names}. Name one of them.")
+    weights = files_of(folder)
+    if not weights and (gguf := _gguf_of(folder)) is not None:
+        return _read_gguf(gguf, id)
     model = read_config(folder, id=id, assume_harmless=assume_harmless)
-    tensors = [t for path in files_of(folder) for t in read_safetensors(path)]
+    tensors = [t for path in weights for t in read_safetensors(path)]
     return with_safetensors(model, tensors) if tensors else model
+
+
+def _gguf_of(folder: Path) -> Path | None:
+    """The first file of the one GGUF model in a folder; a config beside it is of the original."""
+    held = [p for p in listing(folder, ".gguf", ConfigError) if not p.name.startswith("mmproj")]
+    first = [p for p in held if "-of-" not in p.name or "-00001-of-" in p.name]
+    if len(first) > 1:
+        names = ", ".join(p.name for p in first[:_MOST_SHOWN])
+        more = f" and {len(first) - _MOST_SHOWN} more" if len(first) > _MOST_SHOWN else ""
+        raise ConfigError(f"{named(folder)} holds several models: {names}{more}. Name one of them.")
+    return first[0] if first else None
 
 
 def with_safetensors(model: Model, tensors: Iterable[SafeTensor]) -> Model:

@@ -47,8 +47,9 @@ def read_config(
     Parameters
     ----------
     source : path, text or mapping
-        A ``config.json``, a folder that holds one, or one already parsed. A file
-        ``hf_quant_config.json`` beside it is read too.
+        A ``config.json``, a folder that holds one, or one already parsed. Files in which quantisers
+        write beside a config (``hf_quant_config.json``, ``quantize_config.json``,
+        ``quant_config.json``) are read too.
     id : str or None
         What to call the model; None takes ``_name_or_path``, else the file's or folder's name.
     assume_harmless : collection of str

@@ -78,7 +78,9 @@ def read_hub(name: str, *, assume_harmless: Collection[str] = ()) -> Model:
     with _sentences(repository):
         files = list(hub.HfApi().list_repo_files(repository))
     config = next((c for c in _CONFIGS if c in files), None)
-    if format_ or config is None:
+    stored = {Path(f).suffix for f in files}
+    # A config beside GGUF files alone is that of the original.
+    if format_ or config is None or (".gguf" in stored and ".safetensors" not in stored):
         return _gguf(hub, repository, files, format_)
     with _sentences(repository):
         path = Path(hub.hf_hub_download(repository, config))
