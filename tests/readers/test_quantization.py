@@ -162,6 +162,26 @@ def test_compressed_tensors_with_narrow_activations(weights, activations, wanted
             "int3-g32-affine"),
         ({"quant_method": "torchao", "quant_type": {"default": {
             "_type": "Int8DynamicActivationInt4WeightConfig"}}}, "w4a8@4.5bpw"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "Int8DynamicActivationIntxWeightConfig", "_data": {
+                "weight_dtype": {"_type": "torch.dtype", "_data": "int4"},
+                "weight_granularity": {"_type": "PerGroup", "_data": {"group_size": 32}}}}}},
+            "w4a8@4.5bpw"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "IntxWeightOnlyConfig", "_data": {
+                "weight_dtype": {"_type": "torch.dtype", "_data": "int4"},
+                "granularity": {"_type": "PerAxis", "_data": {"axis": 0}}}}}}, "int4-channel"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "Int8StaticActivationInt8WeightConfig"}}}, "int8"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "MXDynamicActivationMXWeightConfig", "_data": {
+                "weight_dtype": {"_type": "torch.dtype", "_data": "float4_e2m1fn_x2"}}}}},
+            "mxfp4"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "MXDynamicActivationMXWeightConfig", "_data": {
+                "weight_dtype": {"_type": "torch.dtype", "_data": "float8_e4m3fn"}}}}}, "mxfp8"),
+        ({"quant_method": "torchao", "quant_type": {"default": {
+            "_type": "NVFP4WeightOnlyConfig"}}}, "nvfp4-wo"),
         ({"quant_method": "hqq", "quant_config": {"weight_quant_params": {
             "nbits": 3, "group_size": 64}}}, "int3-g64-affine@3.7bpw"),
         ({"quant_method": "marlin", "group_size": 128}, "w4a16"),

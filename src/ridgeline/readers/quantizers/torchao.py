@@ -9,14 +9,16 @@ from typing import Any
 from ridgeline.errors import ConfigError
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
-from ridgeline.readers.quantizers.fields import grouped, integer, mean_bits, texts
+from ridgeline.readers.quantizers.fields import grouped, integer, texts
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = ["torchao"]
 
 _DEFAULT_GROUP = 128
 _ACTIVATION_GROUP = 32
-_NONE = frozenset({"none", "null", ""})
+#: granularities of a scale that is shared by so many weights that it does not count
+_PER_CHANNEL = ("PerAxis", "PerChannel", "PerRow", "PerTensor")
+_MX = {"float4": "mxfp4", "fp4": "mxfp4", "fp6": "mxfp6"}
 
 
 def torchao(config: Mapping[str, Any]) -> Scheme:
@@ -36,7 +38,7 @@ def torchao(config: Mapping[str, Any]) -> Scheme:
     if not isinstance(by_module, Mapping):
         return Scheme((Group(Names(("Linear",)), _format(entry)),), excluded, whole=both)
     own = grouped(
-        (name.replace("re:", "re:", 1), None if inner is None else _format(inner))
+        (name, None if inner is None else _format(inner))
         for name, inner in by_module.items()
         if name != "_default"
     )
@@ -50,7 +52,7 @@ def _data(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def _group_size(entry: Mapping[str, Any], default: int) -> int:
+def _group_size(entry: Mapping[str, Any], default: int | None) -> int | None:
     """The size of a group, as a field, within a granularity, or in the arguments of a name."""
     pending: list[Any] = [_data(entry), entry.get("quant_type_kwargs")]
     while pending:
@@ -60,15 +62,22 @@ def _group_size(entry: Mapping[str, Any], default: int) -> int:
         found = value.get("group_size")
         if isinstance(found, int) and not isinstance(found, bool) and found > 0:
             return found
+        if value.get("_type") in _PER_CHANNEL:
+            return None
         pending.extend(value.values())
     return default
 
 
-def _width(entry: Mapping[str, Any], name: str) -> int:
-    """Bits of the weights: in the name, else in the data (``torch.int4``, ``uint3``)."""
+def _stated_dtype(entry: Mapping[str, Any]) -> str:
+    """What the data calls the weights' type: ``torch.int4``, ``uint3``, ``float4_e2m1fn_x2``."""
     data = _data(entry)
-    stated = " ".join(str(_plain(data.get(k))) for k in ("weight_dtype", "dtype"))
-    for text in (name.replace("intx", ""), stated.lower()):
+    return " ".join(str(_plain(data.get(k))) for k in ("weight_dtype", "dtype")).lower()
+
+
+def _width(entry: Mapping[str, Any], name: str) -> int:
+    """Bits of the weights: in the name behind what it says of activations, else in the data."""
+    own = name.rpartition("activation")[2].replace("intx", "")
+    for text in (own, _stated_dtype(entry)):
         found = re.findall(r"u?int(\d)", text)
         if found:
             return int(found[-1])
@@ -84,20 +93,32 @@ def _format(entry: object) -> Stored:
         raise ConfigError(f"torchao's configuration {shown(entry)}: a table is expected.")
     stated = entry.get("_type")
     name = str(stated).lower().replace("_", "").removesuffix("config")
-    dynamic = "dynamicactivation" in name
-    if "mxdynamic" in name or "nvfp4" in name:
-        return Stored("nvfp4" if "nvfp4" in name else "mxfp8")
+    weight_only = "activation" not in name
+    if "nvfp4" in name:
+        return Stored("nvfp4-wo" if "weightonly" in name else "nvfp4")
+    if name.startswith("mx"):
+        return Stored(_mx_format(entry))
     if "float8" in name and "int4" in name:
-        return Stored(mean_bits("w4a8", 4 + 32 / _group_size(entry, _DEFAULT_GROUP)))
+        return Stored(
+            integer(4, _group_size(entry, _DEFAULT_GROUP), weight_only=False, offset="affine")
+        )
     if "float8" in name:
-        return Stored("fp8" if dynamic or "static" in name else "w8a16")
+        return Stored("w8a16" if weight_only else "fp8")
     if "int" not in name:
         raise ConfigError(f"torchao's quant_type {shown(stated)} is not known.")
+    return _integer_format(entry, name, weight_only=weight_only)
+
+
+def _mx_format(entry: Mapping[str, Any]) -> str:
+    stated = _stated_dtype(entry)
+    return next((name for word, name in _MX.items() if word in stated), "mxfp8")
+
+
+def _integer_format(entry: Mapping[str, Any], name: str, *, weight_only: bool) -> Stored:
     bits = _width(entry, name)
-    if bits == 8:
-        return Stored("int8" if dynamic else "w8a16")
     if not 2 <= bits <= 8:
-        raise ConfigError(f"torchao's {shown(stated)} of {bits} bits is not known.")
-    if dynamic:
-        return Stored(mean_bits("w4a8", bits + 16 / _group_size(entry, _ACTIVATION_GROUP)))
-    return Stored(integer(bits, _group_size(entry, _DEFAULT_GROUP), offset="affine"))
+        raise ConfigError(f"torchao's {shown(entry.get('_type'))} of {bits} bits is not known.")
+    default = _DEFAULT_GROUP if weight_only else _ACTIVATION_GROUP
+    group = _group_size(entry, None if bits == 8 else default)
+    offset = "affine" if weight_only else ""
+    return Stored(integer(bits, group, weight_only=weight_only, offset=offset))
