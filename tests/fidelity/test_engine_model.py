@@ -115,14 +115,28 @@ def test_a_batch_that_does_not_fit_runs_in_waves() -> None:
     assert value(64.0) > 1.8 * value(32.0)
 
 
-def test_weights_beyond_the_stated_chips_do_not_stop_the_answer() -> None:
-    large = run("static", name="meta-llama/Llama-2-70b-hf")
-    assert predict([row(large)])[0].status == "ok"
-
-
-def test_weights_beyond_the_stated_chips_are_said() -> None:
-    (found,) = predict([row(run("decode", name="meta-llama/Llama-2-70b-hf"))])
+def test_weights_that_may_be_in_another_format_do_not_stop_the_answer() -> None:
+    unstated = run("static", name="meta-llama/Llama-2-70b-hf", stated=frozenset({"isl", "osl"}))
+    (found,) = predict([row(unstated)])
+    assert found.status == "ok"
     assert "larger than the chips" in found.reason
+
+
+@pytest.mark.parametrize("regime", METRIC)
+def test_what_cannot_fit_is_said_and_not_predicted(regime: str) -> None:
+    large = run(regime, name="meta-llama/Llama-2-70b-hf")
+    long = run(regime, isl=10_000_000.0)
+    for case, says in ((large, "weights are larger"), (long, "memory has room for 0.0")):
+        (found,) = predict([row(case)])
+        assert found.status == "does-not-fit"
+        assert says in found.reason
+
+
+def test_a_steady_batch_must_fit_at_once() -> None:
+    # 8,000 tokens of Qwen3-8B take 1.18 GB: about 54 beside its weights in 80 GB.
+    for batch, status in ((40.0, "ok"), (100.0, "does-not-fit")):
+        (found,) = predict([row(run("decode", batch=batch, isl=8000.0, osl=0.0))])
+        assert found.status == status
 
 
 def test_a_format_nobody_states_is_said_and_counts_for_more_than_other_assumptions() -> None:

@@ -101,7 +101,10 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     answers = []
     for i, row in enumerate(rows):
         assert row.run is not None
-        assumed = plan.cases[case[i]]
+        assumed, lacks = plan.cases[case[i]], plan.lacks[case[i]]
+        if lacks:
+            answers.append(_none("does-not-fit", f"Does not fit: {lacks}."))
+            continue
         each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
         own = sum(each) / len(each)
         unstated = assumed.log_variance * (row.run.regime != "slo")

@@ -23,6 +23,7 @@ from ridgeline.service.fixed import GAUSS, prompt_fill
 from ridgeline.service.requests import Requests, prompts_at_once
 from ridgeline.service.slots import holds_weights, memory_slots
 from ridgeline.service.surface import LIVE, MIXED, octaves
+from ridgeline.steps.memory import memory_per_chip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ class Plan:
     prompt, decode, live, mixed : array of int
         Steps of each case: its prompts; decoding at two contexts; decoding, and the same with
         prompts, on the lattice of `service.surface`, the last repeated where a row is shorter.
+    lacks : list of str            What of a case memory has no room for; empty where it fits.
     """
 
     cases: list[Assumed]
@@ -72,6 +74,7 @@ class Plan:
     at_once: Floats
     timer: Timer
     step_case: Ints
+    lacks: list[str]
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -152,16 +155,37 @@ class _Rooms:
             self._known[key] = holds_weights(run.model, run.cluster, layout)
         return bool(self._known[key])
 
-    def slots(self, assumed: Assumed, context: float) -> float:
-        """Sequences of a replica; all of them where the stated chips cannot hold the weights."""
+    def fit(self, assumed: Assumed, context: float) -> float:
+        """Sequences of a replica, not rounded; inf where the chips cannot hold the weights."""
         if not self.holds(assumed):
             return np.inf
         run, layout, engine = assumed.run, assumed.layout, assumed.engine
         key = (id(run.model), run.cluster.chip.id, _degrees(layout), context, engine.id)
         if key not in self._known:
             fit = memory_slots(run.model, run.cluster, layout, engine, context)
-            self._known[key] = max(float(fit), 1.0)
+            self._known[key] = float(fit)
         return self._known[key]
+
+    def lacks(self, assumed: Assumed, tokens: float, n: float = 1.0) -> str:
+        """Why so many sequences of so many tokens cannot be run; empty where they can.
+
+        Memory is the chip's whole: what an engine keeps free of it is less certain, and can be set.
+        Weights that do not fit are refused where their format is stated and the chip has one size
+        of memory; else one of both is taken to be other than what we know.
+        """
+        run = assumed.run
+        if not self.holds(assumed):
+            is_sure = "weight_dtype" in run.stated and run.cluster.chip.kind != "local"
+            return "the weights are larger than the memory of the chips" if is_sure else ""
+        key = ("whole", id(run.model), run.cluster.chip.id, _degrees(assumed.layout), tokens)
+        if key not in self._known:
+            held = memory_per_chip(run.model, assumed.layout, tokens)
+            self._known[key] = float(held.largest_batch(run.cluster.chip.memory.capacity))
+        fit = self._known[key]
+        if fit >= n:
+            return ""
+        what = "a sequence" if n == 1 else f"{n:,.0f} sequences"
+        return f"{what} of {tokens:,.0f} tokens, where memory has room for {max(fit, 0.0):.2g}"
 
 
 def _degrees(layout: Layout) -> tuple[int, ...]:
@@ -197,6 +221,7 @@ class _Builder:
         self.live: list[list[int]] = [[] for _ in cases]
         self.mixed: list[list[int]] = [[] for _ in cases]
         self.at_once: list[list[float]] = [[] for _ in cases]
+        self.lacks = [""] * n
         self.columns = {
             name: np.ones(n)
             for name in (
@@ -232,7 +257,7 @@ class _Builder:
         return Plan(
             self.cases, of_run, classes, scopes, arrays,
             placed(self.prompt), placed(self.decode), placed(_padded(self.live)),
-            placed(_padded(self.mixed)), _padded(self.at_once, 1.0), timer, case_of,
+            placed(_padded(self.mixed)), _padded(self.at_once, 1.0), timer, case_of, self.lacks,
         )  # fmt: skip
 
     def _stated(self, i: int, case: Assumed) -> None:
@@ -259,7 +284,10 @@ class _Builder:
         """A batch that starts together: its prompts, then decoding at two contexts."""
         run, layout, c = case.run, case.layout, self.columns
         isl, osl, batch = c["isl"][i], c["osl"][i], c["batch"][i] / layout.replicas
-        slots = self.rooms.slots(case, isl + osl) if run.regime == "static" else np.inf
+        at_once = batch if run.regime == "decode" else 1.0
+        tokens = isl if run.regime == "prefill" else isl + osl
+        self.lacks[i] = self.rooms.lacks(case, tokens, at_once)
+        slots = max(self.rooms.fit(case, isl + osl), 1.0) if run.regime == "static" else np.inf
         c["rounds"][i] = rounds(batch, slots)
         n = c["in_wave"][i] = batch / c["rounds"][i]
         requests = Requests(isl, osl, c["cached"][i])
@@ -275,7 +303,9 @@ class _Builder:
         """Requests that come and go: steps with and without prompts, on the lattice."""
         run, layout, engine, c = case.run, case.layout, case.engine, self.columns
         requests = Requests(c["isl"][i], max(c["osl"][i], 1.0), c["cached"][i])
-        memory = self.rooms.slots(case, float(requests.kept(engine)))
+        kept = float(requests.kept(engine))
+        self.lacks[i] = self.rooms.lacks(case, kept)
+        memory = max(self.rooms.fit(case, kept), 1.0)
         slots = min(memory, (case.era.max_sequences or engine.max_sequences) * layout.attn_dp)
         if run.regime == "offline":
             if run.concurrency:  # the engine was told how many it may run
