@@ -13,7 +13,7 @@ from typing import Any
 
 import tomli_w
 from mutations import Mutator
-from reader_samples import SAMPLES, sample
+from reader_samples import SAMPLES, sample  # pyright: ignore[reportMissingImports]
 
 import ridgeline
 from ridgeline.cli.app import app
@@ -205,7 +205,7 @@ _FILLS = ["--model", "Qwen/Qwen3-8B", "--on", "8xh100-sxm", "--tp", "2"]
 def table_case(source: random.Random, folder: Path) -> list[str]:
     """A table of measurements with some cells or lines broken."""
     mutator = Mutator(source)
-    lines = [line.split(",") for line in _TABLE.splitlines()]
+    lines: list[list[str]] = [line.split(",") for line in str(_TABLE).splitlines()]
     for _ in range(source.randint(1, 5)):
         row = source.choice(lines if source.random() < 0.1 else lines[1:])
         row[source.randrange(len(row))] = mutator.word().replace(",", ";")

@@ -478,3 +478,16 @@ def test_limits_and_lengths_say_what_they_are() -> None:
         == "4,096 tokens in, 1,024 of them cached, 1,024 out"
     )
     assert lengths_words(Requests(decode_context=8192)) == "context 8,192"
+
+
+def test_cards_on_one_host_are_joined_as_in_serving():
+    found = rl.layouts("Qwen/Qwen3-8B", "rtx-4090", chips=4, isl=1024, osl=128)
+    assert {row["tp"] for row in found.rows} > {1}
+    assert found.searches[0].candidates.base.cluster.fabric == "pcie"
+
+
+def test_chips_that_nothing_joins_serve_alone():
+    found = rl.layouts("Qwen/Qwen3-8B", "apple-m4-max", chips=4, isl=1024, osl=128)
+    assert {(row["replicas"], row["tp"], row["pp"]) for row in found.rows} == {(4, 1, 1)}
+    with pytest.raises(InfeasibleError, match="no network"):
+        rl.layouts("Qwen/Qwen3-8B", "apple-m4-max", chips=2, tp=2)

@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from ridgeline.specs.dtype import Dtype
     from ridgeline.steps.counts import Counts
 
-__all__ = ["Machine", "chip_capacity_bytes", "compute_dtype", "fewest_chips", "machine", "sizes"]
+__all__ = [
+    "Machine",
+    "chip_capacity_bytes",
+    "compute_dtype",
+    "fewest_chips",
+    "joined",
+    "machine",
+    "sizes",
+]
 
 #: any chip can multiply what it has read in wider arithmetic
 _LAST_RESORT: tuple[ComputeDtype, ...] = ("tf32", "fp32")
 #: beyond this many domains the model does not belong on this kind of machine
 _MAX_DOMAINS = 64
+
+#: cards that one host holds
+_SLOTS = 8
 
 
 def chip_capacity_bytes(chip: Chip) -> float:
@@ -59,6 +70,25 @@ def compute_dtype(dtype: Dtype, chip: Chip, wanted: ComputeDtype | None = None) 
         f"{chip.name} cannot multiply {dtype.id} weights: they need {' or '.join(dtype.compute)}, "
         f"and it has {', '.join(chip.peak)}. Choose another weight format (--dtype) or chip."
     )
+
+
+def joined(cluster: Cluster, n_chips: int) -> Cluster:
+    """A machine with one chip and no network, with more of them on its host's bus.
+
+    Raises
+    ------
+    InfeasibleError   More chips than a host's bus takes, or none is known.
+    """
+    if n_chips == 1 or cluster.domain_size > 1 or cluster.scale_out is not None:
+        return cluster
+    if cluster.host_link is None or n_chips > _SLOTS:
+        raise InfeasibleError(
+            f"{cluster.name} has no network, so {n_chips} of them cannot share a model. "
+            'Give its rate with --set cluster.scale_out="50 GB/s", or choose another machine.'
+        )
+    name = f"{n_chips} x {cluster.chip.name}"
+    changes = {"name": name, "domain_size": n_chips, "fabric": "pcie", "link": cluster.host_link}
+    return cluster.model_copy(update=changes)
 
 
 @dataclass(frozen=True, slots=True)

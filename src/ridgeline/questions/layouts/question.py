@@ -20,7 +20,7 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import chip_capacity_bytes, counts
-from ridgeline.steps.machine import sizes
+from ridgeline.steps.machine import joined, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -300,9 +300,23 @@ def _whole_number(chips: Any) -> int:
 
 
 def _of_size(draft: Candidates, n_chips: int) -> tuple[Candidates, list]:
+    """Layouts of so many chips; where nothing joins them, those of one chip per replica.
+
+    Raises
+    ------
+    InfeasibleError   Nothing joins them, and replicas of one chip are not asked for.
+    """
     found, refusals = legal_layouts(draft.base.model, [n_chips])
     kept = [x for x in found if all(getattr(x, n) == v for n, v in draft.fixed.items())]
-    return replace(draft, layouts=tuple(kept)), refusals
+    base = draft.base
+    try:
+        base = replace(base, cluster=joined(base.cluster, n_chips))
+    except InfeasibleError:
+        alone = [x for x in kept if x.pp * x.attn_dp * x.tp == 1]
+        if not alone:
+            raise
+        kept = alone
+    return replace(draft, base=base, layouts=tuple(kept)), refusals
 
 
 def _growing(draft: Candidates) -> Iterator[tuple[int, Candidates, list]]:

@@ -14,7 +14,7 @@ from ridgeline.service.surface import LIVE, lattice
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.layouts import check_layout, usual_layouts
-from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, machine, sizes
+from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, joined, machine, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -27,29 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sized", "Sizing"]
 
-#: cards that one host holds
-_SLOTS = 8
 #: batches looked at when a number of chips is chosen
 _MOST = 2.0**14
-
-
-def joined(cluster: Cluster, n_chips: int) -> Cluster:
-    """A machine with one chip and no network, with more of them on its host's bus.
-
-    Raises
-    ------
-    InfeasibleError   More chips than a host's bus takes, or none is known.
-    """
-    if n_chips == 1 or cluster.domain_size > 1 or cluster.scale_out is not None:
-        return cluster
-    if cluster.host_link is None or n_chips > _SLOTS:
-        raise InfeasibleError(
-            f"{cluster.name} has no network, so {n_chips} of them cannot share a model. "
-            'Give its rate with --set cluster.scale_out="50 GB/s", or choose another machine.'
-        )
-    name = f"{n_chips} x {cluster.chip.name}"
-    changes = {"name": name, "domain_size": n_chips, "fabric": "pcie", "link": cluster.host_link}
-    return cluster.model_copy(update=changes)
 
 
 def _taken_as_one_box(cluster: Cluster) -> str:
