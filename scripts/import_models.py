@@ -1,6 +1,8 @@
 """Write a catalogue entry for every ``config.json`` of a folder.
 
-The folder holds files named ``<org>__<name>.json``; each becomes ``<org>__<name>.toml``::
+The folder holds files named ``<org>__<name>.json``, or folders ``<org>__<name>`` with a
+``config.json`` and perhaps a ``hf_quant_config.json``; each becomes ``<org>__<name>.toml``.
+Aliases of an entry that is written anew are kept::
 
     python scripts/import_models.py FOLDER --facts models.csv --origins README.md
 
@@ -16,6 +18,7 @@ import csv
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-__all__ = ["compact", "entry", "main", "to_toml"]
+__all__ = ["compact", "entry", "main", "name_of", "to_toml"]
 
 _TARGET = Path(__file__).parents[1] / "src" / "ridgeline" / "catalog" / "models"
 _BILLION = 1e9
@@ -121,12 +124,13 @@ def entry(path: Path, facts: Mapping[str, str] | None, origin: tuple[str, str] |
     facts : mapping or None        Its row of the table of published figures.
     origin : tuple or None         What kind of copy it is, and where it was found.
     """
-    raw = json.loads(path.read_text(encoding="utf-8"))
-    name = path.stem.replace("__", "/")
-    assumed = name in _FP8_ELSEWHERE
+    name = name_of(path).replace("__", "/")
+    assumed = name in _FP8_ELSEWHERE and path.is_file()
     if assumed:
-        raw["quantization_config"] = _MODELOPT_FP8
-    model = read_config(raw, id=name)
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        model = read_config({**raw, "quantization_config": _MODELOPT_FP8}, id=name)
+    else:
+        model = read_config(path, id=name)
     update: dict[str, Any] = {"name": name.rpartition("/")[2]}
     if assumed:
         update["notes"] = " ".join(filter(None, (model.notes, _FP8_NOTE)))
@@ -137,6 +141,22 @@ def entry(path: Path, facts: Mapping[str, str] | None, origin: tuple[str, str] |
         kind, source = (_LOOKUP.sub("", text).strip() for text in origin)
         data["sources"] = {"blocks": {"source": source, "note": kind}}
     return Model.parse(data, where=path.name)
+
+
+def name_of(path: Path) -> str:
+    """Name an entry's file, without its ending.
+
+    Parameters
+    ----------
+    path : Path   A file, or a folder with a ``config.json``.
+    """
+    return path.name.removesuffix(".json")
+
+
+def _aliases(target: Path) -> tuple[str, ...]:
+    if not target.exists():
+        return ()
+    return tuple(tomllib.loads(target.read_text(encoding="utf-8")).get("aliases", ()))
 
 
 def _facts(path: Path | None) -> dict[str, dict[str, str]]:
@@ -169,14 +189,16 @@ def main(arguments: list[str] | None = None) -> int:
     facts, origins = _facts(options.facts), _origins(options.origins)
     options.to.mkdir(parents=True, exist_ok=True)
     failed = 0
-    for path in sorted(options.folder.glob("*__*.json")):
+    for path in sorted(options.folder.glob("*__*")):
         try:
             model = entry(path, facts.get(path.name), origins.get(path.name))
         except RidgelineError as error:
             failed += 1
             sys.stderr.write(f"{error}\n")
             continue
-        (options.to / f"{path.stem}.toml").write_text(to_toml(model), encoding="utf-8")
+        target = options.to / f"{name_of(path)}.toml"
+        model = model.model_copy(update={"aliases": _aliases(target)})
+        target.write_text(to_toml(model), encoding="utf-8")
     sys.stdout.write(f"{len(list(options.to.glob('*.toml')))} entries, {failed} files refused\n")
     return failed
 

@@ -61,8 +61,8 @@ def _begins(token: str, other: str) -> bool:
 def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     """Rank known names by what they have in common with the one asked for; the far are left out.
 
-    Words and numbers in common come first, likeness of characters second: ``llama 3.3 70b`` is
-    nearer to ``Llama-3.3-70B-Instruct`` than to ``Llama-3.1-70B``.
+    Words and numbers in common come first, then how few others there are, then likeness of
+    characters: ``llama 3.3 70b`` is nearer to ``Llama-3.3-70B-Instruct`` than to ``Llama-3.1-70B``.
 
     Parameters
     ----------
@@ -75,21 +75,22 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     >>> nearest("h100-smx", ["b200-sxm", "h100-sxm", "h100-pcie"], n=1)
     ['h100-sxm']
     """
-    folded = name.casefold()[:_LONGEST]
-    asked = tokens(_last(folded))
-    ranked: list[tuple[float, float, int, str]] = []
+    folded = _last(name.casefold()[:_LONGEST])
+    asked = tokens(folded)
+    ranked: list[tuple[float, float, float, int, str]] = []
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(folded)
     for place, candidate in enumerate(dict.fromkeys(known)):
-        other = candidate.casefold()
-        common = share(asked, _last(candidate))
+        other = _last(candidate.casefold())
+        common = share(asked, other)
         part = bool(folded) and folded in other
         matcher.set_seq1(other)
         if not part and common < _HALF and matcher.real_quick_ratio() < _CLOSE:
             continue
         ratio = matcher.ratio()
         if part or ratio >= _CLOSE or (common >= _HALF and len(asked) > 1):
-            ranked.append((-(common + part), -ratio, place, candidate))
+            rest = share(tokens(other), folded)
+            ranked.append((-(common + part), -rest, -ratio, place, candidate))
     return [candidate for *_, candidate in sorted(ranked)[:n]]
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.model import Model
 
-__all__ = ["bases", "known_names", "model_named"]
+__all__ = ["bases", "known_names", "model_named", "shape"]
 
 Key = tuple[str, ...]
 _GGUF_EXAMPLES = "Q4_K_M, Q5_K_M, Q6_K, Q8_0, IQ4_XS or another of llama.cpp's"
@@ -69,7 +69,7 @@ def _every() -> Iterable[Base]:
 
 def known_names() -> list[str]:
     """Ids of all models and of the checkpoints that share their shapes."""
-    return [base.name for base in _every()]
+    return [base.name for base in _every() if "/" in base.name]
 
 
 def model_named(name: str, load: Callable[[Path], Model]) -> Model:
@@ -137,8 +137,10 @@ def _one_of(named: Named, hits: list[Base], load: Callable[[Path], Model]) -> Ba
 
     ranked = sorted(hits, key=rank)
     best = ranked[0]
+    if named.organisation and best.organisation == named.organisation:
+        return best
     for other in dict.fromkeys(b.path for b in ranked[1:]):
-        if other != best.path and not _same_shape(load(best.path), load(other)):
+        if other != best.path and shape(load(best.path)) != shape(load(other)):
             ids = list(dict.fromkeys(b.name for b in ranked))
             raise CatalogError(
                 f"{named.base!r} may mean {' or '.join(ids[:4])}, which differ in shape: name one."
@@ -146,12 +148,19 @@ def _one_of(named: Named, hits: list[Base], load: Callable[[Path], Model]) -> Ba
     return best
 
 
-def _same_shape(one: Model, other: Model) -> bool:
-    def shape(model: Model) -> tuple[object, ...]:
-        blocks = [b.model_copy(update={"dtypes": {}}) for b in model.blocks]
-        return (blocks, model.order, model.d_model, model.vocab_size, model.tied)
+def shape(model: Model) -> tuple[object, ...]:
+    """What two checkpoints of the same architecture have in common, whatever they are stored as.
 
-    return shape(one) == shape(other)
+    Parameters
+    ----------
+    model : Model
+    """
+    plain = [b.model_copy(update={"dtypes": {}, "repeat": 1}) for b in model.blocks]
+    if model.order:
+        layers = [plain[i] for i in model.order]
+    else:
+        layers = [p for p, b in zip(plain, model.blocks, strict=True) for _ in range(b.repeat)]
+    return (layers, model.counts, model.d_model, model.vocab_size, model.tied)
 
 
 def _renamed(record: Model, base: Base, name: str) -> Model:
@@ -189,9 +198,10 @@ def _copied(name: str, stated: CopyFormat, base: Base, record: Model) -> Model:
     copy = stored_as(record, found.id)
     if stated.mixers and _has_other_mixers(record):
         parts |= dict.fromkeys(("attention", "recurrent", "indexer"), stated.mixers)
+    cache = f", its cache as {stated.kv}" if stated.kv else ""
     said = (
-        f"Read as {base.name} stored as {found.id}, from its name: which layers are quantised is "
-        f"the convention of {stated.method}; the path of its config.json is exact."
+        f"Read as {base.name} stored as {found.id}{cache}, from its name: which layers are "
+        f"quantised is the convention of {stated.method}; the path of its config.json is exact."
     )
     update: dict[str, object] = {
         "id": name,

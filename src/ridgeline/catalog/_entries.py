@@ -202,6 +202,8 @@ def model(name: str, *, fetch: bool = False) -> Model:
         return read_hub(name)
 
     plain = without_host(name)
+    if not plain:
+        raise CatalogError("The name of a model is blank; 'ridgeline models' lists all.")
     known = find_file("models", plain)
     if name.endswith(".json") or (known is None and (exists(name) or _is_gguf_path(name))):
         return read_checkpoint(Path(name))
