@@ -391,3 +391,8 @@ def _bump(search: FleetSearch) -> tuple[int, float, float] | None:
             if ttft[at] < ttft[before] * (1 - 1e-3):
                 return row, float(ttft[at] * (1 + 1e-4)), float(rates[at])
     return None
+
+
+def test_a_layout_that_nothing_joins_is_refused():
+    with pytest.raises(InfeasibleError, match="no network"):
+        rl.fleet("openai/gpt-oss-20b", "apple-m4-max", rate=1, pp=4)

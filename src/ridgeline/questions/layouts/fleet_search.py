@@ -29,7 +29,7 @@ from ridgeline.service.prices import PriceSheet, cached_token_s, price_sheet
 from ridgeline.service.server import Server
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
-from ridgeline.steps.machine import sizes
+from ridgeline.steps.machine import joined, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -94,6 +94,9 @@ def fleet_search(
             f"{base.model.id} is known by its counts alone, which no layout can divide. "
             "Give its config.json."
         )
+    if only is not None:
+        n_chips = only.pp * only.attn_dp * only.tp
+        base = replace(base, cluster=joined(base.cluster, n_chips))
     cluster = base.cluster
     n_domains, found = cluster.n_domains, None
     while True:
