@@ -239,7 +239,9 @@ def reversible_peak_bytes(n_layers: Any, round_bytes: Any, stream_bytes: Any) ->
 
     Notes
     -----
-    A lower bound: gradients inside the function are left out, up to half as much again.
+    A lower bound. Left out are gradients inside the function, up to half as much again, and those
+    of its parameters, which count where there are few tokens to a unit of width: at one token to
+    a unit 1.7 times the bound was measured.
 
     References
     ----------

@@ -220,7 +220,7 @@ def _measured_depth(
     n: int, shape: Shape, device: torch.device, repeats: int
 ) -> list[dict[str, Any]]:
     torch.manual_seed(0)
-    stacks = {kind: _stack(n, kind, shape).to(device) for kind in MEASURED}
+    stacks = _stacks(n, shape, device)
     x = torch.randn(shape.batch, shape.n_context, shape.d_model, device=device)
     rows = [_memory_row(n, kind, stack, x, shape) for kind, stack in stacks.items()]
     times = _times(stacks, x, repeats)
@@ -248,11 +248,13 @@ def _segment(n: int, shape: Shape) -> int:
     return max(1, round(best))
 
 
-def _stack(n: int, kind: str, shape: Shape) -> nn.Module:
-    blocks: list[nn.Module] = [
-        PreNormBlock(shape.d_model, shape.n_heads, 4 * shape.d_model) for _ in range(n)
-    ]
-    return stack_of(blocks, kind, per_segment=_segment(n, shape))
+def _stacks(n: int, shape: Shape, device: torch.device) -> dict[str, nn.Module]:
+    """Every kind, of the same blocks: their weights and gradients take memory once."""
+    with device:
+        blocks: list[nn.Module] = [
+            PreNormBlock(shape.d_model, shape.n_heads, 4 * shape.d_model) for _ in range(n)
+        ]
+    return {kind: stack_of(blocks, kind, per_segment=_segment(n, shape)) for kind in MEASURED}
 
 
 def _step(stack: nn.Module, x: torch.Tensor) -> Callable[[], None]:
