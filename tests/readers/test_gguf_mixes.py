@@ -8,7 +8,7 @@ import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.fidelity.measurements.resolve import Resolver
 from ridgeline.readers import read_config
-from ridgeline.readers.gguf_mixes import format_name, gguf_mixes, gguf_types
+from ridgeline.readers.gguf_mixes import dtype_of_type, gguf_mixes, gguf_types
 from ridgeline.steps import counts
 
 GIB = 2**30 / 1e9
@@ -104,7 +104,7 @@ def test_blocks_are_those_of_the_library_and_of_the_catalogue() -> None:
     sizes = {t.name.lower(): s for t, s in gguf.GGML_QUANT_SIZES.items()}
     for name, (values, size) in gguf_types().items():
         assert sizes[name] == (values, size)
-        assert catalog.dtype(format_name({name: 1})).bits == 8 * size / values
+        assert catalog.dtype(dtype_of_type(name)).bits == 8 * size / values
 
 
 def test_every_mix_is_a_format_of_the_catalogue_run_by_llama_cpp() -> None:

@@ -1,5 +1,5 @@
 """Storage formats by name."""
 
-from ridgeline.formats.dtypes import dtype, dtypes, folded
+from ridgeline.formats.dtypes import dtype, dtypes, folded, mean_bits, mixture
 
-__all__ = ["dtype", "dtypes", "folded"]
+__all__ = ["dtype", "dtypes", "folded", "mean_bits", "mixture"]

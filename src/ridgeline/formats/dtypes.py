@@ -12,9 +12,11 @@ from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.dtype import Dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ridgeline.specs.chip import ComputeDtype
 
-__all__ = ["dtype", "dtypes", "folded"]
+__all__ = ["dtype", "dtypes", "folded", "mean_bits", "mixture"]
 
 _TABLE = Path(__file__).with_name("dtypes.toml")
 
@@ -124,6 +126,48 @@ def dtype(name: str) -> Dtype:
             "int4-g64-affine, int4-channel, 8bit, nvfp4@6.1bpw."
         )
     return found
+
+
+def mean_bits(base: str, bits: float) -> str:
+    """Name a format that runs as another and takes so many bits per weight on the mean.
+
+    Parameters
+    ----------
+    base : str     A format; of one that is a mixture, what it runs as.
+    bits : float   Per weight, with what is stored beside it. [bit]
+
+    Raises
+    ------
+    CatalogError   No such format, or more bits than a weight can have.
+
+    Examples
+    --------
+    >>> mean_bits("nvfp4", 6.1), mean_bits("nvfp4", 4.5)
+    ('nvfp4@6.1bpw', 'nvfp4')
+    """
+    found = dtype(base)
+    return found.id if bits == found.bits else dtype(f"{found.base or found.id}@{bits:.6g}bpw").id
+
+
+def mixture(sizes: Mapping[str, float], beside_bits: float = 0.0) -> str:
+    """Name the format of weights: the one they all have, or the commonest with their mean bits.
+
+    Parameters
+    ----------
+    sizes : mapping       Format to the number of weights stored so. [1]
+    beside_bits : float   Stored beside them, whatever their number: codebooks. [bit]
+
+    Examples
+    --------
+    >>> mixture({"q6_k": 10}), mixture({"q4_k": 3, "q6_k": 1})
+    ('q6_k', 'q4_k@5.01562bpw')
+    """
+    most = max(sizes, key=lambda name: sizes[name])
+    total = sum(sizes.values())
+    if not total or (sizes[most] == total and not beside_bits):
+        return dtype(most).id
+    bits = sum(n * dtype(name).bits for name, n in sizes.items()) + beside_bits
+    return mean_bits(most, bits / total)
 
 
 def _found(key: str) -> Dtype | None:

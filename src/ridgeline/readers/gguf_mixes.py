@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.formats import mixture
 from ridgeline.layers import weights_of
 from ridgeline.specs.blocks import Attention, MixtureOfExperts, Part
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "dtype_of_type",
-    "format_name",
     "gguf_mixes",
     "gguf_types",
     "is_gguf_mix",
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 _TABLE = Path(__file__).with_name("gguf_mixes.toml")
-_BITS_PER_BYTE = 8
 #: types that the catalogue knows by another name
 _NAMES = {"f32": "fp32", "f16": "fp16", "q2_k": "q2_k_block"}
 #: products of layers that are a class of their own to the quantiser
@@ -182,28 +181,6 @@ def dtype_of_type(name: str) -> str:
     return _NAMES.get(name, name)
 
 
-def format_name(sizes: Mapping[str, float]) -> str:
-    """Name the storage format of weights: their type, or the commonest with their mean bits.
-
-    Parameters
-    ----------
-    sizes : mapping   Type to the number of parameters stored so.
-
-    Examples
-    --------
-    >>> format_name({"q6_k": 10}), format_name({"q4_k": 3, "q6_k": 1})
-    ('q6_k', 'q4_k@5.01562bpw')
-    """
-    types = {name: n for name, n in sizes.items() if n}
-    most = max(types, key=lambda name: types[name])
-    name = dtype_of_type(most)
-    if len(types) == 1:
-        return name
-    table = gguf_types()
-    bits = sum(n * _BITS_PER_BYTE * table[t][1] / table[t][0] for t, n in types.items())
-    return f"{name}@{bits / sum(types.values()):.6g}bpw"
-
-
 def with_gguf_mix(model: Model, mix: str) -> Model:
     """Return the model as llama.cpp's quantiser would store it.
 
@@ -230,7 +207,11 @@ def with_gguf_mix(model: Model, mix: str) -> Model:
     second = stored if model.family in _table()["token_tables"] else "f32"
     sizes["other"][second] += weights.n_params_other
     sizes["other"]["f32"] += weights.n_vector_params
-    dtypes = {part: format_name(found) for part, found in sizes.items() if sum(found.values())}
+    dtypes = {
+        part: mixture({dtype_of_type(kind): n for kind, n in found.items()})
+        for part, found in sizes.items()
+        if sum(found.values())
+    }
     blocks = tuple(b.model_copy(update={"dtypes": {}}) for b in model.blocks)
     mtp = tuple(b.model_copy(update={"dtypes": {}}) for b in model.mtp)
     return model.model_copy(

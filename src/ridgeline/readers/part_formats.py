@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ridgeline.formats import dtype
+from ridgeline.formats import dtype, mixture
 from ridgeline.laws.shapes import Product, product_params
 from ridgeline.layers import block_layers
 from ridgeline.readers.names import Module, module
@@ -148,15 +148,10 @@ def _params(products: Iterable[Product]) -> float:
 
 
 def _mixture(found: list[tuple[Stored, _Weighed]]) -> str:
-    """Name the format of a part: its modules' own, or the commonest with their mean bits."""
+    """Name the format of a part by those of its modules."""
     sizes: Counter[str] = Counter()
     beside = 0.0
     for stored, weighed in found:
         sizes[dtype(stored.dtype).id] += weighed.n_params  # pyright: ignore[reportArgumentType]
         beside += stored.matrix_bits * weighed.n_matrices
-    most = max(sizes, key=lambda name: sizes[name])
-    total = sum(sizes.values())
-    if (len(sizes) == 1 and not beside) or not total:
-        return most
-    bits = (sum(n * dtype(name).bits for name, n in sizes.items()) + beside) / total
-    return dtype(f"{dtype(most).base or most}@{bits:.6g}bpw").id
+    return mixture(sizes, beside)

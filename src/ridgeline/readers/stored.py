@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from ridgeline.formats import dtype as dtype_of
+from ridgeline.formats import mean_bits
 from ridgeline.layers import weights_of
 from ridgeline.specs.blocks import (
     Attention,
@@ -67,7 +68,7 @@ class Stored:
         if self.is_uniform and self.n_values == n_params:
             return self.base
         bits = _BITS_PER_BYTE * self.n_bytes / n_params
-        return f"{self.base}@{bits:.6g}bpw" if 0 < bits <= _MOST_BITS else None
+        return mean_bits(self.base, bits) if 0 < bits <= _MOST_BITS else None
 
 
 def gathered(found: Iterable[tuple[str, str, int, int]]) -> dict[str, Stored]:

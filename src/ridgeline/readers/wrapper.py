@@ -43,7 +43,7 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
     for _ in range(_DEEPEST):
         key = next((k for k in _INNER if text.get(k)), None)
         if key is None:
-            return _flat(_quantized(text, where)), _notes(raw)
+            return _flat(text), _notes(raw)
         inner = text[key]
         if not isinstance(inner, Mapping):
             raise ConfigError(
@@ -51,20 +51,6 @@ def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
             )
         text = _joined(text, inner)
     raise ConfigError(f"{where}: configs nest more than {_DEEPEST} deep; which one is the model?")
-
-
-def _quantized(text: dict[str, Any], where: str) -> dict[str, Any]:
-    """Say in HuggingFace's words how the weights of a ``params.json`` are quantised."""
-    native = text.get("quantization")
-    if not isinstance(native, Mapping) or "qformat_weight" not in native:
-        return text
-    if native["qformat_weight"] != "fp8_e4m3":
-        raise ConfigError(
-            f"{where}: quantization.qformat_weight is {shown(native['qformat_weight'])}; fp8_e4m3 "
-            "is the format known there."
-        )
-    fp8 = {"quant_method": "fp8", "modules_to_not_convert": ["lm_head"]}
-    return {**{k: v for k, v in text.items() if k != "quantization"}, "quantization_config": fp8}
 
 
 def _flat(text: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.errors import ConfigError
-from ridgeline.formats import dtype
+from ridgeline.formats import dtype, mean_bits
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
-from ridgeline.readers.quantizers.fields import bits_of, integer, mean_bits, number, table, texts
+from ridgeline.readers.quantizers.fields import bits_of, integer, number, table, texts
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = ["compressed_tensors", "kv_scheme"]
@@ -44,7 +44,7 @@ def compressed_tensors(config: Mapping[str, Any]) -> Scheme:
         stored = _format(weights, weight_only=not group.get("input_activations"))
         if share < 1:
             bits = dtype(stored).bits
-            stored = mean_bits(dtype(stored).base or stored, bits * share + mask)
+            stored = mean_bits(stored, bits * share + mask)
         targets = texts(group, "targets") or ("Linear",)
         found.append(Group(Names(_CLASSES.get(t, t) for t in targets), Stored(stored)))
     # Groups that name modules go before those that mean all.

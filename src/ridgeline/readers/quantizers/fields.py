@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ridgeline.errors import ConfigError
-from ridgeline.formats import dtype
+from ridgeline.formats import dtype, mean_bits
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
 from ridgeline.readers.scheme import Group, Scheme, Stored
@@ -16,7 +16,6 @@ __all__ = [
     "everything",
     "grouped",
     "integer",
-    "mean_bits",
     "number",
     "table",
     "texts",
@@ -90,11 +89,6 @@ def integer(bits: int, group: int | None, *, weight_only: bool = True, offset: s
     if weight_only:
         return dtype(name).id
     return mean_bits("int8" if bits == 8 else "w4a8", dtype(name).bits)
-
-
-def mean_bits(base: str, bits: float) -> str:
-    """Name a format that runs as another and takes so many bits per weight."""
-    return base if bits == dtype(base).bits else dtype(f"{base}@{bits:.7g}bpw").id
 
 
 def wide(bits: object) -> bool:

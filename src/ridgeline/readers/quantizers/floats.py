@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.errors import ConfigError, did_you_mean
+from ridgeline.formats import mean_bits
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
 from ridgeline.readers.quantizers.compressed import compressed_tensors, kv_scheme
@@ -13,14 +14,13 @@ from ridgeline.readers.quantizers.fields import (
     everything,
     grouped,
     integer,
-    mean_bits,
     number,
     table,
     texts,
 )
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
-__all__ = ["fp8", "fp_quant", "modelopt", "mxfp4", "mxfp8", "nvfp4", "quark"]
+__all__ = ["fp8", "fp_quant", "mistral", "modelopt", "mxfp4", "mxfp8", "nvfp4", "quark"]
 
 _KEPT = ("modules_to_not_convert", "ignored_layers")
 
@@ -39,6 +39,14 @@ def fp8(config: Mapping[str, Any]) -> Scheme:
     keys = _KEPT if narrowed else (*_KEPT, "ignore")
     scheme = everything(main, config, *keys)
     return Scheme((*_by_layer(narrowed), *scheme.groups), scheme.excluded)
+
+
+def mistral(config: Mapping[str, Any]) -> Scheme:
+    """The table ``quantization`` of Mistral's ``params.json``: 8-bit floats."""
+    found = config.get("qformat_weight")
+    if found != "fp8_e4m3":
+        raise ConfigError(f"qformat_weight is {shown(found)}; fp8_e4m3 is the format known there.")
+    return everything("fp8", config)
 
 
 def mxfp8(config: Mapping[str, Any]) -> Scheme:

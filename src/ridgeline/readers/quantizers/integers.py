@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ridgeline.errors import ConfigError
+from ridgeline.formats import mean_bits
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
 from ridgeline.readers.quantizers.fields import (
@@ -13,7 +14,6 @@ from ridgeline.readers.quantizers.fields import (
     everything,
     grouped,
     integer,
-    mean_bits,
     number,
     table,
     texts,

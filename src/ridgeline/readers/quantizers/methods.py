@@ -50,7 +50,7 @@ _SIGNS = {
     ("w_bit",): "awq",
     ("damp_percent", "desc_act"): "gptq",
     ("global_quant_config",): "quark",
-    ("qformat_weight",): "fp8",
+    ("qformat_weight",): "mistral",
 }
 
 METHODS: dict[str, Callable[[Mapping[str, Any]], Scheme]] = {
@@ -58,6 +58,7 @@ METHODS: dict[str, Callable[[Mapping[str, Any]], Scheme]] = {
     "fbgemm_fp8": floats.fp8,
     "finegrained_fp8": floats.fp8,
     "ptpc_fp8": floats.fp8,
+    "mistral": floats.mistral,
     "mxfp8": floats.mxfp8,
     "mxfp4": floats.mxfp4,
     "nvfp4": floats.nvfp4,

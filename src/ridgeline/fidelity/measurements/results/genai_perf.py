@@ -16,6 +16,7 @@ from ridgeline.fidelity.measurements.results.record import (
     load_cells,
     mapping,
     nested,
+    nominal,
     number,
     plain,
     positive,
@@ -70,7 +71,7 @@ def _read(found: Found) -> Iterator[Result]:
     if device := _device(found):
         cells["chip"] = device_chip(device)
     if any((_stat(found, x, "std") or 0) > 0 for x in _LENGTHS):
-        notes = (*notes, f"nominal {float(cells['isl'] or 0):.0f}/{float(cells['osl'] or 0):.0f}")
+        notes = (*notes, nominal(cells["isl"], cells["osl"]))
     notes = (*request_notes(n_done, n_failed), *notes)
     yield Result({k: v for k, v in cells.items() if v}, _values(found), notes)
 

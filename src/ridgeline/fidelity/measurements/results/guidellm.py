@@ -14,6 +14,7 @@ from ridgeline.fidelity.measurements.results.record import (
     load_cells,
     mapping,
     nested,
+    nominal,
     number,
     plain,
     positive,
@@ -67,7 +68,7 @@ def _run(run: Found, report: Found) -> Result:
         "cached": plain(_prefix(run, report)),
     }
     if any((number(_stats(metrics, x), "std_dev") or 0) > 0 for x in _LENGTHS):
-        notes = (*notes, f"nominal {float(cells['isl'] or 0):.0f}/{float(cells['osl'] or 0):.0f}")
+        notes = (*notes, nominal(cells["isl"], cells["osl"]))
     notes = (*request_notes(n_done, n_failed), *notes)
     return Result(cells, _values(metrics), notes)
 

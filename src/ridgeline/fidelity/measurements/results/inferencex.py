@@ -13,6 +13,7 @@ from ridgeline.fidelity.measurements.results.record import (
     drafting,
     first_of,
     mapping,
+    nominal,
     plain,
     positive,
     text,
@@ -63,7 +64,7 @@ def _read(found: Found) -> Iterator[Result]:
     }
     notes = ["InferenceX run, lengths uniform 0.8-1.0 of nominal"]
     if isl and osl:
-        notes.append(f"nominal {isl:g}/{osl:g}")
+        notes.append(nominal(isl, osl))
     cells |= _pools(flat) if truth(flat.get("disagg")) else _one_pool(flat)
     values, about = serve_values(flat, _TIMES)
     yield Result(cells, values | _throughputs(flat), (*notes, *about))

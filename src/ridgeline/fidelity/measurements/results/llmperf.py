@@ -11,6 +11,7 @@ from ridgeline.fidelity.measurements.results.record import (
     Result,
     Tool,
     load_cells,
+    nominal,
     number,
     plain,
     positive,
@@ -59,7 +60,7 @@ def _read(found: Found) -> Iterator[Result]:
         "date": _date(flat),
     }
     if any((positive(flat, f"stddev_{x}_tokens") or 0) > 0 for x in ("input", "output")):
-        notes = (*notes, f"nominal {isl or 0:.0f}/{osl or 0:.0f}")
+        notes = (*notes, nominal(isl, osl))
     failed = number(flat, "results_number_errors")
     yield Result(cells, _values(flat, osl), (*request_notes(n_done, failed), *notes))
 

@@ -23,6 +23,7 @@ __all__ = [
     "load_cells",
     "mapping",
     "nested",
+    "nominal",
     "number",
     "plain",
     "positive",
@@ -242,6 +243,17 @@ def load_cells(
     if concurrency:
         return {"regime": "closed", "concurrency": plain(concurrency)}, ()
     return {"regime": "offline"}, ()
+
+
+def nominal(isl: float | str | None, osl: float | str | None) -> str:
+    """Say that lengths vary about their means, as the notes of tables do.
+
+    Examples
+    --------
+    >>> nominal("921.6", None)
+    'nominal 922/0'
+    """
+    return f"nominal {float(isl or 0):.0f}/{float(osl or 0):.0f}"
 
 
 def request_notes(n_done: float | None, n_failed: float | None) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ridgeline.fidelity.measurements.results.record import (
     first_of,
     format_name,
     mapping,
+    nominal,
     number,
     plain,
     positive,
@@ -60,7 +61,7 @@ def _serve(found: Found) -> Iterator[Result]:
     if device := first_of(server, *_DEVICES):
         cells["chip"] = device_chip(device)
     if _lengths_vary(found):
-        notes = (*notes, f"nominal {float(cells['isl']):.0f}/{float(cells['osl']):.0f}")
+        notes = (*notes, nominal(cells["isl"], cells["osl"]))
     yield Result(cells, values, (*notes, *about))
 
 

@@ -14,6 +14,7 @@ from ridgeline.fidelity.measurements.results.record import (
     first_of,
     format_name,
     load_cells,
+    nominal,
     number,
     plain,
     positive,
@@ -111,13 +112,8 @@ def serve_traffic(found: Found) -> tuple[dict[str, str], tuple[str, ...]]:
     cells |= {"isl": f"{tokens_in / n_done:.6g}", "osl": f"{tokens_out / n_done:.6g}"}
     lengths = found.get("input_lens")
     if isinstance(lengths, list) and len({x for x in lengths if isinstance(x, int)}) > 1:
-        notes = (*notes, _nominal(cells))
+        notes = (*notes, nominal(cells["isl"], cells["osl"]))
     return cells, (*request_notes(n_done, _failed(found, n_done)), *notes)
-
-
-def _nominal(cells: Mapping[str, str]) -> str:
-    """Say that lengths vary, as the notes of tables do."""
-    return f"nominal {float(cells['isl']):.0f}/{float(cells['osl']):.0f}"
 
 
 def _rate(found: Found) -> float | None:
