@@ -196,9 +196,9 @@ def model(name: str, *, fetch: bool = False) -> Model:
     ConfigError         A config.json that is broken or not understood, or cannot be fetched.
     MissingExtraError   What reads a .gguf file, or the hub's client, is not installed.
     """
-    from ridgeline.readers import read_checkpoint, read_hub  # noqa: PLC0415  (entries need none)
-
     if fetch and not exists(name):
+        from ridgeline.readers import read_hub  # noqa: PLC0415  (entries need no readers)
+
         return read_hub(name)
 
     plain = without_host(name)
@@ -206,6 +206,8 @@ def model(name: str, *, fetch: bool = False) -> Model:
         raise CatalogError("The name of a model is blank; 'ridgeline models' lists all.")
     known = find_file("models", plain)
     if name.endswith(".json") or (known is None and (exists(name) or _is_gguf_path(name))):
+        from ridgeline.readers import read_checkpoint  # noqa: PLC0415  (entries need no readers)
+
         return read_checkpoint(Path(name))
     if known is not None:
         return _spelled(_load(Model, known), plain)

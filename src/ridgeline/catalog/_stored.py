@@ -33,9 +33,11 @@ def stored_as(model: Model, weights: str) -> Model:
     >>> stored_as(model("Qwen/Qwen3-32B"), "Q4_K_M").dtypes["head"]
     'q6_k'
     """
-    from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix  # noqa: PLC0415
-
     found = dtype(weights)
-    if model.blocks and is_gguf_mix(found.id):
-        return with_gguf_mix(model, found.id)
+    if model.blocks and found.engine:
+        # Only formats of files have an engine of their own; others need no readers.
+        from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix  # noqa: PLC0415
+
+        if is_gguf_mix(found.id):
+            return with_gguf_mix(model, found.id)
     return model.with_weight_dtype(found.id, found.bits)
