@@ -141,6 +141,9 @@ def test_a_part_that_is_missing_is_said(tmp_path: Path) -> None:
     [
         ("model.embed_tokens.weight", "embedding"),
         ("transformer.wte.weight", "embedding"),
+        ("embed.weight", "embedding"),
+        ("head.weight", "head"),
+        ("mlp1.1.weight", "outside"),
         ("language_model.lm_head.weight", "head"),
         ("model.layers.0.self_attn.q_proj.weight_packed", "attention"),
         ("model.layers.0.self_attn.kv_a_proj_with_mqa.weight_scale_inv", "attention"),
