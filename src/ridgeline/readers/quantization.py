@@ -50,7 +50,7 @@ def quantized(
                 f"understood; {KEYS[0]} is where that is expected."
             )
     beside = beside or {}
-    stated = next((key for key in KEYS if text.get(key)), None)
+    stated = _stated(text)
     config = text.get(stated) if stated else None
     algo = _modelopt_beside(beside.get("hf_quant_config.json"))
     own_algo = isinstance(config, Mapping) and any(config.get(k) for k in _ALGO_KEYS)
@@ -63,6 +63,16 @@ def quantized(
         if table and method != "modelopt":
             return scheme_of(table, method)
     return None
+
+
+def _stated(text: Mapping[str, Any]) -> str | None:
+    """The key that says how the weights are quantised."""
+    found = [key for key in KEYS if text.get(key)]
+    first = text.get(found[0]) if found else None
+    packed_for_mlx = isinstance(first, Mapping) and first.get("packing_format") == "mlx"
+    if packed_for_mlx and "quantization" in found:
+        return "quantization"  # the whole table; the other lacks modules with bits of their own
+    return found[0] if found else None
 
 
 def _modelopt_beside(file: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

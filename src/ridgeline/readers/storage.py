@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ridgeline.errors import ConfigError
+from ridgeline.formats import dtype
 from ridgeline.readers.config import shown
 from ridgeline.readers.part_formats import ENDS, PartFormats
 from ridgeline.readers.quantization import quantized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ridgeline.readers.families import Family
     from ridgeline.readers.names import Names
     from ridgeline.readers.scheme import Scheme
@@ -23,14 +23,18 @@ __all__ = ["Storage", "storage_of", "with_storage"]
 
 _DTYPES = {
     "bfloat16": "bf16",
+    "bf16": "bf16",
     "float16": "fp16",
+    "fp16": "fp16",
     "half": "fp16",
     "float32": "fp32",
+    "fp32": "fp32",
     "float": "fp32",
     "float8_e4m3fn": "fp8",
     "auto": "bf16",
 }
 _EXPERT_DTYPES = {"fp4": "mxfp4", "mxfp4": "mxfp4", "nvfp4": "nvfp4", "fp8": "fp8-block"}
+_WIDE_BITS = 16
 _STATE_KEYS = ("mamba_ssm_cache_dtype", "mamba_ssm_dtype")
 Layers: TypeAlias = "list[tuple[int, Block]]"
 
@@ -61,10 +65,12 @@ def storage_of(text: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Sto
     stated = text.get("torch_dtype") or text.get("dtype")
     base = "bf16" if stated is None else _plain(stated, "torch_dtype")
     scheme = quantized(text, beside)
+    if scheme is not None and scheme.groups and dtype(base).bits < _WIDE_BITS:
+        base = "bf16"  # the dtype of what is quantised; the rest of such files has 16 bits
     notes: tuple[str, ...] = () if scheme is None else scheme.notes
     if base == "fp32" and scheme is None:
         notes = ("Stored in 32 bits; engines usually serve such weights in 16.",)
-    experts = text.get("expert_dtype")
+    experts = text.get("expert_dtype") or _table_of(text).get("expert_dtype")
     if experts is not None and (not isinstance(experts, str) or experts not in _EXPERT_DTYPES):
         raise ConfigError(
             f"expert_dtype is {shown(experts)}; known are {', '.join(_EXPERT_DTYPES)}."
@@ -77,6 +83,11 @@ def storage_of(text: Mapping[str, Any], beside: Mapping[str, Any] | None) -> Sto
         state=None if state is None else _plain(state, "the state's dtype"),
         notes=notes,
     )
+
+
+def _table_of(text: Mapping[str, Any]) -> Mapping[str, Any]:
+    table = text.get("quantization_config")
+    return table if isinstance(table, Mapping) else {}
 
 
 def _plain(name: object, what: str) -> str:
@@ -182,7 +193,7 @@ def _stamped(
     usual: Mapping[str, str],
     shared: dict[tuple[int, tuple[tuple[str, str], ...]], Block],
 ) -> Block:
-    differing = {part: dtype for part, dtype in parts.items() if usual.get(part) != dtype}
+    differing = {part: name for part, name in parts.items() if usual.get(part) != name}
     key = (id(block), tuple(sorted(differing.items())))
     if key not in shared:
         shared[key] = block.model_copy(update={"dtypes": differing}) if differing else block

@@ -65,7 +65,7 @@ def _joined(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any
         if outer.get(key) is not None:
             out[key] = outer[key]
     for key in _INNER_FIRST:
-        if out.get(key) is None and outer.get(key) is not None:
+        if not out.get(key) and outer.get(key) is not None:  # an empty table says nothing
             out[key] = outer[key]
     if not isinstance(out.get("model_type"), str):
         stated = text_model_type(outer.get("model_type"))

@@ -1,20 +1,20 @@
-"""Formats whose bits are an average or the size of a code: EXL2, EXL3, AQLM, HIGGS, GGUF."""
+"""Formats whose bits are an average or the size of a code: EXL2, EXL3, AQLM, VPTQ, HIGGS, GGUF."""
 
 from __future__ import annotations
 
+import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ridgeline.errors import CatalogError, ConfigError
 from ridgeline.formats import dtype
 from ridgeline.readers.config import shown
-from ridgeline.readers.quantizers.fields import bits_of, everything, number
+from ridgeline.readers.names import Names
+from ridgeline.readers.quantizers.fields import bits_of, everything, grouped, number, table, texts
 from ridgeline.readers.scheme import Scheme, Stored
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["aqlm", "exl2", "exl3", "gguf", "higgs"]
+__all__ = ["aqlm", "exl2", "exl3", "gguf", "higgs", "vptq"]
 
 _KEPT = "modules_to_not_convert"
 _VALUE_BITS = 16
@@ -83,3 +83,41 @@ def gguf(config: Mapping[str, Any]) -> Scheme:
             f"a GGUF type such as Q4_K_M is expected as quant_type, not {shown(stated)}."
         )
     return everything(found.id, config, _KEPT, head=Stored(found.id))
+
+
+def vptq(config: Mapping[str, Any]) -> Scheme:
+    """VPTQ: codes for vectors of weights and for what is left, a table of sizes per module."""
+    own = dict(table(config, "config_for_layers")) | dict(table(config, "shared_layer_config"))
+    if not own:
+        raise ConfigError("vptq needs config_for_layers: a table of sizes by module.")
+    groups = grouped((name, _vptq_format(name, entry)) for name, entry in own.items())
+    return Scheme(groups, Names(texts(config, _KEPT)))
+
+
+def _vptq_format(name: str, entry: object) -> Stored:
+    if not isinstance(entry, Mapping):
+        raise ConfigError(f"vptq's sizes of {name} are {shown(entry)}; a table is expected.")
+    if entry.get("outlier_size"):
+        raise ConfigError(
+            f"vptq's {name}: outlier_size is {shown(entry['outlier_size'])}; columns with codes of "
+            "their own are not described."
+        )
+    vector = _second(entry, "vector_lens", 1, 256)
+    codes = _second(entry, "num_centroids", 2, 2**24)
+    left = _second(entry, "num_res_centroids", -1, 2**24)
+    books = number(entry, "group_num", default=1) or 1
+    rest = math.ceil(math.log2(left)) if left > 1 else 0
+    bits = (math.ceil(math.log2(codes)) + rest) / vector
+    return Stored(f"vptq_{bits:.6g}bpw", books * (codes + max(left, 0)) * vector * _VALUE_BITS)
+
+
+def _second(entry: Mapping[str, Any], key: str, least: int, most: int) -> int:
+    """The second of a pair: the first is of columns that stand out."""
+    pair = entry.get(key)
+    value = pair[1] if isinstance(pair, (list, tuple)) and len(pair) == 2 else None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigError(
+            f"vptq's {key} is {shown(pair)}; a pair is expected whose second number is from "
+            f"{least} to {most}."
+        )
+    return value

@@ -14,6 +14,9 @@ from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = ["compressed_tensors", "kv_scheme"]
 
+_WORD_BITS = 32
+#: ways to store integers that give each weight a byte, however few its bits
+_A_BYTE_EACH = ("int-quantized", "naive-quantized")
 #: classes of modules that stand for experts, where a list of targets names classes
 _CLASSES = {"FusedMoE": "*.experts.*", "RoutedExperts": "*.experts.*"}
 
@@ -39,9 +42,12 @@ def compressed_tensors(config: Mapping[str, Any]) -> Scheme:
     found: list[Group] = []
     for name, group in groups.items():
         weights = group.get("weights") if isinstance(group, Mapping) else None
+        if isinstance(group, Mapping) and weights is None and group.get("input_activations"):
+            continue  # the arithmetic of attention: nothing is stored
         if not isinstance(weights, Mapping):
             raise ConfigError(f"config_groups.{name} is {shown(group)}; it lacks a table weights.")
-        stored = _format(weights, weight_only=not group.get("input_activations"))
+        packing = group.get("format") or config.get("format")
+        stored = _format(weights, packing, weight_only=not group.get("input_activations"))
         if share < 1:
             bits = dtype(stored).bits
             stored = mean_bits(stored, bits * share + mask)
@@ -72,13 +78,17 @@ def _kept_share(sparsity: Mapping[str, Any], packing: object) -> tuple[float, fl
     return 1 - share, 1.0
 
 
-def _format(weights: Mapping[str, Any], *, weight_only: bool) -> str:
+def _format(weights: Mapping[str, Any], packing: object, *, weight_only: bool) -> str:
     bits = bits_of(weights, "num_bits", default=8)
     group = number(weights, "group_size")
     kind = weights.get("type", "int")
     if kind == "int":
         offset = "zp" if weights.get("symmetric") is False else ""
-        return integer(bits, group, weight_only=weight_only, offset=offset)
+        if packing in _A_BYTE_EACH:
+            return integer(8, group, weight_only=weight_only, offset=offset)
+        found = integer(bits, group, weight_only=weight_only, offset=offset)
+        unused = _WORD_BITS / (_WORD_BITS // bits) - bits  # a word holds whole numbers of weights
+        return mean_bits(dtype(found).base or found, dtype(found).bits + unused)
     if kind != "float" or bits not in {4, 8}:
         raise ConfigError(f"weights of type {shown(kind)} with {bits} bits are not known.")
     if bits == 4:

@@ -51,11 +51,11 @@ def number(config: Mapping[str, Any], *keys: str, default: int | None = None) ->
 
 
 def bits_of(config: Mapping[str, Any], *keys: str, default: int | None = None) -> int:
-    """Bits per weight of an integer format, 2 to 8."""
+    """Bits per weight of an integer format, 1 to 8."""
     bits = number(config, *keys, default=default)
-    if bits is None or not 2 <= bits <= 8:
+    if bits is None or not 1 <= bits <= 8:
         raise ConfigError(
-            f"{keys[0]} is {shown(bits)}; a number of bits per weight, 2 to 8, is expected."
+            f"{keys[0]} is {shown(bits)}; a number of bits per weight, 1 to 8, is expected."
         )
     return bits
 

@@ -20,7 +20,9 @@ from ridgeline.readers.quantizers.fields import (
 )
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
-__all__ = ["fp8", "fp_quant", "mistral", "modelopt", "mxfp4", "mxfp8", "nvfp4", "quark"]
+__all__ = [
+    "fp8", "fp_quant", "mistral", "modelopt", "mxfp4", "mxfp8", "nvfp4", "quark", "w4afp8",
+]  # fmt: skip
 
 _KEPT = ("modules_to_not_convert", "ignored_layers")
 
@@ -38,7 +40,24 @@ def fp8(config: Mapping[str, Any]) -> Scheme:
     narrowed = table(config, "quantized_layers")
     keys = _KEPT if narrowed else (*_KEPT, "ignore")
     scheme = everything(main, config, *keys)
-    return Scheme((*_by_layer(narrowed), *scheme.groups), scheme.excluded)
+    groups = (*_by_layer(narrowed), *scheme.groups)
+    return Scheme(groups, scheme.excluded, kv_dtype=_fp8_cache(config))
+
+
+def _fp8_cache(config: Mapping[str, Any]) -> str | None:
+    """The cache: ``static`` of AutoFP8 and old quark exports stands for 8-bit floats."""
+    scheme = config.get("kv_cache_scheme")
+    return "fp8" if scheme in ("static", "dynamic") else kv_scheme(scheme)
+
+
+def w4afp8(config: Mapping[str, Any]) -> Scheme:
+    """Experts in integers of 4 bits, the other linear modules in 8-bit floats by blocks."""
+    group = number(config, "group_size", default=128)
+    if group is None or group < 1:
+        raise ConfigError(f"group_size is {shown(group)}; a number of weights is expected.")
+    experts = Group(Names(("*.experts.*",)), Stored(mean_bits("w4a8", 4 + 16 / group)))
+    rest = Group(Names(("Linear",)), Stored("fp8-block"))
+    return Scheme((experts, rest), Names(texts(config, *_KEPT, "ignore")))
 
 
 def mistral(config: Mapping[str, Any]) -> Scheme:
@@ -100,8 +119,10 @@ _ALGOS = {
     "W8A8_SQ_PER_CHANNEL_PER_TOKEN_PLUGIN": "int8",
     "INT8_SQ": "int8",
 }
+_UNQUANTISED = ("NONE", "NO_QUANT", "UNQUANTIZED")
 _KV_ALGOS = {
-    "FP8": "fp8", "NVFP4": "nvfp4", "INT8": "int8", "NONE": None, "AUTO": None,
+    "FP8": "fp8", "FP8_AFFINE": "fp8", "NVFP4": "nvfp4", "NVFP4_AFFINE": "nvfp4", "INT8": "int8",
+    "NONE": None, "AUTO": None,
 }  # fmt: skip
 
 
@@ -151,15 +172,18 @@ def modelopt(config: Mapping[str, Any]) -> Scheme:
     ------
     ConfigError   An unknown algorithm.
     """
+    inner = table(config, "quantization")  # the text of hf_quant_config.json, put whole
+    if inner:
+        config = {**config, **inner}
     algo = config.get("quant_algo")
     kv_dtype = _cache_of(config)
     excluded = Names(texts(config, "exclude_modules", "ignore"))
     layers = table(config, "quantized_layers")
     if layers:
         return Scheme(_by_layer(layers), excluded, kv_dtype=kv_dtype)
-    if algo is None and "config_groups" in config:
+    if algo in (None, "MIXED_PRECISION") and "config_groups" in config:
         return compressed_tensors(config)
-    if algo is None or algo in ("NONE", "NO_QUANT"):
+    if algo is None or algo in _UNQUANTISED:
         return Scheme(kv_dtype=kv_dtype)  # only the cache
     main = Group(Names(("Linear",)), _algo(config, "quant_algo"))
     return Scheme((main,), excluded, kv_dtype=kv_dtype)
@@ -167,7 +191,13 @@ def modelopt(config: Mapping[str, Any]) -> Scheme:
 
 def _by_layer(layers: Mapping[str, Any]) -> tuple[Group, ...]:
     """Group the modules of a mixed checkpoint by format."""
-    return grouped((name, _algo(entry, f"{name}: quant_algo")) for name, entry in layers.items())
+    return grouped((name, _module_algo(name, entry)) for name, entry in layers.items())
+
+
+def _module_algo(name: str, entry: Any) -> Stored | None:
+    algo = entry.get("quant_algo") if isinstance(entry, Mapping) else entry
+    kept = isinstance(algo, str) and algo.upper() in _UNQUANTISED
+    return None if kept else _algo(entry, f"{name}: quant_algo")
 
 
 # ------------------------------------------------------------------ quark

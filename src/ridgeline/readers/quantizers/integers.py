@@ -23,11 +23,12 @@ from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = [
     "auto_round", "bitnet", "bitsandbytes", "eetq", "experts_int8", "gptq", "gptq_24", "hqq",
-    "marlin", "mlx", "quanto",
+    "int8", "marlin", "metal", "mlx", "qqq", "quanto", "sinq",
 ]  # fmt: skip
 
 _KEPT = "modules_to_not_convert"
 _DEFAULT_GROUP = 128
+_WIDE = 16
 
 
 def _gptq_format(config: Mapping[str, Any]) -> Stored:
@@ -76,23 +77,30 @@ def _flat(value: object) -> tuple[str, ...]:
     raise ConfigError(f"{shown(value)} is not a module name; lists of names are expected.")
 
 
-_FLOATS = {(4, "mx"): "mxfp4-wo", (8, "mx"): "mxfp8", (4, "nv"): "nvfp4", (8, "fp"): "fp8"}
+#: by bits and kind: weights alone, and with activations that are as narrow
+_FLOATS = {
+    (4, "mx"): ("mxfp4-wo", "mxfp4"), (8, "mx"): ("mxfp8", "mxfp8"),
+    (4, "nv"): ("nvfp4-wo", "nvfp4"), (8, "fp"): ("w8a16", "fp8"), (8, "fl"): ("w8a16", "fp8"),
+}  # fmt: skip
 
 
 def _auto_round_format(config: Mapping[str, Any]) -> Stored:
     kind = config.get("data_type", "int")
-    if not isinstance(kind, str) or kind.startswith(("int", "uint")):
-        return _gptq_format(config)
     bits = bits_of(config, "bits")
+    both = (number(config, "act_bits") or 16) < 16
+    if not isinstance(kind, str) or kind.startswith(("int", "uint")):
+        group = number(config, "group_size")
+        return Stored(integer(bits, group, weight_only=not both, offset="zp"))
     found = _FLOATS.get((bits, kind[:2]))
     if found is None:
         raise ConfigError(f"data_type {shown(kind)} of {bits} bits is not known to auto-round.")
-    both = (config.get("act_bits") or 16) < 16
-    return Stored(found.removesuffix("-wo") if both else found)
+    return Stored(found[both])
 
 
 def auto_round(config: Mapping[str, Any]) -> Scheme:
     """Intel's auto-round: GPTQ's fields, and a table of modules with bits of their own."""
+    if config.get("packing_format") == "mlx":
+        return mlx(_plain_of(config))
     main = _auto_round_format(config)
     own: list[tuple[str, Stored | None]] = []
     for name, change in table(config, "extra_config").items():
@@ -135,7 +143,9 @@ def experts_int8(config: Mapping[str, Any]) -> Scheme:
 
 
 def bitnet(config: Mapping[str, Any]) -> Scheme:
-    """Ternary weights, four in a byte."""
+    """Ternary weights, four in a byte; 16-bit ones where they are made ternary as they are used."""
+    if config.get("quantization_mode") == "online":
+        return Scheme(notes=("Stored unpacked: weights are made ternary as they are used.",))
     return everything("bitnet", config, _KEPT)
 
 
@@ -151,14 +161,44 @@ def quanto(config: Mapping[str, Any]) -> Scheme:
     return everything(formats[weights], config, _KEPT)
 
 
+#: bits that HQQ's packing gives a weight: ten of three bits in a word, a byte where it knows none
+_HQQ_PACKED = {3: 3.2, 5: 8.0, 6: 8.0, 7: 8.0}
+#: an 8-bit scale with a scale and a zero point of its own for 128
+_NARROW_SCALE, _NARROW_ZERO = 8 + 32 / 128, 8.0
+
+
 def _hqq_format(entry: Mapping[str, Any]) -> Stored:
     inner = table(entry, "weight_quant_params") or entry
     bits = bits_of(inner, "nbits")
-    group = number(inner, "group_size", default=64)
-    found = integer(bits, group, offset="affine")
-    if bits == 3 and group is not None and group > 0:  # ten in 32 bits
-        found = mean_bits(found, 3.2 + 32 / group)
-    return Stored(found)
+    group = inner["group_size"] if "group_size" in inner else 64
+    if group is None or number(inner, "group_size", default=64) == -1:
+        return Stored(integer(bits, None))
+    found = integer(bits, number(inner, "group_size", default=64), offset="affine")
+    scale = _NARROW_SCALE if entry.get("scale_quant_params") else _WIDE
+    zero = _NARROW_ZERO if entry.get("zero_quant_params") else _WIDE
+    return Stored(mean_bits(found, _HQQ_PACKED.get(bits, bits) + (scale + zero) / group))
+
+
+def sinq(config: Mapping[str, Any]) -> Scheme:
+    """SINQ: packed as HQQ packs; its second scale per column is negligible."""
+    return everything(_hqq_format(config), config, _KEPT)
+
+
+def metal(config: Mapping[str, Any]) -> Scheme:
+    """Integers with a 16-bit scale and offset per group, as MLX stores them."""
+    return everything(_mlx_format(_plain_of(config)), config, _KEPT)
+
+
+def int8(config: Mapping[str, Any]) -> Scheme:
+    """Weights and activations of 8 bits, a scale per channel or per block."""
+    return everything("int8", config, _KEPT, "ignored_layers", "ignore")
+
+
+def qqq(config: Mapping[str, Any]) -> Scheme:
+    """QQQ: 4-bit weights with 8-bit activations."""
+    bits = bits_of(config, "bits", "wbits", default=4)
+    stored = integer(bits, number(config, "group_size", default=-1), weight_only=False)
+    return everything(stored, config, _KEPT)
 
 
 def hqq(config: Mapping[str, Any]) -> Scheme:

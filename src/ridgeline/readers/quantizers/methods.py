@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import ConfigError
@@ -10,7 +11,7 @@ from ridgeline.readers.quantizers import codebooks, compressed, floats, integers
 from ridgeline.readers.quantizers.torchao import torchao
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ridgeline.readers.scheme import Scheme
 
@@ -37,6 +38,8 @@ def method_of(config: Mapping[str, Any]) -> str:
     for keys, method in _SIGNS.items():
         if any(config.get(key) is not None for key in keys):
             return method
+    if isinstance(config.get("quantization"), Mapping) and "producer" in config:
+        return "modelopt"
     if "bits" in config and "group_size" in config:
         return "mlx"  # which repeats its table ``quantization`` under the usual key
     raise ConfigError("quantization_config does not say its quant_method.")
@@ -59,6 +62,9 @@ METHODS: dict[str, Callable[[Mapping[str, Any]], Scheme]] = {
     "finegrained_fp8": floats.fp8,
     "ptpc_fp8": floats.fp8,
     "mistral": floats.mistral,
+    "deepgemm_fp8": floats.fp8,
+    "w8a8_fp8": floats.fp8,
+    "w4afp8": floats.w4afp8,
     "mxfp8": floats.mxfp8,
     "mxfp4": floats.mxfp4,
     "nvfp4": floats.nvfp4,
@@ -76,6 +82,8 @@ METHODS: dict[str, Callable[[Mapping[str, Any]], Scheme]] = {
     "gptqmodel": integers.gptq,
     "gptq_marlin": integers.gptq,
     "awq_marlin": integers.gptq,
+    "gptq_bitblas": integers.gptq,
+    "bitblas": integers.gptq,
     "moe_wna16": integers.gptq,
     "gptq_marlin_24": integers.gptq_24,
     "marlin": integers.marlin,
@@ -90,8 +98,14 @@ METHODS: dict[str, Callable[[Mapping[str, Any]], Scheme]] = {
     "quanto": integers.quanto,
     "hqq": integers.hqq,
     "mlx": integers.mlx,
+    "metal": integers.metal,
+    "sinq": integers.sinq,
+    "qqq": integers.qqq,
+    "w8a8_int8": integers.int8,
+    "blockwise_int8": integers.int8,
     "torchao": torchao,
     "aqlm": codebooks.aqlm,
+    "vptq": codebooks.vptq,
     "higgs": codebooks.higgs,
     "exl2": codebooks.exl2,
     "exl3": codebooks.exl3,

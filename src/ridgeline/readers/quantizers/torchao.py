@@ -9,7 +9,7 @@ from typing import Any
 from ridgeline.errors import ConfigError
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
-from ridgeline.readers.quantizers.fields import grouped, integer, texts
+from ridgeline.readers.quantizers.fields import grouped, integer, mean_bits, number, texts
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = ["torchao"]
@@ -77,6 +77,8 @@ def _stated_dtype(entry: Mapping[str, Any]) -> str:
 def _width(entry: Mapping[str, Any], name: str) -> int:
     """Bits of the weights: in the name behind what it says of activations, else in the data."""
     own = name.rpartition("activation")[2].replace("intx", "")
+    if "bit_width" in _data(entry):
+        return number(_data(entry), "bit_width") or 0
     for text in (own, _stated_dtype(entry)):
         found = re.findall(r"u?int(\d)", text)
         if found:
@@ -95,7 +97,10 @@ def _format(entry: object) -> Stored:
     name = str(stated).lower().replace("_", "").removesuffix("config")
     weight_only = "activation" not in name
     if "nvfp4" in name:
-        return Stored("nvfp4-wo" if "weightonly" in name else "nvfp4")
+        alone = "weightonly" in name or "WEIGHT_ONLY" in str(_data(entry).get("mm_config"))
+        return Stored("nvfp4-wo" if alone else "nvfp4")
+    if name.startswith("fpx"):
+        return Stored(mean_bits("w8a16", _float_bits(entry)))
     if name.startswith("mx"):
         return Stored(_mx_format(entry))
     if "float8" in name and "int4" in name:
@@ -114,11 +119,34 @@ def _mx_format(entry: Mapping[str, Any]) -> str:
     return next((name for word, name in _MX.items() if word in stated), "mxfp8")
 
 
+def _float_bits(entry: Mapping[str, Any]) -> int:
+    """Bits of a float whose exponent and mantissa are stated, with its sign."""
+    kwargs = _data(entry).get("quant_type_kwargs")
+    data = kwargs if isinstance(kwargs, Mapping) else _data(entry)
+    exponent, mantissa = (number(data, key) for key in ("ebits", "mbits"))
+    if exponent is None or mantissa is None or not 2 <= exponent + mantissa <= 7:
+        raise ConfigError(
+            f"torchao's {shown(entry.get('_type'))} does not say the bits of weights: ebits and "
+            "mbits are expected, at most 7 together."
+        )
+    return 1 + exponent + mantissa
+
+
 def _integer_format(entry: Mapping[str, Any], name: str, *, weight_only: bool) -> Stored:
     bits = _width(entry, name)
-    if not 2 <= bits <= 8:
+    if not 1 <= bits <= 8:
         raise ConfigError(f"torchao's {shown(entry.get('_type'))} of {bits} bits is not known.")
+    unpacked = "intx" in name.replace("uintx", "") or name.endswith("activationint4weight")
+    if unpacked and "OPAQUE" not in str(_data(entry).get("intx_packing_format")).upper():
+        return Stored(_a_byte_each(entry, weight_only=weight_only))
     default = _DEFAULT_GROUP if weight_only else _ACTIVATION_GROUP
     group = _group_size(entry, None if bits == 8 else default)
     offset = "affine" if weight_only else ""
     return Stored(integer(bits, group, weight_only=weight_only, offset=offset))
+
+
+def _a_byte_each(entry: Mapping[str, Any], *, weight_only: bool) -> str:
+    """Integers of few bits in a byte each, a 16-bit scale and an 8-bit zero point per group."""
+    base = "w8a16" if weight_only else "int8"
+    group = _group_size(entry, None if weight_only else _ACTIVATION_GROUP)
+    return mean_bits(base, 8 + 24 / group) if group else base
