@@ -18,9 +18,9 @@ from ridgeline.readers.config import shown
 from ridgeline.readers.regex import Regex, regex
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Iterator
 
-__all__ = ["Module", "Names", "module"]
+__all__ = ["Module", "Names", "either", "module"]
 
 #: what a list may mean all modules by
 _ALL = frozenset({"Linear", "*", "re:.*", "all-linear"})
@@ -50,6 +50,11 @@ _FUSED = {
     "in_proj_qkv": "in_proj_qkvz", "in_proj_z": "in_proj_qkvz",
     "q_a_proj": "fused_qkv_a_proj_with_mqa", "kv_a_proj_with_mqa": "fused_qkv_a_proj_with_mqa",
 }  # fmt: skip
+#: the parts of a whole, for families that store the whole and lists that name the parts
+_PARTS = {
+    "qkv_proj": ("q_proj", "k_proj", "v_proj"),
+    "gate_up_proj": ("gate_proj", "up_proj"),
+}
 #: matches of a simple pattern that a list may cost
 _MOST_WORK = 500_000
 _EXPERT = re.compile(r"\bexperts\.\d+\.")
@@ -94,10 +99,29 @@ def module(name: str, prefix: str = "model.layers") -> Module:
     >>> module("attention.wq").canonical
     ('self_attn.q_proj', 'self_attn.qkv_proj')
     """
-    spelled = _variants(name)
-    canonical = tuple(dict.fromkeys(v for s in spelled for v in _variants(_canonical(s))))
+    usual = _variants(name)
+    canonical = dict.fromkeys(v for s in usual for v in _variants(_canonical(s)))
+    spelled = tuple(dict.fromkeys((*usual, *_parts(name))))
+    canonical = tuple(dict.fromkeys((*canonical, *_parts(_canonical(name)))))
     within = frozenset(run for c in canonical for run in _runs(c.split(".")))
     return Module(spelled, canonical, within, prefix)
+
+
+def either(names: Iterable[str], prefix: str) -> Module:
+    """Read a module that lists call by one of several names.
+
+    Parameters
+    ----------
+    names : iterable of str   As `module` takes them.
+    prefix : str              What the family puts before the number of a layer.
+    """
+    found = [module(name, prefix) for name in names]
+    return Module(
+        tuple(spelled for one in found for spelled in one.spelled),
+        tuple(name for one in found for name in one.canonical),
+        frozenset[str]().union(*(one.within for one in found)),
+        prefix,
+    )
 
 
 def _variants(name: str) -> tuple[str, ...]:
@@ -107,6 +131,13 @@ def _variants(name: str) -> tuple[str, ...]:
         if leaf in _FUSED:
             names.append(f"{stem}.{_FUSED[leaf]}".lstrip("."))
     return tuple(dict.fromkeys(names))
+
+
+def _parts(name: str) -> Iterator[str]:
+    """What a whole is made of, in the names that other implementations give to the parts."""
+    for one in (name, _EXPERT.sub("experts.", name)):
+        stem, _, leaf = one.rpartition(".")
+        yield from (f"{stem}.{part}".lstrip(".") for part in _PARTS.get(leaf, ()))
 
 
 def _runs(parts: list[str]) -> Iterable[str]:
@@ -242,10 +273,11 @@ class Names:
             in_layer = f"layers.{in_layer}"
         bare = [f"{in_layer}{c}" for c in part.canonical]
         named = [f"model.{b}" for b in bare]
-        self._spend(2 * len(bare) * len(self._globs))
-        if any(_globbed(g, text) for g in self._globs for text in (*bare, *named)):
-            return True
         own = [f"{part.prefix}.{layer}.{s}" if layer else s for s in part.spelled]
+        globbed = dict.fromkeys((*bare, *named, *own))
+        self._spend(len(globbed) * len(self._globs))
+        if any(_globbed(g, text) for g in self._globs for text in globbed):
+            return True
         texts = [*own, *named, *bare]
         texts += [f"{wrapped}{n}" for wrapped in ("model.language_", "language_") for n in named]
         return any(self._matched(r, dict.fromkeys(texts)) for r in self._regexes)

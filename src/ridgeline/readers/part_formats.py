@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ridgeline.formats import dtype, mixture
 from ridgeline.laws.shapes import Product, product_params
 from ridgeline.layers import block_layers
-from ridgeline.readers.names import Module, module
+from ridgeline.readers.names import Module, either, module
 from ridgeline.readers.scheme import Scheme, Stored
 from ridgeline.specs.blocks import Block, MixtureOfExperts
 
@@ -95,7 +95,11 @@ class PartFormats:
 
     def _modules_of(self, part: str, products: list[Product], n_experts: int) -> Iterator[_Weighed]:
         prefix = self._modules["prefix"]
-        names = self._modules.get(part, _ROUTERS if part == "router" else (part,))
+        if part == "router" and part not in self._modules:
+            n_matrices = float(sum(p.count for p in products))
+            yield _Weighed(either(_ROUTERS, prefix), _params(products), n_matrices)
+            return
+        names = self._modules.get(part, (part,))
         claimed = [_claimed(module(n).canonical[0].rpartition(".")[2], products) for n in names]
         rest = [p for p in products if not any(p in c for c in claimed)]
         heaviest = max(range(len(names)), key=lambda i: _params(claimed[i]))

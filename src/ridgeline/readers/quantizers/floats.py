@@ -237,6 +237,8 @@ def _quark_format(entry: Mapping[str, Any], where: str) -> Stored | None:
             f"{did_you_mean(kind, _QUARK_PLAIN)} Known are {', '.join(_QUARK_PLAIN)}, int4, uint4."
         )
     found = _QUARK_PLAIN[kind]
+    if found == "fp8" and weight.get("qscheme") == "per_block" and not weight_only:
+        return Stored("fp8-block")
     if found in ("fp8", "int8") and weight_only:
         return Stored("w8a16")
     if found == "mxfp4":
@@ -256,7 +258,7 @@ def quark(config: Mapping[str, Any]) -> Scheme:
         if not isinstance(entry, Mapping):
             raise ConfigError(f"layer_quant_config.{name} is {shown(entry)}; a table is expected.")
         own.append((name, _quark_format(entry, f"layer_quant_config.{name}")))
-    main = _quark_format(table(config, "global_quant_config"), "global_quant_config")
+    main = _quark_format(_of_linear(config), "global_quant_config")
     groups = grouped(own)
     if main is not None:
         groups = (*groups, Group(Names(("Linear",)), main))
@@ -264,6 +266,13 @@ def quark(config: Mapping[str, Any]) -> Scheme:
     if not groups and kv_dtype is None:
         raise ConfigError("quark's global_quant_config has no table weight: what is quantised?")
     return Scheme(groups, Names(texts(config, "exclude")), linear_head=True, kv_dtype=kv_dtype)
+
+
+def _of_linear(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table for all linear modules: that of their class goes before that of the model."""
+    by_class = table(config, "layer_type_quant_config")
+    own = next((by_class[name] for name in by_class if name.endswith("Linear")), None)
+    return own if isinstance(own, Mapping) else table(config, "global_quant_config")
 
 
 def _quark_cache(config: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,9 @@ def gptq(config: Mapping[str, Any]) -> Scheme:
     only = config.get("modules_in_block_to_quantize")
     chosen = _flat(only) if only else ("Linear",)
     head = main if config.get("lm_head") is True else None
-    groups = (*grouped(own), Group(Names(chosen), main))
+    # Whatever ``dynamic`` says: the embedding never, and the head only where ``lm_head`` says so.
+    ends = Group(Names(("embed_tokens",) if head else ("embed_tokens", "lm_head")), None)
+    groups = (ends, *grouped(own), Group(Names(chosen), main))
     return Scheme(groups, Names(excluded), head=head)
 
 
@@ -112,9 +115,12 @@ def auto_round(config: Mapping[str, Any]) -> Scheme:
         )
     blocks = config.get("block_name_to_quantize") or config.get("to_quant_block_names")
     names = [part for text in _flat(blocks) for part in text.split(",")] if blocks else []
+    if names and not any("mtp" in name for name in names):
+        own.append(("mtp", None))
     # A prefix such as model.layers; encoders of other media are listed beside it.
-    chosen = ("Linear",) if not names or any("layers" in n or ".h" in n for n in names) else names
-    return Scheme((*grouped(own), Group(Names(chosen), main)), Names(texts(config, _KEPT)))
+    whole = not names or any(re.search(r"layers$|\.h$", name.strip()) for name in names)
+    main_group = Group(Names(("Linear",) if whole else names), main)
+    return Scheme((*grouped(own), main_group), Names(texts(config, _KEPT)))
 
 
 def _auto_round_name(name: str) -> str:
@@ -170,10 +176,10 @@ _NARROW_SCALE, _NARROW_ZERO = 8 + 32 / 128, 8.0
 def _hqq_format(entry: Mapping[str, Any]) -> Stored:
     inner = table(entry, "weight_quant_params") or entry
     bits = bits_of(inner, "nbits")
-    group = inner["group_size"] if "group_size" in inner else 64
-    if group is None or number(inner, "group_size", default=64) == -1:
+    group = number(inner, "group_size", default=None if "group_size" in inner else 64)
+    if group is None or group < 1:
         return Stored(integer(bits, None))
-    found = integer(bits, number(inner, "group_size", default=64), offset="affine")
+    found = integer(bits, group, offset="affine")
     scale = _NARROW_SCALE if entry.get("scale_quant_params") else _WIDE
     zero = _NARROW_ZERO if entry.get("zero_quant_params") else _WIDE
     return Stored(mean_bits(found, _HQQ_PACKED.get(bits, bits) + (scale + zero) / group))
