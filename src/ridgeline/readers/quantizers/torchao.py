@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ridgeline.errors import ConfigError
+from ridgeline.formats import mean_bits
 from ridgeline.readers.config import shown
 from ridgeline.readers.names import Names
-from ridgeline.readers.quantizers.fields import grouped, integer, mean_bits, number, texts
+from ridgeline.readers.quantizers.fields import grouped, integer, number, texts
 from ridgeline.readers.scheme import Group, Scheme, Stored
 
 __all__ = ["torchao"]
