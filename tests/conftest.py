@@ -24,6 +24,7 @@ def fresh_catalogue() -> Iterator[Callable[[], None]]:
         _store.index,
         _store.other_names,
         _store.aliases,
+        _store._by_words,
         _copies.bases,
         _entries._load,
     )

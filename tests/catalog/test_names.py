@@ -8,6 +8,7 @@ from ridgeline import catalog
 from ridgeline.catalog._copies import known_names, shape
 from ridgeline.catalog._names import key, parsed
 from ridgeline.catalog._store import aliases, folded, index, other_names, read_toml
+from ridgeline.cli.search import find
 from ridgeline.errors import CatalogError
 from ridgeline.naming import nearest
 from ridgeline.steps import counts
@@ -248,3 +249,61 @@ def test_names_are_taken_apart():
     named = parsed("https://huggingface.co/unsloth/Qwen3-32B-GGUF:Q4_K_M")
     assert (named.organisation, named.base) == ("unsloth", "qwen3-32b")
     assert key("Meta-Llama-3.1-8B") == key("llama3.1:8b") != key("llama-3.18b")
+
+
+#: names of chips as drivers and makers print them -> entry
+CHIPS = {
+    "NVIDIA H100 80GB HBM3": "h100-sxm", "NVIDIA H100 PCIe": "h100-pcie", "h100 sxm5": "h100-sxm",
+    "NVIDIA H100 NVL": "h100-nvl", "NVIDIA A100-SXM4-80GB": "a100-80gb-sxm",
+    "NVIDIA A100-SXM4-40GB": "a100-40gb-sxm", "NVIDIA A100 80GB PCIe": "a100-80gb-pcie",
+    "NVIDIA H200": "h200-sxm", "NVIDIA B200": "b200-sxm", "NVIDIA B300 SXM6 AC": "b300-sxm",
+    "NVIDIA GH200 480GB": "gh200-96gb", "NVIDIA L40S": "l40s", "NVIDIA GB10": "dgx-spark-gb10",
+    "NVIDIA GeForce RTX 4090": "rtx-4090", "NVIDIA RTX 6000 Ada Generation": "rtx-6000-ada",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "rtx-pro-6000-server",
+    "AMD Instinct MI300X": "mi300x", "mi300x oam": "mi300x",
+    "AMD Radeon RX 7900 XTX": "rx-7900-xtx",
+    "Apple M2 Ultra": "apple-m2-ultra", "Apple M4 Max": "apple-m4-max", "TPU v5 lite": "tpu-v5e",
+    "Google TPU v5p": "tpu-v5p", "Intel Gaudi 3": "gaudi3",
+    "Intel(R) Data Center GPU Max 1550": "intel-max-1550",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHIPS)
+def test_chips_by_the_names_that_drivers_print(name):
+    assert catalog.chip(name).id == CHIPS[name]
+    assert catalog.machine_named(f"1x {name}").n_chips == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("NVIDIA A100-PCIE-40GB", "a100-40gb-sxm"),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "rtx-pro-6000-server"),
+        ("Tesla-V100-SXM2-32GB", "There is no"),
+        ("NVIDIA", "There is no"),
+    ],
+)
+def test_chips_that_are_not_there_are_not_taken_for_others(name, says):
+    with pytest.raises(CatalogError, match=says):
+        catalog.machine_named(name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "first"),
+    [
+        ("models", ["llama", "3.3"], "meta-llama/Llama-3.3-70B-Instruct"),
+        ("models", ["llama 3.3"], "meta-llama/Llama-3.3-70B-Instruct"),
+        ("models", ["qwen3", "4b"], "Qwen/Qwen3-4B"),
+        ("models", ["phi", "4"], "microsoft/phi-4"),
+        ("chips", ["mi300"], "mi300x"),
+        ("clusters", ["nvl72", "gb200"], "gb200-nvl72"),
+    ],
+)
+def test_search_ranks_what_was_typed(kind, words, first):
+    assert find(kind, words)[0] == first
+
+
+def test_search_finds_a_generation():
+    blackwell = {"b200-sxm", "b300-sxm", "gb200", "gb300", "rtx-5090", "rtx-pro-6000-server"}
+    assert set(find("chips", ["Blackwell"])) == blackwell | {"dgx-spark-gb10"}
+    assert find("chips", ["zz"]) == []

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ridgeline.catalog._copies import model_named
 from ridgeline.catalog._names import without_host
-from ridgeline.catalog._store import BUILT_IN, find_file, index, read_toml
+from ridgeline.catalog._store import BUILT_IN, find_file, hardware_words, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.formats import folded
@@ -37,7 +37,7 @@ __all__ = [
 
 R = TypeVar("R", bound=Record)
 
-_SEVERAL = re.compile(r"([1-9]\d{0,5})x([a-zA-Z].*)")
+_SEVERAL = re.compile(r"([1-9]\d{0,5}) ?[xX×] ?([a-zA-Z].*)")
 
 
 def entry_ids(kind: str) -> list[str]:
@@ -60,7 +60,7 @@ def _find(kind: str, name: str, hint: str) -> Path:
     if path is None:
         one = kind.removesuffix("s")
         known = entry_ids(kind)
-        raise CatalogError(f"There is no {one} {name!r}.{did_you_mean(name, known)} {hint}")
+        raise CatalogError(f"There is no {one} {name!r}.{_near(name, known)} {hint}")
     return path
 
 
@@ -146,9 +146,14 @@ def machine_named(name: str) -> MachineNamed:
         return MachineNamed(node_of(chip(name)), is_chip=True)
     known = [*entry_ids("clusters"), *entry_ids("chips")]
     raise CatalogError(
-        f"There is no chip or cluster {name!r}.{did_you_mean(name, known)} "
+        f"There is no chip or cluster {name!r}.{_near(name, known)} "
         "'ridgeline chips' lists all; a .toml file works too."
     )
+
+
+def _near(name: str, known: list[str]) -> str:
+    """Near names of machines, if need be without the maker's words around a chip's name."""
+    return did_you_mean(name, known) or did_you_mean(" ".join(hardware_words(name)), known)
 
 
 def _several(n: int, one: MachineNamed, name: str) -> MachineNamed:

@@ -20,11 +20,30 @@ from ridgeline.files import (
     user_config_folder,
 )
 from ridgeline.formats import folded
+from ridgeline.naming import tokens
 
-__all__ = ["BUILT_IN", "find_file", "folded", "folders", "other_names", "read_toml", "user_folders"]
+__all__ = [
+    "BUILT_IN",
+    "find_file",
+    "folded",
+    "folders",
+    "hardware_words",
+    "other_names",
+    "read_toml",
+    "user_folders",
+]
 
 BUILT_IN = Path(__file__).parent
 _CONFIG_NAME = "ridgeline.toml"
+_HARDWARE = ("chips", "clusters")
+#: (R) and (TM), as drivers print them
+_MARKS = re.compile(r"\((?:r|tm|c)\)|[®™]", re.IGNORECASE)
+#: words that makers and drivers put around a chip's name
+_MAKERS = frozenset(
+    {"nvidia", "amd", "intel", "apple", "google", "cloud", "aws", "amazon", "geforce", "tesla"}
+    | {"radeon", "instinct", "quadro", "gpu", "graphics", "data", "center", "accelerator", "oam"}
+    | {"generation", "edition"}
+)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -146,4 +165,23 @@ def find_file(kind: str, name: str) -> Path | None:
     if name.endswith(".toml"):
         return Path(name)
     key = _key(name)
-    return index(kind).get(key) or aliases(kind).get(key)
+    found = index(kind).get(key) or aliases(kind).get(key)
+    if found is None and kind in _HARDWARE:
+        return _by_words(kind).get(hardware_words(name))
+    return found
+
+
+def hardware_words(name: str) -> tuple[str, ...]:
+    """Words and numbers of a machine's name, without its maker and what sort of thing it is."""
+    return tuple(t for t in tokens(_MARKS.sub(" ", name)) if t not in _MAKERS)
+
+
+@cache
+def _by_words(kind: str) -> dict[tuple[str, ...], Path]:
+    """Entries by the words of their names; those that two entries share are left out."""
+    found: dict[tuple[str, ...], set[Path]] = {}
+    others = other_names(kind)
+    for path in index(kind).values():
+        for name in (path.stem, *others.get(path, ())):
+            found.setdefault(hardware_words(name), set()).add(path)
+    return {words: next(iter(paths)) for words, paths in found.items() if words and len(paths) == 1}

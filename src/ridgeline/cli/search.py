@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from ridgeline import catalog
 from ridgeline.cli.output import as_table, print_text
+from ridgeline.naming import share, tokens
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -37,19 +38,43 @@ class Fact(NamedTuple):
 
 
 def find(kind: str, words: Sequence[str]) -> list[str]:
-    """Ids of entries that mention any of the words (all ids for no words)."""
+    """Ids of entries that have the words, those that match best first (all ids for no words).
+
+    Entries whose names have all of the words are listed; only where there is none, those whose
+    vendor or notes have the rest; and only where there is none of these, those with most of them.
+    """
     ids = catalog.entry_ids(kind)
-    if not words:
-        return ids
+    asked = tokens(" ".join(words))
+    if not asked:
+        return [] if words else ids
     look_up = {"chips": catalog.chip, "clusters": catalog.cluster, "models": catalog.model}[kind]
-    folded = [w.casefold().replace("_", "-") for w in words]
-    return [i for i in ids if any(w in _haystack(look_up(i)) for w in folded)]
+    ranks = {i: _rank(asked, look_up(i)) for i in ids}
+    for place in (0, 1):  # in names, else in all that is said of an entry
+        if hits := [i for i, rank in ranks.items() if rank[place] == 1]:
+            break
+    else:
+        best = max(rank[1] for rank in ranks.values()) if ranks else 0.0
+        hits = [i for i, rank in ranks.items() if best and rank[1] == best]
+    return sorted(hits, key=lambda i: ranks[i], reverse=True)
 
 
-def _haystack(record: Any) -> str:
-    """All that a person might remember of an entry."""
-    names = ("id", "name", "vendor", "kind", "family", "fabric_name", "aliases", "notes")
-    return " ".join(str(getattr(record, n, "")) for n in names).casefold().replace("_", "-")
+def _rank(asked: tuple[str, ...], record: Any) -> tuple[float, float, float, float]:
+    """Share of the words in the names, in all that a person might remember, and in the id."""
+    names = _text(record, _NAMES)
+    last = record.id.rpartition("/")[2]
+    everything = f"{names} {_text(record, _ABOUT)}"
+    rest = share(tokens(last), " ".join(asked))
+    return (share(asked, names), share(asked, everything), share(asked, record.id), rest)
+
+
+_NAMES = ("id", "name", "aliases", "family", "generation")
+_ABOUT = ("vendor", "kind", "fabric_name", "notes")
+
+
+def _text(record: Any, fields: tuple[str, ...]) -> str:
+    chip = getattr(record, "chip", None)
+    own = " ".join(str(getattr(record, name, "")) for name in fields)
+    return own if chip is None else f"{own} {_text(chip, fields)}"
 
 
 def facts_of(record: Record) -> dict[str, Fact]:

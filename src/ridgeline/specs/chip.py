@@ -46,6 +46,7 @@ class Chip(Sourced):
     launched: str = Field(
         default="", description="Year or year-month; 'announced' where not yet shipped."
     )
+    generation: str = Field(default="", description="What its maker calls the generation: Hopper.")
     aliases: tuple[str, ...] = ()
     memory: Memory
     peak: dict[ComputeDtype, FlopsPerSecond] = Field(min_length=1)
