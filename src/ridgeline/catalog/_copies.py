@@ -21,6 +21,7 @@ from ridgeline.catalog._stored import stored_as
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.formats import dtype, folded
 from ridgeline.specs.blocks import Attention
+from ridgeline.specs.fields import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -173,10 +174,10 @@ def _joined(*notes: str) -> str:
 
 
 def _unknown(name: str, named: Named) -> CatalogError:
-    what = f"There is no model {name!r}"
+    what = f"There is no model {shown(name)}"
     if named.format is not None:
         stored = f" stored as {named.format.dtype}" if named.format.dtype else ""
-        what += f": it would be a copy of {named.base!r}{stored}, and that model is not known"
+        what += f": it would be a copy of {shown(named.base)}{stored}, and that model is not known"
     hint = (
         "'ridgeline models' lists all; the path of a config.json works for any other, and "
         "--fetch reads one from the HuggingFace hub."
