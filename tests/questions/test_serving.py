@@ -57,7 +57,7 @@ def test_best_is_feasible(curve) -> None:
     assert cheapest["bound"] == "compute"
     fastest = curve.best("tokens_per_s_per_user", largest=True)
     assert fastest["batch"] == 1
-    with pytest.raises(SpecError, match="Did you mean .*'usd_per_mtok_output'"):
+    with pytest.raises(SpecError, match=r"Did you mean .*'usd_per_mtok_output'"):
         curve.best("usd_per_mtok")
 
 
