@@ -172,6 +172,22 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["serving", "Qwen3-8B", "--on", "vr200", "--out", "x.svg", "--chart", "cost"],
         "needs a price",
     ),
+    "no such picture, not drawn": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--chart", "pie"],
+        "no picture 'pie'",
+    ),
+    "no such picture of layouts": (
+        ["layouts", "Qwen3-8B", "--on", "h100", "--chips", "1", "--chart", "pie"],
+        "no picture 'pie'",
+    ),
+    "version of several engines": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--engine-version", "0.9.1"],
+        "Name the engine, such as vllm",
+    ),
+    "limit beyond all numbers": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--isl=9", "--osl=9", "--ttft", "1e400"],
+        "--ttft: a time from 1 µs to 1e6 s",
+    ),
     "missing file": (["serving", "no/config.json", "--on", "h100"], "no/config.json"),
     "missing toml": (["serving", "Qwen3-8B", "--on", "no.toml"], "no.toml: there is no such file"),
     "no such entry": (["models", "zzzz"], "There is no model 'zzzz'"),

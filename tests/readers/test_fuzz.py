@@ -1,4 +1,4 @@
-"""Whatever is done to a config, the answer is a model or a sentence."""
+"""Whatever is done to a config, the answer is a model or a sentence; see tests/fuzz for more."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _JUNK = st.one_of(
     ),
 )
 _FAST = settings(
-    max_examples=1000, deadline=None, database=None,
+    max_examples=75, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 
@@ -118,7 +118,7 @@ def test_cut_and_scrambled_text(tmp_path_factory, config, data):
     answers(path)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=50, deadline=None, database=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "bytes.json"
@@ -126,7 +126,7 @@ def test_arbitrary_bytes(tmp_path_factory, content):
     answers(path)
 
 
-@settings(max_examples=100, deadline=None, database=None)
+@settings(max_examples=50, deadline=None, database=None)
 @given(st.recursive(_JUNK, lambda inner: st.dictionaries(st.text(max_size=6), inner, max_size=4)))
 def test_arbitrary_objects(value):
     answers(value)

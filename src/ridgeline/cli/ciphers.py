@@ -58,8 +58,11 @@ def ciphers(
     from ridgeline.mixing.ciphers import study  # noqa: PLC0415  (loads numpy's parts when asked)
 
     found = study(seed=seed, n_samples=samples, n_layers=layers, n_nets=nets)
+    # A picture that is named must be one that there is, drawn or not.
+    picture = found.chart(chart) if out or chart != "avalanche" else None
     for path in out:
-        found.chart(chart).save(path, dark=dark)
+        assert picture is not None
+        picture.save(path, dark=dark)
     if json:
         print_json(found.to_dict())
     elif csv:

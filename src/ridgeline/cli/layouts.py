@@ -102,8 +102,11 @@ def layouts(
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
     answer = search_layouts(scenario, rank, numbers)
+    # A picture that is named must be one that there is, drawn or not.
+    picture = answer.chart(chart) if out or chart != "front" else None
     for path in out:
-        answer.chart(chart).save(path, dark=dark)
+        assert picture is not None
+        picture.save(path, dark=dark)
     if json:
         more = {"pools": answer.pools().to_dict()} if disaggregate else {}
         more |= {"command": str(answer.command(flags))} if flags is not None else {}

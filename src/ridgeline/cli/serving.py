@@ -145,11 +145,11 @@ def _ask_each(
 
 
 def _draw(answers: list[Serving], out: tuple[Path, ...], chart: str, dark: bool) -> None:
-    if not out:
+    if not out and chart == "both":
         return
-    if len(answers) != 1:
+    if out and len(answers) != 1:
         raise SpecError("--out draws one machine; name one with --on.")
-    picture = answers[0].chart(chart)
+    picture = answers[0].chart(chart)  # one that is named must exist, drawn or not
     for path in out:
         picture.save(path, dark=dark)
 

@@ -113,6 +113,11 @@ class Setup:
             usual = catalog.engine(chosen.name)
         else:
             usual, _ = catalog.usual_engine(self.model, chip)
+        if chosen.version and usual.stands_for:
+            raise SpecError(
+                f"A version is of one engine: {usual.name} stands for several. Name the engine, "
+                "such as vllm."
+            )
         if chosen.version and not usual.knows(chosen.version):
             eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in usual.eras)
             raise SpecError(

@@ -114,6 +114,8 @@ def _seconds(text: str, bare_is_ms: bool, whole: str) -> float:
     """Seconds of a time with a unit; without one, milliseconds where that is so."""
     try:
         number, dimension = unit_of(text)
+        if not math.isfinite(number):
+            raise SpecError(f"{_EXPECTED} is expected, not {shown(whole)}.")
         if dimension is None and bare_is_ms:
             return number * _S_PER_MS
         if dimension is None:

@@ -79,6 +79,12 @@ class Study:
         return mixing_chart(self.to_dict(), name, title=title)
 
 
+#: beyond these a study takes hours, or more memory than there is
+_RANGES = {
+    "seed": (0, 2**63 - 1), "n_samples": (1, 65_536), "n_layers": (1, 1024), "n_nets": (1, 1024),
+}  # fmt: skip
+
+
 def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: int = 4) -> Study:
     """Compare published ciphers, toys of 16 bits and random transformers.
 
@@ -95,12 +101,14 @@ def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: in
 
     Raises
     ------
-    SpecError   A number below 1.
+    SpecError   A number out of range.
     """
-    given = {"n_samples": n_samples, "n_layers": n_layers, "n_nets": n_nets}
+    given = {"seed": seed, "n_samples": n_samples, "n_layers": n_layers, "n_nets": n_nets}
     for name, value in given.items():
-        if value < 1:
-            raise SpecError(f"{name} is {value}; at least 1 is expected.")
+        low, high = _RANGES[name]
+        if not low <= value <= high:
+            shown = value if abs(value) < 10**20 else "beyond all range"
+            raise SpecError(f"{name} is {shown}; a number from {low} to {high:,} is expected.")
     source = np.random.default_rng(seed)
     summary, avalanches = _avalanches(source, n_samples)
     curves = {
