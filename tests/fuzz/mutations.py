@@ -8,10 +8,11 @@ from typing import Any
 
 __all__ = ["Mutator"]
 
-_NUMBERS = [-1, 0, 1, 2, 3, 7, 10**6, 10**9, 10**15, 10**40, -(10**20), 0.5, -2.5, 1e300, 1e-300,
-            float("nan"), float("inf"), float("-inf"), 4.0, True, False]  # fmt: skip
+_NUMBERS = [-1, 0, 1, 2, 3, 7, 10**6, 10**9, 10**15, 10**40, 10**400, -(10**20),
+            0.5, -2.5, 1e300, 1e-300, float("nan"), float("inf"), float("-inf"), 4.0, True, False]  # fmt: skip
 _TEXTS = ["", " ", "auto", "eight", "full_attention", "re:((", "re:(a+)+!", "\0", "4", "-1", "2,35",
-          "4,8 TB/s", "1,,,,2 GB", "1e400", "9" * 400, "=1+1", "M-*E" * 3, "x" * 5000, "é漢\u202e",
+          "4,8 TB/s", "1,,,,2 GB", "1e400", "9" * 400, "9" * 5000,
+          "1" + " " * 40_000 + "GB", "=1+1", "M-*E" * 3, "x" * 5000, "é漢\u202e",
           "141 GB", "20 ms", "nan", "null", "true", "[5]", "../..", "*", "Linear", "h100-sxm",
           "q4_k_m", "int999-g1", "exl2_99bpw", "Qwen/Qwen3-8B", "٣", "0x10", "1_000",
           "\n"]  # fmt: skip
@@ -69,7 +70,7 @@ class Mutator:
             holder[f"{key}{self.source.choice(['', 's', '_2', 'x'])}{self.word()[:8]}"] = holder[
                 key
             ]
-        elif kind == 4 and isinstance(holder[key], int | float):
+        elif kind == 4 and isinstance(holder[key], int | float) and abs(holder[key]) < 1e100:
             holder[key] = holder[key] * self.source.choice([-1, 0, 0.5, 1000, 10**30])
         else:
             holder[key] = self.junk()
