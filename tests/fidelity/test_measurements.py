@@ -116,7 +116,7 @@ BAD: dict[str, tuple[dict[str, str], str, str]] = {
     "text for a number": ({"batch": "many"}, "bad-number", "batch is 'many'"),
     "a blank value": ({"value": ""}, "no-value", "'ridgeline predict'"),
     "a zero value": ({"value": "0"}, "bad-number", "a number above 0"),
-    "a negative length": ({"isl": "-5"}, "bad-number", "of at least 0"),
+    "a negative length": ({"isl": "-5"}, "bad-number", "a number from 0 to 1e+15"),
     "infinite": ({"value": "inf"}, "bad-number", "value is 'inf'"),
     "not a number": ({"value": "nan"}, "bad-number", "value is 'nan'"),
     "digits grouped": ({"batch": "1_6"}, "bad-number", "batch"),

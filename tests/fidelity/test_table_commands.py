@@ -118,7 +118,9 @@ def test_predictions_are_one_line_a_row_in_order(run, table: Path, tmp_path: Pat
         "c,0.0132,0.0088,0.0198,ok,assumed: much",
     ]
     assert lines[4].startswith("d,,,,unknown-chip,There is no chip or cluster 'h100-smx'.")
-    assert lines[5:] == ["e,,,,bad-number,value is 'fast'; a number above 0 is expected."]
+    assert lines[5:] == [
+        "e,,,,bad-number,value is 'fast'; a number above 0 up to 1e+15 is expected."
+    ]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ours.csv", "out.csv"]
 
 

@@ -51,9 +51,9 @@ class Chart:
         if suffix == ".json":
             return json.dumps(spec, indent=1, ensure_ascii=False).encode()
         if suffix not in _FORMATS:
-            raise SpecError(
-                f"Pictures can be written as {', '.join(_FORMATS)}, not as {suffix or 'nothing'!r}."
-            )
+            known = ", ".join(_FORMATS)
+            other = f"not as {suffix!r}" if suffix else "and the name of the file must end in one"
+            raise SpecError(f"Pictures can be written as {known}, {other}.")
         try:
             import vl_convert  # noqa: PLC0415  (optional and heavy)
         except ModuleNotFoundError:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.inputs import Whole
+from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ __all__ = ["ciphers"]
 
 def ciphers(
     *,
-    samples: int = 256,
-    layers: int = 24,
-    nets: int = 4,
-    seed: int = 0,
+    samples: Whole = 256,
+    layers: Whole = 24,
+    nets: Whole = 4,
+    seed: Whole = 0,
     chart: str = "avalanche",
     out: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = (),
     dark: Annotated[bool, Parameter(negative=())] = False,
@@ -55,6 +56,9 @@ def ciphers(
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
+    from ridgeline.charts.mixing import MIXING_PICTURES  # noqa: PLC0415  (needed here only)
+
+    check_picture(chart, MIXING_PICTURES)
     from ridgeline.mixing.ciphers import study  # noqa: PLC0415  (loads numpy's parts when asked)
 
     found = study(seed=seed, n_samples=samples, n_layers=layers, n_nets=nets)

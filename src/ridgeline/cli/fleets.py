@@ -5,11 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts import Fleet
 
-__all__ = ["show_fleets"]
+__all__ = ["refuse_beside_rate", "show_fleets"]
+
+
+def refuse_beside_rate(**given: object) -> None:
+    """Refuse options that the answer to a rate has no use for, rather than leave them out.
+
+    Parameters
+    ----------
+    given : object   Options by name; what is empty or False was not given.
+
+    Raises
+    ------
+    SpecError   One was given.
+    """
+    for name, value in given.items():
+        if value:
+            raise SpecError(
+                f"--{name} does not go with --rate, whose answer is the fleet as a table. Leave "
+                "out --rate and ask about one deployment: --concurrency or --batch says its load."
+            )
 
 
 def show_fleets(found: list[Fleet], *, json: bool, csv: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, overload
 
 import numpy as np
+from cyclopts import Parameter
 
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
@@ -18,11 +19,15 @@ from ridgeline.specs.ranges import KV_BYTES_PER_TOKEN, PARAMS, WEIGHT_BITS
 from ridgeline.units import parse_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from cyclopts import Token
 
     from ridgeline.catalog import MachineNamed
 
 __all__ = [
+    "Whole",
+    "WholeOrNone",
     "chips_of",
     "load_changes",
     "machines_from",
@@ -89,6 +94,27 @@ def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
     except SpecError as error:
         raise SpecError(f"--{name}: {error}") from None
 
+
+#: Python reads whole numbers of fewer digits
+_LONGEST_WHOLE = 4300
+
+
+def _whole(_: object, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    if text.removeprefix("-").isdecimal() and len(text) < _LONGEST_WHOLE:
+        return int(text)
+    try:
+        value = parse_count(text)
+    except UnitError:
+        value = float("nan")
+    if not value.is_integer():
+        raise ValueError(f"a whole number, such as 64 or 8k, is expected, not {text!r}")
+    return int(value)
+
+
+#: an option that is a whole number: 1.5 is refused, not rounded
+Whole = Annotated[int, Parameter(converter=_whole)]
+WholeOrNone = Annotated[int | None, Parameter(converter=_whole)]
 
 _SUBJECTS = ("model", "cluster", "price", "load")
 
@@ -176,6 +202,8 @@ def _by_counts(text: str) -> Model:
                 "such as active=37B,total=671B,kv=70272,bits=8."
             )
         name, rule = _COUNT_NAMES[key.strip()]
+        if name in given:
+            raise SpecError(f"--from-counts: {key.strip()}= is given twice; leave one out.")
         try:
             given[name] = rule.read(value)
         except SpecError as error:

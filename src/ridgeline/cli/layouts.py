@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.fleets import show_fleets
-from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
+from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
+from ridgeline.cli.inputs import Whole, chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
@@ -33,7 +33,7 @@ def layouts(
     *,
     options: ScenarioOptions | None = None,
     rank: str | None = None,
-    top: int = 10,
+    top: Whole = 10,
     disaggregate: Annotated[bool, _Flag] = False,
     flags: str | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
@@ -98,6 +98,7 @@ def layouts(
         record, given, machine=[m.cluster for m in named], more=load_changes(changes)
     )
     if scenario.workload.arrival == "open":
+        refuse_beside_rate(out=out, explain=explain, flags=flags, disaggregate=disaggregate)
         show_fleets(fleets(scenario), json=json, csv=csv)
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]

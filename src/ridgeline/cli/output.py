@@ -8,14 +8,30 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.plain import plain
+from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["as_table", "print_csv", "print_json", "print_text"]
+__all__ = ["as_table", "check_picture", "print_csv", "print_json", "print_text"]
 
 Row = dict[str, Any]
+
+
+def check_picture(name: str, known: Iterable[str]) -> None:
+    """Refuse the name of a picture that there is not, before anything is computed.
+
+    Raises
+    ------
+    SpecError   It is none of those known.
+    """
+    known = tuple(known)
+    if name not in known:
+        raise SpecError(
+            f"There is no picture {name!r}.{did_you_mean(name, known)} "
+            f"There are {', '.join(known)}."
+        )
 
 
 def print_text(text: str = "") -> None:

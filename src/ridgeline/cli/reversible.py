@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import numbers
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.inputs import Whole, numbers
+from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
 from ridgeline.units import format_quantity
 
@@ -24,12 +24,12 @@ __all__ = ["reversible"]
 def reversible(
     *,
     depths: str = "2,4,8,16,32,48",
-    width: int = 128,
-    context: int = 128,
-    batch: int = 4,
+    width: Whole = 128,
+    context: Whole = 128,
+    batch: Whole = 4,
     device: str = "auto",
-    steps: int = 200,
-    repeats: int = 3,
+    steps: Whole = 200,
+    repeats: Whole = 3,
     precision_depths: str = "1,2,4,8,16,32",
     quick: Annotated[bool, Parameter(negative=())] = False,
     chart: str = "memory",
@@ -77,11 +77,12 @@ def reversible(
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
+    from ridgeline.charts.mixing import REVERSIBLE_PICTURES  # noqa: PLC0415  (needed here only)
     from ridgeline.mixing.reversible import measure  # noqa: PLC0415  (says how to get PyTorch)
     from ridgeline.mixing.reversible.measurement import Shape  # noqa: PLC0415  (needs PyTorch)
 
     shape = Shape(d_model=width, n_heads=_heads(width), n_context=context, batch=batch)
-    _check_picture(chart)
+    check_picture(chart, REVERSIBLE_PICTURES)
     with _progress() as progress:
         found = measure(
             _counts(depths, "depths"),
@@ -105,17 +106,6 @@ def reversible(
 def _heads(width: int) -> int:
     """Heads of 32 where the width allows, else one."""
     return width // 32 if width >= 32 and width % 32 == 0 else 1
-
-
-def _check_picture(name: str) -> None:
-    from ridgeline.charts.mixing import REVERSIBLE_PICTURES  # noqa: PLC0415  (needed here only)
-    from ridgeline.errors import did_you_mean  # noqa: PLC0415
-
-    if name not in REVERSIBLE_PICTURES:
-        raise SpecError(
-            f"--chart {name!r}: there are {', '.join(REVERSIBLE_PICTURES)}."
-            f"{did_you_mean(name, REVERSIBLE_PICTURES)}"
-        )
 
 
 def _counts(text: str, name: str) -> list[int]:

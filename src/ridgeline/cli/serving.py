@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from ridgeline.cli.fleets import show_fleets
+from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
@@ -97,6 +97,7 @@ def serving(
     given = options or ScenarioOptions()
     machines = machines_from(given.on, chip, changes["cluster"])
     if getattr(given, "rate", None) is not None:
+        refuse_beside_rate(out=out, explain=explain)
         scenario = scenario_from(
             record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.inputs import WholeOrNone
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.files import named, writing_whole
 
@@ -87,16 +88,16 @@ class Sides:
     chips: Path | None = None
     model: str | None = None
     on: str | None = None
-    n_chips: int | None = None
-    tp: int | None = None
-    pp: int | None = None
-    ep: int | None = None
-    attn_dp: int | None = None
+    n_chips: WholeOrNone = None
+    tp: WholeOrNone = None
+    pp: WholeOrNone = None
+    ep: WholeOrNone = None
+    attn_dp: WholeOrNone = None
     dtype: str | None = None
     kv_dtype: str | None = None
     engine: str | None = None
-    batch: int | None = None
-    concurrency: int | None = None
+    batch: WholeOrNone = None
+    concurrency: WholeOrNone = None
     isl: float | None = None
     osl: float | None = None
     cached: float | None = None

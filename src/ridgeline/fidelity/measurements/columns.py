@@ -128,7 +128,7 @@ def number(text: str, column: str, *, above_zero: bool = True) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0 or (above_zero and value == 0) or value > _LARGEST:
-        least = "above 0" if above_zero else "of at least 0"
+        least = f"{'above' if above_zero else 'from'} 0 {'up ' * above_zero}to {_LARGEST:g}"
         shown = text if len(text) <= 40 else f"{text[:39]}…"
         raise Fault("bad-number", f"{column} is {shown!r}; a number {least} is expected.")
     return value
