@@ -9,7 +9,8 @@ from typing import Any
 __all__ = ["Mutator"]
 
 _NUMBERS = [-1, 0, 1, 2, 3, 7, 10**6, 10**9, 10**15, 10**40, 10**400, -(10**20),
-            0.5, -2.5, 1e300, 1e-300, float("nan"), float("inf"), float("-inf"), 4.0, True, False]  # fmt: skip
+            0.5, -2.5, 1e300, 1e-300, float("nan"), float("inf"), float("-inf"), 4.0, True,
+            False]  # fmt: skip
 _TEXTS = ["", " ", "auto", "eight", "full_attention", "re:((", "re:(a+)+!", "\0", "4", "-1", "2,35",
           "4,8 TB/s", "1,,,,2 GB", "1e400", "9" * 400, "9" * 5000,
           "1" + " " * 40_000 + "GB", "=1+1", "M-*E" * 3, "x" * 5000, "é漢\u202e",
