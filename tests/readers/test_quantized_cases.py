@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from reader_samples import sample
 
-from ridgeline.errors import ConfigError
+from ridgeline.catalog import element_dtype
+from ridgeline.errors import CatalogError, ConfigError
 from ridgeline.formats import dtype
 from ridgeline.readers import read_config
 from ridgeline.readers.names import module
 from ridgeline.readers.quantization import scheme_of
+from ridgeline.readers.quantizers.fields import integer
 from ridgeline.steps import counts
 
 LLAMA = {
@@ -278,3 +282,14 @@ def test_a_table_packed_for_mlx_is_read_as_mlx():
     table = auto_round(packing_format="mlx", group_size=64)
     model = read(table, quantization=mlx)
     assert (model.weight_dtype, model.dtypes["head"]) == ("int4-g64-affine", "int8-g64-affine")
+
+
+@pytest.mark.parametrize("name", ["q4_k_m", "nvfp4@6.1bpw", "nothing"])
+def test_caches_have_one_format(name):
+    with pytest.raises(CatalogError, match=re.escape(name)):
+        element_dtype(name)
+
+
+def test_a_group_has_weights():
+    with pytest.raises(ConfigError, match="group_size is 0"):
+        integer(4, 0)

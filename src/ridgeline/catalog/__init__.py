@@ -21,7 +21,7 @@ from ridgeline.catalog._entries import (
 from ridgeline.catalog._flags import engine_flags, engines_with_flags
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._store import user_folders
-from ridgeline.catalog._stored import stored_as
+from ridgeline.catalog._stored import element_dtype, stored_as
 from ridgeline.catalog._write import to_toml
 from ridgeline.formats import dtype, dtypes
 
@@ -32,6 +32,7 @@ __all__ = [
     "constants",
     "dtype",
     "dtypes",
+    "element_dtype",
     "engine",
     "engine_constants",
     "engine_flags",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ridgeline.errors import CatalogError
 from ridgeline.formats import dtype
 
 if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
-__all__ = ["stored_as"]
+__all__ = ["element_dtype", "stored_as"]
 
 
 def stored_as(model: Model, weights: str) -> Model:
@@ -41,3 +42,26 @@ def stored_as(model: Model, weights: str) -> Model:
         if is_gguf_mix(found.id):
             return with_gguf_mix(model, found.id)
     return model.with_weight_dtype(found.id, found.bits)
+
+
+def element_dtype(name: str) -> str:
+    """Return the id of a format that single values have: of caches and activations.
+
+    Raises
+    ------
+    CatalogError   There is no such format, or it is a mixture that a whole checkpoint has.
+
+    Examples
+    --------
+    >>> element_dtype("Q8_0"), element_dtype("e4m3")
+    ('q8_0', 'fp8')
+    """
+    from ridgeline.readers.gguf_mixes import gguf_types, is_gguf_mix  # noqa: PLC0415
+
+    found = dtype(name)
+    if found.base or (is_gguf_mix(found.id) and found.id not in gguf_types()):
+        raise CatalogError(
+            f"{name!r} is a mixture of whole checkpoints; caches and activations have one "
+            "format, such as bf16, fp8 or q8_0."
+        )
+    return found.id

@@ -67,7 +67,7 @@ class Setup:
         if formats.weights is not None:
             record = catalog.stored_as(record, formats.weights)
         if formats.kv is not None:
-            record = record.with_kv_dtype(catalog.dtype(formats.kv).id)
+            record = record.with_kv_dtype(catalog.element_dtype(formats.kv))
         return record
 
     @property
@@ -99,7 +99,7 @@ class Setup:
     def formats(self) -> Formats:
         """Formats besides those that the model's record has."""
         chosen = self.scenario.formats
-        return Formats(chosen.compute, catalog.dtype(chosen.activations).id)
+        return Formats(chosen.compute, catalog.element_dtype(chosen.activations))
 
     def engine_on(self, chip: Chip) -> Engine:
         """The engine on a chip, set up as chosen: the one named, else what such weights run on.

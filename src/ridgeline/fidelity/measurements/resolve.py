@@ -92,7 +92,7 @@ class Resolver:
             if weight_dtype and not _is_stored_as(record, weight_dtype):
                 record = catalog.stored_as(record, weight_dtype)
             if kv_dtype and not _same_format(record.kv_dtype, kv_dtype):
-                record = record.with_kv_dtype(catalog.dtype(kv_dtype).id)
+                record = record.with_kv_dtype(catalog.element_dtype(kv_dtype))
         except RidgelineError as error:
             raise Fault("unknown-dtype", str(error)) from None
         return record

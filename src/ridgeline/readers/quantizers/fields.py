@@ -80,6 +80,8 @@ def integer(bits: int, group: int | None, *, weight_only: bool = True, offset: s
     weight_only : bool     Whether activations keep 16 bits.
     offset : str           ``zp``: a zero point of as many bits per group; ``affine``: a 16-bit one.
     """
+    if group is not None and (group == 0 or group < -1):
+        raise ConfigError(f"group_size is {group}; -1 or a number of weights is expected.")
     if group is None or group < 1:
         if bits == 8:
             return "w8a16" if weight_only else "int8"
