@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.errors import RidgelineError, did_you_mean
+from ridgeline.files import exists, named, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,21 +54,21 @@ def read_table(
     RidgelineError   The file is missing, a column is missing, or a number is none.
     """
     path = folder / name
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            have = reader.fieldnames or []
-            for wanted in (*text, *numbers, *blank):
-                if wanted not in have:
-                    hint = did_you_mean(wanted, have)
-                    raise RidgelineError(f"{path} has no column {wanted!r}.{hint}")
-            rows = list(reader)
-    except FileNotFoundError:
+    if not exists(path):
         raise RidgelineError(
-            f"{path}: there is no such file. A folder of operator measurements is expected, with "
-            "gemm_fraction_by_m.csv, decode_attention_bw.csv and the others."
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            f"{named(path)}: there is no such file. A folder of operator measurements is expected, "
+            "with gemm_fraction_by_m.csv, decode_attention_bw.csv and the others."
+        )
+    content = read_text(path, "a CSV file")
+    try:
+        reader = csv.DictReader(io.StringIO(content, newline=""))
+        have = reader.fieldnames or []
+        for wanted in (*text, *numbers, *blank):
+            if wanted not in have:
+                hint = did_you_mean(wanted, have)
+                raise RidgelineError(f"{path} has no column {wanted!r}.{hint}")
+        rows = list(reader)
+    except csv.Error as error:
         raise RidgelineError(f"{path} cannot be read as CSV: {error}.") from None
     if not rows:
         raise RidgelineError(f"{path} has no rows.")
