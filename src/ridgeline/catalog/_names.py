@@ -26,7 +26,7 @@ _WIDE = ("bf16", "fp16", "fp32")
 
 @dataclass(frozen=True, slots=True)
 class CopyFormat:
-    """What a name says of a copy's format.
+    """The storage format of a copy, as its name states it.
 
     Attributes
     ----------

@@ -35,8 +35,8 @@ def stored_as(model: Model, weights: str) -> Model:
     'q6_k'
     """
     found = dtype(weights)
+    # Only formats of files have an engine of their own; others need no readers.
     if model.blocks and found.engine:
-        # Only formats of files have an engine of their own; others need no readers.
         from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix  # noqa: PLC0415
 
         if is_gguf_mix(found.id):
@@ -56,12 +56,17 @@ def element_dtype(name: str) -> str:
     >>> element_dtype("Q8_0"), element_dtype("e4m3")
     ('q8_0', 'fp8')
     """
-    from ridgeline.readers.gguf_mixes import gguf_types, is_gguf_mix  # noqa: PLC0415
-
     found = dtype(name)
-    if found.base or (is_gguf_mix(found.id) and found.id not in gguf_types()):
+    if found.base or (found.engine and _is_file_mix(found.id)):
         raise CatalogError(
             f"{name!r} is a mixture of whole checkpoints; caches and activations have one "
             "format, such as bf16, fp8 or q8_0."
         )
     return found.id
+
+
+def _is_file_mix(name: str) -> bool:
+    """Whether a GGUF format names files alone, and no type of tensor."""
+    from ridgeline.readers.gguf_mixes import gguf_types, is_gguf_mix  # noqa: PLC0415
+
+    return is_gguf_mix(name) and name not in gguf_types()

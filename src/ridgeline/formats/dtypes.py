@@ -20,7 +20,7 @@ __all__ = ["dtype", "dtypes", "folded", "mean_bits", "mixture"]
 
 _TABLE = Path(__file__).with_name("dtypes.toml")
 
-_BPW = re.compile(r"(exl[23]|aqlm|vptq|higgs|gguf)-(\d+(?:\.\d+)?)bpw")
+_BPW = re.compile(r"(exl[23]|aqlm|vptq|higgs)-(\d+(?:\.\d+)?)bpw")
 _GROUPED = re.compile(r"int([1-8])-(?:g(\d{1,7})|(channel))(?:-(zp|affine))?")
 _PLAIN = re.compile(r"(\d+(?:\.\d+)?)bit")
 _MIXED = re.compile(r"(.+)@(\d+(?:\.\d+)?)bpw")

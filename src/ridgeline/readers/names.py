@@ -246,7 +246,7 @@ class Names:
         return self._known[key]
 
     def signature(self, layer: str) -> Hashable:
-        """What the list says of a layer: equal for layers whose modules it treats alike."""
+        """A number for each way the list treats a layer: equal where modules are treated alike."""
         if layer not in self._signatures:
             names, globs = self._in_layer.get(layer, ((), ()))
             about = layer if self._tells_digits else (len(layer), layer.startswith("mtp"))
