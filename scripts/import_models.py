@@ -57,6 +57,13 @@ _FP8_NOTE = (
     "The quantisation file of this repository (hf_quant_config.json) was not at hand: FP8 for all "
     "linear layers but the LM head, and for the cache, is assumed from its name."
 )
+#: checkpoints of 32 bits whose config states no dtype
+_FP32_UNSTATED = ("openai-community/gpt2", "openai-community/gpt2-medium")
+#: checkpoints whose files have another format than the one their config asks engines to load
+_LOADED_OTHERWISE = {
+    "bigcode/starcoder2-7b": "Weights are stored in 32 bits; the config states bf16, in which "
+    "engines load them.",
+}
 
 
 def compact(record: BaseModel) -> dict[str, Any]:
@@ -126,14 +133,17 @@ def entry(path: Path, facts: Mapping[str, str] | None, origin: tuple[str, str] |
     """
     name = name_of(path).replace("__", "/")
     assumed = name in _FP8_ELSEWHERE and path.is_file()
-    if assumed:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        model = read_config({**raw, "quantization_config": _MODELOPT_FP8}, id=name)
+    more: dict[str, Any] = {"quantization_config": _MODELOPT_FP8} if assumed else {}
+    if name in _FP32_UNSTATED:
+        more = {"torch_dtype": "float32"}
+    if more:
+        model = read_config({**json.loads(path.read_text(encoding="utf-8")), **more}, id=name)
     else:
         model = read_config(path, id=name)
     update: dict[str, Any] = {"name": name.rpartition("/")[2]}
-    if assumed:
-        update["notes"] = " ".join(filter(None, (model.notes, _FP8_NOTE)))
+    note = _FP8_NOTE if assumed else _LOADED_OTHERWISE.get(name, "")
+    if note:
+        update["notes"] = " ".join(filter(None, (model.notes, note)))
     data = {**model.model_dump(), **update}
     if facts:
         data["published"] = _published(facts)

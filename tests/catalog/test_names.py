@@ -265,6 +265,18 @@ CHIPS = {
     "Apple M2 Ultra": "apple-m2-ultra", "Apple M4 Max": "apple-m4-max", "TPU v5 lite": "tpu-v5e",
     "Google TPU v5p": "tpu-v5p", "Intel Gaudi 3": "gaudi3",
     "Intel(R) Data Center GPU Max 1550": "intel-max-1550",
+    "NVIDIA H200 NVL": "h200-nvl", "NVIDIA GB200": "gb200", "NVIDIA GB300": "gb300",
+    "NVIDIA RTX PRO 6000 Blackwell Workstation Edition": "rtx-pro-6000-workstation",
+    "NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition": "rtx-pro-6000-max-q",
+    "NVIDIA RTX 5000 Ada Generation": "rtx-5000-ada", "NVIDIA RTX A6000": "rtx-a6000",
+    "NVIDIA GeForce RTX 4080": "rtx-4080", "NVIDIA GeForce RTX 4070 Ti": "rtx-4070-ti",
+    "NVIDIA GeForce RTX 5090": "rtx-5090", "NVIDIA GeForce RTX 3090": "rtx-3090",
+    "NVIDIA H20": "h20", "NVIDIA H800": "h800-sxm", "NVIDIA A10G": "a10g", "NVIDIA A40": "a40",
+    "NVIDIA L4": "l4", "AMD Instinct MI325X": "mi325x", "AMD Instinct MI355X": "mi355x",
+    "AMD Instinct MI350X": "mi350x", "AMD Instinct MI210": "mi210",
+    "Apple M3 Ultra": "apple-m3-ultra",
+    "TPU v6 lite": "tpu-v6e", "TPU v4": "tpu-v4", "TPU v5": "tpu-v5p", "TPU7x": "tpu-v7",
+    "HL-225": "gaudi2", "HL-325L": "gaudi3", "Ascend 950PR": "ascend-950pr",
 }  # fmt: skip
 
 
@@ -278,7 +290,7 @@ def test_chips_by_the_names_that_drivers_print(name):
     ("name", "says"),
     [
         ("NVIDIA A100-PCIE-40GB", "a100-40gb-sxm"),
-        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "rtx-pro-6000-server"),
+        ("NVIDIA RTX PRO 5000 Blackwell", "rtx-pro-6000-server"),
         ("Tesla-V100-SXM2-32GB", "There is no"),
         ("NVIDIA", "There is no"),
     ],
@@ -304,6 +316,7 @@ def test_search_ranks_what_was_typed(kind, words, first):
 
 
 def test_search_finds_a_generation():
-    blackwell = {"b200-sxm", "b300-sxm", "gb200", "gb300", "rtx-5090", "rtx-pro-6000-server"}
-    assert set(find("chips", ["Blackwell"])) == blackwell | {"dgx-spark-gb10"}
+    blackwell = {"b200-sxm", "b300-sxm", "gb200", "gb300", "rtx-5090", "dgx-spark-gb10"}
+    blackwell |= {f"rtx-pro-6000-{edition}" for edition in ("server", "workstation", "max-q")}
+    assert set(find("chips", ["Blackwell"])) == blackwell
     assert find("chips", ["zz"]) == []

@@ -479,7 +479,7 @@ def test_the_model_may_differ_by_row(tmp_path: Path) -> None:
         ("NVIDIA B200", "b200-sxm"),
         ("AMD Instinct MI300X", "mi300x"),
         ("NVIDIA RTX 6000 Ada Generation", "rtx-6000-ada"),
-        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", ""),
+        ("NVIDIA RTX PRO 6000 Blackwell Workstation Edition", "rtx-pro-6000-workstation"),
         ("Apple M2 Ultra", "apple-m2-ultra"),
         ("Apple M1 Ultra", "apple-m1-ultra"),
     ],

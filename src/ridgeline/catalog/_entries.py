@@ -71,23 +71,28 @@ def _load(cls: type[R], path: Path) -> R:
         # Beside a user's cluster may lie a user's chip: "my-chip.toml" is relative to the file.
         name = data["chip"]
         beside = path.parent / name
-        data["chip"] = chip(str(beside) if name.endswith(".toml") else name)
+        data["chip"] = _chip_entry(str(beside) if name.endswith(".toml") else name)
     return cls.parse(data, where=path.name)
 
 
+def _chip_entry(name: str) -> Chip:
+    return _load(Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too."))
+
+
 def chip(name: str) -> Chip:
-    """Return the chip of an id, an alias or a TOML file.
+    """Return the chip of an id, an alias or a TOML file; of a cluster, the chip it is made of.
 
     Parameters
     ----------
-    name : str   ``h200-sxm``, ``H200``, ``my-chip.toml``.
+    name : str   ``h200-sxm``, ``H200``, ``my-chip.toml``, or a cluster such as ``gb200-nvl72``.
 
     Raises
     ------
     CatalogError   Unknown; suggests near names.
     SpecError      A file that is no valid chip.
     """
-    return _load(Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too."))
+    made_of = find_file("clusters", name) if find_file("chips", name) is None else None
+    return _chip_entry(name) if made_of is None else _load(Cluster, made_of).chip
 
 
 def cluster(name: str) -> Cluster:
