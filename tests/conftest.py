@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
 
 from ridgeline.catalog import _copies, _entries, _store
+
+# What is printed must not depend on the screen that the tests are run in.
+os.environ.pop("COLUMNS", None)
 
 # A slow machine is no failure, and a passing suite passes again; --hypothesis-profile=explore looks
 # for new examples.

@@ -52,7 +52,7 @@ def _table(table: Table) -> str:
     head = "".join(_heading(key, *column) for key, column in table.columns.items())
     cells = table.cells()
     body = "".join(_row(row, table) for row in cells[:_MOST_ROWS])
-    rest = len(cells) - _MOST_ROWS
+    rest = len(table.rows) - min(len(cells), _MOST_ROWS)
     more = f"<p><small>{rest:,} more rows: to_csv() has all.</small></p>" if rest > 0 else ""
     head, body = f"<thead><tr>{head}</tr></thead>", f"<tbody>{body}</tbody>"
     return f"<table>{caption}{head}{body}</table>{more}"

@@ -34,12 +34,24 @@ class Table:
                           The columns that are shown.
     rows : sequence       Plain dicts, numbers in SI; None where there is no number. They may have
                           more keys than are shown: exports have all of them.
+    first : tuple         Keys of columns, the most important first: a narrow screen has room for
+                          these; a tuple of keys is shown together or not at all. The leading column
+                          is always shown; columns that are not named come last.
+    brief : sequence      Numbers of the rows that are worth a line on a screen; None for all.
+                          Exports have all rows.
     """
 
     name: str
     title: str
     columns: Mapping[str, tuple[str, str]]
     rows: Sequence[Mapping[str, Any]]
+    first: tuple[str | tuple[str, ...], ...] = ()
+    brief: Sequence[int] | None = None
+
+    @property
+    def telling(self) -> list[Mapping[str, Any]]:
+        """The rows that are worth a line on a screen."""
+        return list(self.rows) if self.brief is None else [self.rows[i] for i in self.brief]
 
     @classmethod
     def from_result(
@@ -75,9 +87,9 @@ class Table:
         return tuple(dict.fromkeys([*self.columns, *(k for row in self.rows for k in row)]))
 
     def cells(self) -> list[dict[str, str]]:
-        """The rows as text, shown columns only."""
+        """The rows that are shown as text, shown columns only."""
         return [{k: _cell(row.get(k), u) for k, (_, u) in self.columns.items()}
-                for row in self.rows]  # fmt: skip
+                for row in self.telling]  # fmt: skip
 
     def records(self) -> list[dict[str, Any]]:
         """The rows as plain values in SI, each with all `keys`; None where there is no number."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ridgeline.cli.inputs import model_from, on_from, read_option, settings
-from ridgeline.cli.output import as_table, print_text
+from ridgeline.cli.output import print_as_is, print_table, print_text
 from ridgeline.errors import SpecError
 from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving import serving as ask
@@ -84,12 +84,15 @@ class Shown:
         Everything as JSON.
     csv
         The main table as CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
 
     out: Annotated[tuple[Path, ...], _Many] = ()
     dark: _Flag = False
     json: _Flag = False
     csv: _Flag = False
+    wide: _Flag = False
 
 
 def answered(model: str | None, asked: Asked | None, *, any_reading: bool = False) -> Serving:
@@ -151,23 +154,17 @@ def show(answer: Answer, shown: Shown | None, chart: str | None = None) -> None:
         assert picture is not None
         picture.save(path, dark=shown.dark)
     if shown.json:
-        print_text(answer.to_json(indent=2))
+        print_as_is(answer.to_json(indent=2))
     elif shown.csv:
-        print_text(answer.to_csv().removesuffix("\n"))
+        print_as_is(answer.to_csv().removesuffix("\n"))
     else:
-        _print(answer)
+        _print(answer, wide=shown.wide)
 
 
-def _print(answer: Answer) -> None:
+def _print(answer: Answer, *, wide: bool) -> None:
     for sentence in answer.sentences:
         print_text(sentence)
     for table in answer.tables:
-        headings = {k: (heading, _as_it_is(unit)) for k, (heading, unit) in table.columns.items()}
-        as_table(table.cells(), headings, title=table.title or None)
+        print_table(table, wide=wide)
     for note in dict.fromkeys(answer.notes):
         print_text(f"Note: {note}")
-
-
-def _as_it_is(unit: str) -> Any:
-    """Cells are text already; words stand to the left, numbers to the right."""
-    return str if unit == "" else lambda text: text

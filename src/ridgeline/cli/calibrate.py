@@ -28,6 +28,7 @@ def calibrate(
     out: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Fit the constants of whole engines to measurements; print each, and what carries it.
 
@@ -46,6 +47,8 @@ def calibrate(
         As JSON.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415
@@ -65,17 +68,17 @@ def calibrate(
     if out is not None:
         engines.write_constants(constants, out)
         note(f"constants in {out}")
-    _show(engines.constant_rows(constants), json=json, csv=csv)
+    _show(engines.constant_rows(constants), json=json, csv=csv, wide=wide)
     end_with_bugs(scored.by_status)
 
 
-def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool) -> None:
+def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool, wide: bool) -> None:
     if json:
         print_json(rows)
     elif csv:
         print_csv([{**row, "sources": " ".join(row["sources"])} for row in rows])
     else:
-        as_table(rows, _COLUMNS, title="Constants of whole engines")
+        as_table(rows, _COLUMNS, title="Constants of whole engines", wide=wide)
         print_text(
             "sigma: standard deviation on the log scale. rows: those whose prediction rests on it."
         )

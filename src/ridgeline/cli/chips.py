@@ -26,6 +26,7 @@ def chips(
     *names: str,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Search the chips and clusters of the catalogue.
 
@@ -40,10 +41,12 @@ def chips(
         As JSON, records whole.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
-    show = Show(json=json, csv=csv)
+    show = Show(json=json, csv=csv, wide=wide)
     found = [record for name in names if (record := _exact(name)) is not None]
     if names and len(found) == len(names):
         _show(found, show)
@@ -120,9 +123,14 @@ def _list(words: tuple[str, ...], show: Show) -> None:
         print_csv(rows)
     else:
         if rows:
-            as_table(rows, _COLUMNS, title=f"{len(rows)} chips (dense peaks)")
+            as_table(rows, _COLUMNS, title=f"{len(rows)} chips (dense peaks)", wide=show.wide)
         if cluster_rows:
-            as_table(cluster_rows, _CLUSTER_COLUMNS, title=f"{len(cluster_rows)} clusters")
+            as_table(
+                cluster_rows,
+                _CLUSTER_COLUMNS,
+                title=f"{len(cluster_rows)} clusters",
+                wide=show.wide,
+            )
         print_text("R: multiplies a chip can do in the time it reads one weight.")
         print_text("'ridgeline chips ID' shows the source of every number.")
 
@@ -165,4 +173,4 @@ def _show(records: list[Chip | Cluster], show: Show) -> None:
     elif show.csv:
         print_csv([{k: f.value for k, f in facts_of(r).items()} for r in records])
     else:
-        show_fields(records, with_sources=len(records) == 1)
+        show_fields(records, with_sources=len(records) == 1, wide=show.wide)

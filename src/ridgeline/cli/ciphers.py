@@ -28,6 +28,7 @@ def ciphers(
     dark: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """How ciphers and random nets mix, and what is left of a derivative.
 
@@ -53,6 +54,8 @@ def ciphers(
         Everything as JSON.
     csv
         Every curve as CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -72,10 +75,10 @@ def ciphers(
     elif csv:
         print_csv([{"curve": name} | row for name, rows in found.curves.items() for row in rows])
     else:
-        _show(found)
+        _show(found, wide=wide)
 
 
-def _show(found: Study) -> None:
+def _show(found: Study, *, wide: bool) -> None:
     as_table(
         found.summary,
         {
@@ -87,6 +90,7 @@ def _show(found: Study) -> None:
             "full_diffusion_round": ("full diffusion after round", str),
         },
         title="Share of output bits that change for one input bit, after the last round",
+        wide=wide,
     )
     boxes = ", ".join(f"{name} {value}" for name, value in found.uniformity.items())
     print_text(f"Differential uniformity of S-boxes (lower is harder to attack): {boxes}.")
@@ -108,5 +112,6 @@ def _show(found: Study) -> None:
             "cosine": ("cosine of derivatives", lambda v: f"{v:.2f}"),
         },
         title="The same of nets, after the last layer",
+        wide=wide,
     )
     print_text("A demonstration: none of it is fit to protect anything.")

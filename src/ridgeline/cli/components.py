@@ -23,6 +23,7 @@ def components(
     report: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Score the calibrated laws on operator measurements, on shapes their fit has not seen.
 
@@ -42,6 +43,8 @@ def components(
         As JSON.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     from ridgeline import fidelity  # noqa: PLC0415  (numpy and the catalogue, only when asked)
     from ridgeline.fidelity.report import score_rows  # noqa: PLC0415
@@ -65,7 +68,11 @@ def components(
         print_csv(rows)
     else:
         as_table(
-            rows, _COLUMNS, title="Median error on unseen shapes", faint=lambda r: not r["met"]
+            rows,
+            _COLUMNS,
+            title="Median error on unseen shapes",
+            faint=lambda r: not r["met"],
+            wide=wide,
         )
         print_text("engines: what the median engine itself misses the single engines by.")
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def refuse_beside_rate(**given: object) -> None:
             )
 
 
-def show_fleets(found: list[Fleet], *, json: bool, csv: bool) -> None:
+def show_fleets(found: list[Fleet], *, json: bool, csv: bool, wide: bool = False) -> None:
     """Print fleets, one after the other.
 
     Parameters
     ----------
     found : list of Fleet   One per machine.
     json, csv : bool        As JSON, or the rows as CSV.
+    wide : bool             All columns, however narrow the screen.
     """
     if json:
         every = [one.to_dict() for one in found]
@@ -48,11 +49,4 @@ def show_fleets(found: list[Fleet], *, json: bool, csv: bool) -> None:
     else:
         for one in found:
             print_text("\n".join(one.sentences()))
-            table = one.table()
-            headings = {k: (heading, _plain(unit)) for k, (heading, unit) in table.columns.items()}
-            as_table(table.cells(), headings, title=table.title or None)
-
-
-def _plain(unit: str) -> Any:
-    """Cells are text already; words stand to the left, numbers to the right."""
-    return str if unit == "" else lambda text: text
+            print_table(one.table(), wide=wide)

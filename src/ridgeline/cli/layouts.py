@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import Whole, chips_of, load_changes, machines_from, model_from, settings
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
@@ -45,6 +45,7 @@ def layouts(
     explain: Annotated[bool, _Flag] = False,
     json: Annotated[bool, _Flag] = False,
     csv: Annotated[bool, _Flag] = False,
+    wide: Annotated[bool, _Flag] = False,
 ) -> None:
     """Search every layout and batch that fits; rank them within limits on latency.
 
@@ -85,6 +86,8 @@ def layouts(
         Everything as JSON.
     csv
         Every point as CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -99,7 +102,7 @@ def layouts(
     )
     if scenario.workload.arrival == "open":
         refuse_beside_rate(out=out, explain=explain, flags=flags, disaggregate=disaggregate)
-        show_fleets(fleets(scenario), json=json, csv=csv)
+        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide)
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
     answer = search_layouts(scenario, rank, numbers)
@@ -115,7 +118,7 @@ def layouts(
     elif csv:
         print_csv(_every_point(answer))
     else:
-        _show(answer, top, explain)
+        _show(answer, top, explain, wide)
         if disaggregate:
             print_text("\n" + "\n".join(answer.pools().sentences()))
         if flags is not None:
@@ -131,11 +134,13 @@ def _every_point(answer: Layouts) -> list[dict[str, Any]]:
     ]
 
 
-def _show(answer: Layouts, top: int, explain: bool) -> None:
+def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
     print_text("\n".join(answer.sentences()))
     rows = answer.rows[:top] or answer.closest(top)
     if rows:
-        as_table(answer.with_intervals(rows), _columns(answer, rows), title=_title(answer))
+        as_table(
+            answer.with_intervals(rows), _columns(answer, rows), title=_title(answer), wide=wide
+        )
     if answer.rows:
         told = families_told(answer, every=explain)
         if told:
@@ -151,9 +156,9 @@ def _show(answer: Layouts, top: int, explain: bool) -> None:
 
 def _show_command(answer: Layouts, engine: str) -> None:
     command = answer.command(engine)
-    print_text("\n" + str(command))
+    print_as_is("\n" + str(command))
     for note in command.notes:
-        print_text(f"# {note}")
+        print_as_is(f"# {note}")
 
 
 def _title(answer: Layouts) -> str:

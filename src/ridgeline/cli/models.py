@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from ridgeline import catalog
 from ridgeline.cli.inputs import model_from
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
 from ridgeline.cli.search import find
 from ridgeline.errors import CatalogError, SpecError
 from ridgeline.files import exists
@@ -30,6 +30,7 @@ def models(
     toml: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Search the models of the catalogue, or read any config.json.
 
@@ -50,6 +51,8 @@ def models(
         As JSON.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if sum((toml, json, csv)) > 1:
         raise SpecError("Choose one of --toml, --json and --csv.")
@@ -67,11 +70,11 @@ def models(
     elif csv:
         print_csv(rows)
     elif len(found) == 1 and names:
-        _show_one(found[0], rows[0])
+        _show_one(found[0], rows[0], wide=wide)
     elif len(found) == len(names):
-        _side_by_side(rows)
+        _side_by_side(rows, wide=wide)
     else:
-        as_table(rows, _COLUMNS, title=f"{len(rows)} models")
+        as_table(rows, _COLUMNS, title=f"{len(rows)} models", wide=wide)
         print_text("Active: what multiplies for a token, with LM head, without embedding table.")
 
 
@@ -95,7 +98,7 @@ def _search(words: tuple[str, ...]) -> list[Model]:
 def _print_toml(found: list[Model]) -> None:
     if len(found) != 1:
         raise SpecError("--toml prints one model: name one.")
-    print_text(catalog.to_toml(found[0]))
+    print_as_is(catalog.to_toml(found[0]))
 
 
 def _params(value: Any) -> str:
@@ -148,13 +151,13 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def _show_one(model: Model, row: dict[str, Any]) -> None:
+def _show_one(model: Model, row: dict[str, Any], *, wide: bool) -> None:
     lines = [
         {"field": heading, "value": write(row[key])}
         for key, (heading, write) in _FIELDS.items()
         if row.get(key) not in (None, "", 0)
     ]
-    as_table(lines, {"field": (model.id, str), "value": ("", str)})
+    as_table(lines, {"field": (model.id, str), "value": ("", str)}, wide=wide)
     blocks = block_rows(model)
     if blocks:
         shown = {
@@ -164,13 +167,13 @@ def _show_one(model: Model, row: dict[str, Any]) -> None:
             "params": ("parameters each", _params),
             "share": ("of all", lambda v: f"{v:.1%}"),
         }
-        as_table(blocks, shown)
+        as_table(blocks, shown, wide=wide)
 
 
-def _side_by_side(rows: list[dict[str, Any]]) -> None:
+def _side_by_side(rows: list[dict[str, Any]], *, wide: bool) -> None:
     lines = [
         {"field": heading, **{r["id"]: write(r[key]) if r.get(key) else "" for r in rows}}
         for key, (heading, write) in _FIELDS.items()
         if any(r.get(key) for r in rows)
     ]
-    as_table(lines, {"field": ("", str)} | {r["id"]: (r["id"], str) for r in rows})
+    as_table(lines, {"field": ("", str)} | {r["id"]: (r["id"], str) for r in rows}, wide=wide)

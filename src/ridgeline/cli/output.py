@@ -5,18 +5,34 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ridgeline.answers.plain import plain
+from ridgeline.cli.screen import GAP, Need, choose, screen_width, widths, wrapped
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["as_table", "check_picture", "print_csv", "print_json", "print_text"]
+    from ridgeline.answers import Table
 
-Row = dict[str, Any]
+__all__ = [
+    "as_table",
+    "check_picture",
+    "print_as_is",
+    "print_csv",
+    "print_json",
+    "print_table",
+    "print_text",
+]
+
+Row = Mapping[str, Any]
+#: key of a row to its heading and how to write a value; `str` is text
+Columns = Mapping[str, tuple[str, "Callable[[Any], str]"]]
+#: a column, or several that are shown together
+Keys = str | tuple[str, ...]
 
 
 def check_picture(name: str, known: Iterable[str]) -> None:
@@ -35,7 +51,12 @@ def check_picture(name: str, known: Iterable[str]) -> None:
 
 
 def print_text(text: str = "") -> None:
-    """Print a line of the answer."""
+    """Print lines of the answer, wrapped at words where the screen is narrower."""
+    print(wrapped(text, screen_width()))  # noqa: T201  (the face)
+
+
+def print_as_is(text: str) -> None:
+    """Print what is copied or read by programs (JSON, CSV, TOML, commands): never wrapped."""
     print(text)  # noqa: T201  (the face)
 
 
@@ -53,36 +74,110 @@ def print_csv(rows: Sequence[Row]) -> None:
 
 def as_table(
     rows: Sequence[Row],
-    columns: dict[str, tuple[str, Callable[[Any], str]]],
+    columns: Columns,
     *,
     title: str | None = None,
     faint: Callable[[Row], bool] = lambda _: False,
+    first: Sequence[Keys] = (),
+    wide: bool = False,
 ) -> None:
-    """Print rows as a table that fits the terminal.
+    """Print rows as a table that fits the screen: the most important columns, whole.
+
+    Numbers are never broken: a column for which there is no room is left out, and named below.
 
     Parameters
     ----------
     rows : sequence of dict
-    columns : mapping   Key of a row to the heading and how to write the value.
+    columns : mapping    Key of a row to the heading and how to write the value.
     title : str or None
-    faint : callable    Rows to grey out.
+    faint : callable     Rows to grey out.
+    first : sequence     Keys of columns, the most important first; a tuple of keys is shown
+                         together or not at all. Before them comes the leading column, after them
+                         the others in their order.
+    wide : bool          Show all columns, however narrow the screen.
     """
+    shown = [
+        _Shown(k, heading, i == 0 or write is str,
+               ["" if row.get(k) is None else write(row[k]) for row in rows])
+        for i, (k, (heading, write)) in enumerate(columns.items())
+    ]  # fmt: skip
+    _print_columns(shown, title or "", [faint(row) for row in rows], first, wide)
+
+
+def print_table(
+    table: Table, *, wide: bool = False, faint: Callable[[Row], bool] = lambda _: False
+) -> None:
+    """Print the rows of an answer's table that are worth a line: see `as_table`."""
+    cells = table.cells()
+    shown = [
+        _Shown(k, heading, i == 0 or unit == "", [row[k] for row in cells])
+        for i, (k, (heading, unit)) in enumerate(table.columns.items())
+    ]
+    _print_columns(shown, table.title, [faint(row) for row in table.telling], table.first, wide)
+
+
+class _Shown(NamedTuple):
+    key: str
+    heading: str
+    is_text: bool
+    cells: list[str]
+
+
+def _print_columns(
+    columns: Sequence[_Shown],
+    title: str,
+    faint: Sequence[bool],
+    first: Sequence[Keys],
+    wide: bool,
+) -> None:
+    width = None if wide else screen_width()
+    needs = [Need.of(c.heading, c.cells, is_text=c.is_text) for c in columns]
+    chosen = choose(needs, _by_importance([c.key for c in columns], first), width)
+    print_text(f"\n{title}" if title else "")
+    _draw(
+        [columns[i] for i in chosen],
+        widths([needs[i] for i in chosen], width),
+        faint,
+        wrapped(_left_out([c.heading for i, c in enumerate(columns) if i not in chosen]), width),
+    )
+
+
+def _by_importance(keys: Sequence[str], first: Sequence[Keys]) -> list[list[int]]:
+    """Groups of columns, the most important first: the leading column, `first`, the rest."""
+    groups = [[k] if isinstance(k, str) else list(k) for k in (*keys[:1], *first)]
+    groups += [[k] for k in keys if not any(k in group for group in groups)]
+    found: list[list[int]] = []
+    done: set[str] = set()
+    for group in groups:
+        found.append([keys.index(k) for k in group if k in keys and k not in done])
+        done |= set(group)
+    return [group for group in found if group]
+
+
+def _left_out(headings: Sequence[str]) -> str:
+    named = [" ".join(heading.split()) for heading in headings if heading]
+    return f"Also: {', '.join(named)} (--wide)" if named else ""
+
+
+def _draw(
+    columns: Sequence[_Shown], shares: Sequence[int], faint: Sequence[bool], below: str
+) -> None:
     from rich import box  # noqa: PLC0415  (only when a table is shown)
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table as Drawn  # noqa: PLC0415
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, (heading, write) in enumerate(columns.values()):
-        is_words = i == 0 or write is str
-        table.add_column(heading, justify="left" if is_words else "right", overflow="fold")
-    for row in rows:
-        cells = ["" if row.get(k) is None else write(row[k]) for k, (_, write) in columns.items()]
-        table.add_row(*cells, style="dim" if faint(row) else None)
+    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for column, share in zip(columns, shares, strict=True):
+        side = "left" if column.is_text else "right"
+        drawn.add_column(column.heading, justify=side, width=share, overflow="fold")
+    for i, hidden in enumerate(faint):
+        drawn.add_row(*(c.cells[i] for c in columns), style="dim" if hidden else None)
     # Cells are data: brackets in them are not markup.
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        # A pipe has no width: show all, rather than what a narrow terminal would leave.
-        console = Console(markup=False, highlight=False, width=200)
-    with console.capture() as drawn:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in drawn.get().splitlines()))  # noqa: T201
+    total = sum(shares) + GAP * len(shares)
+    console = Console(markup=False, highlight=False, emoji=False, width=max(total, 1))
+    with console.capture() as captured:
+        console.print(drawn)
+        for line in below.splitlines():
+            console.print(line, style="dim", soft_wrap=True)
+    lines = (line.rstrip() for line in captured.get().splitlines())
+    print("\n".join([*lines, ""]))  # noqa: T201

@@ -41,6 +41,7 @@ def predict(
     predictions: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Predict runs described in a table, with 80% intervals.
 
@@ -59,6 +60,8 @@ def predict(
         As JSON.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     from ridgeline.fidelity.runs import BUG  # noqa: PLC0415
 
@@ -90,7 +93,7 @@ def predict(
     elif csv:
         print_csv(rows)
     else:
-        as_table(rows, _COLUMNS, faint=lambda r: r["status"] != "ok")
+        as_table(rows, _COLUMNS, faint=lambda r: r["status"] != "ok", wide=wide)
         if counts["all"] > len(rows):
             print_text(
                 f"The first {len(rows)} of {counts['all']:,} rows; --predictions FILE writes all."

@@ -37,6 +37,7 @@ def reversible(
     dark: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Measure what reversible networks save and cost, beside what the laws say.
 
@@ -74,6 +75,8 @@ def reversible(
         Everything as JSON.
     csv
         Memory and time as CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -100,7 +103,7 @@ def reversible(
     elif csv:
         print_csv(found.stacks)
     else:
-        _show(found)
+        _show(found, wide=wide)
 
 
 def _heads(width: int) -> int:
@@ -143,7 +146,7 @@ def _times(value: float) -> str:
     return f"{value:.2f} x"
 
 
-def _show(found: Measurement) -> None:
+def _show(found: Measurement, *, wide: bool) -> None:
     _show_summary(found)
     as_table(
         found.stacks,
@@ -159,12 +162,14 @@ def _show(found: Measurement) -> None:
             "predicted_step_over_standard": ("law", _times),
         },
         title="Activations beyond parameters and input, and time of a step",
+        wide=wide,
     )
     if found.precision:
         as_table(
             _by_arithmetic(found.precision),
             {"arithmetic": ("error of the input that comes back", str)}
             | {str(n): (f"{n} blocks", _error) for n in _precision_depths(found)},
+            wide=wide,
         )
 
 

@@ -22,10 +22,11 @@ __all__ = ["Fact", "Show", "facts_of", "find", "show_fields"]
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """How rows are wanted: as a table unless one of these is set."""
+    """How rows are wanted: as a table (with all columns if `wide`), as JSON or as CSV."""
 
     json: bool = False
     csv: bool = False
+    wide: bool = False
 
 
 class Fact(NamedTuple):
@@ -132,7 +133,7 @@ def _listed(values: tuple[Any, ...]) -> str:
     )
 
 
-def show_fields(records: Sequence[Record], *, with_sources: bool) -> None:
+def show_fields(records: Sequence[Record], *, with_sources: bool, wide: bool = False) -> None:
     """Print records as columns, a row a field; a single one with the source of each number."""
     flat = [facts_of(r) for r in records]
     paths = [p for p in dict.fromkeys(p for facts in flat for p in facts) if p != "notes"]
@@ -146,7 +147,7 @@ def show_fields(records: Sequence[Record], *, with_sources: bool) -> None:
         for row, path in zip(rows, paths, strict=True):
             row["source"] = _cite(flat[0][path])
         columns["source"] = ("source", str)
-    as_table(rows, columns)
+    as_table(rows, columns, wide=wide)
     for record, facts in zip(records, flat, strict=True):
         if "notes" in facts:
             print_text(f"{getattr(record, 'id', '')}: {facts['notes'].text}")

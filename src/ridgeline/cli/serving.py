@@ -50,6 +50,7 @@ def serving(
     explain: _Flag = False,
     json: _Flag = False,
     csv: _Flag = False,
+    wide: _Flag = False,
 ) -> None:
     """What a model takes and costs to serve on a machine: steps, requests, tokens, dollars.
 
@@ -89,6 +90,8 @@ def serving(
         Everything as JSON.
     csv
         Every point as CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -103,7 +106,7 @@ def serving(
         )
         from ridgeline.questions.layouts import fleets  # noqa: PLC0415  (only for a rate)
 
-        show_fleets(fleets(scenario), json=json, csv=csv)
+        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide)
         return
     answers, refused = _ask_each(record, machines, given, load_changes(changes))
     _draw(answers, out, chart, dark)
@@ -115,9 +118,9 @@ def serving(
     elif csv:
         print_csv([_about(a) | row for a in answers for row in a.result.rows()])
     elif len(answers) + len(refused) == 1:
-        _show(answers[0], explain)
+        _show(answers[0], explain, wide)
     else:
-        _show_comparison(answers, refused, explain)
+        _show_comparison(answers, refused, explain, wide)
 
 
 def _ask_each(
@@ -163,7 +166,7 @@ def _about(answer: Serving) -> dict[str, Any]:
     }
 
 
-def _show(answer: Serving, explain: bool) -> None:
+def _show(answer: Serving, explain: bool, wide: bool) -> None:
     print_text("\n".join(answer.sentences()))
     if explain:
         print_text("\n" + answer.explain())
@@ -172,7 +175,7 @@ def _show(answer: Serving, explain: bool) -> None:
     for i, context in enumerate(contexts):
         rows = [answer.result.row((i, j)) for j in _telling(answer)]
         title = f"context {context:,.0f} tokens" if len(contexts) > 1 else None
-        as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]))
+        as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]), wide=wide)
     for hint in advice(answer)[:_HINTS]:
         print_text(f"Advice: {hint.text}")
     for note in answer.notes:
@@ -241,7 +244,9 @@ def _seconds(value: Any) -> str:
     return format_quantity(value, "s")
 
 
-def _show_comparison(answers: list[Serving], refused: list[dict[str, str]], explain: bool) -> None:
+def _show_comparison(
+    answers: list[Serving], refused: list[dict[str, str]], explain: bool, wide: bool
+) -> None:
     rows = compare(answers)
     bounds = any(a.reading != "calibrated" for a in answers)
     least, most, about = (" ≥", " ≤", "at least") if bounds else ("", "", "about")
@@ -272,7 +277,7 @@ def _show_comparison(answers: list[Serving], refused: list[dict[str, str]], expl
                 "Most output per chip first: the machines have no price on one basis, so that "
                 "dollars do not rank them (give one with --price)."
             )
-        as_table(rows, columns)
+        as_table(rows, columns, wide=wide)
     for row in refused:
         print_text(f"{row['cluster']}: {row['reason']}")
     for answer in answers if explain else ():

@@ -45,6 +45,7 @@ def validate(
     report: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
     csv: Annotated[bool, Parameter(negative=())] = False,
+    wide: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Predict measured rows, and score the predictions.
 
@@ -76,6 +77,8 @@ def validate(
         As JSON.
     csv
         As CSV.
+    wide
+        Show all columns of tables, however narrow the terminal.
     """
     one_output(json, csv)
     groups = _groups(by)
@@ -104,8 +107,8 @@ def validate(
     elif csv:
         print_csv(board)
     else:
-        _print_rows(few)
-        _print_board(board, leave_out)
+        _print_rows(few, wide=wide)
+        _print_board(board, leave_out, wide=wide)
     end_with_bugs(scored.by_status)
 
 
@@ -185,18 +188,18 @@ def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
     note(f"report in {path}")
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def _print_rows(rows: list[dict[str, Any]], *, wide: bool) -> None:
     """Each row, where there are few: what was measured, what is predicted, what is to be said."""
     answered = [row for row in rows if row["predicted"] is not None]
     if answered:
-        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units")
+        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units", wide=wide)
 
 
-def _print_board(board: list[dict[str, Any]], leave_out: str | None) -> None:
+def _print_board(board: list[dict[str, Any]], leave_out: str | None, *, wide: bool) -> None:
     title = "Predicted against measured"
     if leave_out:
         title += f", {leave_out} left out of the fit"
-    as_table(board, _COLUMNS, title=title, faint=lambda r: not r["n_answered"])
+    as_table(board, _COLUMNS, title=title, faint=lambda r: not r["n_answered"], wide=wide)
     print_text(
         "error: exp|ln(predicted / measured)| - 1. bias above 0: predicted too much. "
         "covered: share inside the 80% interval; width: its median high / low."
