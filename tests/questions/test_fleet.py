@@ -13,8 +13,9 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
-from ridgeline.questions.layouts.fleet import Fleet, fleet_at
+from ridgeline.questions.layouts.fleet import Fleet, fleet_at, fleets
 from ridgeline.questions.layouts.fleet import size_fleet as fleet
+from ridgeline.questions.layouts.fleet_compare import compare_fleets
 from ridgeline.questions.layouts.fleet_option import FleetOption
 from ridgeline.questions.layouts.fleet_search import FleetSearch, fleet_search
 from ridgeline.questions.layouts.legal import legal_layouts
@@ -24,6 +25,7 @@ from ridgeline.service.fleet import LONG_RUN
 from ridgeline.service.performance import Performance
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.price import Price
+from ridgeline.specs.scenario import Scenario
 from ridgeline.specs.workload import Workload
 
 EXACT = 1e-9
@@ -396,3 +398,39 @@ def _bump(search: FleetSearch) -> tuple[int, float, float] | None:
 def test_a_layout_that_nothing_joins_is_refused():
     with pytest.raises(InfeasibleError, match="no network"):
         rl.fleet("openai/gpt-oss-20b", "apple-m4-max", rate=1, pp=4)
+
+
+@pytest.fixture(scope="module")
+def two_machines() -> list[Fleet]:
+    on = ["h100-sxm", "h200-sxm"]
+    return fleets(Scenario.of("Qwen/Qwen3-8B", on, rate=60, isl=1024, osl=512))
+
+
+def test_fleets_of_several_machines_are_ranked_by_dollars(two_machines: list[Fleet]) -> None:
+    found = compare_fleets(two_machines)
+    costs = [row["usd_per_hour"] for row in found.table.rows]
+    assert costs == sorted(costs)
+    assert found.best is min(two_machines, key=lambda f: f.best.usd_per_hour or math.inf)
+    assert found.best.search.base.cluster.chip.name in found.sentence
+
+
+def test_fleets_without_prices_on_one_basis_are_not_ranked_by_dollars(
+    two_machines: list[Fleet],
+) -> None:
+    first, second = two_machines
+    other = Price(usd_per_chip_hour=0.01, date="2026-01-01", basis="spot")
+    mixed = [replace(first, search=replace(first.search, price=other)), second]
+    found = compare_fleets(mixed)
+    watts = [row["power_w"] for row in found.table.rows]
+    assert watts == sorted(watts)
+    assert "dollars do not rank" in found.sentence
+
+
+def test_a_fleet_that_holds_comes_before_a_cheaper_one_that_does_not(
+    two_machines: list[Fleet],
+) -> None:
+    first, second = two_machines
+    missing = fleet_at(replace(first.search, most_chips=1), 1e6)
+    assert missing.chosen is None
+    assert compare_fleets([missing, second]).best is second
+    assert compare_fleets([missing]).sentence.startswith("No machine holds")

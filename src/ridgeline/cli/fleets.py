@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.errors import SpecError
+from ridgeline.questions.layouts.fleet_compare import compare_fleets
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts import Fleet
@@ -33,7 +34,7 @@ def refuse_beside_rate(**given: object) -> None:
 
 
 def show_fleets(found: list[Fleet], *, json: bool, csv: bool, wide: bool = False) -> None:
-    """Print fleets, one after the other.
+    """Print a fleet; of several machines their comparison, and the best of them in words.
 
     Parameters
     ----------
@@ -46,7 +47,12 @@ def show_fleets(found: list[Fleet], *, json: bool, csv: bool, wide: bool = False
         print_json(every[0] if len(every) == 1 else {"answers": every})
     elif csv:
         print_csv([row for one in found for row in one.table().records()])
+    elif len(found) == 1:
+        print_text("\n".join(found[0].sentences()))
+        print_table(found[0].table(), wide=wide)
     else:
-        for one in found:
-            print_text("\n".join(one.sentences()))
-            print_table(one.table(), wide=wide)
+        compared = compare_fleets(found)
+        print_text(compared.sentence)
+        print_table(compared.table, wide=wide)
+        print_text("\n".join(compared.best.sentences()))
+        print_text("Ask of one machine at a time for what smaller fleets of the others miss.")
