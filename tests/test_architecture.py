@@ -95,6 +95,15 @@ def test_public_names_exist(name: str) -> None:
     assert getattr(ridgeline, name) is not None
 
 
+def test_names_are_those_that_are_public() -> None:
+    shown = {name for name in dir(ridgeline) if not name.startswith("_")}
+    assert shown == set(ridgeline.__all__)
+    tree = ast.parse(Path(ridgeline.__file__).read_text())
+    typed = {alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+             for alias in node.names if node.module.startswith("ridgeline.")}  # fmt: skip
+    assert typed == set(ridgeline._HOME) == set(ridgeline.__all__)
+
+
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ridgeline.nothing  # pyright: ignore[reportAttributeAccessIssue]

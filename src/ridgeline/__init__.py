@@ -13,12 +13,8 @@
 Names are loaded when first used, so that ``import ridgeline`` itself costs nothing.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer to import than all of this
 if TYPE_CHECKING:
-    from typing import Any
-
     from ridgeline.answers import Answer as Answer
     from ridgeline.catalog import chip as chip
     from ridgeline.catalog import cluster as cluster
@@ -33,6 +29,9 @@ if TYPE_CHECKING:
     from ridgeline.questions.layouts import Layouts as Layouts
     from ridgeline.questions.layouts import fleet as fleet
     from ridgeline.questions.layouts import layouts as layouts
+    from ridgeline.questions.machines import chips as chips
+    from ridgeline.questions.machines import clusters as clusters
+    from ridgeline.questions.models import models as models
     from ridgeline.questions.pipelining import pipelining as pipelining
     from ridgeline.questions.racks import racks as racks
     from ridgeline.questions.scaleup import scaleup as scaleup
@@ -75,6 +74,9 @@ _HOME = {
     "Layouts": "questions.layouts",
     "fleet": "questions.layouts",
     "layouts": "questions.layouts",
+    "chips": "questions.machines",
+    "clusters": "questions.machines",
+    "models": "questions.models",
     "pipelining": "questions.pipelining",
     "racks": "questions.racks",
     "scaleup": "questions.scaleup",
@@ -117,7 +119,9 @@ __all__ = [
     "Workload",
     "advice",
     "chip",
+    "chips",
     "cluster",
+    "clusters",
     "compare",
     "counts",
     "design",
@@ -127,6 +131,7 @@ __all__ = [
     "layouts",
     "logspace",
     "model",
+    "models",
     "pipelining",
     "racks",
     "read_config",
@@ -140,15 +145,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'ridgeline' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415  (only when something is used)
+if not TYPE_CHECKING:  # a type checker knows every name from above, and sees what is misspelt
+    del TYPE_CHECKING
 
-    value = getattr(import_module(f"ridgeline.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'ridgeline' has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415  (only when something is used)
+
+        value = getattr(import_module(f"ridgeline.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

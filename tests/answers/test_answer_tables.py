@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import ridgeline as rl
 from ridgeline.answers import Table, plain
 from ridgeline.answers import words as words_of
 from ridgeline.grid import Axis, Column, Result
@@ -127,3 +128,33 @@ def test_a_grid_becomes_a_table() -> None:
     assert list(Table.from_result(result, show=("time_s",)).columns) == ["time_s"]
     with pytest.raises(KeyError):
         Table.from_result(result, show=("tmie_s",))
+
+
+def test_a_table_is_a_sequence_of_its_rows() -> None:
+    table = Table("t", "Some", {"a": ("a", "1")}, [{"a": 1}, {"a": 2}])
+    assert len(table) == 2
+    assert [row["a"] for row in table] == [1, 2]
+    assert table[-1]["a"] == 2
+    assert "<table>" in table._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("search", "words", "first"),
+    [
+        (rl.models, ["llama 3.3"], "meta-llama/Llama-3.3-70B-Instruct"),
+        (rl.models, ["deepseek", "v3"], "deepseek-ai/DeepSeek-V3"),
+        (rl.chips, ["h100 nvl"], "h100-nvl"),
+        (rl.clusters, ["gb200 nvl72"], "gb200-nvl72"),
+    ],
+)
+def test_the_catalogue_as_tables(search: Any, words: list[str], first: str) -> None:
+    table = search(*words)
+    assert table[0]["id"] == first
+    assert table.to_polars()["id"][0] == first
+    assert first in table._repr_html_()
+
+
+def test_a_search_without_a_match_is_refused() -> None:
+    for search in (rl.models, rl.chips, rl.clusters):
+        with pytest.raises(rl.RidgelineError, match="There is no"):
+            search("zzzz")

@@ -8,7 +8,6 @@ from ridgeline import catalog
 from ridgeline.catalog._copies import known_names, shape
 from ridgeline.catalog._names import key, parsed
 from ridgeline.catalog._store import aliases, folded, index, other_names, read_toml
-from ridgeline.cli.search import find
 from ridgeline.errors import CatalogError
 from ridgeline.naming import nearest
 from ridgeline.steps import counts
@@ -312,11 +311,11 @@ def test_chips_that_are_not_there_are_not_taken_for_others(name, says):
     ],
 )
 def test_search_ranks_what_was_typed(kind, words, first):
-    assert find(kind, words)[0] == first
+    assert catalog.find(kind, words)[0] == first
 
 
 def test_search_finds_a_generation():
     blackwell = {"b200-sxm", "b300-sxm", "gb200", "gb300", "rtx-5090", "dgx-spark-gb10"}
     blackwell |= {f"rtx-pro-6000-{edition}" for edition in ("server", "workstation", "max-q")}
-    assert set(find("chips", ["Blackwell"])) == blackwell
-    assert find("chips", ["zz"]) == []
+    assert set(catalog.find("chips", ["Blackwell"])) == blackwell
+    assert catalog.find("chips", ["zz"]) == []

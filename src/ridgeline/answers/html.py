@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ridgeline.answers.answer import Answer
     from ridgeline.answers.table import Table
 
-__all__ = ["answer_html"]
+__all__ = ["answer_html", "table_html"]
 
 #: longer tables are cut: the exports have all rows
 _MOST_ROWS = 40
@@ -28,6 +28,16 @@ _STYLE = """\
 .ridgeline small { font-weight: normal; opacity: 0.7; }
 .ridgeline svg { max-width: 100%; height: auto; }
 </style>"""
+
+
+def table_html(table: Table) -> str:
+    """Write a table as HTML without scripts or outside resources.
+
+    Parameters
+    ----------
+    table : Table   Its text is escaped.
+    """
+    return f'<div class="ridgeline">{_STYLE}{_table(table)}</div>'
 
 
 def answer_html(answer: Answer) -> str:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers.html import table_html
 from ridgeline.answers.plain import plain
 from ridgeline.answers.words import quantity
 from ridgeline.errors import MissingExtraError
 from ridgeline.spreadsheets import safe_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ridgeline.grid import Result
 
@@ -81,6 +82,18 @@ class Table:
         keys = known if show is None else list(show)
         return cls(name, title, {k: known[k] for k in keys}, list(result.rows()))
 
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """The rows."""
+        return iter(self.rows)
+
+    def __getitem__(self, index: int) -> Mapping[str, Any]:
+        """A row."""
+        return self.rows[index]
+
     @property
     def keys(self) -> tuple[str, ...]:
         """Keys of all rows: those that are shown first, then the others as they come."""
@@ -126,6 +139,10 @@ class Table:
         return polars.DataFrame(
             [polars.Series(k, _alike(v), strict=False) for k, v in columns.items()]
         )
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return table_html(self)
 
     def __repr__(self) -> str:
         name, title = self.name[:40], self.title[:80]

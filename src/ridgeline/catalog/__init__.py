@@ -20,6 +20,7 @@ from ridgeline.catalog._entries import (
 )
 from ridgeline.catalog._flags import engine_flags, engines_with_flags
 from ridgeline.catalog._racks import rack, racks
+from ridgeline.catalog._search import find
 from ridgeline.catalog._store import user_folders
 from ridgeline.catalog._stored import element_dtype, stored_as
 from ridgeline.catalog._write import to_toml
@@ -41,6 +42,7 @@ __all__ = [
     "entry_ids",
     "fabric_constants",
     "family_of",
+    "find",
     "machine_named",
     "model",
     "node_of",

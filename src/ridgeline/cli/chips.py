@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ridgeline import catalog
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
-from ridgeline.cli.search import Show, facts_of, find, show_fields
+from ridgeline.cli.output import print_csv, print_json, print_table, print_text
+from ridgeline.cli.search import Show, facts_of, show_fields
 from ridgeline.errors import CatalogError, SpecError
-from ridgeline.steps import chip_facts
-from ridgeline.units import format_quantity
+from ridgeline.questions.machines import chips as chips_named
+from ridgeline.questions.machines import clusters as clusters_named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
 
@@ -71,100 +69,24 @@ def _exact(name: str) -> Chip | Cluster | None:
     return None
 
 
-def _chip_row(chip: Chip) -> dict[str, Any]:
-    facts = chip_facts(chip)
-    peaks = {f"{k}_flops_per_s": chip.peak.get(k) for k in ("bf16", "fp8", "fp4", "int8")}
-    return {
-        "id": chip.id,
-        "name": chip.name,
-        "vendor": chip.vendor,
-        "launched": chip.launched,
-        "memory_bytes": chip.memory.usable or chip.memory.capacity,
-        "bandwidth_bytes_per_s": chip.memory.bandwidth,
-        **peaks,
-        "hardware_ratio_bf16": facts.hardware_ratio.get("bf16"),
-        "drain_s": facts.drain_s,
-        "tdp_w": chip.tdp,
-        "confidence": chip.confidence,
-        "node": chip.node,
-    }
-
-
-def _in(dimension: str) -> Callable[[Any], str]:
-    return lambda v: format_quantity(v, dimension)
-
-
-_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "id": ("chip", str),
-    "launched": ("launched", str),
-    "memory_bytes": ("memory", _in("B")),
-    "bandwidth_bytes_per_s": ("bandwidth", _in("B/s")),
-    "bf16_flops_per_s": ("bf16", _in("FLOP/s")),
-    "fp8_flops_per_s": ("fp8", _in("FLOP/s")),
-    "fp4_flops_per_s": ("fp4", _in("FLOP/s")),
-    "hardware_ratio_bf16": ("R (bf16)", lambda v: f"{v:,.0f}"),
-    "drain_s": ("drain", _in("s")),
-    "tdp_w": ("TDP", _in("W")),
-    "node": ("standard node", str),
-}
-
-
 def _list(words: tuple[str, ...], show: Show) -> None:
-    ids = find("chips", words)
-    clusters = find("clusters", words)
-    if not ids and not clusters:
-        # Let the look-up say what is near.
-        catalog.cluster(words[0])
-    rows = [_chip_row(catalog.chip(i)) for i in ids]
-    cluster_rows = [_cluster_row(catalog.cluster(i)) for i in clusters]
+    tables = []
+    if catalog.find("chips", words):
+        tables.append(chips_named(*words))
+    if catalog.find("clusters", words):
+        tables.append(clusters_named(*words))
+    if not tables:
+        catalog.cluster(words[0])  # which says what is near
+    by_name = {t.name: list(t) for t in tables}
     if show.json:
-        print_json({"chips": rows, "clusters": cluster_rows})
+        print_json({"chips": [], "clusters": []} | by_name)
     elif show.csv:
-        print_csv(rows)
+        print_csv(by_name.get("chips", []))
     else:
-        if rows:
-            as_table(rows, _COLUMNS, title=f"{len(rows)} chips (dense peaks)", wide=show.wide)
-        if cluster_rows:
-            as_table(
-                cluster_rows,
-                _CLUSTER_COLUMNS,
-                title=f"{len(cluster_rows)} clusters",
-                wide=show.wide,
-            )
+        for table in tables:
+            print_table(table, wide=show.wide)
         print_text("R: multiplies a chip can do in the time it reads one weight.")
         print_text("'ridgeline chips ID' shows the source of every number.")
-
-
-def _cluster_row(cluster: Cluster) -> dict[str, Any]:
-    from ridgeline.questions.serving import choose_price  # noqa: PLC0415  (only for prices)
-
-    price = choose_price(cluster)
-    return {
-        "id": cluster.id,
-        "chip": cluster.chip.id,
-        "domain_size": cluster.domain_size,
-        "fabric": cluster.fabric,
-        "link_bytes_per_s": cluster.link,
-        "link_per_peer_bytes_per_s": cluster.link_per_peer,
-        "scale_out_bytes_per_s": cluster.scale_out,
-        "usd_per_chip_hour": price.usd_per_chip_hour if price else None,
-        "price_basis": price.basis if price else None,
-        "price_date": price.date if price else None,
-    }
-
-
-_CLUSTER_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "id": ("cluster", str),
-    "chip": ("chip", str),
-    "domain_size": ("chips", str),
-    "fabric": ("fabric", str),
-    "link_bytes_per_s": ("link, one way", _in("B/s")),
-    "link_per_peer_bytes_per_s": ("to one peer", _in("B/s")),
-    "scale_out_bytes_per_s": ("scale-out", _in("B/s")),
-    "usd_per_chip_hour": ("$/chip-hour", lambda v: f"{v:,.2f}"),
-    "price_basis": ("basis", str),
-    "price_date": ("date", str),
-}
 
 
 def _show(records: list[Chip | Cluster], show: Show) -> None:

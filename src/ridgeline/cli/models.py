@@ -8,11 +8,18 @@ from cyclopts import Parameter
 
 from ridgeline import catalog
 from ridgeline.cli.inputs import model_from
-from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
-from ridgeline.cli.search import find
+from ridgeline.cli.output import (
+    as_table,
+    print_as_is,
+    print_csv,
+    print_json,
+    print_table,
+    print_text,
+)
 from ridgeline.errors import CatalogError, SpecError
 from ridgeline.files import exists
 from ridgeline.questions.models import block_rows, model_row
+from ridgeline.questions.models import models as models_named
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -57,25 +64,25 @@ def models(
     if sum((toml, json, csv)) > 1:
         raise SpecError("Choose one of --toml, --json and --csv.")
     found = [m for name in names if (m := _exact(name, assume_harmless, fetch=fetch)) is not None]
-    if not names or len(found) != len(names):
-        found = _search(names)
-        if toml:
+    exact = bool(names) and len(found) == len(names)
+    if toml:
+        if len(found) != 1 or not exact:
             raise SpecError("--toml prints one model: name it exactly.")
-    elif toml:
-        _print_toml(found)
+        print_as_is(catalog.to_toml(found[0]))
         return
-    rows = [model_row(m) for m in found]
+    table = None if exact else models_named(*names)
+    rows = [model_row(m) for m in found] if table is None else list(table)
     if json:
         print_json(rows)
     elif csv:
         print_csv(rows)
-    elif len(found) == 1 and names:
-        _show_one(found[0], rows[0], wide=wide)
-    elif len(found) == len(names):
-        _side_by_side(rows, wide=wide)
-    else:
-        as_table(rows, _COLUMNS, title=f"{len(rows)} models", wide=wide)
+    elif table is not None:
+        print_table(table, wide=wide)
         print_text("Active: what multiplies for a token, with LM head, without embedding table.")
+    elif len(found) == 1:
+        _show_one(found[0], model_row(found[0]), wide=wide)
+    else:
+        _side_by_side([model_row(m) for m in found], wide=wide)
 
 
 def _exact(name: str, assume_harmless: tuple[str, ...], *, fetch: bool) -> Model | None:
@@ -87,20 +94,6 @@ def _exact(name: str, assume_harmless: tuple[str, ...], *, fetch: bool) -> Model
         return None
 
 
-def _search(words: tuple[str, ...]) -> list[Model]:
-    ids = find("models", words)
-    if not ids:
-        # Let the look-up say what is near.
-        catalog.model(words[0])
-    return [catalog.model(i) for i in ids]
-
-
-def _print_toml(found: list[Model]) -> None:
-    if len(found) != 1:
-        raise SpecError("--toml prints one model: name one.")
-    print_as_is(catalog.to_toml(found[0]))
-
-
 def _params(value: Any) -> str:
     return format_quantity(float(value), "").strip().replace("G", "B")
 
@@ -108,18 +101,6 @@ def _params(value: Any) -> str:
 def _bytes(value: Any) -> str:
     return format_quantity(float(value), "B") if value else "-"
 
-
-_COLUMNS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "id": ("model", str),
-    "family": ("family", str),
-    "n_params": ("params", _params),
-    "n_params_active": ("active", _params),
-    "weight_bytes": ("weights", _bytes),
-    "weight_dtype": ("stored as", str),
-    "kv_bytes_per_token": ("KV/token", _bytes),
-    "state_bytes": ("state", _bytes),
-    "max_context": ("context", lambda v: f"{v:,}"),
-}
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "family": ("family", str),

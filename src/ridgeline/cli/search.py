@@ -1,4 +1,4 @@
-"""Find entries by words, and show records field by field with their sources."""
+"""Show records field by field with their sources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from ridgeline import catalog
 from ridgeline.cli.output import as_table, print_text
-from ridgeline.naming import share, tokens
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.record import Provenance, Record
 
-__all__ = ["Fact", "Show", "facts_of", "find", "show_fields"]
+__all__ = ["Fact", "Show", "facts_of", "show_fields"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +35,6 @@ class Fact(NamedTuple):
     text: str
     source: Provenance | None
     unit: str = ""
-
-
-def find(kind: str, words: Sequence[str]) -> list[str]:
-    """Ids of entries that have the words, those that match best first (all ids for no words).
-
-    Entries whose names have all of the words are listed; only where there is none, those whose
-    vendor or notes have the rest; and only where there is none of these, those with most of them.
-    """
-    ids = catalog.entry_ids(kind)
-    asked = tokens(" ".join(words))
-    if not asked:
-        return [] if words else ids
-    look_up = {"chips": catalog.chip, "clusters": catalog.cluster, "models": catalog.model}[kind]
-    ranks = {i: _rank(asked, look_up(i)) for i in ids}
-    for place in (0, 1):  # in names, else in all that is said of an entry
-        if hits := [i for i, rank in ranks.items() if rank[place] == 1]:
-            break
-    else:
-        best = max(rank[1] for rank in ranks.values()) if ranks else 0.0
-        hits = [i for i, rank in ranks.items() if best and rank[1] == best]
-    return sorted(hits, key=lambda i: ranks[i], reverse=True)
-
-
-def _rank(asked: tuple[str, ...], record: Any) -> tuple[float, float, float, float]:
-    """Share of the words in the names, in all that a person might remember, and in the id."""
-    names = _text(record, _NAMES)
-    last = record.id.rpartition("/")[2]
-    everything = f"{names} {_text(record, _ABOUT)}"
-    rest = share(tokens(last), " ".join(asked))
-    return (share(asked, names), share(asked, everything), share(asked, record.id), rest)
-
-
-_NAMES = ("id", "name", "aliases", "family", "generation")
-_ABOUT = ("vendor", "kind", "fabric_name", "notes")
-
-
-def _text(record: Any, fields: tuple[str, ...]) -> str:
-    chip = getattr(record, "chip", None)
-    own = " ".join(str(getattr(record, name, "")) for name in fields)
-    return own if chip is None else f"{own} {_text(chip, fields)}"
 
 
 def facts_of(record: Record) -> dict[str, Fact]:

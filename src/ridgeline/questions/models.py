@@ -1,9 +1,11 @@
-"""What is a model made of: its counts as rows for tables."""
+"""What models there are, and what a model is made of: its counts as rows for tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ridgeline import catalog
+from ridgeline.answers.table import Table
 from ridgeline.laws.roofline import sparsity
 from ridgeline.laws.shapes import product_params
 from ridgeline.layers import block_layers
@@ -13,9 +15,48 @@ if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
     from ridgeline.specs.model import Model
 
-__all__ = ["block_rows", "model_row"]
+__all__ = ["block_rows", "model_row", "models"]
 
 _CONTEXTS = {"8k": 8192, "128k": 131_072}
+_COLUMNS = {
+    "id": ("model", ""),
+    "family": ("family", ""),
+    "n_params": ("params", "params"),
+    "n_params_active": ("active", "params"),
+    "weight_bytes": ("weights", "B"),
+    "weight_dtype": ("stored as", ""),
+    "kv_bytes_per_token": ("KV/token", "B"),
+    "state_bytes": ("state", "B"),
+    "max_context": ("context", "tokens"),
+}
+#: the most important first
+_FIRST = ("n_params", "n_params_active", "weight_bytes", "kv_bytes_per_token", "max_context")
+
+
+def models(*words: str) -> Table:
+    """Search the models of the catalogue.
+
+    Parameters
+    ----------
+    *words : str   What a person remembers of the names; all models for no words.
+
+    Returns
+    -------
+    Table   A row per model, best match first: see `model_row`. `rl.model` takes its ``id``.
+
+    Raises
+    ------
+    CatalogError   No model has any of the words; says what is near.
+
+    Examples
+    --------
+    >>> import ridgeline as rl
+    >>> rl.models("llama 3.3")[0]["id"]
+    'meta-llama/Llama-3.3-70B-Instruct'
+    """
+    ids = catalog.find("models", words) or [catalog.model(" ".join(words)).id]
+    rows = [model_row(catalog.model(i)) for i in ids]
+    return Table("models", f"{len(rows)} models", _COLUMNS, rows, first=_FIRST)
 
 
 def model_row(model: Model) -> dict[str, Any]:
