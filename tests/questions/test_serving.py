@@ -19,9 +19,11 @@ def curve():
 
 def test_parts_add_up_to_the_step(curve) -> None:
     r = curve.result
-    memory = r["weight_fetch_s"] + r["kv_fetch_s"]
+    memory = r["weight_fetch_s"] + r["attention_s"]
     assert np.allclose(r["time_s"], np.maximum(r["compute_s"], memory))
-    cost = np.maximum(r["usd_per_mtok_compute"], r["usd_per_mtok_weights"] + r["usd_per_mtok_kv"])
+    cost = np.maximum(
+        r["usd_per_mtok_compute"], r["usd_per_mtok_weights"] + r["usd_per_mtok_attention"]
+    )
     assert np.allclose(r["usd_per_mtok_output"], cost)
     assert np.allclose(r["mfu"], r["compute_s"] / r["time_s"])
 
@@ -29,7 +31,7 @@ def test_parts_add_up_to_the_step(curve) -> None:
 def test_cost_has_its_three_shapes_in_the_batch(curve) -> None:
     r = curve.result
     assert np.allclose(np.ptp(r["usd_per_mtok_compute"]), 0, atol=1e-12)
-    assert np.allclose(np.ptp(r["usd_per_mtok_kv"]), 0, atol=1e-12)
+    assert np.allclose(np.ptp(r["usd_per_mtok_attention"]), 0, atol=1e-12)
     assert np.allclose(r["usd_per_mtok_weights"][0] * r["batch"], r["usd_per_mtok_weights"][0, 0])
 
 

@@ -29,7 +29,7 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
         {
             "compute": "compute_s",
             "weights": "weight_fetch_s",
-            "KV": "kv_fetch_s",
+            "KV": "attention_s",
             "network": "network_s",
             "overhead": "overhead_s",
         },
@@ -41,7 +41,7 @@ _PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
         {
             "compute": "usd_per_mtok_compute",
             "weights": "usd_per_mtok_weights",
-            "KV": "usd_per_mtok_kv",
+            "KV": "usd_per_mtok_attention",
             "network": "usd_per_mtok_network",
         },
     ),
@@ -134,8 +134,9 @@ def _lines(result: Result, name: str) -> list[dict[str, Any]]:
     _, total, factor, parts = _PICTURES[name]
     batches, contexts = result["batch"], result["context"]
     wanted = {"total": total} | (parts if len(contexts) == 1 else {})
-    if _is_calibrated(result) and name == "cost":
-        wanted = {"total": total}
+    if _is_calibrated(result):
+        wanted = {"total": total} if name == "cost" else wanted
+        wanted = {"attention" if part == "KV" else part: c for part, c in wanted.items()}
     return [
         {
             "batch": float(b),

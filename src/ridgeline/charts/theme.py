@@ -13,6 +13,7 @@ BOUND_COLOURS = {
     "compute": "#D55E00",
     "weights": "#0072B2",
     "KV": "#009E73",
+    "attention": "#009E73",  # the calibrated reading's word: caches and what is computed on them
     "network": "#CC79A7",
     "overhead": "#8C8C8C",
 }

@@ -200,7 +200,7 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
         "time_high_s": ("to", seconds),
         "compute_s": ("compute", seconds),
         "weight_fetch_s": ("weights", seconds),
-        "kv_fetch_s": ("KV", seconds),
+        "attention_s": ("attention" if answer.reading == "calibrated" else "KV", seconds),
         "network_s": ("network", seconds),
         "overhead_s": ("overhead", seconds),
         "bound": ("bottleneck", str),
@@ -217,7 +217,7 @@ def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
     }
     known = answer.result.columns
     unused = {"usd_per_mtok_output", "usd_per_mtok_input"} if answer.price is None else set()
-    parts = ("compute_s", "weight_fetch_s", "kv_fetch_s", "network_s", "overhead_s")
+    parts = ("compute_s", "weight_fetch_s", "attention_s", "network_s", "overhead_s")
     unused |= {n for n in parts[3:] if not answer.result[n].any()}
     # A request has columns of its own; the parts of its steps are in --explain and --csv.
     steps = {"time_s", "time_low_s", "time_high_s", *parts, "mbu", "joule_per_token"}

@@ -38,8 +38,10 @@ __all__ = ["BULK", "CONSTANTS", "LAWS", "LINKS", "PARTS", "Law", "host_s"]
 Inputs = Mapping[str, Any]
 Effects = Mapping[str, Any]
 
-#: components of a step's time, and what can be its bottleneck
-PARTS = ("compute", "weights", "KV", "network", "overhead")
+#: components of a step's time, and what can be its bottleneck: arithmetic of GEMMs, reading of
+#: weights, attention (cached entries and states read, and what is computed on them), network, and
+#: overhead (launches, passes between kernels, the host)
+PARTS = ("compute", "weights", "attention", "network", "overhead")
 
 #: kernels launched per op: experts are routed, gathered, multiplied and added up again;
 #: elementwise ops stand for a norm on each side of a sublayer
@@ -86,14 +88,6 @@ def _capped(efficiency: Any, *factors: Any) -> Any:
     for factor in factors:
         efficiency = efficiency * factor
     return minimum(efficiency, 1.0)
-
-
-def _split(total: Any, overhead: Any, compute_s: Any, memory_s: Any, memory: str) -> dict[str, Any]:
-    """Share out what is above the overhead as the two add in it: by their squares."""
-    body = total - overhead
-    squares = maximum(compute_s**2 + memory_s**2, _TINY)
-    share = compute_s**2 / squares
-    return {"overhead": overhead, "compute": body * share, memory: body * (1 - share)}
 
 
 # --- GEMMs
@@ -150,8 +144,10 @@ def _gemm_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
     overhead = v["start_s"] + v["step_s"] * op.k
     compute = op.flops / (v["compute_efficiency"] * x["peak"])
     memory = op.weight_bytes / (v["memory_efficiency"] * x["bandwidth"])
-    parts = _split(_one_gemm_s(op, x, v), overhead, compute, memory, "weights")
-    return {**parts, "overhead": parts["overhead"] + passes}
+    # What is above the overhead is shared out as the two add in it: by their squares.
+    body = _one_gemm_s(op, x, v) - overhead
+    share = compute**2 / maximum(compute**2 + memory**2, _TINY)
+    return {"overhead": overhead + passes, "compute": body * share, "weights": body * (1 - share)}
 
 
 # --- attention
@@ -186,10 +182,10 @@ def _decode_s(op: Any, x: Inputs, e: Effects) -> Any:
 
 
 def _decode_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
-    total, compute = _decode_s(op, x, e), _decode_compute_s(op, x, e)
     reach = _decode_constants(x, e)["memory_efficiency"]
     memory = op.kv_bytes / (reach * x["bandwidth"])
-    return _split(total, total - (memory**2 + compute**2) ** 0.5, compute, memory, "KV")
+    core = (memory**2 + _decode_compute_s(op, x, e) ** 2) ** 0.5
+    return {"overhead": _decode_s(op, x, e) - core, "attention": core}
 
 
 def _prefill_constants(x: Inputs, e: Effects) -> dict[str, Any]:
@@ -213,9 +209,7 @@ def _prefill_s(op: Any, x: Inputs, e: Effects) -> Any:
 def _prefill_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
     v = _prefill_constants(x, e)
     overhead = v["start_s"] + v["key_step_s"] * op.k
-    compute = op.flops / (v["compute_efficiency"] * x["peak"])
-    memory = op.kv_bytes / (v["memory_efficiency"] * x["bandwidth"])
-    return _split(_prefill_s(op, x, e), overhead, compute, memory, "KV")
+    return {"overhead": overhead, "attention": _prefill_s(op, x, e) - overhead}
 
 
 # --- passes that only move bytes
@@ -236,7 +230,7 @@ def _stream_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
 
 def _state_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
     overhead = x["launches"] * (x["start_s"] + e["gap_s"])
-    return {"overhead": overhead, "KV": _stream_s(op, x, e) - overhead}
+    return {"overhead": overhead, "attention": _stream_s(op, x, e) - overhead}
 
 
 # --- network

@@ -10,7 +10,7 @@ import numpy as np
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import ops_parts, ops_seconds
 from ridgeline.kernels.laws import PARTS, host_s
-from ridgeline.steps.ideal import combine_ideal, ideal_time_s, resources
+from ridgeline.steps.ideal import BOUNDS, combine_ideal, ideal_time_s, resources
 from ridgeline.steps.op import Op
 from ridgeline.steps.ops import count_ops
 
@@ -33,9 +33,10 @@ class StepTime:
     ----------
     time_s : array       [s]
     parts_s : mapping    Component (`kernels.PARTS`) to seconds: they add up in the calibrated
-                         reading and overlap in the other two. [s]
-    bottleneck : array   Code into `kernels.PARTS`: the largest component, or the resource that
-                         decides. [1]
+                         reading and overlap in the other two, where attention is the reading of
+                         caches and its arithmetic is in compute. [s]
+    bottleneck : array   Code into `Reading.bottlenecks`: the largest component, or the resource
+                         that decides. [1]
     compute_at_peak_s, read_at_peak_s : array   FLOPs, and bytes of weights and KV, at the chip's
                          datasheet rates: for MFU and MBU. [s]
     low_s, high_s : array or None   The 80% interval, where it was wanted. [s]
@@ -70,7 +71,7 @@ class Reading:
     @property
     def bottlenecks(self) -> tuple[str, ...]:
         """What can be the bottleneck, by code."""
-        return PARTS[:3] if self.whole else PARTS if self.calibrated else PARTS[:4]
+        return PARTS if self.calibrated else BOUNDS[:3] if self.whole else BOUNDS
 
     def ops(self, replica: Replica, groups: Sequence[Group]) -> Ops:
         """Count what a step does, per chip."""

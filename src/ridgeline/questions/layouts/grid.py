@@ -376,7 +376,9 @@ def evaluate_layouts(candidates: Candidates, batch: np.ndarray | None = None) ->
     )
     columns = {n: Column(found[n], *about) for n, about in COLUMNS.items()}
     columns |= {n: Column(found[n], "s", f"of the step, {p}") for n, p in PARTS.items()}
-    columns["bound"] = Column(found["bound"].astype(int), "", "bottleneck", COMPONENTS)
+    columns["bound"] = Column(
+        found["bound"].astype(int), "", "bottleneck", candidates.base.how.bottlenecks
+    )
     names = tuple(layout_name(layout) for layout in candidates.layouts)
     which = np.broadcast_to(np.arange(n_layouts)[:, None], batches.shape)
     columns = {"layout": Column(which, "", "layout", names), **columns}

@@ -211,13 +211,13 @@ def _stops(own: _Compared) -> str:
     return f"while memory would do for {fits * row['replicas'] / own.search.n_chips:,.0f}"
 
 
-def _kv(own: _Compared, share: float) -> str:
+def _attention(own: _Compared, share: float) -> str:
     row, candidates = own.row, own.search.candidates
     held = candidates.memory(own.search.layout(row))
     once = float(counts(candidates.base.model).cache_bytes(candidates.kept))
     copies = float(held.cache_bytes_per_sequence) * own.search.n_chips / row["replicas"] / once
     again = f", each held {copies:,.0f} times over," if copies > 1.5 else ""
-    return f"caches{again} take {percent(share)} of {own.whose} ({row['layout']})"
+    return f"attention over caches{again} takes {percent(share)} of {own.whose} ({row['layout']})"
 
 
 def _overhead(own: _Compared, share: float) -> str:
@@ -238,7 +238,7 @@ def _prefill(own: _Compared, share: float) -> str:
 _CAUSES = {
     "network": _network,
     "weights": _weights,
-    "KV": _kv,
+    "attention": _attention,
     "overhead": _overhead,
     "compute": _compute,
     "prefill": _prefill,

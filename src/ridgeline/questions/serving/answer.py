@@ -149,8 +149,9 @@ class Serving(Answered):
 
         Parameters
         ----------
-        batch : float or None   Sequences in flight; None for the balance batch, or the largest
-                                that fits where that is smaller.
+        batch : float or None   Sequences in flight; None for the point that a user would run
+                                (`chosen`), and on the blackboard for the balance batch, or the
+                                largest that fits where that is smaller.
         """
         return explain(self, batch)
 

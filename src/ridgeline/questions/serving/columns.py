@@ -96,13 +96,14 @@ def answer_grid(
 
 def _step_columns(replica: Replica, requests: Requests, step: StepTime, B: np.ndarray) -> Numbers:
     parts = step.parts_s
+    attention = "attention" if replica.how.calibrated else "KV fetch"
     return {
         "time_s": (step.time_s, "s", "step time"),
         "time_low_s": (step.low_s, "s", "step time, 80% interval from"),
         "time_high_s": (step.high_s, "s", "to"),
         "compute_s": (parts["compute"], "s", "compute"),
         "weight_fetch_s": (parts["weights"], "s", "weight fetch"),
-        "kv_fetch_s": (parts["KV"], "s", "KV fetch"),
+        "attention_s": (parts["attention"], "s", attention),
         "network_s": (parts["network"], "s", "network"),
         "overhead_s": (parts["overhead"], "s", "launches and host"),
         "concurrency": (B * replica.layout.replicas, "sequences", "in flight in all replicas"),
@@ -131,7 +132,11 @@ def _decode_columns(
         "usd_per_mtok_output_high": (cost(step.high_s), "USD/Mtok", "to"),
         "usd_per_mtok_compute": (cost(parts["compute"]), "USD/Mtok", "of that, compute alone"),
         "usd_per_mtok_weights": (cost(parts["weights"]), "USD/Mtok", "weight fetch alone"),
-        "usd_per_mtok_kv": (cost(parts["KV"]), "USD/Mtok", "KV fetch alone"),
+        "usd_per_mtok_attention": (
+            cost(parts["attention"]),
+            "USD/Mtok",
+            "attention alone" if replica.how.calibrated else "KV fetch alone",
+        ),
         "usd_per_mtok_network": (cost(parts["network"]), "USD/Mtok", "network alone"),
     }
 

@@ -94,10 +94,7 @@ def _balance(answer: Serving) -> str:
     if math.isfinite(b.context):
         where = f"beyond {count(b.context)} tokens memory binds whatever the batch"
     if answer.layout is not None:
-        catches = "compute binds at no batch"
-        if math.isfinite(b.batch):
-            catches = f"compute binds from a batch of about {count(b.batch)}"
-        return f"{at} {catches}; {count(b.largest_batch)} sequences fit."
+        return f"{at} {_compute_bound(answer)}."
     if not math.isfinite(b.batch):
         return (
             f"{at} every sequence brings more reading than computing, so no batch balances the two "
@@ -111,6 +108,22 @@ def _balance(answer: Serving) -> str:
     return (
         f"{at} compute catches up with memory at a batch of {count(b.batch)} "
         f"({count(b.batch_without_kv)} without KV){beyond}{limit}."
+    )
+
+
+def _compute_bound(answer: Serving) -> str:
+    """Where compute becomes the bottleneck; where it never does, what is with all that fit."""
+    b = answer.balance
+    fit = f"{count(b.largest_batch)} sequences fit"
+    what = "GEMM arithmetic" if answer.reading == "calibrated" else "compute"
+    if math.isfinite(b.batch):
+        return f"{what} becomes the bottleneck at a batch of about {count(b.batch)}; {fit}"
+    if not 1 <= b.largest_batch < math.inf:
+        return f"{what} is never the bottleneck; {fit}"
+    names = answer.replica.how.bottlenecks
+    full = names[int(answer.step(math.floor(b.largest_batch)).bottleneck)]
+    return (
+        f"{what} is never the bottleneck: with all {fit.replace(' fit', ' that fit')} it is {full}"
     )
 
 

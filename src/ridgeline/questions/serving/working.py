@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ridgeline.answers.words import quantity
 from ridgeline.kernels.explain import laws_used
 from ridgeline.laws.roofline import hardware_ratio, sparsity
 from ridgeline.questions.serving.words import count, layout_words, price_words, usd
@@ -27,16 +28,14 @@ def explain(answer: Serving, batch: float | None = None) -> str:
     Parameters
     ----------
     answer : Serving
-    batch : float or None   Sequences in flight; None for the balance batch, or what fits.
+    batch : float or None   Sequences in flight; None for the point that a user would run, and on
+                            the blackboard for the balance batch, or what fits.
 
     Returns
     -------
     str   Plain text, several lines.
     """
-    if batch is None:
-        batch = max(1.0, min(answer.balance.batch, answer.balance.largest_batch))
-        batch = batch if math.isfinite(batch) else float(answer.result["batch"][-1])
-    row = answer.at(batch)
+    row = answer.at(_usual_batch(answer) if batch is None else batch)
     if answer.reading == "calibrated":
         step, landmarks = _calibrated_step(answer, row), _ideal_landmarks(answer)
     elif answer.layout is not None:
@@ -55,6 +54,13 @@ def explain(answer: Serving, batch: float | None = None) -> str:
             *_cost(answer, row),
         ]
     )
+
+
+def _usual_batch(answer: Serving) -> float:
+    if answer.layout is not None:
+        return float(answer.chosen["batch"])
+    batch = max(1.0, min(answer.balance.batch, answer.balance.largest_batch))
+    return batch if math.isfinite(batch) else float(answer.result["batch"][-1])
 
 
 def _model(answer: Serving) -> list[str]:
@@ -113,14 +119,14 @@ def _step(answer: Serving, row: dict[str, float]) -> list[str]:
     w = format_quantity(answer.counts.weight_bytes, "B")
     t = {
         k: format_quantity(row[k], "s")
-        for k in ("compute_s", "weight_fetch_s", "kv_fetch_s", "time_s")
+        for k in ("compute_s", "weight_fetch_s", "attention_s", "time_s")
     }
     return [
         f"One decode step at B = {row['batch']:,.0f}",
         f"  t_compute = B N_a / C            = {_products(answer, row)} = {t['compute_s']}",
         f"  t_weights = W / M                = {w} / {m} = {t['weight_fetch_s']}",
         f"  t_kv      = B kv / M             = {row['batch']:,.0f} x {read} / {m} = "
-        f"{t['kv_fetch_s']}",
+        f"{t['attention_s']}",
         f"  t >= max(t_compute, t_weights + t_kv) = {t['time_s']}   bound by {row['bound']}",
         f"  MFU <= t_compute / t             = {row['mfu']:.1%}",
     ]
@@ -132,10 +138,10 @@ def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
     return [
         f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
         "  what the fullest chip is asked for, each at its datasheet peak:",
-        f"  products and attention           {t['compute_s']}",
+        f"  arithmetic: GEMMs and attention  {t['compute_s']}",
         f"  weights of the experts hit       {t['weight_fetch_s']}",
-        f"  KV read and written              {t['kv_fetch_s']}",
-        f"  exchanges with other chips       {t['network_s']}",
+        f"  KV read and written              {t['attention_s']}",
+        f"  collectives with other chips     {t['network_s']}",
         f"  t >= max(compute, weights + KV, network) = {t['time_s']}   bound by {row['bound']}",
         f"  MFU <= compute / t               {row['mfu']:.1%}",
     ]
@@ -146,62 +152,94 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
     t = {k: format_quantity(v, "s") for k, v in row.items() if k.endswith("_s") and v is not None}
     return [
         f"One decode step at B = {row['batch']:,.0f}, {layout_words(answer.layout)}",
-        "  pieces one after another, each at what good engines reach:",
-        f"  products bound by multiplying    {t['compute_s']}",
-        f"  products bound by weights        {t['weight_fetch_s']}",
-        f"  attention over caches            {t['kv_fetch_s']}",
-        f"  exchanges with other chips       {t['network_s']}",
+        "  ops one after another, each at what good engines reach:",
+        f"  GEMMs: arithmetic                {t['compute_s']}",
+        f"  GEMMs: reading weights           {t['weight_fetch_s']}",
+        f"  attention: caches, arithmetic    {t['attention_s']}",
+        f"  collectives with other chips     {t['network_s']}",
         f"  launches, small passes, host     {t['overhead_s']}",
         f"  sum                              {t['time_s']}   80% interval {t['time_low_s']} to "
         f"{t['time_high_s']}; most of it {row['bound']}",
         f"  MFU                              {row['mfu']:.1%}",
         "",
-        *_pieces(answer, row),
+        *_ops(answer, row),
         "",
         *laws_used(answer.replica.ops(_group(answer, row)), answer.replica.calibration),
     ]
 
 
-_PIECES_SHOWN = 12
+_OPS_SHOWN = 12
 
 
 def _group(answer: Serving, row: dict[str, float]) -> Group:
     return replace(answer.requests, decode_context=answer.context).decode(row["batch"])
 
 
-def _pieces(answer: Serving, row: dict[str, float]) -> list[str]:
-    """The pieces that take longest: layers, shape on one chip, time and share of the step."""
-    timed = answer.replica.op_seconds(_group(answer, row))
-    timed.sort(key=lambda item: -item[1])
-    lines = ["The pieces that take longest (all layers together)"]
-    for piece, seconds in timed[:_PIECES_SHOWN]:
-        name = f"{piece.part} {piece.name}" if piece.kind == "gemm" else piece.name
-        lines.append(
-            f"  {piece.repeat:>3} x {name:<28} {_shape(piece):<38} "
-            f"{format_quantity(seconds, 's'):>8}  {seconds / row['time_s']:5.1%}"
-        )
-    return lines
+def _ops(answer: Serving, row: dict[str, float]) -> list[str]:
+    """The ops that take longest, equal ones of all layers together, up to the whole step."""
+    group = _group(answer, row)
+    timed = _merged(answer.replica.op_seconds(group))
+    shown, rest = timed[:_OPS_SHOWN], timed[_OPS_SHOWN:]
+    host = float(answer.replica.host_s(group))
+    listed = [(f"{op.repeat:>3.3g} x {_op_name(op)}", _shape(op), s) for op, s in shown]
+    if rest:
+        listed.append((f"{len(rest):>3} other kinds of ops", "", sum(s for _, s in rest)))
+    listed.append(("      host", "", host))
+    listed.append(("      sum", "", sum(s for _, _, s in listed)))
+    wide, wider = max(len(name) for name, *_ in listed), max(len(s) for _, s, _ in listed)
+    return [
+        "The ops that take longest, all layers together (of a GEMM m x k x n)",
+        *(
+            f"  {name:<{wide}} {shape:<{wider}} {format_quantity(seconds, 's'):>8} "
+            f"{seconds / row['time_s']:6.1%}"
+            for name, shape, seconds in listed
+        ),
+    ]
 
 
-def _shape(piece: Op) -> str:
-    """What a piece is of: its matrices, its cache, or its message."""
-    if piece.kind == "gemm":
-        k = f"{piece.k:.6g}"
-        copies = f"{float(piece.count):.3g} x " if piece.count != 1 else ""
-        return f"{copies}({float(piece.m):.4g} x {k}) ({k} x {piece.n:.6g})"
-    if piece.collective is not None:
-        size = format_quantity(float(piece.collective.payload_bytes), "B")
-        return f"{size} over {float(piece.collective.group):.0f} chips"
-    return format_quantity(float(piece.kv_bytes), "B") if piece.kind == "attention" else ""
+def _merged(timed: list[tuple[Op, float]]) -> list[tuple[Op, float]]:
+    """Ops that differ by nothing but their layers as one, longest first; those of no time left out.
+
+    Layers of several kinds (a window, a router) share most of their ops.
+    """
+    found: dict[Op, tuple[float, float]] = {}
+    for op, seconds in timed:
+        alike = op._replace(repeat=1)
+        repeat, total = found.get(alike, (0.0, 0.0))
+        found[alike] = (repeat + float(op.repeat), total + seconds)
+    each = [(op._replace(repeat=n), s) for op, (n, s) in found.items() if s > 0]
+    return sorted(each, key=lambda item: -item[1])
+
+
+def _op_name(op: Op) -> str:
+    if op.kind == "attention":
+        return f"{op.part} {op.name.replace('_', ', ')}"
+    return f"{op.part} {op.name}" if op.kind == "gemm" and op.part != op.name else op.name
+
+
+def _shape(op: Op) -> str:
+    """What an op is of: its matrices, its cache and how much of it a query sees, its message."""
+    if op.kind == "gemm":
+        shape = f"{quantity(float(op.m), '1')} x {float(op.k):.6g} x {float(op.n):.6g}"
+        return shape if op.count == 1 else f"{float(op.count):.3g} x ({shape})"
+    if op.collective is not None:
+        size = format_quantity(float(op.collective.payload_bytes), "B")
+        return f"{size} over {float(op.collective.group):.0f} chips"
+    if op.kind != "attention":
+        return ""
+    seen = f", {count(float(op.k))} keys per query" if op.part == "attention" else ""
+    return format_quantity(float(op.kv_bytes), "B") + seen
 
 
 def _ideal_landmarks(answer: Serving) -> list[str]:
     b = answer.balance
     binds = count(b.batch) if math.isfinite(b.batch) else "no batch"
+    calibrated = answer.reading == "calibrated"
+    what = f"{'GEMM arithmetic' if calibrated else 'compute'} binds from"
     return [
         "Landmarks",
         f"  a single sequence                {format_quantity(b.latency_floor_s, 's')}",
-        f"  compute binds from               {binds}",
+        f"  {what:<32} {binds}",
         f"  sequences that fit               {_finite(b.largest_batch)}",
     ]
 
@@ -233,13 +271,17 @@ def _landmarks(answer: Serving) -> list[str]:
     ]
 
 
+#: parts of a cost, as they are told, and their columns
+_COSTS = {"compute": "compute", "weights": "weights", "KV": "attention", "network": "network"}
+
+
 def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
     if answer.price is None:
         return []
     parts = [
-        f"{name} {usd(row[f'usd_per_mtok_{name.lower()}'])}"
-        for name in ("compute", "weights", "KV", "network")
-        if answer.reading != "calibrated" and row[f"usd_per_mtok_{name.lower()}"] > 0
+        f"{name} {usd(row[f'usd_per_mtok_{part}'])}"
+        for name, part in _COSTS.items()
+        if answer.reading != "calibrated" and row[f"usd_per_mtok_{part}"] > 0
     ]
     return [
         "",
