@@ -11,6 +11,9 @@ from ridgeline.specs.record import Record, Sourced
 
 __all__ = ["Chip", "ComputeDtype", "Memory"]
 
+#: memory comes in GiB, and is sold in GB
+_MOST_USABLE = 1.001 * 2**30 / 1e9
+
 #: number formats that hardware multiplies in; fp16 runs at the bf16 rate on every listed chip
 ComputeDtype = Literal["fp32", "tf32", "bf16", "fp8", "fp4", "int8"]
 
@@ -20,7 +23,9 @@ class Memory(Record):
 
     capacity: Bytes = Field(description="Nominal capacity; GB is 1e9, GiB is 2^30.")
     usable: Bytes | None = Field(
-        default=None, description="What a program sees, where that differs."
+        default=None,
+        description="What a program sees (cudaMemGetInfo), where that differs; no more than that "
+        "capacity in GiB.",
     )
     bandwidth: BytesPerSecond = Field(description="Peak read bandwidth.")
     technology: str = ""
@@ -59,6 +64,6 @@ class Chip(Sourced):
     @model_validator(mode="after")
     def _check(self) -> Self:
         usable = self.memory.usable
-        if usable is not None and usable > 1.2 * self.memory.capacity:
-            raise ValueError("memory.usable is far above memory.capacity; GB or GiB mixed up?")
+        if usable is not None and usable > _MOST_USABLE * self.memory.capacity:
+            raise ValueError("memory.usable is above memory.capacity; GB or GiB mixed up?")
         return self
