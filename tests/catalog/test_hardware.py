@@ -552,7 +552,7 @@ def test_memory_agrees_with_the_table_in_gb_or_gib(row):
     if row["mem_gb_usable"] and row["vendor"] != "Apple":
         seen = memory.usable or memory.capacity
         usable = float(row["mem_gb_usable"])
-        # The table's "usable" is now GB, now the GiB nvidia-smi prints, a little of which is reserved.
+        # The table's "usable" is now GB, now the GiB that nvidia-smi prints.
         assert seen in (
             pytest.approx(usable * GB, rel=0.025),
             pytest.approx(usable * GIB, rel=0.025),

@@ -54,7 +54,7 @@ def _drawn(svg: str) -> str:
     [
         ("front", ("tok/s per user", "output tok/s per chip", "limit: 33.3", "bottleneck")),
         ("roofline", ("FLOP per byte of memory", "(FLOP/s)", "memory 8 TB/s", "ridge 625")),
-        ("memory", ("(GB)", "capacity 199 GB", "weights", "caches", "reserve")),
+        ("memory", ("(GB)", "capacity 198 GB", "weights", "caches", "reserve")),
         ("rack", ("holds experts", "no experts", "experts a chip holds of each layer")),
         ("timeline", ("time (ms)", "stage", "idle")),
     ],

@@ -42,7 +42,7 @@ PICTURES: dict[str, tuple[Callable[[Any], Chart], tuple[str, ...]]] = {
     ),
     "pipelining": (
         lambda a: rl.pipelining(a).chart(),
-        ("memory of the fullest chip (GB)", "capacity 199 GB", "8 stages"),
+        ("memory of the fullest chip (GB)", "capacity 198 GB", "8 stages"),
     ),
     "scaleup": (
         lambda a: rl.scaleup(a).chart(),

@@ -390,7 +390,7 @@ def _bump(search: FleetSearch) -> tuple[int, float, float] | None:
             continue
         ttft = search.rows.open(rates, np.full(len(rates), row)).ttft_s
         for before, at in pairwise(range(len(rates))):
-            if ttft[at] < ttft[before] * (1 - 1e-3):
+            if ttft[at] < ttft[before] * (1 - 1e-2):
                 return row, float(ttft[at] * (1 + 1e-4)), float(rates[at])
     return None
 
