@@ -12,7 +12,10 @@ from typing import Final
 
 from ridgeline.errors import UnitError
 
-__all__ = ["BOUNDS", "DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "unit_of"]
+__all__ = [
+    "BOUNDS", "DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "short_quantity",
+    "split_values", "unit_of", "with_bare_unit",
+]  # fmt: skip
 
 _SI: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BINARY: Final = {f"{p}i": 2.0 ** (10 * i) for i, p in enumerate("KMGTPE", start=1)}
@@ -69,12 +72,13 @@ BOUNDS: Final = {
     "USD": (1e-2, 1e12),
 }
 
-#: commas separate thousands and nothing else: 1,234,567
-_NUMBER = (
-    r"[+-]?(?:\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d*)?|\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-)
+#: within a number commas separate thousands and nothing else: 1,234,567
+_THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d*)?"
+_NUMBER = rf"[+-]?(?:{_THOUSANDS}|\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _QUANTITY: Final = re.compile(rf"(\$?)\s*({_NUMBER})\s*([^\s,][^,]*)?")
 _COUNT: Final = re.compile(rf"({_NUMBER})\s*([kKMBGT]|[KMG]i)?")
+_ALL_THOUSANDS: Final = re.compile(rf"[+-]?{_THOUSANDS}\s*[^\d,]*")
+_BARE: Final = re.compile(_NUMBER)
 _MOST_CHARACTERS = 100
 
 
@@ -91,6 +95,55 @@ def _matched(pattern: re.Pattern[str], text: str, expected: str) -> tuple[str, .
     if match is None:
         raise UnitError(f"{text!r} is not {expected}.")
     return match.groups(default="")
+
+
+def split_values(text: str) -> list[str]:
+    """Split a list of values at its commas.
+
+    Parameters
+    ----------
+    text : str   ``1,64,2400``; with blanks after the commas (``8,192, 16,384``) commas within a
+                 number separate thousands.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    UnitError   One number with thousands, or several: nobody can tell.
+
+    Examples
+    --------
+    >>> split_values("1,64,2400"), split_values("8,192, 16,384")
+    (['1', '64', '2400'], ['8,192', '16,384'])
+    """
+    text = text.strip()
+    if _ALL_THOUSANDS.fullmatch(text):
+        several = text.replace(",", ", ")
+        raise UnitError(
+            f"{text!r} can be one number or a list: write {text.replace(',', '')} for the number, "
+            f"'{several}' with blanks for the list."
+        )
+    spaced = re.split(r",\s+", text)
+    if len(spaced) == 1:
+        return text.split(",")
+    return [v for part in spaced for v in ([part] if _is_one(part) else part.split(","))]
+
+
+def _is_one(text: str) -> bool:
+    return "," not in text or _ALL_THOUSANDS.fullmatch(text.strip()) is not None
+
+
+def with_bare_unit(text: str, unit: str) -> str:
+    """Text of a quantity; a bare number is given a unit.
+
+    Examples
+    --------
+    >>> with_bare_unit("20", "ms"), with_bare_unit("2 s", "ms")
+    ('20 ms', '2 s')
+    """
+    return f"{text.strip()} {unit}" if _BARE.fullmatch(text.strip()) else text
 
 
 def _float(number: str) -> float:
@@ -259,6 +312,18 @@ def format_quantity(value: float, dimension: str) -> str:
     if dimension == "USD":
         return f"${value:,.0f}"
     return _engineering(value, dimension)
+
+
+def short_quantity(value: float, dimension: str) -> str:
+    """As `format_quantity`, without zeros that say nothing: ``50 ms``, ``2 s``, ``1.5 s``.
+
+    Examples
+    --------
+    >>> short_quantity(0.05, "s"), short_quantity(1.5, "s")
+    ('50 ms', '1.5 s')
+    """
+    number, _, unit = format_quantity(value, dimension).partition(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}".rstrip()
 
 
 def _format_time(seconds: float) -> str:

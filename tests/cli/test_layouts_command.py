@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
         "--chips: a whole number from 1 to 1e6, or fewest or best",
     ),
     "two lengths": ([*V3, "--isl", "1,2", "--osl", "2"], "--isl: a length such as 2048 or 8k"),
-    "no rows": ([*V3, "--top", "0"], "at least 1 row"),
+    "no rows": ([*V3, "--top", "0"], "--top: a whole number from 1"),
     "both modes": ([*V3, "--json", "--csv"], "Choose one"),
     "pools without prompts": ([*V3, "--context", "8k", "--disaggregate"], "Pools need requests"),
     "does not fit": (["layouts", "DeepSeek-V3", "--on", "hgx-h100"], "GB too much"),

@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str]] = {
     "unknown reading": (("tiers", *V3, "--reading", "ideel"), "Did you mean 'ideal'"),
     "no traffic": (("sparsity", *V3, "--requests", "0"), "--requests: a number from 1e-6 to 1e12"),
     "no time": (("wall", *V3, "--tpot", "soon"), "--tpot"),
-    "bytes for time": (("scaleup", *V3, "--tpot", "3 GB"), "--tpot: a time from 1.00 µs"),
+    "bytes for time": (("scaleup", *V3, "--tpot", "3 GB"), "--tpot: a time from 1 µs"),
     "words for numbers": (("sensitivity", *V3, "--batch", "many"), "--batch"),
     "dense model on racks": (("racks", "Qwen3-8B", "--on", "hgx-h100"), "is dense"),
     "design without limits": (("design", "--on", "hgx-h100"), "needs a machine and its limits"),

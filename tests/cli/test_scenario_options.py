@@ -50,8 +50,8 @@ def test_help_lists_every_option_with_its_help(capsys, monkeypatch) -> None:
         line = next(x for x in lines if f"{option_of(name)} " in x.split("  ")[0])
         assert declared.description in line
     text = "\n".join(lines)
-    assert "[tokens; from 0 to 64; default 0]" in text
-    assert "[a bare number is in ms; default 50 ms]" in text
+    assert "[tokens; from 0 to 64] [default: 0]" in text
+    assert "[a bare number is in ms] [default: 50 ms]" in text
     assert "--on" in text
     assert "--top" in text
     toy()("few --help")
@@ -86,7 +86,7 @@ def test_records_and_settings_from_elsewhere() -> None:
         ("ask x --on a --tp 0", "--tp: a whole number from 1 to 1e6 is expected, not '0'."),
         ("ask x --on a --max-sequences q", "--max-sequences: a whole number"),
         ("ask x --on a --ttft 1x --tpot y", "--tpot: a time from"),
-        ("ask x --on a --batch 4:1", "--batch '4:1': a number, a list"),
+        ("ask x --on a --batch 4:1", "--batch: a range from a number above 0"),
         ("ask x --on a --isl nothing.csv --osl 1", "--isl: nothing.csv: there is no such file."),
     ],
 )

@@ -21,7 +21,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown command": (["serve"], 'Did you mean "serving"'),
     "negative batch": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "-4"],
-        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not -4",
+        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not '-4'",
     ),
     "absurd context": (
         ["serving", "Qwen3-8B", "--on", "h100", "--context", "1e99"],
@@ -29,18 +29,18 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "words for numbers": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "many"],
-        "a range such as 1:16384",
+        "a range 1:16384",
     ),
     "upside-down range": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "9:1"],
-        "0 < low <= high",
+        "a range from a number above 0 to one that is not below it",
     ),
     "no chips": (["serving", "Qwen3-8B", "--on", "h100", "--chips", "0"], "a whole number from 1"),
-    "negative seed": (["ciphers", "--seed=-1"], "seed is -1; a number from 0 to"),
-    "broken seed": (["ciphers", "--seed", "1.5"], "a whole number, such as 64 or 8k"),
+    "negative seed": (["ciphers", "--seed=-1"], "--seed: a whole number from 0 to"),
+    "broken seed": (["ciphers", "--seed", "1.5"], "--seed: a whole number from 0 to"),
     "rows by halves": (
         ["layouts", "Qwen3-8B", "--on", "h100", "--top", "2.5"],
-        "a whole number, such as 64 or 8k, is expected, not '2.5'",
+        "--top: a whole number from 1 to 1e6 is expected, not '2.5'",
     ),
     "degree by halves": (["validate", "x.json", "--tp", "1.5"], "--tp: a whole number"),
     "unknown picture that is not drawn": (["ciphers", "--chart", "avalance"], "'avalanche'"),
@@ -167,11 +167,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     "no name": (["serving", "", "--on", "h100"], "Name one model"),
     "set of an empty load": (
         ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.batch="],
-        "--batch '': a number, a list such as 1,64,2400 or a range such as 1:16384",
+        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not ''",
     ),
     "set of a negative load": (
         ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.batch=-3"],
-        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not -3",
+        "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not '-3'",
     ),
     "set of no load": (
         ["serving", "Qwen3-8B", "--on", "h100", "--set", "load.rate=3"],

@@ -3,96 +3,120 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import model_from, on_from, read_option, settings
+from ridgeline.cli.declare import (
+    ENGINE,
+    FORMATS,
+    LAYOUT,
+    MACHINE,
+    PRICE,
+    WORKLOAD,
+    Csv,
+    Dark,
+    Fetch,
+    FromCounts,
+    Json,
+    Out,
+    SetFields,
+    Wide,
+    takes,
+)  # fmt: skip
+from ridgeline.cli.inputs import model_from, on_from, settings
 from ridgeline.cli.output import print_as_is, print_table, print_text
 from ridgeline.errors import SpecError
 from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving import serving as ask
+from ridgeline.specs.choices import ReadingName
+from ridgeline.specs.fields import Choice
+from ridgeline.specs.price import PriceBasis
 from ridgeline.specs.ranges import CHIPS, CONTEXT_TOKENS, USD_PER_CHIP_HOUR
+from ridgeline.specs.workload import DEFAULT_CONTEXT
 
 if TYPE_CHECKING:
     from ridgeline.answers import Answer
 
 __all__ = ["Asked", "Shown", "answered", "show"]
 
-_Flag = Annotated[bool, Parameter(negative=())]
-_Many = Parameter(negative=(), consume_multiple=False)
-
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A model on a machine.
+    """A model on a machine."""
 
-    Parameters
-    ----------
-    on
-        Machine: a cluster is used whole, a chip means the fewest on which the model fits.
-    chips
-        Chips that hold one copy of the model.
-    context
-        Cached tokens a sequence (default 8192).
-    weights
-        Store weights in this format: bf16, fp8, nvfp4…
-    kv
-        Store the KV cache in this format.
-    price
-        USD per chip-hour, instead of the catalogue's price.
-    basis
-        Which of the catalogue's prices: on-demand, spot, contract…
-    reading
-        calibrated, ideal or blackboard, where a question can be asked in all three (tiers,
-        sensitivity; wall for its picture of bounds). The others are in the blackboard's forms.
-    set_
-        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
-    from_counts
-        A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
-    fetch
-        Read the config and the headers of the weights from the HuggingFace hub.
-    """
-
-    on: str | None = None
-    chips: str | None = None
-    context: str | None = None
-    weights: Annotated[str | None, Parameter(name=("--weights", "--dtype"))] = None
-    kv: Annotated[str | None, Parameter(name=("--kv", "--kv-dtype"))] = None
-    price: str | None = None
-    basis: str | None = None
-    reading: str | None = None
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = ()
-    from_counts: str | None = None
-    fetch: _Flag = False
+    on: Annotated[
+        str | None,
+        Parameter(
+            group=MACHINE,
+            metavar="NAME",
+            help="Machine: a cluster is used whole; for a chip, the fewest chips that the model "
+            "fits on.",
+        ),
+    ] = None
+    chips: Annotated[
+        int | None, takes(CHIPS, "Chips that hold one copy of the model.", LAYOUT, unit="chips")
+    ] = None
+    context: Annotated[
+        float, takes(CONTEXT_TOKENS, "Cached tokens per sequence.", WORKLOAD, unit="tokens")
+    ] = DEFAULT_CONTEXT
+    weights: Annotated[
+        str | None,
+        Parameter(
+            name=("--weights", "--dtype"),
+            group=FORMATS,
+            metavar="NAME",
+            help="Format to store weights in: bf16, fp8, nvfp4, q4_k_m; the checkpoint's if not "
+            "given.",
+        ),
+    ] = None
+    kv: Annotated[
+        str | None,
+        Parameter(
+            name=("--kv", "--kv-dtype"),
+            group=FORMATS,
+            metavar="NAME",
+            help="Format to store the KV cache in; the checkpoint's if not given.",
+        ),
+    ] = None
+    price: Annotated[
+        float | None,
+        takes(USD_PER_CHIP_HOUR, "Price of one chip for one hour, not the catalogue's.", PRICE),
+    ] = None
+    basis: Annotated[
+        str | None,
+        takes(
+            Choice(get_args(PriceBasis)),
+            f"Which of the catalogue's prices to use: {', '.join(get_args(PriceBasis))}.",
+            PRICE,
+        ),
+    ] = None
+    reading: Annotated[
+        str | None,
+        takes(
+            Choice(get_args(ReadingName)),
+            "How time is counted: calibrated, ideal or blackboard, where a question can be asked "
+            "in all three (tiers, sensitivity; wall for its picture of bounds); the others are in "
+            "the blackboard's forms.",
+            ENGINE,
+        ),
+    ] = None
+    set_: SetFields = ()
+    from_counts: FromCounts = None
+    fetch: Fetch = False
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """How an answer is shown.
+    """How an answer is shown."""
 
-    Parameters
-    ----------
-    out
-        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
-    dark
-        Dark picture.
-    json
-        Everything as JSON.
-    csv
-        The main table as CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
-    """
-
-    out: Annotated[tuple[Path, ...], _Many] = ()
-    dark: _Flag = False
-    json: _Flag = False
-    csv: _Flag = False
-    wide: _Flag = False
+    out: Out = ()
+    dark: Dark = False
+    json: Json = False
+    csv: Csv = False
+    wide: Wide = False
 
 
 def answered(model: str | None, asked: Asked | None, *, any_reading: bool = False) -> Serving:
@@ -127,11 +151,11 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
     return ask(
         record,
         named.cluster,
-        chips=read_option(asked.chips, "chips", CHIPS) or open_number,
-        context=read_option(asked.context, "context", CONTEXT_TOKENS),
+        chips=asked.chips or open_number,
+        context=asked.context,
         weights=asked.weights,
         kv=asked.kv,
-        price=read_option(asked.price, "price", USD_PER_CHIP_HOUR),
+        price=asked.price,
         basis=asked.basis,
         reading=asked.reading or (None if any_reading else "blackboard"),
     )

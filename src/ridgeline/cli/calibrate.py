@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
@@ -23,32 +24,26 @@ __all__ = ["calibrate"]
 
 
 def calibrate(
-    *tables: Path,
+    *tables: Annotated[
+        Path,
+        Parameter(
+            help="CSV tables of measurements, or results of the benchmarks of vLLM, SGLang and "
+            "TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and "
+            "MLPerf. Without one, the published measurements that come with the package.",
+        ),
+    ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
-    out: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    out: Annotated[
+        Path | None,
+        Parameter(group=OUTPUT, metavar="FILE", help="Write the constants to this TOML file."),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Fit the constants of whole engines to measurements; print each, and what carries it.
 
     Needs the optional part [calibrate]. The same tables give the same constants to the digit.
-
-    Parameters
-    ----------
-    tables
-        CSV tables of measurements, or JSON results of benchmarks, as for validate. Without one,
-        the published measurements that come with the package.
-    sides
-        Files of models and chips, and what files of results leave out.
-    out
-        Write the constants to this TOML file.
-    json
-        As JSON.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ridgeline import catalog
+from ridgeline.cli.declare import Csv, Json, Wide
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.cli.search import Show, facts_of, show_fields
 from ridgeline.errors import CatalogError, SpecError
@@ -21,26 +22,15 @@ __all__ = ["chips"]
 
 
 def chips(
-    *names: str,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    *names: Annotated[str, Parameter(help="Ids, aliases, TOML files, or words to search for.")],
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Search the chips and clusters of the catalogue.
 
     Without a name all are listed. The exact id of one (or a TOML file) shows it with the source
     of every number; several exact ids stand side by side; anything else is searched for.
-
-    Parameters
-    ----------
-    names
-        Ids, aliases, TOML files, or words to search for.
-    json
-        As JSON, records whole.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")

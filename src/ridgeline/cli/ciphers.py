@@ -2,60 +2,49 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import Whole
+from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
 from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
+from ridgeline.specs.fields import Number
 
 if TYPE_CHECKING:
     from ridgeline.mixing.ciphers import Study
 
 __all__ = ["ciphers"]
 
+_COUNT = Number(1, 10**6, whole=True)
+
 
 def ciphers(
     *,
-    samples: Whole = 256,
-    layers: Whole = 24,
-    nets: Whole = 4,
-    seed: Whole = 0,
-    chart: str = "avalanche",
-    out: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = (),
-    dark: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    samples: Annotated[int, takes(_COUNT, "Pairs of block and key for each cipher.", STUDY)] = 256,
+    layers: Annotated[int, takes(_COUNT, "Layers of the nets.", STUDY)] = 24,
+    nets: Annotated[int, takes(_COUNT, "Random nets of each kind, averaged.", STUDY)] = 4,
+    seed: Annotated[
+        int,
+        takes(Number(0, 2**32 - 1, whole=True), "Of blocks, keys, inputs and weights.", STUDY),
+    ] = 0,
+    chart: Annotated[
+        str,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD",
+            help="Which picture: avalanche, derivatives or jacobians.",
+        ),
+    ] = "avalanche",
+    out: Out = (),
+    dark: Dark = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """How ciphers and random nets mix, and what is left of a derivative.
 
     A demonstration: none of it is fit to protect anything.
-
-    Parameters
-    ----------
-    samples
-        Pairs of block and key for each cipher.
-    layers
-        Layers of the nets.
-    nets
-        Random nets of each kind, averaged.
-    seed
-        Of blocks, keys, inputs and weights.
-    chart
-        Which picture: avalanche, derivatives or jacobians.
-    out
-        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
-    dark
-        Dark picture.
-    json
-        Everything as JSON.
-    csv
-        Every curve as CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
 from ridgeline.files import is_folder
@@ -16,35 +17,40 @@ __all__ = ["components"]
 
 
 def components(
-    folder: Path,
+    folder: Annotated[
+        Path,
+        Parameter(
+            help="Folder of measured tables: gemm_fraction_by_m.csv, decode_attention_bw.csv and "
+            "others.",
+        ),
+    ],
     *,
-    fit: Annotated[bool, Parameter(negative=())] = False,
-    out: Path | None = None,
-    report: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    fit: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            help="Write the constants, fitted on all shapes, as TOML into the folder of --out.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="FOLDER",
+            help="Folder for --fit; the catalogue's own is src/ridgeline/catalog/constants.",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        Parameter(group=OUTPUT, metavar="FILE", help="Write the scores into this Markdown page."),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Score the calibrated laws on operator measurements, on shapes their fit has not seen.
 
     Needs the optional part [calibrate].
-
-    Parameters
-    ----------
-    folder
-        Holds the measured tables: gemm_fraction_by_m.csv, decode_attention_bw.csv and others.
-    fit
-        Write the constants, fitted on all shapes, as TOML into the folder of --out.
-    out
-        Folder for --fit; the catalogue's own is src/ridgeline/catalog/constants.
-    report
-        Write the scores into this Markdown page.
-    json
-        As JSON.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     from ridgeline import fidelity  # noqa: PLC0415  (numpy and the catalogue, only when asked)
     from ridgeline.fidelity.report import score_rows  # noqa: PLC0415

@@ -2,72 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, overload
-
-import numpy as np
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any, overload
 
 from ridgeline import catalog
-from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
+from ridgeline.cli.declare import read_text
+from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.files import exists
-from ridgeline.grid import logspace
-from ridgeline.specs.fields import Rule, shown
+from ridgeline.specs.fields import Rule
 from ridgeline.specs.model import Model
 from ridgeline.specs.ranges import KV_BYTES_PER_TOKEN, PARAMS, WEIGHT_BITS
-from ridgeline.units import parse_count
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cyclopts import Token
+    from collections.abc import Mapping
 
     from ridgeline.catalog import MachineNamed
 
 __all__ = [
-    "Whole",
-    "WholeOrNone",
     "chips_of",
     "load_changes",
     "machines_from",
     "model_from",
-    "numbers",
     "on_from",
     "read_option",
     "settings",
 ]
-
-
-_LONGEST_DETAIL = 160
-
-
-def numbers(text: str | None, name: str) -> np.ndarray | None:
-    """Read ``8192``, ``8k``, ``1,64,2400`` or a range ``1:16384``.
-
-    Parameters
-    ----------
-    text : str or None   None passes through.
-    name : str           For the message.
-
-    Raises
-    ------
-    SpecError   Not numbers, or an empty range.
-    """
-    if text is None:
-        return None
-    try:
-        if ":" in text:
-            low, high = (parse_count(part) for part in text.split(":"))
-            return logspace(low, high)
-        return np.asarray([parse_count(part) for part in text.split(",")])
-    except (UnitError, ValueError) as error:
-        short = isinstance(error, RidgelineError) and len(str(error)) < _LONGEST_DETAIL
-        detail = f" {error}" if short else ""
-        raise SpecError(
-            f"--{name} {shown(text)}: a number, a list such as 1,64,2400 or a range such as "
-            f"1:16384 is expected.{detail}"
-        ) from None
 
 
 @overload
@@ -81,7 +42,7 @@ def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
     ----------
     text : str or None   None, for an option that is not given, passes through.
     name : str           Of the option, without dashes.
-    rule : Rule          Such as those of `specs.ranges`.
+    rule : Rule          Such as those of `specs.ranges`; it says the unit of a bare number.
 
     Raises
     ------
@@ -90,31 +51,10 @@ def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
     if text is None:
         return None
     try:
-        return rule.read(text)
+        return read_text(text, rule)
     except SpecError as error:
         raise SpecError(f"--{name}: {error}") from None
 
-
-#: Python reads whole numbers of fewer digits
-_LONGEST_WHOLE = 4300
-
-
-def _whole(_: object, tokens: Sequence[Token]) -> int:
-    text = tokens[0].value
-    if text.removeprefix("-").isdecimal() and len(text) < _LONGEST_WHOLE:
-        return int(text)
-    try:
-        value = parse_count(text)
-    except UnitError:
-        value = float("nan")
-    if not value.is_integer():
-        raise ValueError(f"a whole number, such as 64 or 8k, is expected, not {text!r}")
-    return int(value)
-
-
-#: an option that is a whole number: 1.5 is refused, not rounded
-Whole = Annotated[int, Parameter(converter=_whole)]
-WholeOrNone = Annotated[int | None, Parameter(converter=_whole)]
 
 _SUBJECTS = ("model", "cluster", "price", "load")
 
@@ -194,7 +134,8 @@ def model_from(
 
 def _by_counts(text: str) -> Model:
     given: dict[str, Any] = {}
-    for part in text.split(","):
+    # Commas within a number separate thousands: active=8,030,261,248.
+    for part in re.split(r",(?=\s*[^\d\s])", text):
         key, equals, value = part.partition("=")
         if not equals or key.strip() not in _COUNT_NAMES:
             raise SpecError(

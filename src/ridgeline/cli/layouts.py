@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import (
+    LAYOUT,
+    OUTPUT,
+    AssumeHarmless,
+    Chip,
+    Csv,
+    Dark,
+    Fetch,
+    FromCounts,
+    Json,
+    Model,
+    Out,
+    SetFields,
+    Wide,
+    takes,
+)  # fmt: skip
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
-from ridgeline.cli.inputs import Whole, chips_of, load_changes, machines_from, model_from, settings
+from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.serving.words import usd
+from ridgeline.specs.fields import Number
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -23,29 +39,65 @@ if TYPE_CHECKING:
 
 __all__ = ["layouts"]
 
-_Many = Parameter(negative=(), consume_multiple=False)
-_Flag = Parameter(negative=())
-
 
 def layouts(
-    model: str | None = None,
+    model: Model = None,
     /,
     *,
     options: ScenarioOptions | None = None,
-    rank: str | None = None,
-    top: Whole = 10,
-    disaggregate: Annotated[bool, _Flag] = False,
-    flags: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    assume_harmless: Annotated[tuple[str, ...], _Many] = (),
-    fetch: Annotated[bool, Parameter(negative=())] = False,
-    out: Annotated[tuple[Path, ...], _Many] = (),
-    chart: str = "front",
-    dark: Annotated[bool, _Flag] = False,
-    explain: Annotated[bool, _Flag] = False,
-    json: Annotated[bool, _Flag] = False,
-    csv: Annotated[bool, _Flag] = False,
-    wide: Annotated[bool, _Flag] = False,
+    chip: Chip = None,
+    rank: Annotated[
+        str | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD",
+            help="What comes first: usd (if not given, where there is a price), throughput or "
+            "latency.",
+        ),
+    ] = None,
+    top: Annotated[
+        int, takes(Number(1, 10**6, whole=True), "Rows of the ranking to show.", OUTPUT)
+    ] = 10,
+    disaggregate: Annotated[
+        bool,
+        Parameter(
+            group=LAYOUT,
+            help="Also split the chips into a pool that prefills and one that decodes.",
+        ),
+    ] = False,
+    flags: Annotated[
+        str | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="ENGINE",
+            help="Also print the command that starts the best layout an engine can take: vllm or "
+            "sglang.",
+        ),
+    ] = None,
+    set_: SetFields = (),
+    from_counts: FromCounts = None,
+    assume_harmless: AssumeHarmless = (),
+    fetch: Fetch = False,
+    out: Out = (),
+    chart: Annotated[
+        str,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD",
+            help="Which picture: front, roofline, memory, rack or timeline.",
+        ),
+    ] = "front",
+    dark: Dark = False,
+    explain: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            help="Every reason against every other degree, and what no layout could be built with.",
+        ),
+    ] = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Search every layout and batch that fits; rank them within limits on latency.
 
@@ -53,50 +105,13 @@ def layouts(
     replicas that fill the chips and that engines could run. Times are of a steady state with so
     many requests kept in flight in each replica; TPOT includes prefill of newly arrived requests.
     With --rate it is the fewest chips that serve it.
-
-    Parameters
-    ----------
-    model
-        HuggingFace id in the catalogue, path of a config.json (or its folder), or a model TOML.
-    options
-        The question.
-    rank
-        usd (default where there is a price), throughput or latency.
-    top
-        Rows of the ranking to show.
-    disaggregate
-        Also split the chips into a pool that prefills and one that decodes.
-    flags
-        Also print the command that starts the best layout an engine can take: vllm or sglang.
-    set_
-        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
-    assume_harmless
-        Config field to ignore although it is not understood.
-    fetch
-        Read the config and the headers of the weights from the HuggingFace hub.
-    out
-        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
-    chart
-        Which picture: front, roofline, memory, rack or timeline.
-    dark
-        Dark picture.
-    explain
-        Every reason against every other degree, and what no layout could be built with.
-    json
-        Everything as JSON.
-    csv
-        Every point as CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
-    if top < 1:
-        raise SpecError(f"--top: at least 1 row, not {top}.")
     changes = settings(set_)
-    record = model_from(model, None, assume_harmless, changes["model"], fetch=fetch)
+    record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
-    named = machines_from(given.on, None, changes["cluster"])
+    named = machines_from(given.on, chip, changes["cluster"])
     scenario = scenario_from(
         record, given, machine=[m.cluster for m in named], more=load_changes(changes)
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline import catalog
+from ridgeline.cli.declare import OUTPUT, AssumeHarmless, Csv, Fetch, Json, Wide
 from ridgeline.cli.inputs import model_from
 from ridgeline.cli.output import (
     as_table,
@@ -31,35 +32,29 @@ __all__ = ["models"]
 
 
 def models(
-    *names: str,
-    assume_harmless: Annotated[tuple[str, ...], Parameter(negative=())] = (),
-    fetch: Annotated[bool, Parameter(negative=())] = False,
-    toml: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    *names: Annotated[
+        str,
+        Parameter(
+            help="HuggingFace ids, paths of config.json or model TOML, or words to search for."
+        ),
+    ],
+    assume_harmless: AssumeHarmless = (),
+    fetch: Fetch = False,
+    toml: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            help="Print the record as TOML: to describe a model by hand, change such a file.",
+        ),
+    ] = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Search the models of the catalogue, or read any config.json.
 
     Without a name all are listed. One exact id, config.json or model TOML is shown with its
     counts; several stand side by side; anything else is searched for.
-
-    Parameters
-    ----------
-    names
-        HuggingFace ids, paths of config.json or model TOML, or words to search for.
-    assume_harmless
-        Config field to ignore although it is not understood.
-    fetch
-        Read configs and the headers of weights from the HuggingFace hub.
-    toml
-        Print the record as TOML: the way to describe a model by hand is to change such a file.
-    json
-        As JSON.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if sum((toml, json, csv)) > 1:
         raise SpecError("Choose one of --toml, --json and --csv.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
@@ -35,34 +36,36 @@ _SHOWN = 40
 
 
 def predict(
-    *tables: Path,
+    *tables: Annotated[
+        Path,
+        Parameter(
+            help="CSV tables with the columns of measurement tables; the column value may be "
+            "absent, and is not looked at.",
+        ),
+    ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
-    constants: Path | None = None,
-    predictions: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    constants: Annotated[
+        Path | None,
+        Parameter(
+            group=TABLES,
+            metavar="FILE",
+            help="Predict with the constants of this file, as calibrate writes it.",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="FILE",
+            help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
+            "in SI units.",
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
-    """Predict runs described in a table, with 80% intervals.
-
-    Parameters
-    ----------
-    tables
-        CSV tables with the columns of measurement tables; the column value may be absent, and is
-        not looked at.
-    sides
-        Files of models and chips.
-    constants
-        Predict with the constants of this file, as calibrate writes it.
-    predictions
-        Write id, predicted, low, high, status, reason of each row to this CSV file, in SI units.
-    json
-        As JSON.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
-    """
+    """Predict runs described in a table, with 80% intervals."""
     from ridgeline.fidelity.runs import BUG  # noqa: PLC0415
 
     one_output(json, csv)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import Whole, numbers
+from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
 from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
 from ridgeline.errors import SpecError
+from ridgeline.specs.fields import Number, Numbers
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -20,63 +21,56 @@ if TYPE_CHECKING:
 
 __all__ = ["reversible"]
 
+_COUNT = Number(1, 10**6, whole=True)
+_COUNTS = Numbers(_COUNT)
+
 
 def reversible(
     *,
-    depths: str = "2,4,8,16,32,48",
-    width: Whole = 128,
-    context: Whole = 128,
-    batch: Whole = 4,
-    device: str = "auto",
-    steps: Whole = 200,
-    repeats: Whole = 3,
-    precision_depths: str = "1,2,4,8,16,32",
-    quick: Annotated[bool, Parameter(negative=())] = False,
-    chart: str = "memory",
-    out: Annotated[tuple[Path, ...], Parameter(negative=(), consume_multiple=False)] = (),
-    dark: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    depths: Annotated[Any, takes(_COUNTS, "Numbers of blocks.", STUDY)] = (2, 4, 8, 16, 32, 48),
+    width: Annotated[int, takes(_COUNT, "Width of the blocks.", STUDY)] = 128,
+    context: Annotated[int, takes(_COUNT, "Tokens per sequence.", STUDY, unit="tokens")] = 128,
+    batch: Annotated[int, takes(_COUNT, "Sequences per step.", STUDY, unit="sequences")] = 4,
+    device: Annotated[
+        str,
+        Parameter(
+            group=STUDY,
+            metavar="NAME",
+            help="auto (the GPU if there is one), cpu, cuda, cuda:1.",
+        ),
+    ] = "auto",
+    steps: Annotated[
+        int,
+        takes(
+            Number(0, 10**6, whole=True),
+            "Training steps for the loss curves; 0 leaves them out.",
+            STUDY,
+        ),
+    ] = 200,
+    repeats: Annotated[int, takes(_COUNT, "Timed steps of each; the fastest counts.", STUDY)] = 3,
+    precision_depths: Annotated[
+        Any, takes(_COUNTS, "Numbers of blocks to run backwards.", STUDY)
+    ] = (1, 2, 4, 8, 16, 32),
+    quick: Annotated[bool, Parameter(group=STUDY, help="Only memory and time.")] = False,
+    chart: Annotated[
+        str,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD",
+            help="Which picture: memory, time, losses, precision or gradients.",
+        ),
+    ] = "memory",
+    out: Out = (),
+    dark: Dark = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """Measure what reversible networks save and cost, beside what the laws say.
 
     A transformer stack is trained for a step with stored activations, with checkpoints and
     reversibly, at several depths: bytes alive, peak, step time. A small GPT is trained on Python's
     own help in each way, and random nets are run backwards in several precisions. Needs PyTorch.
-
-    Parameters
-    ----------
-    depths
-        Numbers of blocks.
-    width
-        Width of the blocks.
-    context
-        Tokens a sequence.
-    batch
-        Sequences a step.
-    device
-        auto (the GPU if there is one), cpu, cuda, cuda:1.
-    steps
-        Training steps for the loss curves; 0 leaves them out.
-    repeats
-        Timed steps of each; the fastest counts.
-    precision_depths
-        Numbers of blocks to run backwards.
-    quick
-        Only memory and time.
-    chart
-        Which picture: memory, time, losses, precision or gradients.
-    out
-        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
-    dark
-        Dark picture.
-    json
-        Everything as JSON.
-    csv
-        Memory and time as CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -88,12 +82,12 @@ def reversible(
     check_picture(chart, REVERSIBLE_PICTURES)
     with _progress() as progress:
         found = measure(
-            _counts(depths, "depths"),
+            _several(depths),
             shape=shape,
             device=device,
             n_steps=0 if quick else steps,
             repeats=repeats,
-            precision_depths=() if quick else _counts(precision_depths, "precision-depths"),
+            precision_depths=() if quick else _several(precision_depths),
             progress=progress,
         )
     for path in out:
@@ -111,9 +105,8 @@ def _heads(width: int) -> int:
     return width // 32 if width >= 32 and width % 32 == 0 else 1
 
 
-def _counts(text: str, name: str) -> list[int]:
-    values = numbers(text, name)
-    return [] if values is None else [int(v) for v in values]
+def _several(values: int | Sequence[int]) -> list[int]:
+    return [values] if isinstance(values, int) else list(values)
 
 
 def _progress() -> Any:

@@ -7,10 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import numbers
+from ridgeline.cli.declare import (
+    ENGINE,
+    FORMATS,
+    LAYOUT,
+    LIMITS,
+    MACHINE,
+    PRICE,
+    WORKLOAD,
+    default_text,
+    help_of,
+    metavar_of,
+)  # fmt: skip
+from ridgeline.cli.inputs import read_option
 from ridgeline.errors import SpecError
-from ridgeline.specs.fields import Numbers, Rule, option_unit
-from ridgeline.specs.limits import Limit
+from ridgeline.specs.fields import Rule, option_unit
+from ridgeline.specs.limits import Limits
 from ridgeline.specs.scenario import Scenario, option_fields, read_scenario
 
 if TYPE_CHECKING:
@@ -24,7 +36,6 @@ __all__ = ["ScenarioOptions", "option_of", "options_class", "scenario_from"]
 
 #: other names of options, kept from before
 _ALSO: Final = {"weights": "--dtype", "kv": "--kv-dtype", "expert_load_cv": "--expert-cv"}
-_LIMITS: Final = ("ttft", "tpot", "e2e")
 
 
 def option_of(name: str) -> str:
@@ -56,11 +67,10 @@ def options_class(name: str, only: Iterable[str] | None = None) -> Any:
     ------
     KeyError   There is no such option: a fault of the program.
     """
-    known = {"on": Scenario.model_fields["machine"]}
-    known |= {n: f for n, (_, f) in option_fields().items()}
+    known = {"on": (("machine",), Scenario.model_fields["machine"])} | option_fields()
     names = known if only is None else ["on", *only]
     columns = [
-        (n, Annotated[str | None, _parameter(n, known[n])], field(default=None)) for n in names
+        (n, Annotated[str | None, _parameter(n, *known[n])], field(default=None)) for n in names
     ]
     made = make_dataclass(name, columns, frozen=True, kw_only=True)
     made.__doc__ = "Options of a question."
@@ -69,31 +79,27 @@ def options_class(name: str, only: Iterable[str] | None = None) -> Any:
     return Parameter(name="*")(made)
 
 
-def _parameter(name: str, declared: FieldInfo) -> Parameter:
+def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Parameter:
     written = [option_of(name), *([_ALSO[name]] if name in _ALSO else [])]
-    return Parameter(name=written, help=_help(name, declared))
-
-
-def _help(name: str, declared: FieldInfo) -> str:
-    """What the field says of itself: meaning, unit, range and default."""
+    rule = next((m for m in declared.metadata if isinstance(m, Rule)), None)
     unit = option_unit(declared)
-    rules = [m for m in declared.metadata if isinstance(m, Rule)]
-    notes = [unit] if unit not in ("", "s", "USD/h") else []
-    if name in _LIMITS:
-        notes = ["a bare number is in ms"]
-    notes += [r.range for r in rules if r.range]
-    if declared.default not in (None, "") and not declared.is_required():
-        notes.append(f"default {_default(declared.default)}")
-    elif name in _LIMITS:
-        notes.append("default none")
-    end = f" [{'; '.join(notes)}]" if notes else ""
-    return f"{declared.description}{end}"
+    is_limit = name in Limits.model_fields
+    usual = None if declared.is_required() else declared.default
+    default = default_text(usual, rule) or ("none" if is_limit else None)
+    return Parameter(
+        name=written,
+        help=help_of(rule, declared.description or "", unit),
+        group=_GROUPS[".".join(path).split(".")[-2:][0]],
+        metavar="NAME[,NAME...]" if name == "machine" else metavar_of(rule, unit),
+        show_default=default or False,
+    )
 
 
-def _default(value: object) -> str:
-    if isinstance(value, Limit):
-        return str(value).removeprefix("mean <= ")
-    return f"{value:g}" if isinstance(value, float) else str(value)
+#: of records, and of fields that are in none
+_GROUPS: Final = {
+    "machine": MACHINE, "reading": ENGINE, "workload": WORKLOAD, "limits": LIMITS,
+    "formats": FORMATS, "engine": ENGINE, "price": PRICE, "layout": LAYOUT,
+}  # fmt: skip
 
 
 if TYPE_CHECKING:
@@ -154,15 +160,9 @@ def scenario_from(
 
 
 def _typed(name: str, text: Any) -> Any:
-    """What only the command line reads in its own way."""
-    if not isinstance(text, str):
+    """Text as the rule of its option reads it when typed."""
+    rules = [m for m in option_fields()[name][1].metadata if isinstance(m, Rule)]
+    if not isinstance(text, str) or not rules:
         return text
-    if name in _LIMITS:
-        try:
-            return Limit.of(text, bare_is_ms=True) or "none"
-        except SpecError as error:
-            raise SpecError(f"{option_of(name)}: {error}") from None
-    rules = option_fields()[name][1].metadata if name in option_fields() else []
-    if any(isinstance(r, Numbers) for r in rules):
-        return numbers(text, name)
-    return text
+    found = read_option(text, option_of(name).removeprefix("--"), rules[0])
+    return "none" if found is None else found

@@ -8,6 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import (
+    OUTPUT,
+    AssumeHarmless,
+    Chip,
+    Csv,
+    Dark,
+    Explain,
+    Fetch,
+    FromCounts,
+    Json,
+    Model,
+    Out,
+    SetFields,
+    Wide,
+)  # fmt: skip
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
@@ -23,34 +38,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ridgeline.catalog import MachineNamed
-    from ridgeline.specs.model import Model
+    from ridgeline.specs.model import Model as ModelRecord
 
 __all__ = ["serving"]
 
 #: pieces of advice below an answer
 _HINTS = 3
 
-_Many = Parameter(negative=(), consume_multiple=False)
-_Flag = Annotated[bool, Parameter(negative=())]
-
 
 def serving(
-    model: str | None = None,
+    model: Model = None,
     /,
     *,
     options: ScenarioOptions | None = None,
-    chip: str | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
-    from_counts: str | None = None,
-    assume_harmless: Annotated[tuple[str, ...], _Many] = (),
-    fetch: _Flag = False,
-    out: Annotated[tuple[Path, ...], _Many] = (),
-    chart: str = "both",
-    dark: _Flag = False,
-    explain: _Flag = False,
-    json: _Flag = False,
-    csv: _Flag = False,
-    wide: _Flag = False,
+    chip: Chip = None,
+    set_: SetFields = (),
+    from_counts: FromCounts = None,
+    assume_harmless: AssumeHarmless = (),
+    fetch: Fetch = False,
+    out: Out = (),
+    chart: Annotated[
+        str, Parameter(group=OUTPUT, metavar="WORD", help="Which picture: latency, cost or both.")
+    ] = "both",
+    dark: Dark = False,
+    explain: Explain = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
     """What a model takes and costs to serve on a machine: steps, requests, tokens, dollars.
 
@@ -61,37 +75,6 @@ def serving(
 
     With --isl and --osl answers are of requests, --batch of them in flight in each replica. With
     --rate it is the fleet that serves them within the limits.
-
-    Parameters
-    ----------
-    model
-        HuggingFace id in the catalogue, path of a config.json (or its folder), or a model TOML.
-    options
-        The question.
-    chip
-        Chip to put into the cluster instead of its own; alone, a chip by itself.
-    set_
-        Change any field: cluster.chip.memory.bandwidth="10 TB/s", model.n_kv_heads=4.
-    from_counts
-        A model known by numbers: active=37B,total=671B,kv=70272,bits=8.
-    assume_harmless
-        Config field to ignore although it is not understood.
-    fetch
-        Read the config and the headers of the weights from the HuggingFace hub.
-    out
-        Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.
-    chart
-        Which picture: latency, cost or both.
-    dark
-        Dark picture.
-    explain
-        Show the working, with the numbers in the equations.
-    json
-        Everything as JSON.
-    csv
-        Every point as CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -124,7 +107,7 @@ def serving(
 
 
 def _ask_each(
-    model: Model, machines: list[MachineNamed], options: ScenarioOptions, more: dict[str, str]
+    model: ModelRecord, machines: list[MachineNamed], options: ScenarioOptions, more: dict[str, str]
 ) -> tuple[list[Serving], list[dict[str, str]]]:
     """Ask on every machine; among several, one that cannot serve is an answer too."""
     answers, refused = [], []

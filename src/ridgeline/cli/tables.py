@@ -8,13 +8,15 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.inputs import WholeOrNone
+from ridgeline.cli.declare import TABLES, takes
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.files import named, writing_whole
+from ridgeline.specs.fields import Number, plain_number
+from ridgeline.specs.ranges import CHIPS, CONTEXT_TOKENS, LENGTH_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,70 +39,79 @@ __all__ = [
 ]
 
 _LISTED = 20
+_REQUESTS = Number(1, 10**9, whole=True)
 _QUIET_S = 1.0
 
 
-@Parameter(name="*", group="What was run, where the tables do not say")
+@Parameter(name="*", group=TABLES)
 @dataclass(frozen=True)
 class Sides:
-    """Where models and chips are described, and what files of results leave out.
+    """Where models and chips are described, and what files of results leave out."""
 
-    Parameters
-    ----------
-    models
-        Shapes of models: a CSV file with the columns of architectures.csv, a TOML record or a
-        config.json. They come before the catalogue's.
-    chips
-        Chips: a CSV file with the columns of chips_missing.csv, or a TOML record.
-    model
-        For results: the model.
-    on
-        For results: the chip or cluster.
-    n_chips
-        For results: chips of the whole run; without it tp x pp x attn-dp.
-    tp
-        For results: tensor parallel degree.
-    pp
-        For results: pipeline stages.
-    ep
-        For results: chips the experts are spread over.
-    attn_dp
-        For results: attention data parallel degree.
-    dtype
-        For results: format of the weights.
-    kv_dtype
-        For results: format of the cache.
-    engine
-        For results: the serving engine.
-    batch
-        For results: sequences of a fixed batch, whole system.
-    concurrency
-        For results: requests kept in flight, whole system.
-    isl
-        For results: mean input tokens of a request.
-    osl
-        For results: mean output tokens of a request.
-    cached
-        For results: mean input tokens of a request that a prefix cache holds.
-    """
-
-    models: Path | None = None
-    chips: Path | None = None
-    model: str | None = None
-    on: str | None = None
-    n_chips: WholeOrNone = None
-    tp: WholeOrNone = None
-    pp: WholeOrNone = None
-    ep: WholeOrNone = None
-    attn_dp: WholeOrNone = None
-    dtype: str | None = None
-    kv_dtype: str | None = None
-    engine: str | None = None
-    batch: WholeOrNone = None
-    concurrency: WholeOrNone = None
-    isl: float | None = None
-    osl: float | None = None
-    cached: float | None = None
+    models: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FILE",
+            help="Shapes of models: a CSV file with the columns of architectures.csv, a TOML "
+            "record or a config.json. They come before the catalogue's.",
+        ),
+    ] = None
+    chips: Annotated[
+        Path | None,
+        Parameter(
+            metavar="FILE",
+            help="Chips: a CSV file with the columns of chips_missing.csv, or a TOML record.",
+        ),
+    ] = None
+    model: Annotated[str | None, Parameter(metavar="NAME", help="Model.")] = None
+    on: Annotated[str | None, Parameter(metavar="NAME", help="Chip or cluster.")] = None
+    n_chips: Annotated[
+        int | None,
+        takes(CHIPS, "Chips of the whole run; without it tp x pp x attn-dp.", TABLES, unit="chips"),
+    ] = None
+    tp: Annotated[int | None, takes(CHIPS, "Tensor parallel degree.", TABLES, unit="chips")] = None
+    pp: Annotated[int | None, takes(CHIPS, "Pipeline stages.", TABLES, unit="stages")] = None
+    ep: Annotated[
+        int | None, takes(CHIPS, "Chips over which the experts are spread.", TABLES, unit="chips")
+    ] = None
+    attn_dp: Annotated[
+        int | None, takes(CHIPS, "Attention data parallel degree.", TABLES, unit="ranks")
+    ] = None
+    dtype: Annotated[
+        str | None,
+        Parameter(
+            name=("--weights", "--dtype"), metavar="NAME", help="Format that weights are stored in."
+        ),
+    ] = None
+    kv_dtype: Annotated[
+        str | None,
+        Parameter(name=("--kv", "--kv-dtype"), metavar="NAME", help="Format of the KV cache."),
+    ] = None
+    engine: Annotated[str | None, Parameter(metavar="NAME", help="Serving engine.")] = None
+    batch: Annotated[
+        int | None,
+        takes(_REQUESTS, "Sequences of a fixed batch, whole system.", TABLES, unit="sequences"),
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        takes(_REQUESTS, "Requests kept in flight, whole system.", TABLES, unit="requests"),
+    ] = None
+    isl: Annotated[
+        float | None, takes(LENGTH_TOKENS, "Mean input tokens of a request.", TABLES, unit="tokens")
+    ] = None
+    osl: Annotated[
+        float | None,
+        takes(LENGTH_TOKENS, "Mean output tokens of a request.", TABLES, unit="tokens"),
+    ] = None
+    cached: Annotated[
+        float | None,
+        takes(
+            CONTEXT_TOKENS,
+            "Mean input tokens of a request that a prefix cache holds.",
+            TABLES,
+            unit="tokens",
+        ),
+    ] = None
 
     def fill(self) -> dict[str, str]:
         """Columns that the user states."""
@@ -121,7 +132,11 @@ class Sides:
             "osl": self.osl,
             "cached": self.cached,
         }
-        return {k: str(v) for k, v in given.items() if v is not None}
+        return {
+            k: v if isinstance(v, str) else plain_number(v)
+            for k, v in given.items()
+            if v is not None
+        }
 
 
 def shipped_or(tables: Sequence[Path], sides: Sides) -> list[Path]:

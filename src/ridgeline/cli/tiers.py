@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from ridgeline.cli.asking import Asked, Shown, answered, show
-from ridgeline.cli.inputs import read_option
+from ridgeline.cli.declare import PRICE, WORKLOAD, Model, takes
 from ridgeline.questions.sparsity import sparsity as ask_sparsity
 from ridgeline.questions.tiers import tiers as ask_tiers
 from ridgeline.specs.ranges import LENGTH_TOKENS, RATIO, REQUESTS_PER_S
@@ -12,57 +14,57 @@ __all__ = ["sparsity", "tiers"]
 
 
 def tiers(
-    model: str | None = None,
+    model: Model = None,
     /,
     *,
     asked: Asked | None = None,
-    price_ratio: str | None = None,
-    speed_ratio: str | None = None,
+    price_ratio: Annotated[
+        float | None,
+        takes(RATIO, "A fast tier's price over the normal one's, with --speed-ratio.", PRICE),
+    ] = None,
+    speed_ratio: Annotated[
+        float | None,
+        takes(
+            RATIO,
+            "The fast tier's tokens per second over the normal one's, with --price-ratio.",
+            PRICE,
+        ),
+    ] = None,
     shown: Shown | None = None,
 ) -> None:
-    """Fast and slow tiers: the menu a machine can offer, and what two ratios give away.
-
-    Parameters
-    ----------
-    model
-        HuggingFace id in the catalogue, path of a config.json, or a model TOML.
-    price_ratio
-        A fast tier's price over the normal one's, with --speed-ratio.
-    speed_ratio
-        Its tokens a second over the normal one's.
-    """
+    """Fast and slow tiers: the menu a machine can offer, and what two ratios give away."""
     answer = answered(model, asked, any_reading=True)
     found = ask_tiers(
         answer,
-        price_ratio=read_option(price_ratio, "price-ratio", RATIO),
-        speed_ratio=read_option(speed_ratio, "speed-ratio", RATIO),
+        price_ratio=price_ratio,
+        speed_ratio=speed_ratio,
     )
     show(found, shown)
 
 
 def sparsity(
-    model: str | None = None,
+    model: Model = None,
     /,
     *,
     asked: Asked | None = None,
-    osl: str = "1000",
-    requests: str | None = None,
+    osl: Annotated[
+        float, takes(LENGTH_TOKENS, "Output tokens per request.", WORKLOAD, unit="tokens")
+    ] = 1000,
+    requests: Annotated[
+        float | None,
+        takes(
+            REQUESTS_PER_S,
+            "Requests that arrive: what they fill, and what waiting would save.",
+            WORKLOAD,
+            unit="requests/s",
+        ),
+    ] = None,
     shown: Shown | None = None,
 ) -> None:
-    """More parameters at the same active ones: their worth, and the traffic they need.
-
-    Parameters
-    ----------
-    model
-        HuggingFace id in the catalogue, path of a config.json, or a model TOML.
-    osl
-        Output tokens of a request.
-    requests
-        Requests a second there are: what they fill, and what waiting would save.
-    """
+    """More parameters at the same active ones: their worth, and the traffic they need."""
     found = ask_sparsity(
         answered(model, asked),
-        osl=read_option(osl, "osl", LENGTH_TOKENS),
-        requests_per_s=read_option(requests, "requests", REQUESTS_PER_S),
+        osl=osl,
+        requests_per_s=requests,
     )
     show(found, shown)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
@@ -34,52 +35,72 @@ _ALL_BY = ("source", "chip", "regime", "metric")
 
 
 def validate(
-    *tables: Path,
+    *tables: Annotated[
+        Path,
+        Parameter(
+            help="CSV tables of measurements, or results of the benchmarks of vLLM, SGLang and "
+            "TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and "
+            "MLPerf. Without one, the published measurements that come with the package.",
+        ),
+    ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
-    by: str | None = None,
-    leave_out: str | None = None,
-    constants: Path | None = None,
-    predictions: Path | None = None,
-    chart: Path | None = None,
-    dark: Annotated[bool, Parameter(negative=())] = False,
-    report: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
-    csv: Annotated[bool, Parameter(negative=())] = False,
-    wide: Annotated[bool, Parameter(negative=())] = False,
+    by: Annotated[
+        str | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD[,WORD...]",
+            help="Groups of the scoreboard: source, chip, regime, metric, model, engine.",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        str | None,
+        Parameter(
+            group=TABLES,
+            metavar="WORD",
+            help="models or chips: predict each row with constants fitted without its model, or "
+            "without its chip where the family has others. Needs the optional part [calibrate].",
+        ),
+    ] = None,
+    constants: Annotated[
+        Path | None,
+        Parameter(
+            group=TABLES,
+            metavar="FILE",
+            help="Predict with the constants of this file, as calibrate writes it.",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="FILE",
+            help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
+            "in SI units.",
+        ),
+    ] = None,
+    chart: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="FILE",
+            help="Draw predicted against measured, with intervals, into this file.",
+        ),
+    ] = None,
+    dark: Dark = False,
+    report: Annotated[
+        Path | None,
+        Parameter(
+            group=OUTPUT,
+            metavar="FILE",
+            help="Write targets, scoreboard, worst groups and noise floor into this Markdown page; "
+            "fits the constants anew for each set of models and chips left out.",
+        ),
+    ] = None,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
 ) -> None:
-    """Predict measured rows, and score the predictions.
-
-    Parameters
-    ----------
-    tables
-        CSV tables of measurements, or results of vLLM's, SGLang's and TensorRT-LLM's benchmarks,
-        GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and MLPerf. Without one, the
-        published measurements that come with the package.
-    sides
-        Files of models and chips, and what files of results leave out.
-    by
-        Groups of the scoreboard: source, chip, regime, metric, model, engine; several with commas.
-    leave_out
-        models or chips: predict each row with constants fitted without its model, or without its
-        chip where the family has others. Needs the optional part [calibrate].
-    constants
-        Predict with the constants of this file, as calibrate writes it.
-    predictions
-        Write id, predicted, low, high, status, reason of each row to this CSV file.
-    chart
-        Draw predicted against measured, with intervals, into this file.
-    dark
-        Draw on dark.
-    report
-        Write targets, scoreboard, worst groups and noise floor into this Markdown page; fits the
-        constants anew for each set of models and chips left out.
-    json
-        As JSON.
-    csv
-        As CSV.
-    wide
-        Show all columns of tables, however narrow the terminal.
-    """
+    """Predict measured rows, and score the predictions."""
     one_output(json, csv)
     groups = _groups(by)
     if constants is not None and leave_out is not None:

@@ -16,8 +16,19 @@ from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.roofline import sparsity as sparsity_of
 from ridgeline.questions.serving.price import choose_price
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.fields import Numbers
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
+from ridgeline.specs.ranges import (
+    CHIPS,
+    CONTEXT_TOKENS,
+    LATENCY_S,
+    SPARSITY,
+    USD_PER_CHIP_HOUR,
+    USD_PER_MTOK,
+    WEIGHT_BITS,
+)
 from ridgeline.steps import counts, decode_step
 from ridgeline.steps import machine as machine_of
 from ridgeline.steps.bind import bound
@@ -87,16 +98,25 @@ class _Asked:
     usd_per_mtok: float | None
 
 
+@reads(
+    tpot_s=LATENCY_S,
+    context=CONTEXT_TOKENS,
+    usd_per_mtok=USD_PER_MTOK,
+    chips=CHIPS,
+    weight_bits=WEIGHT_BITS,
+    price=USD_PER_CHIP_HOUR,
+    sparsities=Numbers(SPARSITY),
+)
 def design(
     on: Cluster | str,
     *,
-    tpot_s: float,
-    context: float,
-    usd_per_mtok: float | None = None,
-    chips: int | None = None,
-    weight_bits: float = 8,
-    price: float | str | None = None,
-    sparsities: Sequence[float] = _SPARSITIES,
+    tpot_s: Amount,
+    context: Amount,
+    usd_per_mtok: Amount | None = None,
+    chips: int | str | None = None,
+    weight_bits: Amount = 8,
+    price: Amount | None = None,
+    sparsities: Amount = _SPARSITIES,
     known: Sequence[str] = KNOWN_MODELS,
 ) -> Answer:
     """Which models a machine can serve within a latency and a price.
@@ -104,8 +124,8 @@ def design(
     Parameters
     ----------
     on : Cluster or str           Machine, by record or name.
-    tpot_s : float                Time a token may take. [s]
-    context : float               Cached tokens of a sequence. [tokens]
+    tpot_s : float or str         Time a token may take. [s]
+    context : float or str        Cached tokens of a sequence. [tokens]
     usd_per_mtok : float or None  What a million output tokens may cost.
     chips : int or None           Chips that hold one copy; None for one scale-up domain.
     weight_bits : float           Bits a weight, scales included.
@@ -136,12 +156,10 @@ def design(
     ['price']
     """
     asked = _asked(on, tpot_s, context, usd_per_mtok, chips, weight_bits, price)
-    if not sparsities or any(not 1 <= s < math.inf for s in sparsities):
-        raise SpecError(f"sparsities: total over active is at least 1, not {list(sparsities)!r}.")
     params = logspace(*_PARAMS, per_octave=4)
     kv = logspace(*_KV_BYTES, per_octave=8)
     edges, regions, share = [], [], []
-    for s in sorted({float(s) for s in sparsities}):
+    for s in np.unique(np.atleast_1d(sparsities)).tolist():
         codes = _codes(asked, params[:, None], params[:, None] / s, kv[None, :])
         edge = _edge(params, kv, codes == 0)
         edges += [{"sparsity": s, **row} for row in edge]
@@ -179,21 +197,12 @@ def _asked(
     tpot_s: float,
     context: float,
     usd_per_mtok: float | None,
-    chips: int | None,
+    chips: Any,
     weight_bits: float,
-    price: float | str | None,
+    price: float | None,
 ) -> _Asked:
-    for name, value in (("tpot_s", tpot_s), ("usd_per_mtok", usd_per_mtok)):
-        if value is not None and not 0 < value < math.inf:
-            raise SpecError(f"{name}: a limit above 0 is expected, not {value!r}.")
-    if not 0 <= context <= 1e9:
-        raise SpecError(f"context: 0 to 1e9 tokens are expected, not {context!r}.")
-    if not 0 < weight_bits <= 64:
-        raise SpecError(f"weight_bits: more than 0 and at most 64 are expected, not {weight_bits}.")
     cluster = catalog.cluster(on) if isinstance(on, str) else on
     n_chips = cluster.domain_size if chips is None else chips
-    if not 1 <= n_chips <= 10**7:
-        raise SpecError(f"chips: a whole number from 1 to 10,000,000 is expected, not {chips!r}.")
     rent = choose_price(cluster) if price is None else Price.parse(
         {"usd_per_chip_hour": price, "basis": "user"}, where="the price"
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.words import percent, quantity, sequences
-from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.errors import InfeasibleError
 from ridgeline.laws.parallel import domains_spanned
 from ridgeline.laws.pipeline import (
     batch_in_flight,
@@ -18,7 +18,9 @@ from ridgeline.laws.pipeline import (
     weights_per_chip_bytes,
 )
 from ridgeline.laws.rack import chips_used, egress_time_s
+from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.specs.ranges import HOP_S, SEQUENCES
 from ridgeline.steps import balance, chip_capacity_bytes, decode_step
 from ridgeline.steps import machine as machine_of
 
@@ -46,8 +48,12 @@ _COLUMNS = {
 }
 
 
+@reads(
+    micro_batch=SEQUENCES,
+    hop_s=HOP_S,
+)
 def pipelining(
-    answer: Serving, *, micro_batch: float | None = None, hop_s: float | None = None
+    answer: Serving, *, micro_batch: Amount | None = None, hop_s: Amount | None = None
 ) -> Answer:
     """What cutting a model into pipeline stages saves and costs, and the recommended (EP, PP).
 
@@ -90,8 +96,6 @@ def pipelining(
     kept = float(answer.counts.cache_bytes(answer.context))
     needed = _needed(answer, chosen, kept, stage_bytes)
     hop = _hop_s(answer, chosen, per_stage) if hop_s is None else hop_s
-    if not 0 <= hop < math.inf:
-        raise SpecError(f"hop_s: a time is expected, not {hop!r}.")
     stages = sorted({*_STAGES, int(needed)})
     rows = [_row(answer, p, per_stage, chosen, hop) for p in stages]
     ep = _ep(answer, per_stage)
@@ -132,9 +136,7 @@ def pipelining(
 
 def _micro_batch(answer: Serving, stage_bytes: float, asked: float | None) -> float:
     if asked is not None:
-        if not 1 <= asked < math.inf:
-            raise SpecError(f"micro_batch: at least one sequence is expected, not {asked!r}.")
-        return float(asked)
+        return asked
     balanced = balance(answer.counts, answer.machine, answer.context).batch_without_kv
     kept = float(answer.counts.cache_bytes(answer.context))
     left = stage_bytes - float(answer.counts.weight_bytes)

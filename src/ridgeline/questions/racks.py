@@ -21,8 +21,10 @@ from ridgeline.laws.rack import (
     spread_slowdown,
 )
 from ridgeline.questions.scaleup import GENERATIONS
+from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.layout import Layout
+from ridgeline.specs.ranges import SEQUENCES
 from ridgeline.steps import chip_capacity_bytes
 from ridgeline.steps.ideal import wire_bytes
 from ridgeline.steps.ops import count_ops
@@ -67,7 +69,10 @@ _LIMITS = {
 }
 
 
-def racks(answer: Serving, *, batch_per_chip: float = 128) -> Answer:
+@reads(
+    batch_per_chip=SEQUENCES,
+)
+def racks(answer: Serving, *, batch_per_chip: Amount = 128) -> Answer:
     """How a layer's experts lie on chips, what the exchange takes, and what a larger domain needs.
 
     Parameters
@@ -97,8 +102,6 @@ def racks(answer: Serving, *, batch_per_chip: float = 128) -> Answer:
     >>> found.table("spread").rows[0]["experts_per_chip"], found.values["n_idle"]
     (4, 8)
     """
-    if not 0 < batch_per_chip < math.inf:
-        raise SpecError(f"batch_per_chip: some tokens are expected, not {batch_per_chip!r}.")
     cluster, moe = answer.machine.cluster, _experts(answer)
     ratio = _bandwidth_ratio(cluster)
     rows = [_spread(answer, moe, n, ratio, batch_per_chip) for n in _DOMAINS]

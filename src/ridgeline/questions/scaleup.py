@@ -12,6 +12,8 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.context import kv_budget_bytes
 from ridgeline.laws.roofline import weight_fetch_time_s
 from ridgeline.questions.solve import last_true
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.ranges import LATENCY_S, SEQUENCES
 from ridgeline.steps import chip_capacity_bytes, decode_step
 from ridgeline.steps import machine as machine_of
 
@@ -53,11 +55,15 @@ _COLUMNS = {
 }
 
 
+@reads(
+    tpot_s=LATENCY_S,
+    batch=SEQUENCES,
+)
 def scaleup(
     answer: Serving,
     *,
-    tpot_s: float = 0.020,
-    batch: float = 1000,
+    tpot_s: Amount = 0.020,
+    batch: Amount = 1000,
     clusters: Sequence[str] = GENERATIONS,
 ) -> Answer:
     """What a model gains from a larger or newer scale-up domain.
@@ -93,10 +99,6 @@ def scaleup(
     >>> round(found.values["weight_fetch_s"] * 1e3, 1)
     26.1
     """
-    if not 0 < tpot_s < math.inf:
-        raise SpecError(f"tpot_s: a time above 0 is expected, not {tpot_s!r}.")
-    if not 1 <= batch < math.inf:
-        raise SpecError(f"batch: at least one sequence is expected, not {batch!r}.")
     if not clusters:
         raise SpecError("Name at least one cluster to compare, such as gb200-nvl72.")
     known = [catalog.cluster(name) for name in clusters]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.words import count, factor, percent, quantity
-from ridgeline.errors import SpecError
 from ridgeline.questions.variants import (
     MOST_SEQUENCES,
     Point,
@@ -17,6 +16,8 @@ from ridgeline.questions.variants import (
     reading_with,
     require_a_time,
 )
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.ranges import SEQUENCES
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ class _Knob:
         return sum(self.paths.values()) if self.what == "layers" else max(self.paths.values())
 
 
-def sensitivity(answer: Serving, *, batch: float | None = None) -> Answer:
+@reads(
+    batch=SEQUENCES,
+)
+def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
     """What a change of each constant does to a token's time and cost, and what to buy next.
 
     Parameters
@@ -100,8 +104,6 @@ def sensitivity(answer: Serving, *, batch: float | None = None) -> Answer:
     >>> found.values["best_buy"]
     'memory bandwidth'
     """
-    if batch is not None and not 1 <= batch < math.inf:
-        raise SpecError(f"batch: at least one sequence is expected, not {batch!r}.")
     base_batch = batch if batch is not None else _most(answer)
     knobs = [k for k in [*_hardware(answer), *_model(answer), *_load(answer, base_batch)] if k.now]
     base = _evaluate(answer, {}, base_batch)

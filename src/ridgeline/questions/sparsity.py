@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.words import count, factor, percent, quantity
-from ridgeline.errors import SpecError
 from ridgeline.laws.economics import throughput_tokens_per_s
 from ridgeline.laws.roofline import sparsity as sparsity_of
 from ridgeline.laws.scaling import effective_params_routed
@@ -19,11 +20,12 @@ from ridgeline.laws.traffic import (
     sequences_in_flight,
 )
 from ridgeline.questions.solve import last_true
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.fields import Numbers
+from ridgeline.specs.ranges import LENGTH_TOKENS, REQUESTS_PER_S, SPARSITY
 from ridgeline.steps import balance, decode_step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ridgeline.charts import Chart
     from ridgeline.questions.serving import Serving
     from ridgeline.steps import Counts
@@ -44,12 +46,17 @@ _COLUMNS = {
 }
 
 
+@reads(
+    osl=LENGTH_TOKENS,
+    requests_per_s=REQUESTS_PER_S,
+    sparsities=Numbers(SPARSITY),
+)
 def sparsity(
     answer: Serving,
     *,
-    osl: float = 1000,
-    requests_per_s: float | None = None,
-    sparsities: Sequence[float] = _SPARSITIES,
+    osl: Amount = 1000,
+    requests_per_s: Amount | None = None,
+    sparsities: Amount = _SPARSITIES,
 ) -> Answer:
     """What more parameters at the same active ones bring, and the traffic they need.
 
@@ -86,9 +93,8 @@ def sparsity(
     >>> round(found.values["sparsity"]), round(found.values["balance_batch"])
     (8, 2500)
     """
-    _check(osl, requests_per_s, sparsities)
     active = float(answer.counts.n_params_active)
-    rows = [_row(answer, s, osl) for s in sorted({float(s) for s in sparsities})]
+    rows = [_row(answer, s, osl) for s in np.unique(np.atleast_1d(sparsities)).tolist()]
     own = float(sparsity_of(answer.counts.n_params, active))
     row = _row(answer, own, osl)
     values = {k: row[k] for k in ("sparsity", "balance_batch", "requests_per_s", "tokens_per_s")}
@@ -114,18 +120,6 @@ def sparsity(
         provenance=answer.result.about,
         charts={"sparsity": picture},
     )
-
-
-def _check(osl: float, requests_per_s: float | None, sparsities: Sequence[float]) -> None:
-    if not 1 <= osl < math.inf:
-        raise SpecError(f"osl: a request has at least one output token, not {osl!r}.")
-    if requests_per_s is not None and not 0 < requests_per_s < math.inf:
-        raise SpecError(
-            f"requests_per_s: {requests_per_s!r} fills no batch, ever. Some traffic is needed: "
-            "leave it out to hear how much the balance batch takes."
-        )
-    if not sparsities or any(not 1 <= s < math.inf for s in sparsities):
-        raise SpecError(f"sparsities: total over active is at least 1, not {list(sparsities)!r}.")
 
 
 def _scaled(counts: Counts, n_params: float) -> Counts:

@@ -22,6 +22,8 @@ from ridgeline.laws.roofline import (
 from ridgeline.questions.attention_kinds import AttentionKind, attention_kinds
 from ridgeline.questions.solve import last_true
 from ridgeline.questions.variants import fits
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.ranges import LATENCY_S, SEQUENCES, USD_PER_MTOK
 from ridgeline.steps import decode_step
 
 if TYPE_CHECKING:
@@ -52,19 +54,24 @@ class _Limits:
     usd_per_mtok: float | None
 
 
+@reads(
+    tpot_s=LATENCY_S,
+    usd_per_mtok=USD_PER_MTOK,
+    batch=SEQUENCES,
+)
 def wall(
     answer: Serving,
     *,
-    tpot_s: float = 0.020,
-    usd_per_mtok: float | None = None,
-    batch: float = 64,
+    tpot_s: Amount = 0.020,
+    usd_per_mtok: Amount | None = None,
+    batch: Amount = 64,
 ) -> Answer:
     """How long a context a model can be served at, as it is and with other attention.
 
     Parameters
     ----------
     answer : Serving               A model on a machine.
-    tpot_s : float                 Time a token may take. [s]
+    tpot_s : float or str          Time a token may take. [s]
     usd_per_mtok : float or None   What a million output tokens may cost; needs a price.
     batch : float                  Sequences for the column ``longest, batch``. [1]
 
@@ -94,7 +101,7 @@ def wall(
     >>> round(found.values["balance_context"], -3)
     203000.0
     """
-    limits = _check(answer, tpot_s, usd_per_mtok, batch)
+    limits = _check(answer, tpot_s, usd_per_mtok)
     kinds = attention_kinds(answer.counts)
     rows = [_row(answer, kind, limits, batch) for kind in kinds]
     overtaking = _overtaking(answer)
@@ -133,13 +140,7 @@ def wall(
     )
 
 
-def _check(answer: Serving, tpot_s: float, usd_per_mtok: float | None, batch: float) -> _Limits:
-    if not 0 < tpot_s < math.inf:
-        raise SpecError(f"tpot_s: a time above 0 is expected, not {tpot_s!r}.")
-    if not 1 <= batch < math.inf:
-        raise SpecError(f"batch: at least one sequence is expected, not {batch!r}.")
-    if usd_per_mtok is not None and not 0 < usd_per_mtok < math.inf:
-        raise SpecError(f"usd_per_mtok: a price above 0 is expected, not {usd_per_mtok!r}.")
+def _check(answer: Serving, tpot_s: float, usd_per_mtok: float | None) -> _Limits:
     if usd_per_mtok is not None and answer.price is None:
         raise SpecError(
             f"No price is known for {answer.machine_name}, so no token can be too dear: give one "

@@ -6,71 +6,35 @@ people type, and refuses anything else in one sentence that names what is expect
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
-from pydantic import Field
 from pydantic_core import core_schema
 
-from ridgeline.errors import RidgelineError, SpecError, did_you_mean
-from ridgeline.units import DIMENSIONS, format_quantity, parse_count, parse_quantity
+from ridgeline.errors import RidgelineError, SpecError, UnitError, did_you_mean
+from ridgeline.specs.option_field import option, option_name, option_unit
+from ridgeline.specs.shown import is_number, plain_number, shown
+from ridgeline.units import (
+    DIMENSIONS,
+    parse_count,
+    parse_quantity,
+    short_quantity,
+    split_values,
+    unit_of,
+    with_bare_unit,
+)  # fmt: skip
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+    from collections.abc import Callable
 
 __all__ = [
     "Choice", "Number", "Numbers", "Rule", "Text", "Value", "is_number", "option",
     "option_name", "option_unit", "plain_number", "shown",
 ]  # fmt: skip
 
-_MOST_SHOWN = 40
 _MOST_TEXT = 4096
 _MOST_VALUES = 100_000
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is one real number, of Python or of an array library; never a truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def plain_number(value: float) -> str:
-    """Shortest text that reads back as the same number: ``2048``, ``0.05``, ``1e9``.
-
-    Examples
-    --------
-    >>> plain_number(2048.0), plain_number(0.1), plain_number(1e12), plain_number(123456789.5)
-    ('2048', '0.1', '1e12', '123456789.5')
-    """
-    short = f"{value:.6g}".replace("e+0", "e").replace("e+", "e").replace("e-0", "e-")
-    if float(short) == value:
-        return short
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def shown(value: object) -> str:
-    """A value that was refused, in a few characters and without brackets.
-
-    Examples
-    --------
-    >>> shown("8q"), shown(-5), shown([1, 2]), shown({})
-    ("'8q'", '-5', 'a list', 'a table')
-    """
-    if isinstance(value, bool | NoneType):
-        return str(value)
-    if isinstance(value, str):
-        return repr(value) if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]!r}…"
-    if isinstance(value, Real):
-        try:
-            return plain_number(float(value))
-        except OverflowError:
-            return "a number beyond all range"
-    if isinstance(value, Mapping):
-        return "a table"
-    is_list = isinstance(value, Iterable) and not isinstance(value, bytes | bytearray)
-    return "a list" if is_list else f"a value of type {type(value).__name__}"
 
 
 class Rule:
@@ -86,6 +50,11 @@ class Rule:
         """The range for help texts; empty where there is none."""
         return ""
 
+    @property
+    def bare_unit(self) -> str:
+        """Unit of a number that is typed without one; empty where it is the field's own."""
+        return ""
+
     def read(self, value: object) -> Any:
         """Return the value in its form of the record.
 
@@ -94,6 +63,15 @@ class Rule:
         SpecError   One sentence.
         """
         raise NotImplementedError
+
+    def read_typed(self, text: str) -> Any:
+        """Read text of the command line, where a bare number is in `bare_unit`.
+
+        Raises
+        ------
+        SpecError   One sentence.
+        """
+        return self.read(text)
 
     def write(self, value: Any) -> Any:
         """Return the value in plain JSON types, which `read` takes back."""
@@ -140,6 +118,8 @@ class Number(Rule):
                         (``8k``).
     above : bool        `low` itself is excluded.
     or_zero : bool      Zero is taken beside the range.
+    bare : str          Unit of a number typed without one, where that is not the SI unit; from
+                        Python such text needs its unit.
     """
 
     low: float
@@ -148,6 +128,12 @@ class Number(Rule):
     dimension: str = ""
     above: bool = False
     or_zero: bool = False
+    bare: str = ""
+
+    @property
+    def bare_unit(self) -> str:
+        """Unit of a number that is typed without one."""
+        return self.bare or self.dimension
 
     @property
     def expected(self) -> str:
@@ -167,22 +153,22 @@ class Number(Rule):
     def _text(self, value: float) -> str:
         if not self.dimension or not value:
             return plain_number(value)
-        if self.dimension == "USD/h" and value < 0.01:
+        if self.dimension == "USD/h":
             return f"${plain_number(value)}/h"
-        return format_quantity(value, self.dimension)
+        return short_quantity(value, self.dimension)
 
     def read(self, value: object) -> float:
         """Read a number or its text."""
         found = value.item() if getattr(value, "ndim", None) == 0 else value  # pyright: ignore[reportAttributeAccessIssue]
         try:
             if isinstance(found, str):
-                number = (
-                    parse_quantity(found, self.dimension) if self.dimension else parse_count(found)
-                )
+                number = self._quantity(found) if self.dimension else parse_count(found)
             elif is_number(found):
                 number = float(found)  # pyright: ignore[reportArgumentType]
             else:
                 raise self.refused(value)
+        except SpecError:
+            raise
         except (RidgelineError, OverflowError, ValueError):
             raise self.refused(value) from None
         inside = self.low <= number <= self.high and not (self.above and number == self.low)
@@ -190,6 +176,19 @@ class Number(Rule):
         if not inside or (self.whole and not number.is_integer()):
             raise self.refused(value)
         return int(number) if self.whole else number
+
+    def read_typed(self, text: str) -> float:
+        """Read text of the command line."""
+        return self.read(with_bare_unit(text, self.bare) if self.bare else text)
+
+    def _quantity(self, text: str) -> float:
+        """A quantity in SI; where a bare number would be of another unit when typed, none."""
+        if self.bare and not isinstance(text, float) and unit_of(text)[1] is None:
+            raise SpecError(
+                f"{shown(text)} has no unit: write {text} {self.bare} or {text} {self.dimension}, "
+                f"or give a number in {self.dimension}."
+            )
+        return parse_quantity(text, self.dimension)
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema; bounds hold for numbers, text is read and then held to them."""
@@ -220,11 +219,26 @@ class Numbers(Rule):
         """The range for help texts."""
         return self.each.range
 
+    @property
+    def bare_unit(self) -> str:
+        """Unit of a number that is typed without one."""
+        return self.each.bare_unit
+
     def read(self, value: object) -> float | tuple[float, ...]:
         """Read a number, a sequence, or text such as ``1,64,2400``."""
+        return self._read(value, self.each.read)
+
+    def read_typed(self, text: str) -> float | tuple[float, ...]:
+        """Read text of the command line."""
+        return self._read(text, self.each.read_typed)
+
+    def _read(self, value: object, read: Callable[[Any], float]) -> float | tuple[float, ...]:
         plain = value.tolist() if hasattr(value, "tolist") else value  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(plain, str) and "," in plain and len(plain) <= _MOST_TEXT:
-            plain = plain.split(",")
+            try:
+                plain = split_values(plain)
+            except UnitError as error:
+                raise SpecError(str(error)) from None
         if isinstance(plain, str) or is_number(plain):
             many = [plain]
         elif isinstance(plain, list | tuple | range) and 1 <= len(plain) <= _MOST_VALUES:
@@ -234,7 +248,7 @@ class Numbers(Rule):
         found = []
         for item in many:
             try:
-                found.append(self.each.read(item))
+                found.append(read(item))
             except SpecError:
                 raise self.refused(item) from None
         return found[0] if len(found) == 1 else tuple(found)
@@ -333,6 +347,8 @@ class Value(Rule):
     plain : callable         Writes it in JSON types.
     kinds : tuple of str     JSON types that are read.
     examples : tuple         Text forms, for the schema.
+    typed : callable         Reads text of the command line; None: as `of` does.
+    bare : str               Unit of a number in it without one.
     """
 
     what: str
@@ -340,15 +356,26 @@ class Value(Rule):
     plain: Callable[[Any], Any]
     kinds: tuple[str, ...] = ("number", "string", "object")
     examples: tuple[str, ...] = ()
+    typed: Callable[[str], Any] | None = None
+    bare: str = ""
 
     @property
     def expected(self) -> str:
         """What the field takes."""
         return self.what
 
+    @property
+    def bare_unit(self) -> str:
+        """Unit of a number that is typed without one."""
+        return self.bare
+
     def read(self, value: object) -> Any:
         """Read the value."""
         return self.of(value)
+
+    def read_typed(self, text: str) -> Any:
+        """Read text of the command line."""
+        return (self.typed or self.of)(text)
 
     def write(self, value: Any) -> Any:
         """Write the value."""
@@ -357,41 +384,3 @@ class Value(Rule):
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema."""
         return {"type": list(self.kinds), "examples": list(self.examples)}
-
-
-def option(
-    default: Any, description: str, unit: str = "", *, name: str | None = "", factory: Any = None
-) -> Any:
-    """Declare a field: its default, what it means in one sentence, and its unit.
-
-    Parameters
-    ----------
-    default : object    None for not given; ``...`` for a field that must be given.
-    description : str   A sentence in plain English, for help, schema and forms.
-    unit : str          Of the number, as written in brackets: ``tokens``, ``s``, ``1/s``.
-    name : str or None  The option's flat name, where it is not the field's; None for a field that
-                        is no option by itself.
-    factory : callable or None   Makes the default instead.
-    """
-    extra: dict[str, Any] = {"unit": unit}
-    if name != "":
-        extra["option"] = name
-    if hasattr(default, "plain"):
-        extra["default"] = default.plain()
-    if factory is not None:
-        return Field(default_factory=factory, description=description, json_schema_extra=extra)
-    return Field(default, description=description, json_schema_extra=extra)
-
-
-def _extra(field: FieldInfo) -> Mapping[str, Any]:
-    return field.json_schema_extra if isinstance(field.json_schema_extra, Mapping) else {}
-
-
-def option_name(field: FieldInfo, name: str) -> str | None:
-    """Flat name of a field: its own unless declared otherwise; None for a field without one."""
-    return _extra(field).get("option", name)
-
-
-def option_unit(field: FieldInfo) -> str:
-    """Unit of a field; empty for words."""
-    return str(_extra(field).get("unit", ""))

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast, get_args
 from ridgeline.errors import SpecError, UnitError, did_you_mean
 from ridgeline.specs.fields import Value, is_number, option, plain_number, shown
 from ridgeline.specs.option_record import OptionRecord
-from ridgeline.units import format_quantity, parse_quantity, unit_of
+from ridgeline.units import parse_quantity, short_quantity, unit_of, with_bare_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DEFAULT_LIMITS", "Limit", "Limits", "Statistic"]
+__all__ = ["BARE_TIME", "DEFAULT_LIMITS", "Limit", "Limits", "Statistic"]
 
 #: over requests: what must be within a limit
 Statistic = Literal["mean", "p50", "p90", "p99"]
 
 _LONGEST_S = 1e6
 _SHORTEST_S = 1e-6
-_S_PER_MS = 1e-3
+#: unit of a time that is typed without one, as tools of the field have it
+BARE_TIME: Final = "ms"
 _NONE = ("none", "inf", "no")
 _FORM = re.compile(r"(?:(mean|median|p\d+(?:\.\d+)?)(?![\d.]))?\s*(?:<=|<|≤)?\s*(.*)", re.DOTALL)
 _EXPECTED = "a time from 1 µs to 1e6 s, such as 50 ms or p99<2s, or none"
@@ -49,7 +50,7 @@ class Limit:
     statistic: Statistic = "mean"
 
     @classmethod
-    def of(cls, value: object, *, bare_is_ms: bool = False) -> Limit | None:
+    def of(cls, value: object, *, bare: str = "") -> Limit | None:
         """Read a limit.
 
         Parameters
@@ -57,7 +58,7 @@ class Limit:
         value : number, str, Limit or None   Seconds; or text: a time with its unit, with a
                              statistic before it where it is not the mean: ``2s``, ``p99<2s``,
                              ``p90 2 s``. None, ``none`` and infinity are no limit.
-        bare_is_ms : bool    Read text without a unit as milliseconds, as tools of the field do.
+        bare : str           Unit of text without one; empty: it must have one.
 
         Raises
         ------
@@ -81,7 +82,7 @@ class Limit:
                 f"{shown(plain)}: the statistic is one of {', '.join(known)}, not {statistic}."
                 f"{did_you_mean(statistic, known)}"
             )
-        return cls._within(_seconds(match[2], bare_is_ms, plain), statistic, value)
+        return cls._within(_seconds(match[2], bare, plain), statistic, value)
 
     @classmethod
     def _within(cls, seconds: float, statistic: str, value: object) -> Limit | None:
@@ -98,26 +99,20 @@ class Limit:
         return f"{self.statistic} <= {plain_number(self.seconds)} s"
 
     def __str__(self) -> str:
-        return f"{self.statistic} <= {_short(self.seconds)}"
+        return f"{self.statistic} <= {short_quantity(self.seconds, 's')}"
 
     def __repr__(self) -> str:
         return f"Limit({str(self)!r})"
 
 
-def _short(seconds: float) -> str:
-    """Three digits where they say all: ``50 ms`` and ``2 s``, not 50.0 and 2.00."""
-    number, _, unit = format_quantity(seconds, "s").partition(" ")
-    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
-
-
-def _seconds(text: str, bare_is_ms: bool, whole: str) -> float:
-    """Seconds of a time with a unit; without one, milliseconds where that is so."""
+def _seconds(text: str, bare: str, whole: str) -> float:
+    """Seconds of a time with a unit; without one, in `bare`."""
     try:
         number, dimension = unit_of(text)
         if not math.isfinite(number):
             raise SpecError(f"{_EXPECTED} is expected, not {shown(whole)}.")
-        if dimension is None and bare_is_ms:
-            return number * _S_PER_MS
+        if dimension is None and bare:
+            return parse_quantity(with_bare_unit(text, bare), "s")
         if dimension is None:
             raise SpecError(
                 f"{shown(whole)} has no unit: write {text} ms or {text} s, or give a number of "
@@ -138,6 +133,8 @@ _RULE = Value(
     plain=Limit.plain,
     kinds=("number", "string"),
     examples=("50 ms", "p99 <= 2 s", "none"),
+    typed=lambda text: Limit.of(text, bare=BARE_TIME),
+    bare=BARE_TIME,
 )
 _Limit = Annotated[Limit | None, _RULE]
 
@@ -212,7 +209,7 @@ class Limits(OptionRecord):
         for name, text in (("ttft", ttft), ("tpot", tpot), ("e2e", e2e)):
             try:
                 if text is not None:
-                    given[name] = Limit.of(text, bare_is_ms=True)
+                    given[name] = Limit.of(text, bare=BARE_TIME)
             except SpecError as error:
                 wrong.append(f"{name}: {error}")
         if wrong:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from ridgeline.specs.fields import Number
+from ridgeline.specs.limits import BARE_TIME
 from ridgeline.units import BOUNDS
 
 __all__ = [
@@ -33,9 +34,9 @@ CONTEXT_TOKENS: Final = Number(1, 1e9, or_zero=True)
 SEQUENCES: Final = Number(1, 1e12)
 REQUESTS_PER_S: Final = Number(1e-6, 1e12)
 CHIPS: Final = Number(1, 10**6, whole=True)
-LATENCY_S: Final = Number(1e-6, 1e6, dimension="s")
+LATENCY_S: Final = Number(1e-6, 1e6, dimension="s", bare=BARE_TIME)
 #: from stage to stage of a pipeline
-HOP_S: Final = Number(1e-9, 1e3, dimension="s")
+HOP_S: Final = Number(1e-9, 1e3, dimension="s", or_zero=True, bare=BARE_TIME)
 USD_PER_CHIP_HOUR: Final = Number(*BOUNDS["USD/h"], dimension="USD/h")
 USD_PER_MTOK: Final = Number(1e-6, 1e6)
 #: of prices and speeds of two tiers

@@ -1,0 +1,245 @@
+"""How options are declared: what each takes, in which unit, and under which heading it is listed.
+
+An option is an annotation made by `takes` from the rule of its range. The rule reads its text, and
+says the unit of a bare number and the range; help shows both. Commands receive values, not text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from cyclopts import Group, Parameter, Token
+
+from ridgeline.errors import SpecError
+from ridgeline.grid import logspace
+from ridgeline.specs.fields import Choice, Number, Numbers, Rule, Text, plain_number, shown
+from ridgeline.specs.limits import Limit
+from ridgeline.units import short_quantity
+
+__all__ = [
+    "ENGINE",
+    "FORMATS",
+    "LAYOUT",
+    "LIMITS",
+    "MACHINE",
+    "OUTPUT",
+    "PRICE",
+    "STUDY",
+    "TABLES",
+    "WORKLOAD",
+    "AssumeHarmless",
+    "Chip",
+    "Csv",
+    "Dark",
+    "Explain",
+    "Fetch",
+    "FromCounts",
+    "Json",
+    "Model",
+    "Out",
+    "SetFields",
+    "Wide",
+    "default_text",
+    "help_of",
+    "metavar_of",
+    "read_text",
+    "takes",
+]  # fmt: skip
+
+MACHINE: Final = Group("Model and machine", sort_key=1)
+WORKLOAD: Final = Group(
+    "Workload",
+    sort_key=2,
+    help="8k is 8,000 and 8Ki is 8,192. Commas separate values where several are taken "
+    "(64,256,2400), else thousands (8,192).",
+)
+LIMITS: Final = Group("Limits", sort_key=3)
+FORMATS: Final = Group("Formats", sort_key=4)
+ENGINE: Final = Group("Engine", sort_key=5)
+LAYOUT: Final = Group("Layout", sort_key=6)
+PRICE: Final = Group("Price", sort_key=7)
+TABLES: Final = Group("What was run, where the tables do not say", sort_key=8)
+STUDY: Final = Group("What is measured", sort_key=8)
+OUTPUT: Final = Group("Output", sort_key=9)
+
+Model = Annotated[
+    str | None,
+    Parameter(
+        help="HuggingFace id of the catalogue, path of a config.json (or its folder), of a GGUF "
+        "file or of a model TOML.",
+    ),
+]
+Chip = Annotated[
+    str | None,
+    Parameter(
+        group=MACHINE,
+        metavar="NAME",
+        help="Chip to put into the cluster instead of its own; without --on, a chip by itself.",
+    ),
+]
+SetFields = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        group=MACHINE,
+        metavar="FIELD=VALUE",
+        help='Change any field, in SI units or with its unit: chip.memory.bandwidth="10 TB/s", '
+        "model.n_kv_heads=4. May be repeated.",
+    ),
+]
+FromCounts = Annotated[
+    str | None,
+    Parameter(
+        group=MACHINE,
+        metavar="COUNTS",
+        help="A model known by numbers, instead of MODEL: active=37B,total=671B,kv=70272,bits=8 "
+        "(parameters, bytes of KV per token, bits per weight).",
+    ),
+]
+AssumeHarmless = Annotated[
+    tuple[str, ...],
+    Parameter(
+        group=MACHINE,
+        metavar="FIELD",
+        consume_multiple=False,
+        help="Field of the config.json to ignore although it is not understood. May be repeated.",
+    ),
+]
+Fetch = Annotated[
+    bool,
+    Parameter(
+        group=MACHINE,
+        help="Read the config and the headers of the weights from the HuggingFace hub.",
+    ),
+]
+Out = Annotated[
+    tuple[Path, ...],
+    Parameter(
+        group=OUTPUT,
+        metavar="FILE",
+        consume_multiple=False,
+        help="Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.",
+    ),
+]
+Dark = Annotated[bool, Parameter(group=OUTPUT, help="Dark picture.")]
+Explain = Annotated[
+    bool, Parameter(group=OUTPUT, help="Show the working, with the numbers in the equations.")
+]
+Json = Annotated[bool, Parameter(group=OUTPUT, help="Everything as JSON.")]
+Csv = Annotated[bool, Parameter(group=OUTPUT, help="The main table as CSV.")]
+Wide = Annotated[
+    bool,
+    Parameter(group=OUTPUT, help="Show all columns of tables, however narrow the terminal."),
+]
+
+
+def takes(
+    rule: Rule,
+    about: str,
+    group: Group,
+    *,
+    unit: str = "",
+    name: str | Sequence[str] = (),
+    metavar: str = "",
+) -> Parameter:
+    """Declare an option that a rule reads.
+
+    Parameters
+    ----------
+    rule : Rule        Such as those of `specs.ranges`.
+    about : str        What the option means, in a sentence.
+    group : Group      Heading under which help lists it.
+    unit : str         Of its number, where the rule has none: ``tokens``.
+    name : str or several   As written, where it is not the parameter's; earlier names come last.
+    metavar : str      What stands for the value; by the rule and the unit if not given.
+    """
+
+    def convert(_: object, tokens: Sequence[Token]) -> Any:
+        return read_text(tokens[0].value, rule)
+
+    return Parameter(
+        name=name or None,
+        group=group,
+        converter=convert,
+        n_tokens=1,
+        help=help_of(rule, about, unit),
+        metavar=metavar or metavar_of(rule, unit),
+        show_default=lambda value: default_text(value, rule),
+    )
+
+
+def read_text(text: str, rule: Rule) -> Any:
+    """Read text of the command line by a rule.
+
+    Parameters
+    ----------
+    text : str    Where several values are taken, a range such as ``1:16384`` is a ladder of
+                  quarter octaves.
+    rule : Rule   It says the unit of a bare number.
+
+    Raises
+    ------
+    SpecError   Not what the rule takes.
+    """
+    if not isinstance(rule, Numbers):
+        return rule.read_typed(text)
+    try:
+        return rule.read(_ladder(text, rule)) if ":" in text else rule.read_typed(text)
+    except SpecError as error:
+        raise SpecError(f"{error} Several values are written 1,64,2400, a range 1:16384.") from None
+
+
+def _ladder(text: str, rule: Numbers) -> Any:
+    ends = text.split(":")
+    if len(ends) != 2:
+        raise rule.refused(text)
+    low, high = (rule.each.read_typed(end) for end in ends)
+    if not 0 < low <= high:
+        raise SpecError(
+            "a range from a number above 0 to one that is not below it is expected, not "
+            f"{shown(text)}."
+        )
+    return logspace(low, high)
+
+
+def help_of(rule: Rule | None, about: str, unit: str = "") -> str:
+    """What help says of an option: its meaning, unit and range."""
+    notes = [unit] if unit not in ("", "s", "USD/h") else []
+    if rule is not None:
+        notes += [f"a bare number is in {rule.bare_unit}"] if rule.bare_unit else []
+        notes += [rule.range] if rule.range else []
+    return f"{about} [{'; '.join(notes)}]" if notes else about
+
+
+_METAVARS: Final = {"s": "TIME", "tokens": "TOKENS", "USD/h": "USD", "1/s": "RATE"}
+
+
+def metavar_of(rule: Rule | None, unit: str = "") -> str:
+    """What stands for the value in help."""
+    several = isinstance(rule, Numbers)
+    each = rule.each if isinstance(rule, Numbers) else rule
+    of = unit or getattr(each, "dimension", "")
+    if of in _METAVARS:
+        found = _METAVARS[of]
+    elif isinstance(each, Number) or (isinstance(each, Choice) and each.number):
+        found = "N"
+    elif isinstance(each, Choice):
+        found = "WORD"
+    else:
+        found = "NAME" if isinstance(each, Text) or each is None else "VALUE"
+    return f"{found}[,{found}...]" if several else found
+
+
+def default_text(value: object, rule: Rule | None = None) -> str | None:
+    """How help writes a default; None for what is no more than "not given"."""
+    if value is None or value is False or value in ("", ()):
+        return None
+    if isinstance(value, Limit):
+        return str(value).removeprefix("mean <= ")
+    if isinstance(value, tuple | list):
+        return ",".join(str(default_text(v, rule)) for v in value)
+    if isinstance(value, float) and isinstance(rule, Number) and rule.dimension:
+        return short_quantity(value, rule.dimension)
+    return plain_number(value) if isinstance(value, float) else str(value)
