@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from cyclopts import App, CoercionError, CycloptsError, Group, Parameter
 
 from ridgeline import __version__
-from ridgeline.cli.declare import default_text
 from ridgeline.cli.examples import EXAMPLES
-from ridgeline.cli.help import HelpLayout
+from ridgeline.cli.help import HelpLayout, default_of
 from ridgeline.errors import RidgelineError
 from ridgeline.questions.registry import GROUPS, QUESTIONS
 
@@ -29,7 +28,7 @@ app = App(
     "from first principles.",
     help_format="plaintext",
     help_formatter=_LAYOUT,
-    default_parameter=Parameter(negative=(), show_default=default_text),
+    default_parameter=Parameter(negative=(), show_default=default_of),
     group_commands=Group("Options", sort_key=len(GROUPS)),  # --help and --version
 )
 _HEADINGS = {g: Group(heading, sort_key=i) for i, (g, heading) in enumerate(GROUPS.items())}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions
 
-__all__ = ["HelpLayout", "example_lines", "reflowed"]
+__all__ = ["HelpLayout", "default_of", "example_lines", "reflowed"]
 
 _CONTINUED = " \\"
 _NARROWEST = 40
@@ -26,6 +26,11 @@ def reflowed(text: str) -> str:
     'One paragraph.\n\nAnother one.'
     """
     return re.sub(r"(?<=\S)[ \t]*\n(?=\S)", " ", text)
+
+
+def default_of(value: object) -> str | None:
+    """How help writes a default of words; None for what is no more than "not given"."""
+    return None if value is None or value is False or value in ("", ()) else str(value)
 
 
 def example_lines(command: str, width: int) -> list[str]:
