@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.workload import Workload as Workload
     from ridgeline.steps import counts as counts
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _HOME = {
     "Answer": "answers",
