@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ridgeline.answers.plain import plain
-from ridgeline.cli.screen import GAP, Need, choose, screen_width, widths, wrapped
+from ridgeline.cli.screen import GAP, Need, choose, heading_lines, screen_width, widths, wrapped
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.spreadsheets import safe_cell
 
@@ -131,14 +131,18 @@ def _print_columns(
     wide: bool,
 ) -> None:
     width = None if wide else screen_width()
+    columns = [c for c in columns if c.heading or any(c.cells)]
     needs = [Need.of(c.heading, c.cells, is_text=c.is_text) for c in columns]
-    chosen = choose(needs, _by_importance([c.key for c in columns], first), width)
+    order = _by_importance([c.key for c in columns], first)
+    chosen = choose(needs, order, width)
     print_text(f"\n{title}" if title else "")
     _draw(
         [columns[i] for i in chosen],
         widths([needs[i] for i in chosen], width),
         faint,
-        wrapped(_left_out([c.heading for i, c in enumerate(columns) if i not in chosen]), width),
+        wrapped(
+            _left_out([[columns[i].heading for i in g] for g in order if g[0] not in chosen]), width
+        ),
     )
 
 
@@ -154,8 +158,9 @@ def _by_importance(keys: Sequence[str], first: Sequence[Keys]) -> list[list[int]
     return [group for group in found if group]
 
 
-def _left_out(headings: Sequence[str]) -> str:
-    named = [" ".join(heading.split()) for heading in headings if heading]
+def _left_out(groups: Sequence[Sequence[str]]) -> str:
+    """Name the columns that are not shown; of several that belong together the first and last."""
+    named = [" … ".join(dict.fromkeys((g[0], g[-1]))) for g in groups if g[0]]
     return f"Also: {', '.join(named)} (--wide)" if named else ""
 
 
@@ -169,7 +174,9 @@ def _draw(
     drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
     for column, share in zip(columns, shares, strict=True):
         side = "left" if column.is_text else "right"
-        drawn.add_column(column.heading, justify=side, width=share, overflow="fold")
+        drawn.add_column(
+            heading_lines(column.heading, share), justify=side, width=share, overflow="fold"
+        )
     for i, hidden in enumerate(faint):
         drawn.add_row(*(c.cells[i] for c in columns), style="dim" if hidden else None)
     # Cells are data: brackets in them are not markup.

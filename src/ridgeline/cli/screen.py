@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["GAP", "Need", "choose", "screen_width", "widths", "wrapped"]
+__all__ = ["GAP", "Need", "choose", "heading_lines", "screen_width", "widths", "wrapped"]
 
 #: spaces between columns
 GAP = 2
 #: text with spaces wraps in a column of at least so many characters
-_TEXT = 24
+_TEXT = 20
 #: a number and its unit, or a bound and its number, stay on one line
 _JOINED = re.compile(
     r"(?<=\d) (?=(?:(?:[numkMGTPE]|µ)?(?:s|B|W|J|FLOP)(?:/s)?|tok/s|tokens?|TB|x)\b)|(?<=<=) (?=\d)"
@@ -78,6 +78,29 @@ def _wrapped_line(line: str, width: int) -> str:
     return "\n".join(part.replace(_NO_BREAK, " ") for part in parts)
 
 
+def _words(heading: str) -> list[str]:
+    """Words of a heading; a sign that the numbers are bounds stays with the last."""
+    words = heading.split()
+    return [*words[:-2], " ".join(words[-2:])] if words[-1:] in (["≤"], ["≥"]) else words
+
+
+def heading_lines(heading: str, width: int) -> str:
+    """Wrap a heading at words.
+
+    Examples
+    --------
+    >>> heading_lines("tok/s per user ≤", 8).split(chr(10))
+    ['tok/s', 'per', 'user ≤']
+    """
+    lines: list[str] = []
+    for word in _words(heading):
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Room that a column needs.
@@ -104,7 +127,7 @@ class Need:
 
         lines = [line for cell in cells for line in cell.split("\n")]
         longest = max(map(cell_len, lines), default=0)
-        words = max(map(cell_len, heading.split()), default=0)
+        words = max(map(cell_len, _words(heading)), default=0)
         least = max(longest, words)
         if is_text and longest > _TEXT:
             unbroken = max((cell_len(w) for line in lines for w in line.split()), default=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import (
@@ -25,7 +24,7 @@ from ridgeline.cli.declare import (
 )  # fmt: skip
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, print_csv, print_json, print_table, print_text
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
@@ -153,74 +152,12 @@ def _show(answer: Serving, explain: bool, wide: bool) -> None:
     print_text("\n".join(answer.sentences()))
     if explain:
         print_text("\n" + answer.explain())
-    columns = _columns(answer)
-    contexts = answer.result["context"]
-    for i, context in enumerate(contexts):
-        rows = [answer.result.row((i, j)) for j in _telling(answer)]
-        title = f"context {context:,.0f} tokens" if len(contexts) > 1 else None
-        as_table(rows, columns, title=title, faint=lambda r: bool(r["infeasible"]), wide=wide)
+    for i in range(len(answer.result["context"])):
+        print_table(answer.table(i), wide=wide, faint=lambda row: bool(row["infeasible"]))
     for hint in advice(answer)[:_HINTS]:
         print_text(f"Advice: {hint.text}")
     for note in answer.notes:
         print_text(f"Note: {note}")
-
-
-def _columns(answer: Serving) -> dict[str, tuple[str, Callable[[Any], str]]]:
-    """Columns of the table; bounds say on which side the truth lies."""
-    least, most = (" ≥", " ≤") if answer.reading != "calibrated" else ("", "")
-
-    def seconds(value: Any) -> str:
-        return format_quantity(value, "s")
-
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "batch": ("batch", count),
-        "ttft_s": (f"TTFT{least}", seconds),
-        "tpot_s": (f"TPOT{least}", seconds),
-        "tpot_low_s": ("80% from", seconds),
-        "tpot_high_s": ("to", seconds),
-        "time_s": (f"step{least}", seconds),
-        "time_low_s": ("80% from", seconds),
-        "time_high_s": ("to", seconds),
-        "compute_s": ("compute", seconds),
-        "weight_fetch_s": ("weights", seconds),
-        "attention_s": ("attention" if answer.reading == "calibrated" else "KV", seconds),
-        "network_s": ("network", seconds),
-        "overhead_s": ("overhead", seconds),
-        "bound": ("bottleneck", str),
-        "tokens_per_s_per_user": (f"tok/s/user{most}", lambda v: f"{v:,.0f}"),
-        "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
-        "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
-        "usd_per_mtok_input": (f"$/Mtok in{least}", usd),
-        "requests_per_s": (f"req/s{most}", lambda v: f"{v:,.3g}"),
-        "mfu": (f"MFU{most}", lambda v: f"{v:.0%}"),
-        "mbu": (f"MBU{most}", lambda v: f"{v:.0%}"),
-        "joule_per_token": (f"J/token{least}", lambda v: f"{v:,.3g}"),
-        "memory_bytes_per_chip": ("memory/chip", lambda v: format_quantity(v, "B")),
-        "infeasible": ("", lambda v: "does not fit" if v else ""),
-    }
-    known = answer.result.columns
-    unused = {"usd_per_mtok_output", "usd_per_mtok_input"} if answer.price is None else set()
-    parts = ("compute_s", "weight_fetch_s", "attention_s", "network_s", "overhead_s")
-    unused |= {n for n in parts[3:] if not answer.result[n].any()}
-    # A request has columns of its own; the parts of its steps are in --explain and --csv.
-    steps = {"time_s", "time_low_s", "time_high_s", *parts, "mbu", "joule_per_token"}
-    unused |= steps if answer.has_requests else {"tpot_s"}
-    unused |= {"joule_per_token"} if np.isnan(answer.result["joule_per_token"]).any() else set()
-    return {
-        n: c
-        for n, c in columns.items()
-        if n not in unused and (n in known or n in ("batch", "infeasible"))
-    }
-
-
-def _telling(answer: Serving) -> list[int]:
-    """The batches worth a line: all of a short list, else powers of two and the landmarks."""
-    batches = answer.result["batch"]
-    if len(batches) <= 24:
-        return list(range(len(batches)))
-    marks = {np.floor(v) for v in answer.landmarks().values()}
-    is_power = np.log2(batches) % 1 == 0
-    return [j for j, b in enumerate(batches) if is_power[j] or b in marks]
 
 
 def _seconds(value: Any) -> str:

@@ -157,6 +157,11 @@ class Workload(OptionRecord):
                     raise ValueError(f"A limit on {name.upper()} needs isl and osl, not a context.")
             changed = self.limits.model_copy(update={"ttft": None, "e2e": None})
             object.__setattr__(self, "limits", changed)
+        if self.arrival == "offline":
+            # Nobody waits for a queue that is worked off: only limits that are stated count.
+            stated = self.limits.model_fields_set
+            usual = {name: None for name in type(self.limits).model_fields if name not in stated}
+            object.__setattr__(self, "limits", self.limits.model_copy(update=usual))
         return self
 
     @model_serializer(mode="wrap")

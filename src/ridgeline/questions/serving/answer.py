@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ridgeline.answers import Answer, Table
+from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
-from ridgeline.questions.serving.words import sentences
+from ridgeline.questions.serving.headline import sentences
+from ridgeline.questions.serving.landmarks import most_sequences
+from ridgeline.questions.serving.points import points_table
+from ridgeline.questions.serving.rows import cheapest
 from ridgeline.questions.serving.working import explain
 
 if TYPE_CHECKING:
+    from ridgeline.answers import Table
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
     from ridgeline.replica import Replica, StepTime
@@ -117,12 +119,30 @@ class Serving(Answered):
 
         Where none keeps them the fastest that fits, and where nothing fits the first.
         """
-        fits = self.result.infeasible[0] == 0
-        kept = fits & (self.result["within_limits"][0] > 0)
-        if kept.any():
-            rate = np.where(kept, self.result["tokens_per_s_per_chip"][0], -1.0)
-            return self.result.row((0, int(rate.argmax())))
-        return self.result.row((0, int(fits.argmax())))
+        best = cheapest(self.result, 0)
+        fastest = int((self.result.infeasible[0] == 0).argmax())
+        return self.result.row((0, fastest if best is None else best))
+
+    def largest_batch(self, i: int = 0) -> float:
+        """The most sequences of a replica that fit, at one of the contexts.
+
+        Parameters
+        ----------
+        i : int   Which context.
+        """
+        if i == 0:
+            return self.balance.largest_batch
+        context = float(self.result["context"][i])
+        return most_sequences(self.replica, self.machine, self.requests, context)
+
+    def table(self, context: int | None = None) -> Table:
+        """The points as a table, of which those that tell most are shown.
+
+        Parameters
+        ----------
+        context : int or None   Which context; None for all.
+        """
+        return points_table(self, None if context is None else [context])
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the best value of a column: see `Result.best`."""
@@ -198,7 +218,7 @@ class Serving(Answered):
             question="serving",
             title=self.name,
             sentences=tuple(self.sentences()),
-            tables=(Table.from_result(self.result, name="points"),),
+            tables=(self.table(),),
             values=values,
             charts={name: partial(self.chart, name) for name in names},
             notes=self.notes,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ridgeline.service.requests import Requests
     from ridgeline.steps import Balance, Machine
 
-__all__ = ["landmarks"]
+__all__ = ["landmarks", "most_sequences"]
 
 _LARGEST_BATCH = 2**24
 
@@ -38,7 +38,7 @@ def landmarks(replica: Replica, machine: Machine, requests: Requests, context: f
     closed = balance(replica.counts, machine, context)
     if replica.how.whole:
         return closed
-    fits = float(replica.max_sequences(context, drafts=requests.has_drafts))
+    fits = most_sequences(replica, machine, requests, context)
     first = replica.seconds(replace(requests, decode_context=context).decode(1.0))
     return replace(
         closed,
@@ -47,6 +47,13 @@ def landmarks(replica: Replica, machine: Machine, requests: Requests, context: f
         batch_without_kv=_compute_bound_from(replica, requests, 1.0),
         largest_batch=fits,
     )
+
+
+def most_sequences(replica: Replica, machine: Machine, requests: Requests, context: float) -> float:
+    """The most sequences of a replica that fit at a context: see `landmarks`."""
+    if replica.how.whole:
+        return balance(replica.counts, machine, context).largest_batch
+    return float(replica.max_sequences(context, drafts=requests.has_drafts))
 
 
 def _compute_bound_from(replica: Replica, requests: Requests, context: float) -> float:

@@ -11,7 +11,7 @@ from ridgeline.errors import SpecError
 from ridgeline.grid import logspace
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.columns import answer_grid
-from ridgeline.questions.serving.landmarks import landmarks
+from ridgeline.questions.serving.landmarks import landmarks, most_sequences
 from ridgeline.questions.serving.sizing import Sizing
 from ridgeline.questions.serving.words import choice_of_experts, engine_words
 from ridgeline.questions.setup import Setup, machine_of
@@ -114,7 +114,8 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     replica, bound = sized.replica, sized.machine
     marks = landmarks(replica, bound, requests, kept)
     rent = setup.price(cluster)
-    batches = _batches(setup.batches(replica.layout.replicas), marks)
+    further = [most_sequences(replica, bound, requests, float(c)) for c in contexts[1:]]
+    batches = _batches(setup.batches(replica.layout.replicas), marks, further)
     if load.arrival == "offline":
         batches = np.asarray([max(math.floor(marks.largest_batch), 1.0)])
     said = [
@@ -141,10 +142,10 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     )
 
 
-def _batches(given: np.ndarray | None, found: Balance) -> np.ndarray:
+def _batches(given: np.ndarray | None, found: Balance, further: list[float]) -> np.ndarray:
     if given is not None:
         return np.unique(given)
-    marks = [found.batch, found.batch_without_kv, found.largest_batch]
+    marks = [found.batch, found.batch_without_kv, found.largest_batch, *further]
     marks = [float(math.floor(m)) for m in marks if 1 <= m <= _LARGEST_BATCH_SHOWN]
     top = 2 ** math.ceil(math.log2(max([*marks, 64.0])) + 1)
     powers = 2.0 ** np.arange(math.log2(top) + 1)

@@ -1,0 +1,104 @@
+"""The points of a serving answer as a table: its columns, by importance, and the rows to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.answers import Table
+from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.serving.rows import marks, telling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ridgeline.questions.serving.answer import Serving
+
+__all__ = ["points_table"]
+
+_PARTS = ("compute_s", "weight_fetch_s", "attention_s", "network_s", "overhead_s")
+_STEP = ("time_low_s", "time_high_s")
+_TPOT = ("tpot_low_s", "tpot_high_s")
+
+#: columns of a table that a narrow screen keeps, the most important first
+_FIRST = (
+    "context", "ttft_s", "tpot_s", "time_s", "tokens_per_s_per_user", "tokens_per_s_per_chip",
+    "usd_per_mtok_output", "mark", "bound", "memory_bytes_per_chip", _STEP, _TPOT,
+    "usd_per_mtok_input", "requests_per_s", _PARTS, "mfu", "mbu", "joule_per_token",
+)  # fmt: skip
+
+
+def points_table(answer: Serving, contexts: Iterable[int] | None = None) -> Table:
+    """The points of an answer, those that are worth a line shown.
+
+    Parameters
+    ----------
+    answer : Serving
+    contexts : iterable of int or None   Which contexts; None for all.
+    """
+    result = answer.result
+    chosen = range(len(result["context"])) if contexts is None else list(contexts)
+    n = len(result["batch"])
+    rows: list[dict[str, Any]] = []
+    brief: list[int] = []
+    for i in chosen:
+        marked = marks(
+            result,
+            i,
+            answer.largest_batch(i),
+            priced=answer.price is not None,
+            limited=any(answer.limits.items()),
+        )
+        brief += [len(rows) + j for j in telling(result, i, marked)]
+        rows += [{**result.row((i, j)), "mark": marked.get(j)} for j in range(n)]
+    columns = _columns(answer)
+    if len(chosen) > 1:
+        columns = {"context": ("context", "tokens"), **columns}
+    title = ""
+    if len(chosen) == 1 and len(result["context"]) > 1:
+        title = f"context {result['context'][chosen[0]]:,.0f} tokens"
+    return Table("points", title, columns, rows, _FIRST, brief)
+
+
+def _columns(answer: Serving) -> dict[str, tuple[str, str]]:
+    """Columns of the table; bounds say on which side the truth lies."""
+    least, most = (" ≥", " ≤") if answer.reading != "calibrated" else ("", "")
+    per = "TDP" if power_w(answer.machine.cluster)[1].startswith("thermal") else "wall"
+    columns = {
+        "batch": ("batch", "sequences"),
+        "ttft_s": (f"TTFT{least}", "s"),
+        "tpot_s": (f"TPOT{least}", "s"),
+        "tpot_low_s": ("80% from", "s"),
+        "tpot_high_s": ("to", "s"),
+        "time_s": (f"step{least}", "s"),
+        "time_low_s": ("80% from", "s"),
+        "time_high_s": ("to", "s"),
+        "compute_s": ("compute", "s"),
+        "weight_fetch_s": ("weights", "s"),
+        "attention_s": ("attention" if answer.reading == "calibrated" else "KV", "s"),
+        "network_s": ("network", "s"),
+        "overhead_s": ("overhead", "s"),
+        "bound": ("bottleneck", ""),
+        "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
+        "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
+        "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
+        "usd_per_mtok_input": (f"$/Mtok in{least}", "USD/Mtok"),
+        "requests_per_s": (f"req/s{most}", "1/s"),
+        "mfu": (f"MFU{most}", "%"),
+        "mbu": (f"MBU{most}", "%"),
+        "joule_per_token": (f"J/token ({per}){least}", "1"),
+        "memory_bytes_per_chip": ("memory per chip", "B"),
+        "mark": ("", ""),
+    }
+    result = answer.result
+    unused = {"usd_per_mtok_output", "usd_per_mtok_input"} if answer.price is None else set()
+    unused |= {n for n in _PARTS[3:] if not result[n].any()}
+    # A request has columns of its own; the parts of its steps are in --explain and --csv.
+    steps = {"time_s", *_STEP, *_PARTS, "mbu", "joule_per_token"}
+    # Where each step makes one token, its time is the time per token.
+    same = bool(np.all(result["tpot_s"] == result["time_s"]))
+    unused |= steps if answer.has_requests else {"tpot_s"} if same else set()
+    unused |= {"joule_per_token"} if np.isnan(result["joule_per_token"]).any() else set()
+    known = {*result.columns, "batch", "mark"}
+    return {n: c for n, c in columns.items() if n in known and n not in unused}
