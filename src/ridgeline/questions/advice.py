@@ -1,26 +1,32 @@
-"""Advice: what to change about an answer, in words, each with the number it would bring."""
+"""Advice: what to change about an answer, in words, each with what asking again then gives."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
-from ridgeline.answers.words import count, percent, quantity, usd
+from ridgeline.answers.words import count, percent, quantity, seconds, usd
 from ridgeline.errors import InfeasibleError
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.laws.rack import chips_used
-from ridgeline.questions.variants import Point, fits, point, reading_with
+from ridgeline.questions.serving.question import serve
+from ridgeline.questions.setup import machine_of
 from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.specs.chip import Chip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ridgeline.questions.serving import Serving
-    from ridgeline.specs.model import Model
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.scenario import Scenario
 
 __all__ = ["Advice", "advice"]
+
+Row = dict[str, Any]
 
 #: below this nobody would act
 _WORTH = 0.03
@@ -28,6 +34,9 @@ _WORTH = 0.03
 _LARGE_PART = 0.2
 #: formats to store weights in, and what a chip must multiply for them
 _WEIGHT_FORMATS = (("fp8", "fp8"), ("nvfp4", "fp4"))
+#: how machines are rented: another of these is another contract
+_RENTS = ("on-demand", "spot", "contract", "rental-3yr")
+_DAYS_OF_A_YEAR = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +46,25 @@ class Advice:
     Attributes
     ----------
     subject : str    ``batch``, ``kv_dtype``, ``weight_dtype``, ``network``, ``overhead``,
-                     ``capacity``, ``price``, ``experts``.
+                     ``capacity``, ``experts``, ``price``.
     text : str       A sentence with its number.
-    worth : float    Share of the cost (or of the step, of what is no saving) it is about. [1]
+    worth : float    Share of the cost per token (or request) that it saves; of the TPOT where
+                     limits are at stake; of cost times TPOT for a batch; of the step for a part of
+                     it. [1]
+    saves : bool     Whether it makes a token cheaper, or keeps limits that were missed.
+    scenario : Scenario or None   The question with the change, whose answer has that number; None
+                     where the advice is to look at something.
     """
 
     subject: str
     text: str
     worth: float
+    saves: bool = True
+    scenario: Scenario | None = None
 
 
 def advice(answer: Serving) -> list[Advice]:
-    """What would make an answer cheaper or faster, most telling first.
+    """What would make an answer cheaper or faster: savings first, another contract last.
 
     Parameters
     ----------
@@ -57,8 +73,9 @@ def advice(answer: Serving) -> list[Advice]:
     Returns
     -------
     list of Advice
-        Empty where nothing is worth 3%. Savings are of a token's cost with as many sequences as
-        fit before and after.
+        Empty where nothing is worth 3%. Gains are from the point that a user would run
+        (`Serving.chosen`) to the same point of the answer to the changed question, within the same
+        limits.
 
     Notes
     -----
@@ -69,159 +86,199 @@ def advice(answer: Serving) -> list[Advice]:
     >>> import ridgeline as rl
     >>> found = advice(rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="blackboard"))
     >>> found[0].subject
-    'price'
+    'kv_dtype'
     """
-    if fits(answer.replica, answer.context) < 1:
-        return []
-    now = point(answer, answer.replica, 1.0)
-    if not math.isfinite(now.time_full_s):
+    if not _runs(answer):
         return []
     found = [
-        *_batch(answer, now),
-        *_formats(answer, now),
-        *_parts(answer, now),
-        *_capacity(answer, now),
-        *_price(answer),
+        *_batch(answer),
+        *_formats(answer),
+        *_parts(answer),
+        *_capacity(answer),
         *_experts(answer),
     ]
-    return sorted((a for a in found if a.worth >= _WORTH), key=lambda a: -a.worth)
+    found.sort(key=lambda a: (not a.saves, -a.worth))
+    return [a for a in (*found, *_price(answer)) if a.worth >= _WORTH]
 
 
-def _cost(answer: Serving, value: float) -> str:
-    """Dollars, or chip-hours where there is no price."""
-    unit = "" if answer.price else " chip-hours"
-    return (usd(value) if answer.price else f"{value:.3g}") + unit
+# --- asking again
 
 
-def _batch(answer: Serving, now: Point) -> Iterator[Advice]:
-    """What a batch of a quarter of what fits gives away, and gains."""
-    small = max(1.0, math.floor(now.full_batch / 4))
-    if now.full_batch < 4:
+def _again(answer: Serving, **changes: Any) -> Serving | None:
+    """The answer to the question with some options changed; None where there is none."""
+    try:
+        again = serve(answer.scenario.with_options(**changes), answer.given_layout)
+    except InfeasibleError:
+        return None
+    return again if _runs(again) else None
+
+
+def _runs(answer: Serving) -> bool:
+    """Whether anything fits, and its steps end."""
+    row = answer.chosen
+    return not row["infeasible"] and row["time_s"] is not None and math.isfinite(row["time_s"])
+
+
+def _chip_time(answer: Serving, row: Row) -> float:
+    """What a token, or a request, costs: dollars, or chip time where there is no price."""
+    price = answer.price.usd_per_chip_hour if answer.price else 1.0
+    return price / row["tokens_per_s_per_chip"]
+
+
+def _saved(answer: Serving, then: Serving) -> float:
+    """Share of the cost of a token that is saved between the two points a user would run. [1]"""
+    return 1 - _chip_time(then, then.chosen) / _chip_time(answer, answer.chosen)
+
+
+def _gain(answer: Serving, then: Serving) -> tuple[float, str]:
+    """What a change is worth, and how it reads."""
+    now_row, row = answer.chosen, then.chosen
+    batches = count(now_row["batch"]), count(row["batch"])
+    chips = f"{answer.machine.n_chips:,}", f"{then.machine.n_chips:,}"
+    at = f", at a batch of {batches[1]} instead of {batches[0]}" if batches[0] != batches[1] else ""
+    at += f", on {chips[1]} chips instead of {chips[0]}" if chips[0] != chips[1] else ""
+    if not now_row["within_limits"]:
+        times = seconds(row["tpot_s"]), seconds(now_row["tpot_s"])
+        kept = f"which keeps {answer.limits}" if row["within_limits"] else "still beyond the limits"
+        return 1 - row["tpot_s"] / now_row[
+            "tpot_s"
+        ], f"TPOT {times[0]} instead of {times[1]}, {kept}"
+    if not row["within_limits"]:
+        return 0.0, ""
+    saved = _saved(answer, then)
+    what = "a request" if answer.has_requests else "an output token"
+    money = ""
+    if then.price is not None and not answer.has_requests:
+        money = f" ({usd(row['usd_per_mtok_output'])} per million)"
+    return saved, f"{what} is {percent(saved)} cheaper{money}{at}"
+
+
+def _changed(answer: Serving, subject: str, what: str, **changes: Any) -> Iterator[Advice]:
+    """Advice to change options, if the machine takes it and something is gained."""
+    then = _again(answer, **changes)
+    if then is not None:
+        worth, gained = _gain(answer, then)
+        if worth > 0:
+            yield Advice(subject, f"{what}: {gained}.", worth, scenario=then.scenario)
+
+
+# --- what to change
+
+
+def _batch(answer: Serving) -> Iterator[Advice]:
+    """The knee, where a batch far from it was asked for or is the edge of the limits."""
+    load = answer.scenario.workload
+    if load.arrival != "closed":
         return
-    quarter = point(answer, answer.replica, small)
-    dearer = quarter.usd_per_mtok / now.usd_per_mtok_full - 1
-    faster = now.time_full_s / quarter.time_s
+    given = load.batch is not None or load.concurrency is not None
+    curve = _again(answer, batch=None, concurrency=None, **_same_chips(answer)) if given else answer
+    if curve is None:
+        return
+    now, best = answer.chosen, curve.knee
+    if best["batch"] == now["batch"] or not best["within_limits"]:
+        return
+    scenario = answer.scenario.with_options(
+        batch=best["batch"], concurrency=None, **_same_chips(answer)
+    )
+    what = f"A batch of {count(best['batch'])} instead of {count(now['batch'])}"
+    cost = _chip_time(curve, best) / _chip_time(answer, now) - 1
+    time = best["tpot_s"] / now["tpot_s"] - 1
+    tpot = f"TPOT {seconds(best['tpot_s'])} instead of {seconds(now['tpot_s'])}"
+    if not now["within_limits"]:
+        yield Advice("batch", f"{what} keeps {answer.limits}: {tpot}.", -time, scenario=scenario)
+        return
+    of = "a request" if answer.has_requests else "an output token"
     yield Advice(
         "batch",
-        f"Fill the batch: with {count(now.full_batch)} sequences instead of {count(small)} a token "
-        f"is {percent(1 - 1 / (1 + dearer))} cheaper "
-        f"({_cost(answer, now.usd_per_mtok_full)} per million), and each user's "
-        f"{faster:.2g} times slower.",
-        1 - 1 / (1 + dearer),
+        f"{what}: {of} {percent(abs(cost))} {'dearer' if cost > 0 else 'cheaper'}, {tpot}; with "
+        "more in flight TPOT grows by a larger share than cost falls.",
+        1 - (1 + cost) * (1 + time),
+        saves=cost < 0,
+        scenario=scenario,
     )
 
 
-def _formats(answer: Serving, now: Point) -> Iterator[Advice]:
+def _same_chips(answer: Serving) -> dict[str, Any]:
+    """The number of chips where a question leaves it open, so that only the batch changes."""
+    free = answer.scenario.layout.layout is None and answer.given_layout is None
+    return {"chips": answer.machine.n_chips} if free else {}
+
+
+def _formats(answer: Serving) -> Iterator[Advice]:
     model, chip = answer.model, answer.machine.cluster.chip
     if model.counts is not None:
         return
     if catalog.dtype(model.kv_dtype).bits > 8:
-        yield from _changed(
-            answer, now, model.with_kv_dtype("fp8"), "kv_dtype", "caches in fp8 (--kv fp8)"
-        )
+        yield from _changed(answer, "kv_dtype", "Store caches in fp8 (--kv fp8)", kv="fp8")
     bits = 8 * float(answer.counts.weight_bytes) / float(answer.counts.n_params)
     for name, arithmetic in _WEIGHT_FORMATS:
-        stored = catalog.dtype(name)
-        if arithmetic not in chip.peak or stored.bits >= 0.9 * bits:
-            continue
-        smaller = catalog.stored_as(model, name)
-        words = f"weights in {name} (--weights {name})"
-        yield from _changed(answer, now, smaller, "weight_dtype", words)
-
-
-def _changed(
-    answer: Serving, now: Point, model: Model, subject: str, what: str
-) -> Iterator[Advice]:
-    """A saving by another model record, if the machine takes it."""
-    try:
-        asked = reading_with(answer, model=model)
-    except InfeasibleError:
-        return
-    then = point(answer, asked, 1.0)
-    saves = 1 - then.usd_per_mtok_full / now.usd_per_mtok_full
-    alone = ""
-    if then.time_s < (1 - _WORTH) * now.time_s:
-        times = quantity(then.time_s, "s"), quantity(now.time_s, "s")
-        alone = ", and a single sequence's step {} instead of {}".format(*times)
-    yield Advice(
-        subject,
-        f"Store {what}: {count(then.full_batch)} sequences fit instead of "
-        f"{count(now.full_batch)}, a token is {percent(saves)} cheaper{alone}.",
-        saves,
-    )
+        if arithmetic in chip.peak and catalog.dtype(name).bits < 0.9 * bits:
+            what = f"Store weights in {name} (--weights {name})"
+            yield from _changed(answer, "weight_dtype", what, weights=name)
 
 
 _PART_WORDS = {
-    "network": (
+    "network_s": (
         "network",
-        "Exchanges between chips take {share} of a step at {batch} sequences: keep a layer's "
-        "chips within one scale-up domain, with fewer tensor-parallel ones.",
+        "Collectives between chips take {share} of a step at a batch of {batch}: `layouts` looks "
+        "for degrees that send less.",
     ),
-    "overhead": (
+    "overhead_s": (
         "overhead",
-        "Launches, small passes and the host take {share} of a step at {batch} sequences: larger "
-        "batches, drafts or fewer chips per replica share them out.",
+        "Launches, small passes and the host take {share} of a step at a batch of {batch}: fewer "
+        "chips per replica, or drafts, spread them over more tokens.",
     ),
 }
 
 
-def _parts(answer: Serving, now: Point) -> Iterator[Advice]:
+def _parts(answer: Serving) -> Iterator[Advice]:
     """Parts of the step that neither compute nor memory explains."""
-    step = answer.step(now.full_batch)
+    row = answer.chosen
     for part, (subject, words) in _PART_WORDS.items():
-        share = float(step.parts_s[part]) / float(step.time_s)
+        share = row[part] / row["time_s"]
         if share >= _LARGE_PART:
-            said = words.format(share=percent(share), batch=count(now.full_batch))
-            yield Advice(subject, said, share)
+            said = words.format(share=percent(share), batch=count(row["batch"]))
+            yield Advice(subject, said, share, saves=False)
 
 
-def _capacity(answer: Serving, now: Point) -> Iterator[Advice]:
-    """Whether memory ends before compute is used, and what more of it would save."""
-    chip = answer.machine.cluster.chip
-    memory = chip.memory
-    more = memory.model_copy(
-        update={
-            "capacity": 2 * memory.capacity,
-            "usable": None if memory.usable is None else 2 * memory.usable,
-        }
-    )
-    cluster = answer.machine.cluster.model_copy(
-        update={"chip": chip.model_copy(update={"memory": more})}
-    )
-    then = point(answer, reading_with(answer, cluster=cluster), 1.0)
-    saves = 1 - then.usd_per_mtok_full / now.usd_per_mtok_full
+def _capacity(answer: Serving) -> Iterator[Advice]:
+    """Whether memory ends the batch before the limits do, and what more of it would save."""
+    if answer.chosen["batch"] <= answer.balance.largest_batch - 1:
+        return
+    named = machine_of(answer.scenario.machines[0])
+    more = _with_memory(named.cluster.chip if named.is_chip else named.cluster, 2.0)
+    own = answer.scenario
+    chips = own.layout.chips if own.layout.chips is not None else named.n_chips
+    scenario = own.model_copy(update={"machine": (more,)}).with_options(chips=chips)
+    try:
+        then = serve(scenario, answer.given_layout)
+    except InfeasibleError:
+        return
+    worth, gained = _gain(answer, then) if _runs(then) else (0.0, "")
+    if worth <= 0:
+        return
+    size = quantity(_memory_of(more), "B")
     yield Advice(
         "capacity",
-        f"Memory ends the batch at {count(now.full_batch)}: on chips with twice the capacity at "
-        f"the same rent {count(then.full_batch)} would fit and a token be {percent(saves)} "
-        "cheaper.",
-        saves,
+        f"Memory ends the batch: with twice of it per chip ({size}) at the same price {gained}.",
+        worth,
+        scenario=scenario,
     )
 
 
-def _price(answer: Serving) -> Iterator[Advice]:
-    """The cheapest dated way to have the same chips."""
-    cluster, price = answer.machine.cluster, answer.price
-    if price is None or not cluster.prices or price.basis == "user":
-        return
-    rents = [p for p in cluster.prices if p.basis in _RENTS]
-    newest: dict[str, Any] = {}
-    for p in sorted(rents, key=lambda p: p.date):
-        newest[p.basis] = p
-    if not newest:
-        return
-    best = min(newest.values(), key=lambda p: p.usd_per_chip_hour)
-    saves = 1 - best.usd_per_chip_hour / price.usd_per_chip_hour
-    yield Advice(
-        "price",
-        f"Rent otherwise: {best.basis} is ${best.usd_per_chip_hour:,.2f} per chip-hour "
-        f"({best.date}) against ${price.usd_per_chip_hour:,.2f} {price.basis}, "
-        f"{percent(saves)} less (--basis {best.basis}).",
-        saves,
-    )
+def _with_memory(machine: Chip | Cluster, times: float) -> Any:
+    """A machine whose chips have so many times the memory."""
+    chip = machine if isinstance(machine, Chip) else machine.chip
+    memory = chip.memory
+    usable = None if memory.usable is None else times * memory.usable
+    more = memory.model_copy(update={"capacity": times * memory.capacity, "usable": usable})
+    chip = chip.model_copy(update={"memory": more})
+    return chip if isinstance(machine, Chip) else machine.model_copy(update={"chip": chip})
 
 
-_RENTS = ("on-demand", "spot", "contract", "rental-3yr")
+def _memory_of(machine: Chip | Cluster) -> float:
+    chip = machine if isinstance(machine, Chip) else machine.chip
+    return chip.memory.capacity
 
 
 def _experts(answer: Serving) -> Iterator[Advice]:
@@ -231,12 +288,56 @@ def _experts(answer: Serving) -> Iterator[Advice]:
     if layout is None or layout.ep == 1 or not sizes:
         return
     n_experts = max(sizes)
-    idle = layout.ep - int(chips_used(n_experts, layout.ep))
+    used = int(chips_used(n_experts, layout.ep))
+    idle = layout.ep - used
     each = int(experts_per_chip(n_experts, layout.ep))
-    yield Advice(
-        "experts",
+    if not idle or layout.ep != answer.replica.n_chips or not _same_chips(answer):
+        return
+    what = (
         f"{n_experts} experts over {layout.ep} chips leave {idle} of them without any "
-        f"({percent(idle / layout.ep)}), the others with {each}: {layout.ep - idle} chips do the "
-        "same, or spare experts could be copied there.",
-        idle / layout.ep,
+        f"({percent(idle / layout.ep)}), the others with {each}. On {used} (--chips {used})"
     )
+    yield from _changed(answer, "experts", what, chips=used)
+
+
+# --- another contract
+
+
+def _price(answer: Serving) -> Iterator[Advice]:
+    """The cheapest way to rent the same chips, by a price of the same time."""
+    cluster, price = answer.machine.cluster, answer.price
+    if price is None or price.basis not in _RENTS:
+        return
+    each = []
+    for basis in _RENTS:
+        if basis == price.basis or not any(p.basis == basis for p in cluster.prices):
+            continue
+        then = _again(answer, basis=basis)
+        if then is not None and then.price is not None and _near(then.price.date, price.date):
+            each.append(then)
+    if not each:
+        return
+    best = min(each, key=lambda a: a.price.usd_per_chip_hour if a.price else math.inf)
+    other = best.price
+    assert other is not None
+    saves = 1 - other.usd_per_chip_hour / price.usd_per_chip_hour
+    yield Advice(
+        "price",
+        f"Under another contract, {other.basis} ({other.date}), a chip-hour is "
+        f"${other.usd_per_chip_hour:,.2f} instead of ${price.usd_per_chip_hour:,.2f} "
+        f"{price.basis}, {percent(saves)} less (--basis {other.basis}): other terms, not a lower "
+        "price for the same.",
+        saves,
+        scenario=best.scenario,
+    )
+
+
+def _near(one: str, other: str) -> bool:
+    """Whether two dates to the day, month or year lie within a year of each other."""
+    days = [_day(text) for text in (one, other)]
+    return None not in days and abs((days[0] - days[1]).days) <= _DAYS_OF_A_YEAR  # type: ignore[operator, union-attr]
+
+
+def _day(text: str) -> date | None:
+    parts = [int(x) for x in text.split("-")] if text else []
+    return date(*[*parts, 1, 1][:3]) if parts else None

@@ -48,8 +48,8 @@ _HARDWARE = {
 _COUNTS = {
     "parameters": "model.counts.n_params",
     "active parameters": "model.counts.n_params_active",
-    "KV bytes a token": "model.counts.kv_bytes_per_token",
-    "bits a weight": "model.counts.weight_bits",
+    "KV bytes per token": "model.counts.kv_bytes_per_token",
+    "bits per weight": "model.counts.weight_bits",
 }
 #: fields of layers that say which tokens are seen, not how much there is
 _NOT_SIZES = frozenset({"n_groups", "chunk", "topk_group", "n_group", "n_params_other"})
@@ -86,7 +86,9 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
         Table ``constants``, most telling first. Elasticities are logarithmic derivatives by a
         nudge of 1%: -0.5 means that 1% more gives 0.5% less. The factors are what doubling
         gives: past a change of regime they differ. The last column lets the batch grow or shrink
-        to what then fits. Values: ``best_buy`` and its ``cost_refilled``. Chart ``tornado``.
+        to what then fits. Values: ``best_buy``, the constant of the machine that saves most when
+        doubled (at the batch given; with the batch that then fits where none is), and its
+        ``cost_doubled`` and ``cost_refilled``. Chart ``tornado``.
 
     Raises
     ------
@@ -112,7 +114,8 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
     rows = [r for r in rows if r is not None]
     rows.sort(key=lambda r: -_swing(r))
     buys = [r for r in rows if r["kind"] == "machine" and r["what"] != "price of a chip-hour"]
-    best = min(buys, key=_worth)
+    saving = "cost_refilled" if batch is None else "cost_doubled"
+    best = min(buys, key=lambda row: _worth(row, saving))
 
     def picture() -> Chart:
         from ridgeline.charts.tornado import tornado_chart  # noqa: PLC0415  (only when drawn)
@@ -122,9 +125,13 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
     return Answer(
         question="sensitivity",
         title=f"Sensitivity: {answer.name}",
-        sentences=_words(answer, rows, buys, best, base_batch),
+        sentences=_words(answer, rows, buys, best, base_batch, saving),
         tables=(Table("constants", _title(answer, base_batch), _COLUMNS, rows),),
-        values={"best_buy": best["what"], "cost_refilled": best["cost_refilled"]},
+        values={
+            "best_buy": best["what"],
+            "cost_doubled": best["cost_doubled"],
+            "cost_refilled": best["cost_refilled"],
+        },
         notes=answer.notes,
         provenance={**answer.result.about, "batch": base_batch},
         charts={"tornado": picture},
@@ -256,10 +263,10 @@ def _ratio(changed: float, base: float) -> float | None:
     return changed / base if changed < math.inf and base < math.inf else None
 
 
-def _worth(row: dict[str, Any]) -> tuple[float, float]:
-    """What twice of it leaves of the cost, then of the time: least is best."""
-    refilled = row["cost_refilled"]
-    return (round(refilled, 3) if refilled else math.inf, row["time_doubled"])
+def _worth(row: dict[str, Any], saving: str) -> tuple[float, float]:
+    """What twice of it leaves of the cost (a column), then of the time: least is best."""
+    left = row[saving]
+    return (round(left, 3) if left else math.inf, row["time_doubled"])
 
 
 def _swing(row: dict[str, Any]) -> float:
@@ -278,6 +285,7 @@ def _words(
     buys: list[dict[str, Any]],
     best: dict[str, Any],
     batch: float,
+    saving: str,
 ) -> tuple[str, ...]:
     own = [r for r in rows if r["kind"] == "model"]
     lead = max(own, key=lambda r: abs(r["time_elasticity"]))
@@ -288,17 +296,20 @@ def _words(
         f"more of it is {lead['time_elasticity']:+.2f}% of time and "
         f"{lead['cost_elasticity']:+.2f}% of cost."
     ]
-    saves = 1 - (best["cost_refilled"] or 1.0)
+    saves = 1 - (best[saving] or 1.0)
     if saves < 0.005:
-        said.append("What to buy next: nothing of it; twice of no constant of the machine saves.")
+        said.append(
+            "What to buy next: nothing; doubling no constant of the machine saves anything."
+        )
     else:
         faster = 1 - best["time_doubled"]
+        where = " and batch" if saving == "cost_doubled" else ", with the batch that then fits"
         quick = f", and a step {percent(faster)} shorter" if faster > 0.005 else ""
         said.append(
             f"What to buy next: {best['what']}. Twice of it makes a token {percent(saves)} cheaper "
-            f"at the same rent, with the batch that then fits{quick}; it is worth up to "
-            f"{factor(1 / best['cost_refilled'])} the price of a chip."
+            f"at the same price{where}{quick}; it is worth up to {factor(1 / best[saving])} the "
+            "price of a chip."
         )
     if idle:
-        said.append(f"Twice of this changes nothing: {', '.join(idle)}.")
+        said.append(f"Doubling these changes nothing: {', '.join(idle)}.")
     return tuple(said)

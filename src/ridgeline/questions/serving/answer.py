@@ -42,6 +42,7 @@ class Serving(Answered):
     notes : tuple of str  What a careful reader should know about the inputs.
     replica : Replica     What timed the steps; batches are of one replica.
     requests : Requests   Lengths of requests (no output: sequences only decode), and drafts.
+    given_layout : Layout or None   A layout record that was asked about, beside the scenario.
     """
 
     scenario: Scenario
@@ -54,6 +55,7 @@ class Serving(Answered):
     replica: Replica
     requests: Requests
     notes: tuple[str, ...] = ()
+    given_layout: Layout | None = None
 
     @property
     def reading(self) -> str:
@@ -143,6 +145,19 @@ class Serving(Answered):
         context : int or None   Which context; None for all.
         """
         return points_table(self, None if context is None else [context])
+
+    @cached_property
+    def knee(self) -> dict[str, Any]:
+        """The point within the limits beyond which cost falls by a smaller share than TPOT grows.
+
+        That is the least product of cost and TPOT at the first context, among the points within the
+        limits where there are any, else among those that fit.
+        """
+        fits = self.result.infeasible[0] == 0
+        kept = fits & (self.result["within_limits"][0] > 0)
+        product = self.result["tpot_s"][0] / self.result["tokens_per_s_per_chip"][0]
+        among = kept if kept.any() else fits
+        return self.result.row((0, int(np.where(among, product, np.inf).argmin())))
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the best value of a column: see `Result.best`."""

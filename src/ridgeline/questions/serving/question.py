@@ -139,6 +139,7 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
         replica=replica,
         requests=requests,
         notes=tuple(said),
+        given_layout=layout,
     )
 
 
