@@ -134,3 +134,21 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 3) -> str:
     if not picks:
         return ""
     return f" Did you mean {' or '.join(repr(p) for p in picks)}?"
+
+
+def there_is_no(kind: str, name: str, known: Iterable[str]) -> str:
+    """Say that a name is not among those that there are, which are near, and all that there are.
+
+    Parameters
+    ----------
+    kind : str         What it should have been: ``"column"``.
+    name : str         What was asked for.
+    known : iterable   What there is.
+
+    Examples
+    --------
+    >>> there_is_no("column", "tmie", ["batch", "time"])
+    "There is no column 'tmie'. Did you mean 'time'? There are batch, time."
+    """
+    known = tuple(known)
+    return f"There is no {kind} {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."

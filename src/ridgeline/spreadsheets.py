@@ -1,13 +1,63 @@
-"""Text in CSV files that is data, so that no spreadsheet runs it as a formula."""
+"""Rows for other programs: CSV text whose cells no spreadsheet runs, and polars frames."""
 
 from __future__ import annotations
 
-from typing import Any
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["safe_cell"]
+from ridgeline.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import polars
+
+__all__ = ["csv_text", "polars_frame", "safe_cell"]
 
 #: what spreadsheets take for the beginning of a formula, or skip before they look for one
 _RUN = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(keys: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    r"""Write rows as CSV: keys in the first line, cells that are safe to open, nested ones as JSON.
+
+    Parameters
+    ----------
+    keys : iterable of str
+    rows : iterable of iterables   Plain values; None leaves a cell empty.
+
+    Examples
+    --------
+    >>> csv_text(["a", "b"], [[1, None], ["=x", [2]]])
+    "a,b\n1,\n'=x,[2]\n"
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_flat(k) for k in keys)
+    writer.writerows([safe_cell(_flat(v, empty="")) for v in row] for row in rows)
+    return text.getvalue()
+
+
+def polars_frame(columns: Mapping[str, Sequence[Any]]) -> polars.DataFrame:
+    """Make a polars DataFrame of columns of plain values (extra ``[tables]``).
+
+    Parameters
+    ----------
+    columns : mapping   Name to values; None where there is none. Nested values become JSON, a
+                        mixture of numbers and text becomes text.
+
+    Raises
+    ------
+    MissingExtraError   polars is not installed.
+    """
+    try:
+        import polars  # noqa: PLC0415  (optional and heavy)
+    except ModuleNotFoundError:
+        raise MissingExtraError("A polars table", "tables") from None
+    flat = {k: [_flat(v) for v in values] for k, values in columns.items()}
+    return polars.DataFrame([polars.Series(k, _alike(v), strict=False) for k, v in flat.items()])
 
 
 def safe_cell(value: Any) -> Any:
@@ -33,3 +83,24 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return not text[0].isspace()
+
+
+def _flat(value: Any, empty: Any = None) -> Any:
+    """One value of a flat file: nested ones as JSON, line ends of one kind."""
+    if value is None:
+        return empty
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n")
+    return value
+
+
+def _alike(values: list[Any]) -> list[Any]:
+    """Values of one type for a column: numbers stay, a mixture with text becomes text."""
+    kinds = {type(v) for v in values if v is not None}
+    if len(kinds) <= 1:
+        return values
+    if kinds <= {int, float}:
+        return [None if v is None else float(v) for v in values]
+    return [None if v is None else str(v) for v in values]

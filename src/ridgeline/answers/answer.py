@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ridgeline.answers.html import answer_html
 from ridgeline.answers.plain import plain
-from ridgeline.errors import SpecError, did_you_mean
+from ridgeline.errors import SpecError, there_is_no
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import polars
 
     from ridgeline.answers.table import Table
     from ridgeline.charts import Chart
 
 __all__ = ["Answer"]
+
+T = TypeVar("T")
 
 #: an answer shown in a console never floods it
 _LONGEST_REPR_BYTES = 1000
@@ -72,13 +76,7 @@ class Answer:
         """
         if not self.charts:
             raise SpecError("This answer has nothing to draw: read the table.")
-        name = next(iter(self.charts)) if name is None else name
-        if name not in self.charts:
-            raise SpecError(
-                f"There is no chart {name!r}.{did_you_mean(name, self.charts)} "
-                f"There are {', '.join(self.charts)}."
-            )
-        return self.charts[name]()
+        return _named("chart", self.charts, name)()
 
     def table(self, name: str | None = None) -> Table:
         """A table.
@@ -93,15 +91,7 @@ class Answer:
         """
         if not self.tables:
             raise SpecError("This answer has no table: read the sentences.")
-        if name is None:
-            return self.tables[0]
-        by_name = {t.name: t for t in self.tables}
-        if name not in by_name:
-            raise SpecError(
-                f"There is no table {name!r}.{did_you_mean(name, by_name)} "
-                f"There are {', '.join(by_name)}."
-            )
-        return by_name[name]
+        return _named("table", {t.name: t for t in self.tables}, name)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain nested dicts and lists: numbers in SI, None for NaN and infinity."""
@@ -138,7 +128,7 @@ class Answer:
         """
         return self.table(table).to_csv()
 
-    def to_polars(self, table: str | None = None) -> Any:
+    def to_polars(self, table: str | None = None) -> polars.DataFrame:
         """A table as a polars DataFrame (extra ``[tables]``).
 
         Parameters
@@ -171,6 +161,15 @@ class Answer:
     def __str__(self) -> str:
         """The sentences, one per line."""
         return "\n".join(self.sentences)
+
+
+def _named(kind: str, known: Mapping[str, T], name: str | None) -> T:
+    """What has a name, the first for None; others are refused."""
+    if name is None:
+        return next(iter(known.values()))
+    if name not in known:
+        raise SpecError(there_is_no(kind, name, known))
+    return known[name]
 
 
 def _cut(text: str, n: int) -> str:

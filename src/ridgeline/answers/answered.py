@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import polars
+
     from ridgeline.answers.answer import Answer
 
 __all__ = ["Answered"]
@@ -34,6 +36,6 @@ class Answered:
         """The main table as CSV: see `Answer.to_csv`."""
         return self.answer.to_csv()
 
-    def to_polars(self) -> Any:
+    def to_polars(self) -> polars.DataFrame:
         """The main table as a polars frame: see `Answer.to_polars`."""
         return self.answer.to_polars()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -12,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.answers.html import table_html
 from ridgeline.answers.plain import plain
 from ridgeline.answers.words import quantity
-from ridgeline.errors import MissingExtraError
-from ridgeline.spreadsheets import safe_cell
+from ridgeline.spreadsheets import csv_text, polars_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import polars
 
     from ridgeline.grid import Result
 
@@ -116,29 +114,17 @@ class Table:
 
     def to_csv(self) -> str:
         """One line per row, keys in the first; numbers in SI, empty where there is none."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_field(k) for k in self.keys)
-        rows = self.records()
-        writer.writerows([safe_cell(_field(v)) for v in row.values()] for row in rows)
-        return text.getvalue()
+        return csv_text(self.keys, (row.values() for row in self.records()))
 
-    def to_polars(self) -> Any:
+    def to_polars(self) -> polars.DataFrame:
         """The rows as a polars DataFrame (extra ``[tables]``).
 
         Raises
         ------
         MissingExtraError   polars is not installed.
         """
-        try:
-            import polars  # noqa: PLC0415  (optional and heavy)
-        except ModuleNotFoundError:
-            raise MissingExtraError("A polars table", "tables") from None
         rows = self.records()
-        columns = {k: [_field(r[k], empty=None) for r in rows] for k in self.keys}
-        return polars.DataFrame(
-            [polars.Series(k, _alike(v), strict=False) for k, v in columns.items()]
-        )
+        return polars_frame({k: [row[k] for row in rows] for k in self.keys})
 
     def _repr_html_(self) -> str:
         """What notebooks show."""
@@ -155,24 +141,3 @@ def _cell(value: Any, unit: str) -> str:
     if unit == "" or isinstance(value, bool) or not isinstance(value, Real):
         return str(value)
     return quantity(float(value), unit)
-
-
-def _field(value: Any, empty: Any = "") -> Any:
-    """One value of a flat file: nested ones as JSON, line ends of one kind."""
-    if value is None:
-        return empty
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str):
-        return value.replace("\r\n", "\n").replace("\r", "\n")
-    return value
-
-
-def _alike(values: list[Any]) -> list[Any]:
-    """Values of one type for a column: numbers stay, a mixture with text becomes text."""
-    kinds = {type(v) for v in values if v is not None}
-    if len(kinds) <= 1:
-        return values
-    if kinds <= {int, float}:
-        return [None if v is None else float(v) for v in values]
-    return [None if v is None else str(v) for v in values]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ridgeline.errors import SpecError, did_you_mean
+from ridgeline.errors import SpecError, there_is_no
 
 __all__ = ["Best", "Histogram", "Pareto", "Reduction"]
 
@@ -27,10 +27,7 @@ class Reduction(Protocol):
 
 def _column(columns: Columns, name: str) -> np.ndarray:
     if name not in columns:
-        raise SpecError(
-            f"There is no column {name!r} to reduce.{did_you_mean(name, columns)} "
-            f"There are {', '.join(columns)}."
-        )
+        raise SpecError(there_is_no("column", name, columns))
     return columns[name]
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.errors import InfeasibleError, MissingExtraError, SpecError, did_you_mean
+from ridgeline.errors import InfeasibleError, SpecError, there_is_no
 from ridgeline.files import write_whole
+from ridgeline.spreadsheets import csv_text, polars_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import polars
 
     from ridgeline.grid.axis import Axis
 
@@ -43,8 +46,18 @@ class Column:
             return self.choices[value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
+    def all_plain(self) -> np.ndarray:
+        """`plain` of all points, in the grid's shape."""
+        if self.choices:
+            return np.asarray(self.choices, dtype=object)[self.values]
+        if not np.issubdtype(self.values.dtype, np.floating):
+            return self.values
+        found = self.values.astype(object)
+        found[~np.isfinite(self.values)] = None
+        return found
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
     """Columns over axes.
 
@@ -77,10 +90,7 @@ class Result:
 
     def _column(self, name: str) -> Column:
         if name not in self.columns:
-            raise SpecError(
-                f"There is no column {name!r}.{did_you_mean(name, self.columns)} "
-                f"There are {', '.join(self.columns)}."
-            )
+            raise SpecError(there_is_no("column", name, self.columns))
         return self.columns[name]
 
     def row(self, index: tuple[int, ...]) -> dict[str, Any]:
@@ -123,7 +133,7 @@ class Result:
             for a in self.axes
         }
         columns = {
-            name: {"unit": c.unit, "label": c.label, "values": self._listed(c)}
+            name: {"unit": c.unit, "label": c.label, "values": c.all_plain().tolist()}
             for name, c in self.columns.items()
         }
         return {
@@ -133,22 +143,14 @@ class Result:
             "infeasible": {"values": self.infeasible.tolist(), "reasons": self.reasons},
         }
 
-    def _listed(self, column: Column) -> Any:
-        flat = [column.plain(i) for i in np.ndindex(self.shape)]
-        return np.asarray(flat, dtype=object).reshape(self.shape).tolist()
-
     def to_json(self, indent: int | None = 2) -> str:
         """`to_dict` as strict JSON (no NaN, no Infinity)."""
         return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def to_csv(self) -> str:
         """One line a point, names of axes and columns in the first."""
-        text = io.StringIO()
-        names = [a.name for a in self.axes] + [*self.columns, "infeasible"]
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows())
-        return text.getvalue()
+        names = [*(a.name for a in self.axes), *self.columns, "infeasible"]
+        return csv_text(names, (row.values() for row in self.rows()))
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write one row a point as Parquet, whole or not at all (extra ``[tables]``).
@@ -163,15 +165,29 @@ class Result:
         write_whole(Path(path), content.getvalue())
         return Path(path)
 
-    def to_polars(self) -> Any:
+    def to_polars(self) -> polars.DataFrame:
         """One row a point as a polars DataFrame (extra ``[tables]``).
 
         Raises
         ------
         MissingExtraError   polars is not installed.
         """
-        try:
-            import polars  # noqa: PLC0415  (optional and heavy)
-        except ModuleNotFoundError:
-            raise MissingExtraError("A polars table", "tables") from None
-        return polars.DataFrame(list(self.rows()), infer_schema_length=None)
+        why = np.asarray(["", *self.reasons], dtype=object)[self.infeasible]
+        columns = {a.name: np.broadcast_to(a.values.reshape(_along(i, self.shape)), self.shape)
+                   for i, a in enumerate(self.axes)}  # fmt: skip
+        columns |= {name: column.all_plain() for name, column in self.columns.items()}
+        columns["infeasible"] = why
+        return polars_frame({name: values.ravel().tolist() for name, values in columns.items()})
+
+    def __repr__(self) -> str:
+        """Axes and names of columns, below 1 kB."""
+        axes = " x ".join(f"{len(a.values):,} {a.name[:60]}" for a in self.axes) or "one point"
+        out = int(np.count_nonzero(self.infeasible))
+        without = f", {out:,} infeasible" if out else ""
+        names = textwrap.shorten(", ".join(self.columns), 400, placeholder=" …")
+        return f"<{type(self).__name__}: {textwrap.shorten(axes, 400)}{without}; columns {names}>"
+
+
+def _along(i: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that lays values along one axis of a grid."""
+    return tuple(n if j == i else 1 for j, n in enumerate(shape))
