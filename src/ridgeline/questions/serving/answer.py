@@ -11,7 +11,7 @@ from ridgeline.answers.answered import Answered
 from ridgeline.questions.serving.headline import sentences
 from ridgeline.questions.serving.landmarks import most_sequences
 from ridgeline.questions.serving.points import points_table
-from ridgeline.questions.serving.rows import cheapest
+from ridgeline.questions.serving.rows import cheapest, knee
 from ridgeline.questions.serving.working import explain
 
 if TYPE_CHECKING:
@@ -153,11 +153,7 @@ class Serving(Answered):
         That is the least product of cost and TPOT at the first context, among the points within the
         limits where there are any, else among those that fit.
         """
-        fits = self.result.infeasible[0] == 0
-        kept = fits & (self.result["within_limits"][0] > 0)
-        product = self.result["tpot_s"][0] / self.result["tokens_per_s_per_chip"][0]
-        among = kept if kept.any() else fits
-        return self.result.row((0, int(np.where(among, product, np.inf).argmin())))
+        return self.result.row((0, knee(self.result, 0)))
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the best value of a column: see `Result.best`."""

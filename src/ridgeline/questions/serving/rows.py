@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from ridgeline.grid import Result
 
-__all__ = ["cheapest", "marks", "telling"]
+__all__ = ["cheapest", "knee", "marks", "telling"]
 
 #: lines of a table of default batches
 _LINES = 12
@@ -33,6 +33,25 @@ def cheapest(result: Result, i: int) -> int | None:
         return None
     # A replica's price is one: most tokens per chip is least money per token.
     return int(np.where(kept, result["tokens_per_s_per_chip"][i], -1.0).argmax())
+
+
+def knee(result: Result, i: int) -> int:
+    """The batch beyond which cost falls by a smaller share than TPOT grows, at one context.
+
+    Parameters
+    ----------
+    result : Result   Over context and batch.
+    i : int           Which context.
+
+    Returns
+    -------
+    int   The least product of cost and TPOT within the limits; of all that fit where none keeps
+          them.
+    """
+    fits = result.infeasible[i] == 0
+    kept = fits & (result["within_limits"][i] > 0)
+    product = result["tpot_s"][i] / result["tokens_per_s_per_chip"][i]
+    return int(np.where(kept if kept.any() else fits, product, np.inf).argmin())
 
 
 def marks(
