@@ -6,10 +6,11 @@ import csv
 import json
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers.columns import GAP, Shown, fitting, heading_lines, shown_columns, widths
 from ridgeline.answers.plain import plain
-from ridgeline.cli.screen import GAP, Need, choose, heading_lines, screen_width, widths, wrapped
+from ridgeline.cli.screen import screen_width, wrapped
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.spreadsheets import safe_cell
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ridgeline.answers import Table
+    from ridgeline.answers.columns import Keys
 
 __all__ = [
     "as_table",
@@ -31,8 +33,6 @@ __all__ = [
 Row = Mapping[str, Any]
 #: key of a row to its heading and how to write a value; `str` is text
 Columns = Mapping[str, tuple[str, "Callable[[Any], str]"]]
-#: a column, or several that are shown together
-Keys = str | tuple[str, ...]
 
 
 def check_picture(name: str, known: Iterable[str]) -> None:
@@ -97,7 +97,7 @@ def as_table(
     wide : bool          Show all columns, however narrow the screen.
     """
     shown = [
-        _Shown(k, heading, i == 0 or write is str,
+        Shown(k, heading, i == 0 or write is str,
                ["" if row.get(k) is None else write(row[k]) for row in rows])
         for i, (k, (heading, write)) in enumerate(columns.items())
     ]  # fmt: skip
@@ -108,64 +108,29 @@ def print_table(
     table: Table, *, wide: bool = False, faint: Callable[[Row], bool] = lambda _: False
 ) -> None:
     """Print the rows of an answer's table that are worth a line: see `as_table`."""
-    cells = table.cells()
-    shown = [
-        _Shown(k, heading, i == 0 or unit == "", [row[k] for row in cells])
-        for i, (k, (heading, unit)) in enumerate(table.columns.items())
-    ]
+    shown = shown_columns(table)
     _print_columns(shown, table.title, [faint(row) for row in table.telling], table.first, wide)
 
 
-class _Shown(NamedTuple):
-    key: str
-    heading: str
-    is_text: bool
-    cells: list[str]
-
-
 def _print_columns(
-    columns: Sequence[_Shown],
+    columns: Sequence[Shown],
     title: str,
     faint: Sequence[bool],
     first: Sequence[Keys],
     wide: bool,
 ) -> None:
     width = None if wide else screen_width()
-    columns = [c for c in columns if c.heading or any(c.cells)]
-    needs = [Need.of(c.heading, c.cells, is_text=c.is_text) for c in columns]
-    order = _by_importance([c.key for c in columns], first)
-    chosen = choose(needs, order, width)
+    shown, left_out = fitting(columns, first, width)
     print_text(f"\n{title}" if title else "")
-    _draw(
-        [columns[i] for i in chosen],
-        widths([needs[i] for i in chosen], width),
-        faint,
-        wrapped(
-            _left_out([[columns[i].heading for i in g] for g in order if g[0] not in chosen]), width
-        ),
-    )
+    _draw(shown, widths(shown, width), faint, wrapped(_left_out(left_out), width))
 
 
-def _by_importance(keys: Sequence[str], first: Sequence[Keys]) -> list[list[int]]:
-    """Groups of columns, the most important first: the leading column, `first`, the rest."""
-    groups = [[k] if isinstance(k, str) else list(k) for k in (*keys[:1], *first)]
-    groups += [[k] for k in keys if not any(k in group for group in groups)]
-    found: list[list[int]] = []
-    done: set[str] = set()
-    for group in groups:
-        found.append([keys.index(k) for k in group if k in keys and k not in done])
-        done |= set(group)
-    return [group for group in found if group]
-
-
-def _left_out(groups: Sequence[Sequence[str]]) -> str:
-    """Name the columns that are not shown; of several that belong together the first and last."""
-    named = [" … ".join(dict.fromkeys((g[0], g[-1]))) for g in groups if g[0]]
-    return f"Also: {', '.join(named)} (--wide)" if named else ""
+def _left_out(names: Sequence[str]) -> str:
+    return f"Also: {', '.join(names)} (--wide)" if names else ""
 
 
 def _draw(
-    columns: Sequence[_Shown], shares: Sequence[int], faint: Sequence[bool], below: str
+    columns: Sequence[Shown], shares: Sequence[int], faint: Sequence[bool], below: str
 ) -> None:
     from rich import box  # noqa: PLC0415  (only when a table is shown)
     from rich.console import Console  # noqa: PLC0415
