@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.questions.serving.headline import sentences
