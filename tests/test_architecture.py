@@ -56,7 +56,7 @@ MAY_IMPORT = {
         "fidelity",
     },
 }
-EVERYBODY = {"errors", "naming", "units", "files", "__version__", "spreadsheets"}
+EVERYBODY = {"errors", "naming", "units", "files", "clock", "__version__", "spreadsheets"}
 
 
 def _imports(path: Path) -> set[str]:

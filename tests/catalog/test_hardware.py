@@ -6,6 +6,7 @@ import csv
 import re
 import tomllib
 from collections import Counter
+from datetime import date as Date  # noqa: N812
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -16,6 +17,7 @@ import ridgeline
 from ridgeline import catalog
 from ridgeline.catalog._store import other_names
 from ridgeline.errors import SpecError
+from ridgeline.questions.prices import choose_price
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.dtype import Dtype
@@ -173,7 +175,52 @@ def test_chip_memory_is_sane(path):
     # Vendors write GB for GiB: what a program sees may be up to 7.4% above the printed figure.
     if memory.usable is not None:
         assert 0.6 * memory.capacity < memory.usable <= GIB / GB * 1.001 * memory.capacity
-    assert 1e-6 < memory.capacity / memory.bandwidth < 3, "drain time in seconds"
+    drain_s = memory.capacity / memory.bandwidth
+    low, high = DRAIN_S.get(chips()[path.stem].kind, (0.005, 0.1))
+    assert low < drain_s < high, "drain time in seconds"
+
+
+#: time to read all memory once, where it is not that of HBM or GDDR [s]
+DRAIN_S = {
+    "sram": (1e-6, 1e-5),
+    "wafer": (1e-6, 1e-5),
+    "local": (0.05, 0.7),  # unified memory of many GB at a few hundred GB/s
+    "cpu": (0.5, 2.0),
+}
+#: TDP that no GPU or accelerator card of its kind has: name and why
+ODD_TDP = {"wse-3": "of the whole CS-3", "rubin-ultra": "a package of four dies"}
+
+
+@each_chip
+def test_chip_power_is_plausible(path):
+    chip = chips()[path.stem]
+    if chip.tdp is None:
+        return
+    assert 20 <= chip.tdp <= 2500 or chip.id in ODD_TDP
+    best = max(chip.peak.values())
+    assert 1e10 < best / chip.tdp < 4e13, "FLOP/s per watt"
+
+
+@each_chip
+def test_formats_speed_up_alike_in_one_generation(path):
+    """INT8 runs at the rate of FP8, or twice it where GeForce halves FP8."""
+    chip = chips()[path.stem]
+    if {"int8", "fp8"} <= set(chip.peak) and chip.id not in UNLIKE_INT8:
+        ratio = chip.peak["int8"] / chip.peak["fp8"]
+        assert ratio == pytest.approx(2.0 if chip.kind == "consumer" else 1.0, rel=0.01)
+    if chip.generation == "Ada Lovelace":
+        assert chip.peak["fp8"] == pytest.approx(2 * chip.peak["bf16"], rel=0.02)
+
+
+#: INT8 that is no rate of FP8, and why
+UNLIKE_INT8 = {
+    "b300-sxm": "INT8 was cut for FP4",
+    "gb300": "INT8 was cut for FP4",
+    "vr200": "INT8 was cut for FP4",
+    "tpu-v6e": "FP8 is emulated at the bf16 rate",
+    "inferentia2": "FP8 runs at the bf16 rate",
+    "trainium1": "FP8 runs at the bf16 rate",
+}
 
 
 #: FP8 that is not two times bf16, and why
@@ -223,6 +270,12 @@ DENSE = [
     ("gb300", "fp4", 15000, 20000),
     ("mi300x", "fp8", 2614.9, 5229.8),
     ("mi355x", "fp4", 10066.3, 20133),
+    ("rtx-6000-ada", "fp8", 728.5, 1457),
+    ("rtx-5000-ada", "fp8", 522.2, 1044.4),
+    ("rtx-4090", "fp8", 330.3, 660.6),
+    ("rtx-4080", "fp8", 194.9, 389.9),
+    ("h200-nvl", "fp8", 1670.5, 3341),
+    ("rtx-pro-6000-max-q", "fp4", 1755.5, 3511),
     ("trainium2", "bf16", 667, 2563),
     ("trainium3", "bf16", 671, 2517),
     ("wse-3", "bf16", 15600, 125000),
@@ -390,6 +443,11 @@ ONE_WAY = [
     ("mi300x-8", 448, 64),
     ("mi355x-8", 537.6, 76.8),
     ("gaudi3-8", 525, 75),
+    ("h100-nvl-pair", 300, None),
+    ("h100-nvl-8", 300, None),
+    ("h200-nvl-pair", 450, None),
+    ("h200-nvl-4", 450, 150),
+    ("h200-nvl-8", 450, 150),
     ("tpu-v5e-pod", 200, 50),
     ("tpu-v5p-pod", 600, 100),
     ("tpu-v6e-pod", 400, 100),
@@ -422,11 +480,43 @@ def test_prices_are_sane_and_sourced(path):
         where = f"{path.stem}: {price.basis} of {price.date}"
         assert price.source in sources(), f"{where} cites {price.source!r}"
         assert price.kind, where
-        assert "2020" <= price.date <= "2026-11-21", where
+        assert price.date >= "2020", where
+        assert Date.fromisoformat(f"{price.date}-01-01"[:10]) <= Date.today(), where
+        assert not price.source.startswith("recalled") or price.is_recalled, where
         assert 0.05 <= price.usd_per_chip_hour <= 50, where
         low, high = price.low, price.high
         assert low is None or 0.05 <= low <= price.usd_per_chip_hour, where
         assert high is None or price.usd_per_chip_hour <= high <= 50, where
+
+
+@each_cluster
+def test_commitments_are_cheaper_than_no_commitment(path):
+    """Of a list, three years cost less than an hour; and so do the newest prices of each basis."""
+    cluster = clusters()[path.stem]
+    newest = {p.basis: p for p in sorted(cluster.prices, key=lambda p: p.date)}
+    hour = newest.get("on-demand")
+    for basis in ("rental-3yr", "contract", "own-tco-hyperscaler", "own-tco-neocloud"):
+        if hour is not None and basis in newest:
+            assert newest[basis].usd_per_chip_hour < hour.usd_per_chip_hour, basis
+
+
+@pytest.mark.parametrize(
+    ("machine", "usd_per_hour", "n_chips"),
+    [("inf2-48xlarge", 12.98, 12), ("gb200-nvl72", 9.08, 2), ("trn1-32xlarge", 21.50, 16)],
+)
+def test_prices_are_per_chip(machine, usd_per_hour, n_chips):
+    price = choose_price(clusters()[machine], "on-demand")
+    assert price is not None
+    assert price.usd_per_chip_hour == pytest.approx(usd_per_hour / n_chips, rel=0.01)
+
+
+def test_bridges_join_few_cards_and_pcie_the_rest():
+    for name, bridged in (("h100-nvl-8", 2), ("h200-nvl-8", 4)):
+        cluster = clusters()[name]
+        assert (cluster.n_chips, cluster.domain_size) == (8, bridged)
+        assert cluster.scale_out is not None
+        assert cluster.link is not None
+        assert cluster.scale_out < cluster.link / 4
 
 
 def test_h100_prices_keep_their_history():

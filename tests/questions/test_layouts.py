@@ -312,10 +312,23 @@ def test_a_chip_alone_is_the_number_with_the_most_output_per_chip() -> None:
 
 
 def test_several_machines_are_one_ranking() -> None:
-    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x", "rtx-4090"], tpot=0.05)
+    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x"], tpot=0.05)
     assert {"hgx-h100"} < {r["cluster"] for r in answer.rows}
     assert answer.best["usd_per_mtok"] == min(r["usd_per_mtok"] for r in answer.rows)
     assert "Best of each machine" in " ".join(answer.sentences())
+    assert "price of MI300X platform, 8 GPUs is recalled" in " ".join(answer.notes())
+
+
+def test_machines_of_different_price_bases_are_not_ranked_by_dollars() -> None:
+    # A marketplace's spot price of the 4090 is all there is.
+    machines = ["hgx-a100-80gb", "rtx-4090"]
+    options: dict[str, Any] = {"isl": 512, "osl": 64, "tpot": 0.05}
+    answer = rl.layouts("Qwen/Qwen3-0.6B", machines, **options)
+    assert {s.price.basis for s in answer.searches if s.price} == {"on-demand", "spot"}
+    assert answer.rank.column == "tokens_per_s_per_chip"
+    assert "dollars do not rank" in " ".join(answer.notes())
+    with pytest.raises(SpecError, match=r"dollars do not rank .* Rank by throughput"):
+        rl.layouts("Qwen/Qwen3-0.6B", machines, rank="usd", **options)
 
 
 @given(tpot_ms=st.floats(1.0, 200.0), ttft_ms=st.floats(5.0, 5000.0), osl=st.integers(2, 4000))

@@ -38,6 +38,7 @@ FEW = {
     "token_budget": st.integers(1, 65536),
     "price": st.floats(0.01, 100) | st.just("$2.35/h"),
     "basis": st.sampled_from(["spot", "on-demand"]),
+    "prices": st.just([{"machine": "h100", "usd_per_chip_hour": 2, "date": "2026", "source": "x"}]),
     "tp": st.sampled_from([1, "2", 8]),
     "pp": st.integers(1, 8),
     "attn_dp": st.integers(1, 8),
@@ -128,8 +129,8 @@ WRONG = {
     "headroom": 1, "ttft": "50", "tpot": "p95 1s", "e2e": -1, "weights": "", "kv": 8,
     "activations": ["bf16"], "compute": "x", "engine": 5, "engine_version": {},
     "memory_utilization": 90, "max_sequences": True, "token_budget": "many", "price": "2,35",
-    "basis": "ondemand", "tp": 0, "pp": 1.5, "attn_dp": "-1", "ep": 10**400, "replicas": "1e300",
-    "chips": "all",
+    "basis": "ondemand", "prices": [{}], "tp": 0, "pp": 1.5, "attn_dp": "-1", "ep": 10**400,
+    "replicas": "1e300", "chips": "all",
 }  # fmt: skip
 
 

@@ -97,10 +97,7 @@ def _has_numbers(result: Result, name: str) -> bool:
 def _title(result: Result, title: str) -> dict[str, Any]:
     contexts = [f"{c:,.0f}" for c in result["context"]]
     price = result.about.get("price")
-    rent = ""
-    if price:
-        dated = f", {price['date']}" if price.get("date") else ""
-        rent = f", ${price['usd_per_chip_hour']:,.2f} per chip-hour ({price['basis']}{dated})"
+    rent = f", {price['words']}" if price else ""
     reading = result.about["reading"]
     kind = "calibrated, 80% interval" if _is_calibrated(result) else f"{reading} lower bound"
     subtitle = f"{kind}, context {' / '.join(contexts)} tokens{rent}"

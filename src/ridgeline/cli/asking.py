@@ -88,8 +88,16 @@ class Asked:
         str | None,
         takes(
             Choice(get_args(PriceBasis)),
-            f"Which of the catalogue's prices to use: {', '.join(get_args(PriceBasis))}.",
+            f"Which prices to use: {', '.join(get_args(PriceBasis))}.",
             PRICE,
+        ),
+    ] = None
+    prices: Annotated[
+        str | None,
+        Parameter(
+            group=PRICE,
+            metavar="FILE",
+            help="Rents of your own, in a TOML file; they come before the catalogue's.",
         ),
     ] = None
     reading: Annotated[
@@ -157,6 +165,7 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
         kv=asked.kv,
         price=asked.price,
         basis=asked.basis,
+        prices=asked.prices,
         reading=asked.reading or (None if any_reading else "blackboard"),
     )
 

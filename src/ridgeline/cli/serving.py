@@ -28,8 +28,8 @@ from ridgeline.cli.output import as_table, print_csv, print_json, print_table, p
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
-from ridgeline.questions.serving import Serving, compare, serve
-from ridgeline.questions.serving.price import common_basis
+from ridgeline.questions.prices import price_words, prices_of
+from ridgeline.questions.serving import Serving, compare, comparison_words, serve
 from ridgeline.questions.serving.words import count, usd
 from ridgeline.units import format_quantity
 
@@ -90,44 +90,51 @@ def serving(
 
         show_fleets(fleets(scenario), json=json, csv=csv, wide=wide)
         return
-    answers, refused = _ask_each(record, machines, given, load_changes(changes))
+    answers, refused, notes = _ask_each(record, machines, given, load_changes(changes))
     _draw(answers, out, chart, dark)
     if json:
         every = [a.to_dict() for a in answers]
         print_json(
-            every[0] if len(every) == 1 and not refused else {"answers": every, "refused": refused}
+            every[0]
+            if len(machines) == 1
+            else {"answers": every, "refused": refused, "prices": notes}
         )
     elif csv:
         print_csv([_about(a) | row for a in answers for row in a.result.rows()])
     elif len(answers) + len(refused) == 1:
         _show(answers[0], explain, wide)
     else:
-        _show_comparison(answers, refused, explain, wide)
+        _show_comparison(answers, refused, notes, explain, wide)
 
 
 def _ask_each(
-    model: ModelRecord, machines: list[MachineNamed], options: ScenarioOptions, more: dict[str, str]
-) -> tuple[list[Serving], list[dict[str, str]]]:
-    """Ask on every machine; among several, one that cannot serve is an answer too."""
+    model: ModelRecord, machines: list[MachineNamed], options: ScenarioOptions, more: dict[str, Any]
+) -> tuple[list[Serving], list[dict[str, str]], list[str]]:
+    """Ask on every machine; among several, one that cannot serve is an answer too.
+
+    Prices are chosen for all machines together; the last of what comes back says how.
+    """
     answers, refused = [], []
     degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
     given = vars(options).get
     has_layout = any(given(name) is not None for name in degrees)
-    if len(machines) > 1 and given("basis") is None and given("price") is None:
-        basis = common_basis([named.cluster for named in machines])
-        more = more if basis is None else {"basis": basis, **more}
-    for named in machines:
+    together = scenario_from(
+        model, options, machine=[named.cluster for named in machines], more=more
+    )
+    found = prices_of([named.cluster for named in machines], together.price)
+    for named, price in zip(machines, found.prices, strict=True):
         chips = chips_of(given("chips"), named, has_layout)
+        own = {"basis": None} if price is None else {}
         scenario = scenario_from(
-            model, options, machine=named.cluster, more={**more, "chips": chips}
+            model, options, machine=named.cluster, more={**more, "chips": chips, **own}
         )
         try:
-            answers.append(serve(scenario))
+            answers.append(serve(scenario, price=price))
         except InfeasibleError as error:
             if len(machines) == 1:
                 raise
             refused.append({"cluster": named.cluster.id, "reason": str(error)})
-    return answers, refused
+    return answers, refused, list(found.notes)
 
 
 def _draw(answers: list[Serving], out: tuple[Path, ...], chart: str, dark: bool) -> None:
@@ -165,11 +172,15 @@ def _seconds(value: Any) -> str:
 
 
 def _show_comparison(
-    answers: list[Serving], refused: list[dict[str, str]], explain: bool, wide: bool
+    answers: list[Serving],
+    refused: list[dict[str, str]],
+    prices: list[str],
+    explain: bool,
+    wide: bool,
 ) -> None:
     rows = compare(answers)
     bounds = any(a.reading != "calibrated" for a in answers)
-    least, most, about = (" ≥", " ≤", "at least") if bounds else ("", "", "about")
+    least, most = (" ≥", " ≤") if bounds else ("", "")
     served = any(a.has_requests for a in answers)
     columns: dict[str, tuple[str, Callable[[Any], str]]] = {
         "machine": ("machine", str),
@@ -183,24 +194,17 @@ def _show_comparison(
         "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
         "within_limits": ("", lambda v: "" if v else "misses the limits"),
     }
+    first = ["usd_per_mtok_output", "usd_per_chip_hour", "tokens_per_s_per_chip", "tpot_s"]
+    if len({row["price_basis"] for row in rows}) > 1:
+        columns["price_basis"] = ("basis", str)
+        first[:2] = ["usd_per_chip_hour", "price_basis"]
     if rows:
-        first, limits = rows[0], answers[0].limits
-        bases = {row["price_basis"] for row in rows}
-        if first["usd_per_mtok_output"] is not None and len(bases) == 1:
-            print_text(
-                f"Cheapest per output token, each machine at its cheapest batch within {limits}, "
-                f"{first['price_basis']} prices: {first['machine']}, {about} "
-                f"{usd(first['usd_per_mtok_output'])} per million."
-            )
-        else:
-            print_text(
-                "Most output per chip first: the machines have no price on one basis, so that "
-                "dollars do not rank them (give one with --price)."
-            )
-        as_table(rows, columns, wide=wide)
+        print_text(comparison_words(answers))
+        as_table(rows, columns, first=first, wide=wide)
     for row in refused:
         print_text(f"{row['cluster']}: {row['reason']}")
     for answer in answers if explain else ():
         print_text("\n" + answer.explain())
-    for note in dict.fromkeys(n for a in answers for n in a.notes):
+    priced = [f"{a.machine_name}: {price_words(a.price)}." for a in answers if a.price is not None]
+    for note in dict.fromkeys([*prices, *priced, *(n for a in answers for n in a.notes)]):
         print_text(f"Note: {note}")

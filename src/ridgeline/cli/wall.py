@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from cyclopts import Parameter
 
@@ -24,6 +24,7 @@ from ridgeline.questions.design import design as ask_design
 from ridgeline.questions.sensitivity import sensitivity as ask_sensitivity
 from ridgeline.questions.wall import wall as ask_wall
 from ridgeline.specs.fields import Choice, Numbers
+from ridgeline.specs.price import PriceBasis
 from ridgeline.specs.ranges import (
     CHIPS,
     LATENCY_S,
@@ -112,6 +113,22 @@ def design(
         float | None,
         takes(USD_PER_CHIP_HOUR, "Price of one chip for one hour, not the catalogue's.", PRICE),
     ] = None,
+    basis: Annotated[
+        str | None,
+        takes(
+            Choice(get_args(PriceBasis)),
+            f"Which prices to use: {', '.join(get_args(PriceBasis))}.",
+            PRICE,
+        ),
+    ] = None,
+    prices: Annotated[
+        str | None,
+        Parameter(
+            group=PRICE,
+            metavar="FILE",
+            help="Rents of your own, in a TOML file; they come before the catalogue's.",
+        ),
+    ] = None,
     sparsities: Annotated[
         Any,
         takes(
@@ -137,6 +154,8 @@ def design(
         chips=chips,
         weight_bits=weight_bits,
         price=price,
+        basis=basis,
+        prices=prices,
         sparsities=[sparsities] if isinstance(sparsities, float) else sparsities,
     )
     show(found, shown)

@@ -15,11 +15,11 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.roofline import sparsity as sparsity_of
-from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.prices import price_words, prices_of
 from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.choices import PriceChoice
 from ridgeline.specs.fields import Numbers
 from ridgeline.specs.model import Model
-from ridgeline.specs.price import Price
 from ridgeline.specs.ranges import (
     CHIPS,
     CONTEXT_TOKENS,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from ridgeline.charts import Chart
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.price import Price
     from ridgeline.steps import Machine
 
 __all__ = ["KNOWN_MODELS", "design"]
@@ -116,6 +117,8 @@ def design(
     chips: int | str | None = None,
     weight_bits: Amount = 8,
     price: Amount | None = None,
+    basis: str | None = None,
+    prices: Any = None,
     sparsities: Amount = _SPARSITIES,
     known: Sequence[str] = KNOWN_MODELS,
 ) -> Answer:
@@ -130,6 +133,8 @@ def design(
     chips : int or None           Chips that hold one copy; None for one scale-up domain.
     weight_bits : float           Bits a weight, scales included.
     price : float, str or None    USD for a chip-hour, instead of the catalogue's.
+    basis : str or None           Which prices to use; None for the most usual.
+    prices : str, list or None    Rents of your own: a TOML file, or its contents.
     sparsities : sequence         Total over active parameters.
     known : sequence of str       Models to show among the regions, as if stored in these bits.
 
@@ -155,7 +160,8 @@ def design(
     >>> [r["verdict"] for r in found.table("models").rows if r["model"] == "DeepSeek-V3"]
     ['price']
     """
-    asked = _asked(on, tpot_s, context, usd_per_mtok, chips, weight_bits, price)
+    choice = PriceChoice.parse({"usd_per_chip_hour": price, "basis": basis, "prices": prices})
+    asked = _asked(on, tpot_s, context, usd_per_mtok, chips, weight_bits, choice)
     params = logspace(*_PARAMS, per_octave=4)
     kv = logspace(*_KV_BYTES, per_octave=8)
     edges, regions, share = [], [], []
@@ -182,7 +188,7 @@ def design(
             Table("models", f"Known models, as if stored in {weight_bits:g} bits", columns, models),
         ),
         values={"feasible_share": sum(share) / len(share)},
-        notes=() if asked.price else (f"No price is known for {asked.cluster.name}.",),
+        notes=(_price_note(asked),),
         provenance={
             "reading": "blackboard", "cluster": asked.cluster.id, "n_chips": asked.n_chips,
             "tpot_s": tpot_s, "context": context, "usd_per_mtok": usd_per_mtok,
@@ -199,13 +205,11 @@ def _asked(
     usd_per_mtok: float | None,
     chips: Any,
     weight_bits: float,
-    price: float | None,
+    choice: PriceChoice,
 ) -> _Asked:
     cluster = catalog.cluster(on) if isinstance(on, str) else on
     n_chips = cluster.domain_size if chips is None else chips
-    rent = choose_price(cluster) if price is None else Price.parse(
-        {"usd_per_chip_hour": price, "basis": "user"}, where="the price"
-    )  # fmt: skip
+    rent = prices_of([cluster], choice).prices[0]
     if usd_per_mtok is not None and rent is None:
         raise SpecError(
             f"No price is known for {cluster.name}, so no token can be too dear: give one in USD "
@@ -221,6 +225,12 @@ def _asked(
             "Choose other bits a weight (--bits), or another machine."
         ) from None
     return asked
+
+
+def _price_note(asked: _Asked) -> str:
+    if asked.price is None:
+        return f"No price is known for {asked.cluster.name}."
+    return f"{asked.cluster.name}: {price_words(asked.price)}."
 
 
 def _bind(asked: _Asked, n_params: Any, n_active: Any, kv: Any) -> tuple[Any, Machine]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
 from ridgeline.answers.table import Table
-from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.prices import choose_price
 from ridgeline.steps import chip_facts
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ _CLUSTERS = {
     "usd_per_chip_hour": ("per chip-hour", "USD/h"),
     "price_basis": ("basis", ""),
     "price_date": ("date", ""),
+    "price_kind": ("read from", ""),
 }
 #: the most important first
 _FIRST_OF_CLUSTERS = (
@@ -155,4 +156,5 @@ def cluster_row(cluster: Cluster) -> dict[str, Any]:
         "usd_per_chip_hour": price.usd_per_chip_hour if price else None,
         "price_basis": price.basis if price else None,
         "price_date": price.date if price else None,
+        "price_kind": price.kind if price else None,
     }

@@ -10,13 +10,12 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
-from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.prices import MachinePrices, prices_of
 from ridgeline.replica import Formats
 from ridgeline.replica.readings import reading_named
 from ridgeline.service.deployment import requests_of
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
-from ridgeline.specs.price import Price
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
@@ -150,13 +149,11 @@ class Setup:
             return np.atleast_1d(np.asarray(load.concurrency, dtype=float)) / replicas
         return None
 
-    def price(self, cluster: Cluster) -> Price | None:
-        """The price given, else the catalogue's of the basis chosen."""
-        chosen = self.scenario.price
-        if chosen.usd_per_chip_hour is None:
-            return choose_price(cluster, chosen.basis)
-        given = {"usd_per_chip_hour": chosen.usd_per_chip_hour, "basis": "user"}
-        return Price.parse(given, where="the price")
+    @cached_property
+    def prices(self) -> MachinePrices:
+        """Prices of the scenario's machines, on one basis where that can be."""
+        clusters = [machine_of(on).cluster for on in self.scenario.machines]
+        return prices_of(clusters, self.scenario.price)
 
     def check_native(self, cluster: Cluster) -> None:
         """A format chosen by name must be native: falling back in silence would mislead.

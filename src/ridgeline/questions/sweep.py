@@ -24,7 +24,7 @@ from ridgeline.grid import (
     reduce_grid,
 )
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
-from ridgeline.questions.serving.price import choose_price
+from ridgeline.questions.prices import prices_of
 from ridgeline.replica import Replica
 from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
@@ -76,7 +76,8 @@ def sweep(
     Returns
     -------
     Result, or list of dict   Columns ``time_s``, ``tokens_per_s_per_chip``,
-        ``usd_per_mtok_output``, ``memory_bytes_per_chip``, ``fits``.
+        ``usd_per_mtok_output``, ``memory_bytes_per_chip``, ``fits``. Dollars are of prices on
+        one basis; of clusters that have none in common they are NaN.
 
     Raises
     ------
@@ -98,10 +99,12 @@ def sweep(
     numeric = {n: _zipped(n, v) for n, v in axes.items() if n not in ids}
     lengths = [np.arange(_length(n, paths)) for n, paths in numeric.items()]
     found = []
+    rents = _rents(ids.get("cluster", [on]))
     for chosen in product(*ids.values()):
         named = dict(zip(ids, chosen, strict=True))
         records = _records(named.get("model", model), named.get("cluster", on), layout, load)
-        kernel = _kernel(records, list(numeric.values()), reading)
+        rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
+        kernel = _kernel(records, list(numeric.values()), reading, rent)
         how: dict[str, Any] = {
             "workers": workers,
             "progress": progress or ProgressLine(),
@@ -139,9 +142,18 @@ def _records(
     }
 
 
-def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str) -> Kernel:
-    price = choose_price(records["cluster"])
+def _rents(clusters: Sequence[Cluster | str]) -> list[float]:
+    """USD per chip-hour of each cluster; NaN for all where they have none on one basis."""
+    records = [catalog.cluster(c) if isinstance(c, str) else c for c in clusters]
+    if not records:
+        return []
+    found = prices_of(records)
+    return [p.usd_per_chip_hour if p and found.comparable else np.nan for p in found.prices]
 
+
+def _kernel(
+    records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str, rent: float
+) -> Kernel:
     def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
         values = {
             path: v[i]
@@ -165,7 +177,6 @@ def _kernel(records: dict[str, Any], zipped: list[dict[str, np.ndarray]], readin
         memory = held.total_bytes(load.batch)
         tokens = load.batch * requests.tokens_per_step
         n_chips = replica.n_chips
-        rent = price.usd_per_chip_hour if price else np.nan
         return {
             "time_s": time_s,
             "tokens_per_s_per_chip": throughput_tokens_per_s(tokens, time_s) / n_chips,

@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import model_validator
 
 from ridgeline.specs.chip import ComputeDtype
-from ridgeline.specs.fields import Choice, Number, Text, option
+from ridgeline.specs.fields import Choice, Number, Text, Value, option
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.price import PriceBasis
+from ridgeline.specs.price_list import PriceList
 from ridgeline.specs.ranges import CHIPS, USD_PER_CHIP_HOUR
 
 __all__ = ["EngineChoice", "FormatChoice", "LayoutChoice", "PriceChoice", "ReadingName"]
@@ -75,8 +76,19 @@ class PriceChoice(OptionRecord):
         name="price",
     )
     basis: Annotated[PriceBasis | None, Choice(get_args(PriceBasis))] = option(
-        None, "Which of the catalogue's prices to use; the most usual that there is if not given."
+        None,
+        "Which prices to use; the most usual that there are, and that all machines have, if not "
+        "given.",
     )
+    prices: Annotated[
+        PriceList | None,
+        Value(
+            PriceList.expected(), PriceList.of, PriceList.plain, ("string", "array", "object"),
+            ("prices.toml",),
+        ),
+    ] = option(
+        None, "Rents of your own, in a TOML file; they come before the catalogue's."
+    )  # fmt: skip
 
 
 class LayoutChoice(OptionRecord):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from ridgeline.specs.length_traces import LengthTrace
     from ridgeline.specs.lengths import Lengths
     from ridgeline.specs.limits import Limit
+    from ridgeline.specs.price_list import PriceList
     from ridgeline.specs.rates import Rate
 
 __all__ = ["ALIASES", "ScenarioOptions"]
@@ -61,6 +63,7 @@ class ScenarioOptions(TypedDict, total=False):
     token_budget: float | str | None
     price: float | str | None
     basis: str | None
+    prices: str | Path | Sequence[Mapping[str, Any]] | PriceList | None
     tp: int | str | None
     pp: int | str | None
     attn_dp: int | str | None

@@ -51,6 +51,7 @@ class Layouts(Answered):
     searches : tuple of Search   One a cluster that holds the model.
     rank : Rank                  What is best.
     unfit : tuple of str         A sentence for each cluster that does not hold it.
+    price_notes : tuple of str   How prices of several clusters were chosen.
     """
 
     scenario: Scenario
@@ -61,6 +62,7 @@ class Layouts(Answered):
     limits: Limits
     reading: str
     unfit: tuple[str, ...] = ()
+    price_notes: tuple[str, ...] = ()
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -179,7 +181,7 @@ class Layouts(Answered):
 
     def notes(self) -> list[str]:
         """What a careful reader should know about the inputs."""
-        said = [*self.unfit, *self._without_rows()]
+        said = [*self.unfit, *self._without_rows(), *self.price_notes]
         for search in self.searches:
             said += cluster_notes(search)
         for base in [search.candidates.base for search in self.searches][:1]:

@@ -129,14 +129,14 @@ def fleets(scenario: Scenario) -> list[Fleet]:
             raise SpecError(f"{name} follows from the rate: leave it out.")
     setup = Setup(scenario, load)
     found = []
-    for on in scenario.machines:
+    for on, price in zip(scenario.machines, setup.prices.prices, strict=True):
         cluster = machine_of(on).cluster
         setup.check_native(cluster)
         found.append(
             size_fleet(
                 base_replica(setup, cluster),
                 load,
-                price=setup.price(cluster),
+                price=price,
                 max_sequences=scenario.engine.max_sequences,
                 only=setup.layout,
             )

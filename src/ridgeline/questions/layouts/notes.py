@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import engine_words
 
@@ -33,6 +34,5 @@ def cluster_notes(search: Search) -> list[str]:
 def _rent(search: Search, name: str) -> str:
     price = search.price
     if price is None:
-        return f"No price is known for {name}: give one with --price."
-    dated = f", {price.date}" if price.date else ""
-    return f"{name}: ${price.usd_per_chip_hour:,.2f} per chip-hour ({price.basis}{dated})."
+        return f"No price is known for {name}: give one in USD per chip-hour (--price)."
+    return f"{name}: {price_words(price)}."

@@ -54,7 +54,7 @@ def layouts(
     on : Cluster, Chip, str, or several   A cluster is used whole; a chip alone means the number of
                                 chips of its node with the lowest cost within the limits.
     rank : str or None          ``usd``, ``throughput`` or ``latency``; None for dollars where
-                                every cluster has a price, else throughput.
+                                all clusters have a price on one basis, else throughput.
     **options : ScenarioOptions   Everything else, by the names of the command line; see
                                 `ridgeline.specs.scenario`. Several machines may each have a number
                                 of ``chips`` of their own, in a list.
@@ -114,10 +114,11 @@ def search_layouts(
     fixed = {n: getattr(chosen, n) for n in degrees if getattr(chosen, n) is not None}
     searches: list[Search] = []
     unfit: list[str] = []
-    for on, number in zip(scenario.machines, _numbers(scenario, chips), strict=True):
+    prices = setup.prices
+    numbers = _numbers(scenario, chips)
+    for on, number, rent in zip(scenario.machines, numbers, prices.prices, strict=True):
         named = machine_of(on)
         cluster = named.cluster
-        rent = setup.price(cluster)
         draft = Candidates(
             base=base_replica(setup, cluster),
             layouts=(),
@@ -142,8 +143,11 @@ def search_layouts(
     if not searches:
         raise InfeasibleError(" ".join(unfit))
     every_price = all(search.price is not None for search in searches)
+    one_basis = prices.comparable or len(searches) == 1
     if rank is None:
-        rank = "usd" if every_price else "throughput"
+        rank = "usd" if every_price and one_basis else "throughput"
+    if rank == "usd" and every_price and not one_basis:
+        raise SpecError(f"{' '.join(prices.notes)} Rank by throughput or latency.")
     order = rank_of(rank, has_requests=bool(setup.requests.osl), has_price=every_price)
     return Layouts(
         scenario=scenario,
@@ -154,6 +158,7 @@ def search_layouts(
         limits=load.limits,
         reading=setup.reading,
         unfit=tuple(unfit),
+        price_notes=prices.notes if len(searches) > 1 else (),
     )
 
 

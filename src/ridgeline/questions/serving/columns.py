@@ -11,6 +11,7 @@ from ridgeline.grid import Axis, Column, Result
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.roofline import mfu
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
 from ridgeline.service.performance import Performance
 from ridgeline.service.prices import cached_token_s, price_sheet
@@ -269,6 +270,8 @@ def _about(
         "acceptance": requests.acceptance,
         "expert_load_cv": replica.expert_load_cv,
         "request": {**lengths, **hit} if served else None,
-        "price": price.model_dump(exclude_none=True) if price else None,
+        "price": price.model_dump(exclude_none=True) | {"words": price_words(price)}
+        if price
+        else None,
         "sources": {k: s.model_dump(exclude_none=True) for k, s in cluster.chip.sources.items()},
     }

@@ -1,9 +1,10 @@
-"""Several machines side by side, cheapest first."""
+"""Several machines side by side, cheapest first where their prices can be compared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers.words import usd
 from ridgeline.questions.serving.power import power_w
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from ridgeline.questions.serving.answer import Serving
 
-__all__ = ["compare"]
+__all__ = ["compare", "comparison_words"]
 
 
 def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
@@ -31,10 +32,9 @@ def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
 
     Notes
     -----
-    `common_basis` finds a basis to ask all of them on.
+    `questions.prices.prices_of` chooses prices of one basis for all of them.
     """
-    bases = {answer.price.basis if answer.price else None for answer in answers}
-    by_cost = len(bases) == 1 and None not in bases
+    by_cost = _by_cost(answers)
     return sorted(
         (_row(answer) for answer in answers),
         key=lambda row: (
@@ -42,6 +42,41 @@ def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
             row["usd_per_mtok_output"] if by_cost else -(row["tokens_per_s_per_chip"] or 0.0),
         ),
     )
+
+
+def comparison_words(answers: Sequence[Serving]) -> str:
+    """What ranks the machines, and which comes first; a sentence.
+
+    Parameters
+    ----------
+    answers : sequence of Serving   As for `compare`, at least one.
+    """
+    first = compare(answers)[0]
+    if not _by_cost(answers):
+        return (
+            f"Most output per chip first: {first['machine']}. The machines have no prices on one "
+            "basis, so that dollars do not rank them."
+        )
+    bound = any(a.reading != "calibrated" for a in answers)
+    limits, best = answers[0].limits, _cost(first, bound)
+    if not first["within_limits"]:
+        return f"No machine keeps {limits}. Cheapest per output token: {best}."
+    return (
+        f"Cheapest per output token, each machine at its cheapest batch within {limits}, "
+        f"{first['price_basis']} prices: {best}."
+    )
+
+
+def _cost(row: dict[str, Any], bound: bool) -> str:
+    about = "at least" if bound else "about"
+    recalled = ", at a price that is recalled and on no list" * (row["price_kind"] == "recalled")
+    return f"{row['machine']}, {about} {usd(row['usd_per_mtok_output'])} per million{recalled}"
+
+
+def _by_cost(answers: Sequence[Serving]) -> bool:
+    """Whether all have a price, on one basis."""
+    bases = {answer.price.basis if answer.price else None for answer in answers}
+    return len(bases) == 1 and None not in bases
 
 
 def _row(answer: Serving) -> dict[str, Any]:
@@ -58,6 +93,8 @@ def _row(answer: Serving) -> dict[str, Any]:
         "largest_batch": answer.balance.largest_batch,
         "usd_per_chip_hour": answer.price.usd_per_chip_hour if answer.price else None,
         "price_basis": answer.price.basis if answer.price else None,
+        "price_date": answer.price.date if answer.price else None,
+        "price_kind": answer.price.kind if answer.price else None,
         "power_w_per_chip": watts,
         "within_limits": bool(point["within_limits"]) and not point["infeasible"],
         **{name: point.get(name) for name in names},

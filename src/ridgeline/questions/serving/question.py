@@ -73,13 +73,16 @@ def serving(
     return serve(Scenario.of(model, on, **options), layout)
 
 
-def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
+def serve(
+    scenario: Scenario, layout: Layout | None = None, *, price: Price | None = None
+) -> Serving:
     """Answer `serving` for a scenario.
 
     Parameters
     ----------
     scenario : Scenario      Of one machine.
     layout : Layout or None  A layout record, instead of the scenario's degrees.
+    price : Price or None    Chosen beside those of other machines; None for the scenario's.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def serve(scenario: Scenario, layout: Layout | None = None) -> Serving:
     sized, notes = sizing.sized(kept, chips, named.is_chip)
     replica, bound = sized.replica, sized.machine
     marks = landmarks(replica, bound, requests, kept)
-    rent = setup.price(cluster)
+    rent = price or setup.prices.prices[0]
     further = [most_sequences(replica, bound, requests, float(c)) for c in contexts[1:]]
     batches = _batches(setup.batches(replica.layout.replicas), marks, further)
     if load.arrival == "offline":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
+from ridgeline.questions import prices
 from ridgeline.specs.blocks import MixtureOfExperts
 
 if TYPE_CHECKING:
@@ -25,12 +26,8 @@ __all__ = [
 
 
 def price_words(answer: Serving) -> str:
-    """What an hour of a chip costs, on which basis, when."""
-    price = answer.price
-    if price is None:
-        return "no price"
-    dated = f", {price.date}" if price.date else ""
-    return f"${price.usd_per_chip_hour:,.2f} per chip-hour ({price.basis}{dated})"
+    """What an hour of a chip costs, on which basis, when; recalled and old ones say so."""
+    return prices.price_words(answer.price)
 
 
 def layout_words(layout: Layout) -> str:
