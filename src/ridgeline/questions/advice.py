@@ -12,6 +12,7 @@ from ridgeline.answers.words import count, percent, quantity, seconds, usd
 from ridgeline.errors import InfeasibleError
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.laws.rack import chips_used
+from ridgeline.questions.prices import price_terms
 from ridgeline.questions.serving.question import serve
 from ridgeline.questions.setup import machine_of
 from ridgeline.specs.blocks import MixtureOfExperts
@@ -323,7 +324,7 @@ def _price(answer: Serving) -> Iterator[Advice]:
     saves = 1 - other.usd_per_chip_hour / price.usd_per_chip_hour
     yield Advice(
         "price",
-        f"Under another contract, {other.basis} ({other.date}), a chip-hour is "
+        f"Under another contract ({price_terms(other)}) a chip-hour is "
         f"${other.usd_per_chip_hour:,.2f} instead of ${price.usd_per_chip_hour:,.2f} "
         f"{price.basis}, {percent(saves)} less (--basis {other.basis}): other terms, not a lower "
         "price for the same.",

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.price_list import PriceList
 
-__all__ = ["MachinePrices", "choose_price", "common_basis", "price_words", "prices_of"]
+__all__ = [
+    "MachinePrices",
+    "choose_price",
+    "common_basis",
+    "price_terms",
+    "price_words",
+    "prices_of",
+]
 
 #: what renting costs somebody without a contract comes first, then contracts, then owning
 _PREFERENCE: tuple[PriceBasis, ...] = (
@@ -52,11 +59,11 @@ def price_words(price: Price | None) -> str:
     """
     if price is None:
         return "no price"
-    return f"${price.usd_per_chip_hour:,.2f} per chip-hour ({_about(price)})"
+    return f"${price.usd_per_chip_hour:,.2f} per chip-hour ({price_terms(price)})"
 
 
-def _about(price: Price) -> str:
-    """Basis, date and caveats."""
+def price_terms(price: Price) -> str:
+    """Basis, date and caveats of a price."""
     basis = "" if price.basis == "user" else price.basis
     dated = price.date
     if price.is_recalled:
