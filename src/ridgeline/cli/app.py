@@ -10,6 +10,7 @@ from cyclopts import App, CoercionError, CycloptsError, Group, Parameter
 from ridgeline import __version__
 from ridgeline.cli.examples import EXAMPLES
 from ridgeline.cli.help import HelpLayout, default_of
+from ridgeline.cli.working import working
 from ridgeline.errors import RidgelineError
 from ridgeline.questions.registry import GROUPS, QUESTIONS
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "run"]
 
 _LAYOUT = HelpLayout()
+_OPTIONS = Group("Options", sort_key=len(GROUPS))
 app = App(
     name="ridgeline",
     version=__version__,
@@ -29,7 +31,7 @@ app = App(
     help_format="plaintext",
     help_formatter=_LAYOUT,
     default_parameter=Parameter(negative=(), show_default=default_of),
-    group_commands=Group("Options", sort_key=len(GROUPS)),  # --help and --version
+    group_commands=_OPTIONS,  # --help and --version
 )
 _HEADINGS = {g: Group(heading, sort_key=i) for i, (g, heading) in enumerate(GROUPS.items())}
 _COMMANDS = [q for q in QUESTIONS if q.command]
@@ -42,6 +44,12 @@ for _i, _q in enumerate(_COMMANDS):
         group=_HEADINGS[_q.group],
         sort_key=_i,
     )
+app.command(
+    "ridgeline.cli.completion:completion",
+    name="--completion",
+    help="Print the script for completion in bash, zsh, fish or powershell.",
+    group=_OPTIONS,
+)
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -56,7 +64,7 @@ def run(arguments: Sequence[str]) -> None:
     RidgelineError   Input that cannot be answered, or options that there are not.
     """
     try:
-        with _its_own_help(arguments):
+        with _its_own_help(arguments), working(arguments[0] if arguments else "ridgeline"):
             app(
                 list(arguments),
                 exit_on_error=False,

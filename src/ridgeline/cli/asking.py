@@ -22,10 +22,12 @@ from ridgeline.cli.declare import (
     Out,
     SetFields,
     Wide,
+    machine_names,
     takes,
 )  # fmt: skip
 from ridgeline.cli.inputs import model_from, on_from, settings
 from ridgeline.cli.output import print_as_is, print_table, print_text
+from ridgeline.cli.pictures import save_picture
 from ridgeline.errors import SpecError
 from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving import serving as ask
@@ -51,6 +53,7 @@ class Asked:
         Parameter(
             group=MACHINE,
             metavar="NAME",
+            completer=machine_names,
             help="Machine: a cluster is used whole; for a chip, the fewest chips that the model "
             "fits on.",
         ),
@@ -183,9 +186,7 @@ def show(answer: Answer, shown: Shown | None, chart: str | None = None) -> None:
     if shown.json and shown.csv:
         raise SpecError("Choose one of --json and --csv.")
     picture = answer.chart(chart) if shown.out or chart is not None else None
-    for path in shown.out:
-        assert picture is not None
-        picture.save(path, dark=shown.dark)
+    save_picture(picture, shown.out, dark=shown.dark)
     if shown.json:
         print_as_is(answer.to_json(indent=2))
     elif shown.csv:

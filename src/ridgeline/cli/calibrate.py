@@ -14,11 +14,11 @@ from ridgeline.cli.tables import (
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    note,
     one_output,
     refuse_if_none_answered,
     shipped_or,
 )
+from ridgeline.cli.working import note, tell
 
 __all__ = ["calibrate"]
 
@@ -58,11 +58,11 @@ def calibrate(
     if not good:
         refuse_if_none_answered(chosen, scored.unanswered)
     list_unanswered(scored.unanswered, len(bad))
-    note(f"fitting {len(good):,} rows of {len({row.source for row in good})} sources")
+    tell(f"fitting {len(good):,} rows of {len({row.source for row in good})} sources")
     constants = engines.calibrate(good)
     if out is not None:
         engines.write_constants(constants, out)
-        note(f"constants in {out}")
+        note(f"Wrote {out}.")
     _show(engines.constant_rows(constants), json=json, csv=csv, wide=wide)
     end_with_bugs(scored.by_status)
 

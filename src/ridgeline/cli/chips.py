@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ridgeline import catalog
-from ridgeline.cli.declare import Csv, Json, Wide
+from ridgeline.cli.declare import Csv, Json, Wide, machine_names
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.cli.search import Show, facts_of, show_fields
 from ridgeline.errors import CatalogError, SpecError
@@ -22,7 +22,12 @@ __all__ = ["chips"]
 
 
 def chips(
-    *names: Annotated[str, Parameter(help="Ids, aliases, TOML files, or words to search for.")],
+    *names: Annotated[
+        str,
+        Parameter(
+            completer=machine_names, help="Ids, aliases, TOML files, or words to search for."
+        ),
+    ],
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
 from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
+from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.working import tell
 from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Number
 
@@ -16,17 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ciphers"]
 
-_COUNT = Number(1, 10**6, whole=True)
+_COUNT = Number(1, 1024, whole=True)
 
 
 def ciphers(
     *,
-    samples: Annotated[int, takes(_COUNT, "Pairs of block and key for each cipher.", STUDY)] = 256,
+    samples: Annotated[
+        int, takes(Number(1, 65_536, whole=True), "Pairs of block and key for each cipher.", STUDY)
+    ] = 256,
     layers: Annotated[int, takes(_COUNT, "Layers of the nets.", STUDY)] = 24,
     nets: Annotated[int, takes(_COUNT, "Random nets of each kind, averaged.", STUDY)] = 4,
     seed: Annotated[
         int,
-        takes(Number(0, 2**32 - 1, whole=True), "Of blocks, keys, inputs and weights.", STUDY),
+        takes(Number(0, 2**53, whole=True), "Of blocks, keys, inputs and weights.", STUDY),
     ] = 0,
     chart: Annotated[
         str,
@@ -53,12 +57,10 @@ def ciphers(
     check_picture(chart, MIXING_PICTURES)
     from ridgeline.mixing.ciphers import study  # noqa: PLC0415  (loads numpy's parts when asked)
 
-    found = study(seed=seed, n_samples=samples, n_layers=layers, n_nets=nets)
+    found = study(seed=seed, n_samples=samples, n_layers=layers, n_nets=nets, progress=tell)
     # A picture that is named must be one that there is, drawn or not.
     picture = found.chart(chart) if out or chart != "avalanche" else None
-    for path in out:
-        assert picture is not None
-        picture.save(path, dark=dark)
+    save_picture(picture, out, dark=dark)
     if json:
         print_json(found.to_dict())
     elif csv:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError
 from ridgeline.files import is_folder
 
@@ -61,12 +61,12 @@ def components(
         raise SpecError("--fit and --out belong together: --fit --out FOLDER writes constants.")
     if not is_folder(folder):
         raise SpecError(f"{folder} is not a folder; one with tables of measurements is expected.")
-    outcome = fidelity.calibrate(fidelity.read_kernels(folder), _note)
+    outcome = fidelity.calibrate(fidelity.read_kernels(folder), tell)
     if out is not None:
-        _note(f"{len(fidelity.write_constants(outcome, out))} files of constants in {out}")
+        note(f"Wrote {len(fidelity.write_constants(outcome, out))} files of constants in {out}.")
     if report is not None:
         fidelity.write_report(outcome, report)
-        _note(f"scores in {report}")
+        note(f"Wrote {report}.")
     rows = score_rows(outcome.scores)
     if json:
         print_json(rows)
@@ -81,10 +81,6 @@ def components(
             wide=wide,
         )
         print_text("engines: what the median engine itself misses the single engines by.")
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201  (progress)
 
 
 def _percent(share: float) -> str:

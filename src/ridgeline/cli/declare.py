@@ -6,7 +6,7 @@ says the unit of a bare number and the range; help shows both. Commands receive 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -42,10 +42,10 @@ __all__ = [
     "SetFields",
     "Wide",
     "default_text",
-    "help_of",
-    "metavar_of",
+    "help_of", "machine_names",
+    "metavar_of", "model_names",
     "read_text",
-    "takes",
+    "takes", "words_of",
 ]  # fmt: skip
 
 MACHINE: Final = Group("Model and machine", sort_key=1)
@@ -64,9 +64,25 @@ TABLES: Final = Group("What was run, where the tables do not say", sort_key=8)
 STUDY: Final = Group("What is measured", sort_key=8)
 OUTPUT: Final = Group("Output", sort_key=9)
 
+
+def machine_names(_: object) -> list[str]:
+    """Names that a shell completes: of chips and clusters."""
+    from ridgeline import catalog  # noqa: PLC0415  (only for completion)
+
+    return [*catalog.entry_ids("chips"), *catalog.entry_ids("clusters")]
+
+
+def model_names(_: object) -> list[str]:
+    """Names that a shell completes: of models."""
+    from ridgeline import catalog  # noqa: PLC0415  (only for completion)
+
+    return catalog.entry_ids("models")
+
+
 Model = Annotated[
     str | None,
     Parameter(
+        completer=model_names,
         help="HuggingFace id of the catalogue, path of a config.json (or its folder), of a GGUF "
         "file or of a model TOML.",
     ),
@@ -74,6 +90,7 @@ Model = Annotated[
 Chip = Annotated[
     str | None,
     Parameter(
+        completer=machine_names,
         group=MACHINE,
         metavar="NAME",
         help="Chip to put into the cluster instead of its own; without --on, a chip by itself.",
@@ -166,8 +183,14 @@ def takes(
         n_tokens=1,
         help=help_of(rule, about, unit),
         metavar=metavar or metavar_of(rule, unit),
+        completer=words_of(rule),
         show_default=lambda value: default_text(value, rule),
     )
+
+
+def words_of(rule: Rule | None) -> Callable[[object], Sequence[str]] | None:
+    """The completer of an option that takes one of a few words; None for others."""
+    return (lambda _: rule.words) if isinstance(rule, Choice) else None
 
 
 def read_text(text: str, rule: Rule) -> Any:

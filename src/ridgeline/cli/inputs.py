@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ridgeline import catalog
 from ridgeline.cli.declare import read_text
+from ridgeline.cli.working import tell
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.specs.fields import Rule
@@ -120,6 +121,7 @@ def model_from(
     elif fetch and name and not exists(name):
         from ridgeline.readers import read_hub  # noqa: PLC0415  (slow to import)
 
+        tell(f"fetching {name}")
         model = read_hub(name, assume_harmless=assume_harmless)
     elif assume_harmless and not exists(name or ""):
         raise SpecError("--assume-harmless is about the fields of a config.json: name one.")

@@ -25,6 +25,7 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
+from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
@@ -123,9 +124,7 @@ def layouts(
     answer = search_layouts(scenario, rank, numbers)
     # A picture that is named must be one that there is, drawn or not.
     picture = answer.chart(chart) if out or chart != "front" else None
-    for path in out:
-        assert picture is not None
-        picture.save(path, dark=dark)
+    save_picture(picture, out, dark=dark)
     if json:
         more = {"pools": answer.pools().to_dict()} if disaggregate else {}
         more |= {"command": str(answer.command(flags))} if flags is not None else {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline import catalog
-from ridgeline.cli.declare import OUTPUT, AssumeHarmless, Csv, Fetch, Json, Wide
+from ridgeline.cli.declare import OUTPUT, AssumeHarmless, Csv, Fetch, Json, Wide, model_names
 from ridgeline.cli.inputs import model_from
 from ridgeline.cli.output import (
     as_table,
@@ -35,7 +35,8 @@ def models(
     *names: Annotated[
         str,
         Parameter(
-            help="HuggingFace ids, paths of config.json or model TOML, or words to search for."
+            completer=model_names,
+            help="HuggingFace ids, paths of config.json or model TOML, or words to search for.",
         ),
     ],
     assume_harmless: AssumeHarmless = (),

@@ -15,13 +15,13 @@ from ridgeline.cli.tables import (
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    note,
     one_output,
     predictor,
     progress,
     refuse_if_none_answered,
     writing_predictions,
 )
+from ridgeline.cli.working import note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def predict(
         refuse_if_none_answered(tables, unanswered)
     list_unanswered(unanswered, counts["all"] - counts["ok"])
     if predictions is not None:
-        note(f"{counts['ok']:,} of {counts['all']:,} rows predicted in {predictions}")
+        note(f"Wrote {predictions}: {counts['ok']:,} of {counts['all']:,} rows predicted.")
     if json:
         print_json(rows)
     elif csv:
@@ -121,13 +121,13 @@ def _answers(
 ) -> Iterator[tuple[Row, Prediction]]:
     from ridgeline.fidelity.scores import answered  # noqa: PLC0415
 
-    tell, n_done, model = progress(), 0, predictor(constants)
+    n_done, model = 0, predictor(constants)
     for chunk in chunks_of(tables, sides, measured=False):
         predictions = answered(chunk, model)
         if lines is not None:
             lines.add(chunk, predictions)
         n_done += len(chunk)
-        tell(n_done)
+        progress(n_done)
         yield from zip(chunk, predictions, strict=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,13 +9,13 @@ from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
 from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
+from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.working import tell
 from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Number, Numbers
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from ridgeline.mixing.reversible import Measurement
 
 __all__ = ["reversible"]
@@ -80,18 +79,16 @@ def reversible(
 
     shape = Shape(d_model=width, n_heads=_heads(width), n_context=context, batch=batch)
     check_picture(chart, REVERSIBLE_PICTURES)
-    with _progress() as progress:
-        found = measure(
-            _several(depths),
-            shape=shape,
-            device=device,
-            n_steps=0 if quick else steps,
-            repeats=repeats,
-            precision_depths=() if quick else _several(precision_depths),
-            progress=progress,
-        )
-    for path in out:
-        found.chart(chart).save(path, dark=dark)
+    found = measure(
+        _several(depths),
+        shape=shape,
+        device=device,
+        n_steps=0 if quick else steps,
+        repeats=repeats,
+        precision_depths=() if quick else _several(precision_depths),
+        progress=tell,
+    )
+    save_picture(found.chart(chart) if out else None, out, dark=dark)
     if json:
         print_json(found.to_dict())
     elif csv:
@@ -107,28 +104,6 @@ def _heads(width: int) -> int:
 
 def _several(values: int | Sequence[int]) -> list[int]:
     return [values] if isinstance(values, int) else list(values)
-
-
-def _progress() -> Any:
-    """A bar on stderr for people; silence for pipes."""
-    from contextlib import contextmanager  # noqa: PLC0415
-
-    from rich.console import Console  # noqa: PLC0415  (only while measuring)
-    from rich.progress import Progress  # noqa: PLC0415
-
-    @contextmanager
-    def bars() -> Iterator[Callable[[str, int, int], None]]:
-        tasks: dict[str, Any] = {}
-        with Progress(console=Console(file=sys.stderr), transient=True) as bar:
-
-            def report(what: str, done: int, of: int) -> None:
-                if what not in tasks:
-                    tasks[what] = bar.add_task(what, total=of)
-                bar.update(tasks[what], completed=done)
-
-            yield report
-
-    return bars()
 
 
 def _bytes(value: float) -> str:

@@ -17,7 +17,9 @@ from ridgeline.cli.declare import (
     WORKLOAD,
     default_text,
     help_of,
+    machine_names,
     metavar_of,
+    words_of,
 )  # fmt: skip
 from ridgeline.cli.inputs import read_option
 from ridgeline.errors import SpecError
@@ -90,7 +92,8 @@ def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Paramet
         name=written,
         help=help_of(rule, declared.description or "", unit),
         group=_GROUPS[".".join(path).split(".")[-2:][0]],
-        metavar="NAME[,NAME...]" if name == "machine" else metavar_of(rule, unit),
+        metavar="NAME[,NAME...]" if path[0] == "machine" else metavar_of(rule, unit),
+        completer=machine_names if path[0] == "machine" else words_of(rule),
         show_default=default or False,
     )
 

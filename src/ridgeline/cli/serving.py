@@ -25,6 +25,7 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.output import as_table, print_csv, print_json, print_table, print_text
+from ridgeline.cli.pictures import beside, save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
@@ -74,6 +75,8 @@ def serving(
 
     With --isl and --osl answers are of requests, --batch of them in flight in each replica. With
     --rate it is the fleet that serves them within the limits.
+
+    With several machines --out writes one picture each, with the machine in its name.
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
@@ -140,11 +143,10 @@ def _ask_each(
 def _draw(answers: list[Serving], out: tuple[Path, ...], chart: str, dark: bool) -> None:
     if not out and chart == "both":
         return
-    if out and len(answers) != 1:
-        raise SpecError("--out draws one machine; name one with --on.")
-    picture = answers[0].chart(chart)  # one that is named must exist, drawn or not
-    for path in out:
-        picture.save(path, dark=dark)
+    for answer in answers:
+        picture = answer.chart(chart)  # one that is named must exist, drawn or not
+        paths = out if len(answers) == 1 else beside(out, answer.machine.cluster.id)
+        save_picture(picture, paths, dark=dark)
 
 
 def _about(answer: Serving) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import TABLES, takes
+from ridgeline.cli.working import note, tell
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.files import named, writing_whole
 from ridgeline.specs.fields import Number, plain_number
@@ -29,7 +29,6 @@ __all__ = [
     "chunks_of",
     "end_with_bugs",
     "list_unanswered",
-    "note",
     "one_output",
     "predictor",
     "progress",
@@ -40,7 +39,6 @@ __all__ = [
 
 _LISTED = 20
 _REQUESTS = Number(1, 10**9, whole=True)
-_QUIET_S = 1.0
 
 
 @Parameter(name="*", group=TABLES)
@@ -184,23 +182,9 @@ def predictor(constants: Path | None) -> Callable[[Sequence[Row]], list[Predicti
     return lambda rows: predict(rows, known)
 
 
-def note(text: str) -> None:
-    """Say something beside the answer."""
-    print(text, file=sys.stderr)  # noqa: T201  (progress)
-
-
-def progress() -> Callable[[int], None]:
-    """Tell of rows done, once it takes longer than a moment."""
-    begun = last = time.monotonic()
-
-    def tell(n_done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - begun > _QUIET_S and now - last > _QUIET_S:
-            last = now
-            note(f"{n_done:,} rows, {n_done / (now - begun):,.0f} a second")
-
-    return tell
+def progress(n_done: int) -> None:
+    """Tell of rows done."""
+    tell("rows predicted", n_done)
 
 
 def end_with_bugs(by_status: Mapping[str, int]) -> None:

@@ -11,12 +11,12 @@ from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.tables import (
     Sides,
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    note,
     one_output,
     predictor,
     progress,
@@ -24,6 +24,7 @@ from ridgeline.cli.tables import (
     shipped_or,
     writing_predictions,
 )
+from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def _scored(
     from ridgeline.fidelity.scores import score_chunks  # noqa: PLC0415
 
     chunks = chunks_of(tables, sides)
-    return score_chunks(chunks, predictor(constants), lines=lines, progress=progress())
+    return score_chunks(chunks, predictor(constants), lines=lines, progress=progress)
 
 
 def _scored_unseen(
@@ -166,7 +167,7 @@ def _scored_unseen(
     from ridgeline.fidelity.scores import Scored, leave_out  # noqa: PLC0415
 
     rows = [row for chunk in chunks_of(tables, sides) for row in chunk]
-    found = leave_out(rows, what, calibrate, predict, note)
+    found = leave_out(rows, what, calibrate, predict, tell)
     kept = [(r, p) for r, p in zip(rows, found, strict=True) if p is not None]
     scored = Scored()
     scored.add([r for r, _ in kept], [p for _, p in kept])
@@ -195,8 +196,7 @@ def _draw(scored: Scored, path: Path, leave_out: str | None, *, dark: bool) -> N
         title += f", {leave_out} left out of the fit"
     if len(points) < one["n_answered"]:
         about += f"; {len(points):,} drawn"
-    fidelity_chart(points, title, about).save(path, dark=dark)
-    note(f"picture in {path}")
+    save_picture(fidelity_chart(points, title, about), [path], dark=dark)
 
 
 def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
@@ -205,8 +205,8 @@ def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
     from ridgeline.fidelity.scores.engine_report import write_engine_report  # noqa: PLC0415
 
     rows = [row for chunk in chunks_of(tables, sides) for row in chunk]
-    write_engine_report(rows, path, calibrate=calibrate, predict=predict, progress=note)
-    note(f"report in {path}")
+    write_engine_report(rows, path, calibrate=calibrate, predict=predict, progress=tell)
+    note(f"Wrote {path}.")
 
 
 def _print_rows(rows: list[dict[str, Any]], *, wide: bool) -> None:

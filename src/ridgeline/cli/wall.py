@@ -16,6 +16,7 @@ from ridgeline.cli.declare import (
     PRICE,
     WORKLOAD,
     Model,
+    machine_names,
     takes,
 )  # fmt: skip
 from ridgeline.cli.inputs import on_from
@@ -87,6 +88,7 @@ def design(
         Parameter(
             group=MACHINE,
             metavar="NAME",
+            completer=machine_names,
             help="Machine: one scale-up domain of it, unless --chips says how many.",
         ),
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from ridgeline.mixing.ciphers.spn import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ridgeline.charts import Chart
 
@@ -79,13 +80,27 @@ class Study:
         return mixing_chart(self.to_dict(), name, title=title)
 
 
+#: told what is done: words, done, of
+Progress = Callable[[str, int, int], None]
+
 #: beyond these a study takes hours, or more memory than there is
 _RANGES = {
     "seed": (0, 2**63 - 1), "n_samples": (1, 65_536), "n_layers": (1, 1024), "n_nets": (1, 1024),
 }  # fmt: skip
 
 
-def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: int = 4) -> Study:
+def _silent(what: str, done: int, of: int) -> None:
+    """Report nothing."""
+
+
+def study(
+    *,
+    seed: int = 0,
+    n_samples: int = 256,
+    n_layers: int = 24,
+    n_nets: int = 4,
+    progress: Progress = _silent,
+) -> Study:
     """Compare published ciphers, toys of 16 bits and random transformers.
 
     Parameters
@@ -94,6 +109,7 @@ def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: in
     n_samples : int   Pairs of block and key a cipher.
     n_layers : int    Of the nets.
     n_nets : int      Random nets of a kind, averaged.
+    progress : callable   Told what is done: words, done, of.
 
     Returns
     -------
@@ -110,11 +126,11 @@ def study(*, seed: int = 0, n_samples: int = 256, n_layers: int = 24, n_nets: in
             shown = value if abs(value) < 10**20 else "beyond all range"
             raise SpecError(f"{name} is {shown}; a number from {low} to {high:,} is expected.")
     source = np.random.default_rng(seed)
-    summary, avalanches = _avalanches(source, n_samples)
+    summary, avalanches = _avalanches(source, n_samples, progress)
     curves = {
         "cipher_avalanche": avalanches,
-        "differentials": _differentials(source),
-        **_net_curves(seed, n_layers, n_nets),
+        "differentials": _differentials(source, progress),
+        **_net_curves(seed, n_layers, n_nets, progress),
     }
     uniformity = {
         "AES": differential_uniformity(aes_sbox()),
@@ -133,10 +149,13 @@ def _rows(name: str, values: Iterable[float]) -> Rows:
     return [{"x": i, "y": float(v), "series": name} for i, v in enumerate(values)]
 
 
-def _avalanches(source: np.random.Generator, n_samples: int) -> tuple[Rows, Rows]:
+def _avalanches(
+    source: np.random.Generator, n_samples: int, progress: Progress
+) -> tuple[Rows, Rows]:
     ciphers: tuple[Cipher, ...] = (aes128(), present80(), simon(), _toy_feistel(32, 12))
     summary, rows = [], []
-    for cipher in ciphers:
+    for i, cipher in enumerate(ciphers):
+        progress(f"avalanche of {cipher.name}", i + 1, len(ciphers))
         found = avalanche(cipher, source, n_samples=n_samples)
         rows += _rows(cipher.name, found.share[: _SHOWN_ROUNDS + 1])
         summary.append(
@@ -152,18 +171,20 @@ def _avalanches(source: np.random.Generator, n_samples: int) -> tuple[Rows, Rows
     return summary, rows
 
 
-def _differentials(source: np.random.Generator) -> Rows:
+def _differentials(source: np.random.Generator, progress: Progress) -> Rows:
     rows = []
-    for name, cipher in (
+    toys = (
         ("linear S-box", small_aes(8, sbox=np.arange(16))),
         ("Feistel", _toy_feistel(16, 8)),
         ("small AES", small_aes(8)),
-    ):
+    )
+    for i, (name, cipher) in enumerate(toys):
+        progress(f"differentials of {name}", i + 1, len(toys))
         rows += _rows(name, differential_probability(cipher, source))
     return rows
 
 
-def _net_curves(seed: int, n_layers: int, n_nets: int) -> dict[str, Rows]:
+def _net_curves(seed: int, n_layers: int, n_nets: int, progress: Progress) -> dict[str, Rows]:
     measures: dict[str, Callable[..., np.ndarray]] = {
         "net_avalanche": RandomNet.sign_flips,
         "net_changes": RandomNet.relative_changes,
@@ -171,9 +192,10 @@ def _net_curves(seed: int, n_layers: int, n_nets: int) -> dict[str, Rows]:
         "derivative_agreement": RandomNet.derivative_agreement,
     }
     curves: dict[str, Rows] = {name: [] for name in measures}
-    for wiring, gain in _NETS:
+    for i, (wiring, gain) in enumerate(_NETS):
+        progress("random nets", i + 1, len(_NETS))
         nets = [
-            RandomNet(wiring, n_layers=n_layers, gain=gain, seed=seed + i) for i in range(n_nets)
+            RandomNet(wiring, n_layers=n_layers, gain=gain, seed=seed + j) for j in range(n_nets)
         ]
         for name, measured in measures.items():
             source = np.random.default_rng(seed)
