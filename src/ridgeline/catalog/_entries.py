@@ -68,11 +68,16 @@ def _find(kind: str, name: str, hint: str) -> Path:
 def _load(cls: type[R], path: Path) -> R:
     data: dict[str, Any] = read_toml(path)
     if cls is Cluster and isinstance(data.get("chip"), str):
-        # Beside a user's cluster may lie a user's chip: "my-chip.toml" is relative to the file.
-        name = data["chip"]
-        beside = path.parent / name
-        data["chip"] = _chip_entry(str(beside) if name.endswith(".toml") else name)
+        data["chip"] = _chip_entry(_beside(data["chip"], path.parent))
     return cls.parse(data, where=path.name)
+
+
+def _beside(name: str, folder: Path) -> str:
+    """A chip of a user's cluster may lie beside it: ``my-chip`` or ``my-chip.toml``."""
+    if name.endswith(".toml"):
+        return str(folder / name)
+    file = folder / f"{name}.toml"
+    return str(file) if find_file("chips", name) is None and exists(file) else name
 
 
 def _chip_entry(name: str) -> Chip:

@@ -130,7 +130,9 @@ class Shown:
     wide: Wide = False
 
 
-def answered(model: str | None, asked: Asked | None, *, any_reading: bool = False) -> Serving:
+def answered(
+    model: str | None, asked: Asked | None, *, any_reading: bool = False, usual: str | None = None
+) -> Serving:
     """Ask the serving question behind a command.
 
     Parameters
@@ -139,6 +141,7 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
     asked : Asked or None   Its options; None for none.
     any_reading : bool      Whether the question can be asked in any reading; else it is answered
                             in the blackboard's forms, and another reading is refused.
+    usual : str or None     Machine, where none is named.
 
     Raises
     ------
@@ -155,9 +158,10 @@ def answered(model: str | None, asked: Asked | None, *, any_reading: bool = Fals
             "tiers, sensitivity, serving and layouts can be asked in the others."
         )
     record = model_from(model, asked.from_counts, (), changes["model"], fetch=asked.fetch)
-    if asked.on is None:
+    on = asked.on or usual
+    if on is None:
         raise SpecError("Name a machine with --on: a chip or a cluster, such as --on gb200-nvl72.")
-    named = on_from(asked.on, None, changes["cluster"])
+    named = on_from(on, None, changes["cluster"])
     open_number = "fewest" if named.is_chip else named.n_chips
     return ask(
         record,

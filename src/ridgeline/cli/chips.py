@@ -48,20 +48,14 @@ def chips(
 
 
 def _exact(name: str) -> Chip | Cluster | None:
-    for look_up in (catalog.chip, catalog.cluster):
-        try:
-            record = look_up(name)
-        except CatalogError:
-            if name.endswith(".toml") and look_up is catalog.cluster:
-                raise
-            continue
-        except SpecError:
-            # A user's file may be a cluster, not a chip: the second look-up has the last word.
-            if not name.endswith(".toml") or look_up is catalog.cluster:
-                raise
-            continue
-        return record
-    return None
+    """The record that a name is of: a rack's is the rack, not the chip in it."""
+    try:
+        named = catalog.machine_named(name)
+    except CatalogError:
+        if name.endswith(".toml"):
+            raise
+        return None
+    return catalog.chip(name) if named.is_chip else named.cluster
 
 
 def _list(words: tuple[str, ...], show: Show) -> None:

@@ -57,7 +57,7 @@ def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
         raise SpecError(f"--{name}: {error}") from None
 
 
-_SUBJECTS = ("model", "cluster", "price", "load")
+_SUBJECTS = ("model", "chip", "cluster", "price", "load")
 
 
 def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -78,13 +78,15 @@ def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
         if not equals or not rest:
             raise SpecError(
                 f"--set {pair!r}: RECORD.FIELD=VALUE is expected, such as "
-                '--set cluster.chip.memory.bandwidth="10 TB/s".'
+                '--set chip.memory.bandwidth="10 TB/s".'
             )
         if subject not in sorted_by:
             raise SpecError(
                 f"--set {pair!r}: {subject!r} is no record.{did_you_mean(subject, _SUBJECTS)} "
                 f"There are {', '.join(_SUBJECTS)}."
             )
+        if subject == "chip":  # the chip of the machine named, whichever that is
+            subject, rest = "cluster", f"chip.{rest}"
         sorted_by[subject][rest] = value.strip()
     return sorted_by
 

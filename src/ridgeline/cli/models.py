@@ -48,6 +48,9 @@ def models(
             help="Print the record as TOML: to describe a model by hand, change such a file.",
         ),
     ] = False,
+    formats: Annotated[
+        bool, Parameter(group=OUTPUT, help="List number formats and their bits per weight.")
+    ] = False,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,
@@ -59,6 +62,9 @@ def models(
     """
     if sum((toml, json, csv)) > 1:
         raise SpecError("Choose one of --toml, --json and --csv.")
+    if formats:
+        _show_formats(json=json, csv=csv)
+        return
     found = [m for name in names if (m := _exact(name, assume_harmless, fetch=fetch)) is not None]
     exact = bool(names) and len(found) == len(names)
     if toml:
@@ -79,6 +85,26 @@ def models(
         _show_one(found[0], model_row(found[0]), wide=wide)
     else:
         _side_by_side([model_row(m) for m in found], wide=wide)
+
+
+def _show_formats(*, json: bool, csv: bool) -> None:
+    rows = [
+        {"id": d.id, "bits": d.bits, "compute": ", ".join(d.compute), "aliases": list(d.aliases)}
+        for d in catalog.dtypes().values()
+    ]
+    if json:
+        print_json(rows)
+    elif csv:
+        print_csv([{**row, "aliases": " ".join(row["aliases"])} for row in rows])
+    else:
+        shown = {
+            "id": ("format", str),
+            "bits": ("bits per weight, with scales", "{:.4g}".format),
+            "compute": ("multiplied as", str),
+            "aliases": ("also called", ", ".join),
+        }
+        as_table(rows, shown, title=f"{len(rows)} number formats")
+        print_text("Forms such as int4-g128, int8-channel, exl2_4.25bpw and 6.5bit are read, too.")
 
 
 def _exact(name: str, assume_harmless: tuple[str, ...], *, fetch: bool) -> Model | None:

@@ -87,12 +87,16 @@ def scaleup(
     ] = ",".join(GENERATIONS),
     shown: Shown | None = None,
 ) -> None:
-    """What a larger or newer scale-up domain brings: weight-fetch time and affordable context."""
+    """What a larger or newer scale-up domain brings: weight-fetch time and affordable context.
+
+    Without --on, domains of any size are of the chip of the first of --clusters.
+    """
+    compared = [c.strip() for c in clusters.split(",") if c.strip()]
     found = ask_scaleup(
-        answered(model, asked),
+        answered(model, asked, usual=compared[0] if compared else None),
         tpot_s=tpot,
         batch=batch,
-        clusters=[c.strip() for c in clusters.split(",") if c.strip()],
+        clusters=compared,
     )
     show(found, shown)
 

@@ -53,7 +53,7 @@ def _flatten(record: Any, prefix: str, sources: dict[str, Any], found: dict[str,
         if isinstance(value, BaseModel):
             # A record with sources of its own is an entry of its own: its name is enough here.
             if hasattr(value, "sources"):
-                found[path] = Fact(value.id, value.name, None)  # pyright: ignore[reportAttributeAccessIssue]
+                found[path] = Fact(value.id, f"{value.name} ({value.id})", None)  # pyright: ignore[reportAttributeAccessIssue]
             else:
                 _flatten(value, f"{path}.", sources, found)
         elif isinstance(value, dict):
@@ -130,6 +130,8 @@ def _cite(fact: Fact) -> str:
 def _print_sources(facts: dict[str, Fact]) -> None:
     known = catalog.sources()
     cited = dict.fromkeys(f.source.source for f in facts.values() if f.source)
+    prices = facts["prices"].value if "prices" in facts else ()
+    cited |= dict.fromkeys(p["source"] for p in prices if p.get("source"))
     for name in cited:
         entry = known.get(name)
         if entry:

@@ -25,6 +25,8 @@ _GROUPED = re.compile(r"int([1-8])-(?:g(\d{1,7})|(channel))(?:-(zp|affine))?")
 _PLAIN = re.compile(r"(\d+(?:\.\d+)?)bit")
 _MIXED = re.compile(r"(.+)@(\d+(?:\.\d+)?)bpw")
 _SCALE_BITS = 16
+#: in messages
+_USUAL = ("bf16", "fp8", "int8", "nvfp4", "mxfp4", "w4a16", "q4_k_m", "q8_0")
 _WIDEST_BITS = 64
 
 
@@ -121,9 +123,9 @@ def dtype(name: str) -> Dtype:
     found = _found(folded(name))
     if found is None:
         raise CatalogError(
-            f"There is no number format {name!r}.{did_you_mean(name, dtypes())} Known are "
-            f"{', '.join(dtypes())}; and the patterns exl2_4.25bpw, int4-g32, int4-g32-zp, "
-            "int4-g64-affine, int4-channel, 8bit, nvfp4@6.1bpw."
+            f"There is no number format {name!r}.{did_you_mean(name, dtypes())} Usual are "
+            f"{', '.join(_USUAL)}; forms such as int4-g128 and exl2_4.25bpw are read, too. "
+            "'ridgeline models --formats' lists all."
         )
     return found
 

@@ -122,7 +122,7 @@ def chip_row(chip: Chip) -> dict[str, Any]:
         "name": chip.name,
         "vendor": chip.vendor,
         "launched": chip.launched,
-        "memory_bytes": chip.memory.usable or chip.memory.capacity,
+        "memory_bytes": chip.memory.capacity,
         "bandwidth_bytes_per_s": chip.memory.bandwidth,
         **peaks,
         "hardware_ratio_bf16": facts.hardware_ratio.get("bf16"),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.specs.fields import option_name, shown
+from ridgeline.specs.problems import problem_words
 from ridgeline.specs.record import Record
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OptionRecord(Record):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
+            problems = error.errors(include_url=False)
             sentences = dict.fromkeys(_sentence(cls, problem, label) for problem in problems[:12])
             raise SpecError(start + " ".join(sentences)) from None
 
@@ -64,7 +65,9 @@ def _sentence(cls: type[BaseModel], problem: Any, label: Callable[[str], str]) -
         owner = record_of(field)
         named = owner is None
         known = list(owner.model_fields) if owner else known
-    kind, message = problem["type"], problem["msg"].removeprefix("Value error, ")
+    kind = problem["type"]
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message if kind == "value_error" else problem_words(problem)
     if kind == "extra_forbidden":
         return f"{label(name)}: there is no such field.{did_you_mean(name, known)}"
     if kind == "missing":

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ridgeline.errors import SpecError, UnitError, did_you_mean
+from ridgeline.specs.problems import problem_words
 from ridgeline.units import unit_of
 
 __all__ = ["Provenance", "Record", "SourceKind", "Sourced"]
@@ -108,10 +109,9 @@ def _attribute(record: object, part: str) -> object:
 
 def _explain(error: ValidationError, cls: type[BaseModel], where: str) -> str:
     lines = [f"{where} is not a valid {cls.__name__}:"]
-    problems = error.errors(include_url=False, include_context=False)
+    problems = error.errors(include_url=False)
     for problem in problems[:12]:
         path = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             parent = _class_at(cls, problem["loc"][:-1])
             known = list(parent.model_fields) if parent else []
@@ -121,7 +121,7 @@ def _explain(error: ValidationError, cls: type[BaseModel], where: str) -> str:
         elif problem["type"] == "missing":
             message = "this field is required."
         else:
-            message = f"{message} (got {_short(problem['input'])})"
+            message = problem_words(problem)
         lines.append(f"  {path or 'the whole'}: {message}")
     if len(problems) > 12:
         lines.append(f"  … and {len(problems) - 12} more.")
@@ -137,14 +137,6 @@ def _class_at(cls: type[BaseModel], path: tuple[int | str, ...]) -> type[BaseMod
             return None
         cls = kind
     return cls
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _any_number(value: object) -> object:

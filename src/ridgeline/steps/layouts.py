@@ -113,7 +113,11 @@ def check_layout(model: Model, layout: Layout, n_chips: int) -> None:
         )
     n_layers = sum(b.repeat for b in model.blocks)
     if layout.pp > n_layers:
-        raise InfeasibleError(f"pp = {layout.pp} stages are more than the {n_layers} layers.")
+        raise InfeasibleError(
+            f"{n_chips} chips in {layout.pp} pipeline stages of {n_chips // layout.pp} are more "
+            f"stages than the {n_layers} layers of {model.id}: ask for fewer chips (--chips), for "
+            "more tensor parallelism (--tp), or for narrower weights (--weights)."
+        )
     for block in model.blocks:
         heads = _heads(block, layout.tp)
         if heads % layout.tp:

@@ -19,6 +19,7 @@ from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
 from ridgeline.questions.layouts.reasons import Family, families, impossible
 from ridgeline.questions.layouts.sentences import sentences
+from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.words import choice_of_experts
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class Layouts(Answered):
         said = [*self.unfit, *self._without_rows(), *self.price_notes]
         for search in self.searches:
             said += cluster_notes(search)
+        said += length_notes(self.model, longest(self.scenario.workload))
         for base in [search.candidates.base for search in self.searches][:1]:
             said += choice_of_experts(base.model, base.expert_load_cv)
         if self.requests.osl and not self.requests.cached:

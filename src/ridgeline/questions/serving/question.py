@@ -9,6 +9,7 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.grid import logspace
+from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.columns import answer_grid
 from ridgeline.questions.serving.landmarks import landmarks, most_sequences
@@ -124,6 +125,7 @@ def serve(
     said = [
         *bound.notes,
         *notes,
+        *length_notes(record, longest(load)),
         *engine_words(replica),
         *_caveats(record, cluster, rent, requests),
     ]
