@@ -60,9 +60,13 @@ def test_pools_and_the_engine_s_command(run) -> None:
     out = run(*V3, "--tpot", "30", "--ttft", "1000", "--disaggregate", "--flags", "vllm")
     assert "Disaggregated: " in out
     assert "vllm serve deepseek-ai/DeepSeek-V3" in out
+    assert "# Prefill" in out
+    assert "# Decode" in out
     told = json.loads(run(*V3, "--tpot", "30", "--disaggregate", "--flags", "sglang", "--json"))
     assert told["pools"]["n_chips"] == 72
-    assert told["command"].startswith("python3 -m sglang.launch_server")
+    assert "# Prefill" in told["command"]
+    assert "sglang serve" in told["command"]
+    assert {c["title"].split(",")[0] for c in told["launch"]["commands"]} == {"Prefill", "Decode"}
 
 
 def test_the_fewest_chips_that_serve(run) -> None:
@@ -110,7 +114,10 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "unknown machine": (["layouts", "Qwen3-8B", "--on", "h100-smx"], "Did you mean"),
     "unknown rank": ([*V3, "--rank", "money"], "There are usd, throughput, latency"),
     "unknown picture": ([*V3, "--chart", "rok", "--out", "x.png"], "There is no picture"),
-    "unknown engine": ([*V3, "--flags", "trtlm"], "There are vllm and sglang"),
+    "unknown engine": (
+        [*V3, "--flags", "trtlm"],
+        "Did you mean 'tensorrt-llm'? There are vllm, sglang",
+    ),
     "unknown reading": ([*V3, "--reading", "blackboard"], "ideal or calibrated"),
     "limit in words": ([*V3, "--tpot", "fast"], "--tpot: a time from 1 µs to 1e6 s, such as 50 ms"),
     "limit of another kind": ([*V3, "--tpot", "3 GB"], "--tpot"),

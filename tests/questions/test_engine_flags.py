@@ -1,147 +1,437 @@
-"""Commands for engines: what a layout is called, and what an engine cannot be told."""
+"""Commands of engines: options that exist, and that say what was priced."""
 
 from __future__ import annotations
 
 import shlex
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from launched import check_fields, option_list, parsed, priced
 
 import ridgeline as rl
-from ridgeline.catalog import engine as engine_named
-from ridgeline.catalog import engine_flags, engines_with_flags
-from ridgeline.errors import CatalogError, InfeasibleError
-from ridgeline.questions.layouts.flags import engine_command, first_told
-from ridgeline.service.requests import Requests
+from ridgeline.catalog import chips_per_host, engine, engine_flags, engines_with_flags, known_flags
+from ridgeline.errors import CatalogError, InfeasibleError, SpecError
+from ridgeline.questions.launch import Launch, first_that_runs, launch, refuses, start
+from ridgeline.questions.launch.quantities import longest_tokens, quantities
 from ridgeline.specs import Layout
+from ridgeline.specs.workload import Workload
+from ridgeline.steps.machine import chip_capacity_bytes
 
-V3 = rl.model("deepseek-ai/DeepSeek-V3")
-AT = Requests(4096, 1024)
+ENGINES = engines_with_flags()
 
 
-def flags_of(layout: Layout, engine: str, batch: float = 256, **more) -> dict[str, str]:
-    """The flags and values of the command as a shell would read it."""
-    command = engine_command(
-        V3, layout, engine, batch=batch, requests=AT, domain_size=8, settings=engine_named(), **more
+def degrees(found: Launch, tool: str) -> dict[str, Any]:
+    """Degrees and limits of a launch, by what each option means to its tool."""
+    get: Any = parsed(found.commands[0], tool).get
+    fields = yaml.safe_load(found.files[0][1]) if found.files else {}
+    if tool == "vllm":
+        tp, pp, dp = (get(f"--{n}-parallel-size", 1) for n in ("tensor", "pipeline", "data"))
+        ep = dp * tp if get("--enable-expert-parallel") else 1
+        slots = int(get("--max-num-seqs", 0)) * dp
+        context, drafts = get("--max-model-len"), get("--speculative-config") or {}
+        drafted = drafts.get("num_speculative_tokens", 0)
+    elif tool == "sglang":
+        dp, pp, ep = get("--attn-dp-size", 1), get("--pp-size", 1), get("--ep-size", 1)
+        tp = int(get("--tp-size", 1)) / dp
+        slots, context = get("--max-running-requests"), get("--context-length")
+        drafted = get("--speculative-num-steps", 0)
+        assert get("--speculative-num-draft-tokens", 1) == drafted + 1
+    elif tool == "tensorrt-llm":
+        stage, pp, ep = get("--tp_size", 1), get("--pp_size", 1), get("--ep_size", 1)
+        dp = stage if fields.get("enable_attention_dp") else 1
+        tp, slots = stage / dp, get("--max_batch_size") * dp
+        context, drafts = get("--max_seq_len"), fields.get("speculative_config", {})
+        drafted = drafts.get("num_nextn_predict_layers", drafts.get("max_draft_len", 0))
+    else:
+        chips = len(get("--tensor-split", "1").split(","))
+        dp, ep = 1, 1
+        tp = chips if get("--split-mode") == "tensor" else 1
+        pp = chips if get("--split-mode") == "layer" else 1
+        slots, drafted = get("-np"), get("--spec-draft-n-max", 0)
+        context = get("-c") / slots
+    return {
+        "tp": tp, "pp": pp, "attn_dp": dp, "ep": ep, "slots": slots, "context": context,
+        "drafts": drafted,
+    }  # fmt: skip
+
+
+CASES = [
+    (model, on, layout, weights, kv, drafts)
+    for (model, layouts, formats), on, drafts in product(
+        [
+            (
+                "deepseek-ai/DeepSeek-V3",
+                [Layout(tp=8), Layout(tp=8, ep=8), Layout(attn_dp=8, ep=8), Layout(pp=2, tp=4),
+                 Layout(attn_dp=4, tp=2, ep=8), Layout(attn_dp=16, ep=16), Layout(pp=2, tp=8, ep=8),
+                 Layout(tp=8, ep=2), Layout(tp=16)],
+                [(None, None), ("nvfp4", "fp8")],
+            ),
+            (
+                "Qwen/Qwen3-8B",
+                [Layout(), Layout(replicas=8), Layout(tp=4, replicas=2), Layout(pp=2)],
+                [(None, None), ("fp8", "fp8"), ("q4_k_m", "q8_0"), ("w4a16", None), ("nf4", None)],
+            ),
+        ],
+        ["hgx-h100", "gb200-nvl72", "mi300x-8"],
+        [0, 2],
     )
-    words = shlex.split(str(command).replace("\\\n", ""))
-    found: dict[str, str] = {}
-    for word in words:
-        if word.startswith("--"):
-            found[word] = ""
-        elif found:
-            found[list(found)[-1]] = word
-    return found
+    for layout in layouts
+    for weights, kv in (formats if on == "hgx-h100" and not drafts else formats[:1])
+]  # fmt: skip
 
 
-def test_vllm() -> None:
-    assert flags_of(Layout(attn_dp=8, tp=2, ep=16), "vllm") == {
-        "--tensor-parallel-size": "2",
-        "--data-parallel-size": "8",
-        "--enable-expert-parallel": "",
-        "--max-num-seqs": "32",
-        "--max-num-batched-tokens": "8192",
-        "--gpu-memory-utilization": "0.9",
-        "--max-model-len": "5120",
+@pytest.mark.parametrize("tool", ENGINES)
+def test_every_option_is_the_tool_s_own_and_says_what_was_priced(tool: str) -> None:
+    written, why_not = 0, set()
+    for model, on, layout, weights, kv, drafts in CASES:
+        one = priced(model, on, layout, weights=weights, kv=kv, drafts=drafts, batch=48)
+        try:
+            found = launch([one], tool)
+        except InfeasibleError as error:
+            why_not.add(str(error))
+            continue
+        written += 1
+        for command in found.commands:
+            parsed(command, tool)
+        for _, text in found.files:
+            check_fields(yaml.safe_load(text), option_list(tool)["options"])
+        told = degrees(found, tool)
+        assert (told["tp"], told["pp"], told["attn_dp"], told["ep"]) == (
+            layout.tp, layout.pp, layout.attn_dp, layout.ep,
+        )  # fmt: skip
+        assert 48 <= told["slots"] < 48 + layout.attn_dp
+        assert told["context"] == 5120
+        assert told["drafts"] == drafts
+    assert written >= 12, why_not
+    assert all(len(text) < 400 and engine_flags(tool).name in text for text in why_not)
+
+
+def test_lists_say_what_they_are_of() -> None:
+    for tool in ENGINES:
+        about = option_list(tool)
+        assert about["source"].startswith("https://")
+        assert about["retrieved"] >= "2026-11"
+        assert engine_flags(tool).versions.split()[-1].strip(")") in about["version"]
+        assert len(about["options"]) > 50
+
+
+@pytest.mark.parametrize("tool", ENGINES)
+def test_no_row_of_the_tables_is_misspelt(tool: str) -> None:
+    """Also rows that no case above uses: each option and field is in the tool's list."""
+    flags, known = engine_flags(tool), option_list(tool)["options"]
+    there = quantities(priced("Qwen/Qwen3-8B", layout=Layout()), flags)
+    for row in flags.flags:
+        if row.flag:
+            assert row.flag in known
+            assert not row.key or row.key in known[row.flag]["keys"]
+        else:
+            assert row.key in known
+        assert (row.const is None) != (not row.value)
+        assert not row.value or row.value in (*there, "quantization", "file")
+        assert {c.strip("!") for c in (*row.when, *row.note_when)} <= set(there)
+    for option in ("--kv-cache-dtype", "--cache-type-k", "kv_cache_config.dtype"):
+        if option in known:
+            assert set(flags.kv_formats.values()) <= set(known[option]["choices"])
+    if "--quantization" in known:
+        assert {w.online for w in flags.weights if w.online} <= set(
+            known["--quantization"]["choices"]
+        )
+
+
+def test_sequences_are_cut_to_the_engine_s_own_unless_asked_for() -> None:
+    one = priced("Qwen/Qwen3-8B", layout=Layout(), batch=3495)
+    found = launch([one], "vllm")
+    assert degrees(found, "vllm")["slots"] == 1024
+    assert "3,495 sequences per rank, which nobody asked for" in " ".join(found.notes)
+    asked = priced("Qwen/Qwen3-8B", layout=Layout(), batch=3495, asked_batch=True)
+    found = launch([asked], "vllm")
+    assert degrees(found, "vllm")["slots"] == 3495
+    with pytest.raises(InfeasibleError, match="at most 256 sequences, not 3,495"):
+        launch([asked], "llama.cpp")
+
+
+def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
+    """VLLM refuses fewer tokens in a step than sequences; drafts are tokens, too."""
+    narrow = engine().replaced({"token_budget": 512}, where="test")
+    one = priced(batch=400, drafts=1, settings=narrow, asked_batch=True)
+    assert parsed(launch([one], "vllm").commands[0], "vllm")["--max-num-batched-tokens"] == 800
+
+
+@pytest.mark.parametrize(
+    ("load", "longest"),
+    [
+        ({"isl": 1000, "osl": 200}, 1200),
+        ({"isl": "512:8k@mean=2k", "osl": "100:500"}, 8500),
+        ({"isl": {"isl": [10, 4000], "osl": [3000, 20]}}, 4020),
+        ({"context": "16k"}, 16000),
+        ({"context": "4k,32k"}, 32000),
+    ],
+)
+def test_the_context_is_of_the_longest_request(load: dict[str, Any], longest: int) -> None:
+    """Not of the mean. Of a trace, lengths that belong together are added."""
+    if isinstance(load.get("isl"), dict):
+        load = {"trace": load["isl"]}
+    assert longest_tokens(Workload.parse(load)) == longest
+
+
+def test_a_range_reaches_the_command() -> None:
+    found = rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, isl="512:8k@mean=2k", osl=500)
+    assert degrees(found.command("vllm"), "vllm")["context"] == 8500
+    longer = rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, isl="60k", osl=500, ttft="none")
+    assert "longer than the model's 40,960" in " ".join(longer.command("vllm").notes)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.9, 0.95])
+def test_memory_is_of_what_each_engine_counts(share: float) -> None:
+    """Caches get what was priced, at most a hundredth of the memory less, never more."""
+    settings = engine().replaced({"memory_share": share}, where="test")
+    one = priced("Qwen/Qwen3-32B", layout=Layout(tp=2), settings=settings)
+    held = one.replica.memory(4096)
+    capacity = float(chip_capacity_bytes(one.replica.cluster.chip))
+    caches = capacity - float(held.fixed_bytes)
+    weights, taken = float(held.weights_bytes), float(held.activation_bytes + held.buffer_bytes)
+    runtime = max(settings.runtime_bytes - taken, 0)
+    said = {
+        tool: quantities(one, engine_flags(tool))["memory_share"]
+        for tool in ("vllm", "sglang", "tensorrt-llm")
     }
-
-
-def test_sglang_counts_the_whole_stage_as_tensor_parallel() -> None:
-    assert flags_of(Layout(attn_dp=8, tp=2, ep=16), "sglang") == {
-        "--model-path": "deepseek-ai/DeepSeek-V3",
-        "--tp-size": "16",
-        "--dp-size": "8",
-        "--enable-dp-attention": "",
-        "--ep-size": "16",
-        "--moe-a2a-backend": "deepep",
-        "--max-running-requests": "256",
-        "--chunked-prefill-size": "65536",
-        "--mem-fraction-static": "0.9",
-        "--context-length": "5120",
+    left = {
+        "vllm": said["vllm"] * capacity - weights - taken - runtime,
+        "sglang": said["sglang"] * capacity - weights,
+        "tensorrt-llm": said["tensorrt-llm"] * (capacity - weights - taken - runtime),
     }
+    assert said["vllm"] == share
+    for tool, had in left.items():
+        assert caches - 0.0101 * capacity <= had <= caches * (1 + 1e-9), tool
 
 
-def test_the_cache_format_is_called_as_the_engine_does() -> None:
-    narrow = V3.with_kv_dtype("fp8")
-    for engine, name in (("vllm", "fp8"), ("sglang", "fp8_e4m3")):
-        command = engine_command(
-            narrow,
-            Layout(tp=8),
-            engine,
-            batch=8,
-            requests=AT,
-            domain_size=8,
-            settings=engine_named(),
-        )
-        assert ("--kv-cache-dtype", name) in command.flags
+@pytest.mark.parametrize(
+    ("tool", "model", "weights", "loads", "quantised"),
+    [
+        ("vllm", "Qwen/Qwen3-8B", None, "Qwen/Qwen3-8B", None),
+        ("vllm", "Qwen/Qwen3-8B", "fp8", "Qwen/Qwen3-8B", "fp8_per_tensor"),
+        ("sglang", "Qwen/Qwen3-8B", "fp8", "Qwen/Qwen3-8B", "fp8"),
+        ("vllm", "Qwen/Qwen3-32B", "fp8-block", "Qwen/Qwen3-32B-FP8", None),
+        ("vllm", "deepseek-ai/DeepSeek-V3", None, "deepseek-ai/DeepSeek-V3", None),
+        ("vllm", "deepseek-ai/DeepSeek-V3", "nvfp4", "DeepSeek-V3-NVFP4", None),
+        ("tensorrt-llm", "Qwen/Qwen3-8B", "fp8", "Qwen3-8B-FP8", None),
+        ("llama.cpp", "Qwen/Qwen3-8B", "q4_k_m", "Qwen3-8B-Q4_K_M.gguf", None),
+        ("llama.cpp", "Qwen/Qwen3-8B", None, "Qwen3-8B-BF16.gguf", None),
+    ],
+)
+def test_the_checkpoint_has_the_weights_that_were_priced(
+    tool: str, model: str, weights: str | None, loads: str, quantised: str | None
+) -> None:
+    """Converted on the way where the engine can, else a checkpoint that has them, by kind."""
+    layout = Layout(tp=8) if "V3" in model else Layout()
+    found = launch([priced(model, layout=layout, weights=weights)], tool)
+    command = found.commands[0]
+    assert loads in shlex.split(command.launch)
+    assert parsed(command, tool).get("--quantization") == quantised
+    if loads != model:
+        assert loads in " ".join(found.notes)
+        assert model in " ".join(found.notes) or loads.startswith(model)
 
 
-def test_what_an_engine_cannot_be_told_is_refused() -> None:
-    with pytest.raises(InfeasibleError, match="all 8 chips of a stage or over none"):
-        engine_command(
-            V3,
-            Layout(tp=8, ep=2),
-            "vllm",
-            batch=1,
-            requests=AT,
-            domain_size=8,
-            settings=engine_named(),
-        )
-    with pytest.raises(InfeasibleError, match="no flag here for a cache in int4"):
-        engine_command(
-            V3.with_kv_dtype("int4"),
-            Layout(tp=8),
-            "vllm",
-            batch=1,
-            requests=AT,
-            domain_size=8,
-            settings=engine_named(),
-        )
-    with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
-        engine_flags("vlm")
+@pytest.mark.parametrize(
+    ("tool", "change", "message"),
+    [
+        ("vllm", {"weights": "q4_k_m"}, "reads no weights in q4_k_m.*Choose --flags llama.cpp"),
+        ("llama.cpp", {"weights": "fp8"}, "reads no weights in fp8.*Choose --flags vllm or sglang"),
+        ("sglang", {"kv": "int4"}, "no flag here for a cache in int4.*--kv"),
+        ("vllm", {"drafts": 1.5}, "whole number of tokens, not 1.5"),
+        ("vllm", {"layout": Layout(tp=8, ep=2), "model": "deepseek-ai/DeepSeek-V3"},
+         "over all 8 chips of a stage or over none, not over 2"),
+        ("tensorrt-llm", {"layout": Layout(attn_dp=4, tp=2, ep=8)}, "not on 4 groups of 2"),
+        ("tensorrt-llm", {"on": "mi300x-8"}, "TensorRT-LLM does not run on .*MI300X"),
+        ("llama.cpp", {"layout": Layout(attn_dp=8, ep=8)}, "attention data parallelism .8 ranks"),
+        ("llama.cpp", {"layout": Layout(tp=2, pp=2)}, "not both .TP 2, PP 2"),
+        ("llama.cpp", {"layout": Layout(tp=16)}, "from one node, and a replica here has 2"),
+        ("llama.cpp", {"pool": "decode"}, "no pools"),
+        ("sglang", {"layout": Layout(attn_dp=8), "drafts": 2, "model": "openai/gpt-oss-120b"},
+         "not over 8 ranks"),
+        ("vllm", {"on": "m4-max", "layout": Layout()}, "does not run on"),
+    ],
+)  # fmt: skip
+def test_what_an_engine_cannot_do_is_refused_by_name(
+    tool: str, change: dict[str, Any], message: str
+) -> None:
+    usual = {"model": "Qwen/Qwen3-8B", "layout": Layout()}
+    with pytest.raises(InfeasibleError, match=message):
+        launch([priced(**(usual | change))], tool)
 
 
-def test_the_next_layout_that_can_be_told_is_taken_and_named() -> None:
-    i, why = first_told([Layout(tp=8, ep=2), Layout(tp=8, ep=8)], "vllm")
-    assert i == 1
-    assert "number 2 of the ranking" in why
+def test_names_of_engines() -> None:
+    assert known_flags("TensorRT_LLM") == known_flags("trtllm") == "tensorrt-llm"
+    assert known_flags("llama-server") == "llama.cpp"
+    with pytest.raises(CatalogError, match=r"Did you mean 'vllm'.*dynamo, llm-d, kserve"):
+        known_flags("vlm")
+    with pytest.raises(CatalogError, match="Did you mean 'kserve'"):
+        known_flags("kserv")
 
 
-def test_replicas_and_nodes_are_noted() -> None:
-    command = engine_command(
-        V3,
-        Layout(replicas=2, attn_dp=16, ep=16),
-        "vllm",
-        batch=64,
-        requests=AT,
-        domain_size=8,
-        settings=engine_named(),
+@pytest.mark.parametrize("tool", ["vllm", "sglang", "tensorrt-llm"])
+def test_drafts_are_the_model_s_own_where_it_has_layers_for_them(tool: str) -> None:
+    own = str(launch([priced(drafts=2)], tool))
+    other = str(launch([priced("Qwen/Qwen3-8B", layout=Layout(), drafts=2)], tool))
+    assert "DRAFT_MODEL" not in own
+    assert {"vllm": '"mtp"', "sglang": "EAGLE", "tensorrt-llm": "MTP"}[tool] in own
+    assert "DRAFT_MODEL" in other
+
+
+def test_hosts_of_a_replica_have_a_command_each() -> None:
+    """Ranks of the hosts cover all ranks once; only the first answers requests."""
+    found = launch([priced(on="gb200-nvl72", layout=Layout(attn_dp=8, tp=2, ep=16))], "vllm")
+    each = [parsed(c, "vllm") for c in found.commands]
+    assert len(each) == 4
+    ranks = [
+        r
+        for p in each
+        for first in [p.get("--data-parallel-start-rank", 0)]
+        for r in range(first, first + p["--data-parallel-size-local"])
+    ]
+    assert ranks == list(range(8))
+    assert [p.get("--headless", False) for p in each] == [False, True, True, True]
+    assert chips_per_host("gb200-nvl72", 72) == 4
+
+
+def test_a_rank_over_several_hosts() -> None:
+    found = launch([priced(layout=Layout(tp=16))], "vllm")
+    each = [parsed(c, "vllm") for c in found.commands]
+    assert [(p["--nnodes"], p["--node-rank"]) for p in each] == [(2, 0), (2, 1)]
+    assert "--data-parallel-size-local" not in each[0]
+    sglang = [
+        parsed(c, "sglang") for c in launch([priced(layout=Layout(tp=16))], "sglang").commands
+    ]
+    assert [p["--node-rank"] for p in sglang] == [0, 1]
+    assert {p["--dist-init-addr"] for p in sglang} == {"NODE0_ADDRESS:20000"}
+    slurm = launch([priced(layout=Layout(tp=16))], "tensorrt-llm").commands
+    assert len(slurm) == 1
+    assert "--nodes 2 --ntasks 16 --ntasks-per-node 8" in slurm[0].launch
+
+
+def test_many_hosts_are_written_in_short() -> None:
+    found = launch([priced(on="gb200-nvl72", layout=Layout(attn_dp=32, ep=32))], "vllm")
+    assert len(found.commands) == 2
+    assert "Nodes 2 to 7: as node 1, with --data-parallel-start-rank 8 to 28" in " ".join(
+        found.notes
     )
-    said = " ".join(command.notes)
-    assert "Start 2 of these" in said
-    assert "2 nodes" in said
 
 
-def test_the_answer_writes_the_command_of_its_best_layout() -> None:
+def test_replicas_on_one_host_have_chips_and_ports_of_their_own() -> None:
+    found = launch([priced("Qwen/Qwen3-32B", layout=Layout(tp=2, replicas=4))], "vllm")
+    assert found.commands[0].env == (("CUDA_VISIBLE_DEVICES", "0,1"),)
+    said = " ".join(found.notes)
+    for i in (1, 2, 3):
+        assert f"CUDA_VISIBLE_DEVICES={2 * i},{2 * i + 1}, --port {8000 + i}" in said
+    assert "4 replicas need a router" in said
+    amd = launch([priced("Qwen/Qwen3-32B", "mi300x-8", Layout(tp=2, replicas=4))], "vllm")
+    assert amd.commands[0].env[0][0] == "HIP_VISIBLE_DEVICES"
+
+
+@pytest.mark.parametrize("tool", ["vllm", "sglang", "tensorrt-llm"])
+def test_two_pools_on_one_host(tool: str) -> None:
+    """Chips and ports of the two do not overlap, and each knows what it is."""
+    prefill = priced("Qwen/Qwen3-8B", layout=Layout(), n_replicas=3, pool="prefill", batch=2)
+    decode = priced("Qwen/Qwen3-8B", layout=Layout(tp=4), n_replicas=1, pool="decode", batch=99)
+    found = launch([prefill, decode], tool)
+    p, d = (parsed(c, tool) for c in found.commands)
+    chips = [dict(c.env)["CUDA_VISIBLE_DEVICES"].split(",") for c in found.commands]
+    assert chips == [["0"], ["3", "4", "5", "6"]]
+    assert p.get("--port") is None
+    assert d["--port"] == engine_flags(tool).port + 3
+    assert str(d["--port"]) in f"{found.router} {found.files}"
+    if tool == "vllm":
+        assert p["--kv-transfer-config"]["kv_role"] == "kv_producer"
+        assert d["--kv-transfer-config"]["kv_role"] == "kv_consumer"
+        ports = [int(dict(c.env)["VLLM_NIXL_SIDE_CHANNEL_PORT"]) for c in found.commands]
+        assert ports[1] - ports[0] >= 3
+    elif tool == "sglang":
+        assert (p["--disaggregation-mode"], d["--disaggregation-mode"]) == ("prefill", "decode")
+    else:
+        both = yaml.safe_load(dict(found.files)["disaggregated.yaml"])
+        check_fields(both, option_list(tool)["options"])
+        assert [both[s]["num_instances"] for s in ("context_servers", "generation_servers")] == [
+            3,
+            1,
+        ]
+        assert len(both["context_servers"]["urls"]) == 3
+
+
+def test_the_answer_starts_its_best_layout() -> None:
     answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot=0.03)
-    text = str(answer.command("vllm"))
-    assert text.startswith("vllm serve Qwen/Qwen3-32B")
-    assert f"--max-num-seqs {int(answer.best['batch'])}" in text
+    told = degrees(answer.command("vllm"), "vllm")
+    best = answer.best_layout
+    assert (told["tp"], told["pp"], told["attn_dp"]) == (best.tp, best.pp, best.attn_dp)
+    assert told["slots"] == answer.best["batch"]
 
 
-def test_the_page_lists_every_flag() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "layouts.md").read_text()
-    for engine in engines_with_flags():
-        flags = engine_flags(engine)
+def test_the_answer_starts_its_pools() -> None:
+    answer = rl.layouts("Qwen/Qwen3-32B", "hgx-h100", tpot=0.03)
+    pools, found = answer.pools(), answer.command("sglang", disaggregate=True)
+    p, d = (parsed(c, "sglang") for c in found.commands)
+    assert p.get("--pp-size", 1) == pools.prefill.layout.pp
+    assert d.get("--pp-size", 1) == pools.decode.layout.pp
+    assert d["--max-running-requests"] == pools.decode.batch
+    assert found.router.count("--prefill http") == pools.prefill.replicas
+    assert found.router.count("--decode http") == pools.decode.replicas
+    with pytest.raises(InfeasibleError, match="no pools for prefill and decode"):
+        answer.command("llama.cpp", disaggregate=True)
+
+
+def test_the_next_layout_that_an_engine_runs_is_taken_and_named() -> None:
+    ranking = [Layout(tp=8, ep=2), Layout(tp=8, ep=4), Layout(tp=8, ep=8)]
+    found = first_that_runs(3, lambda i: priced(layout=ranking[i]), "vllm", lambda i: f"L{i}")
+    assert degrees(found, "vllm")["ep"] == 8
+    assert found.notes[0].endswith("or over none, not over 2: number 3 of the ranking, L2.")
+    with pytest.raises(InfeasibleError, match="and so with every layout found"):
+        first_that_runs(2, lambda i: priced(layout=ranking[i]), "vllm", lambda i: f"L{i}")
+
+
+def test_serving_starts_its_chosen_point() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=2000, osl=500, weights="fp8")
+    told = degrees(answer.command("vllm"), "vllm")
+    assert told["slots"] == min(answer.chosen["batch"], 1024)
+    assert told["context"] == 2500
+    board = rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="blackboard")
+    with pytest.raises(SpecError, match="Flags need a layout"):
+        board.command("vllm")
+
+
+def test_llama_cpp_on_a_mac() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", "m4-max", weights="q4_k_m", batch=1, context=8000)
+    found = start_of(answer)
+    assert found["-c"] == 8000
+    assert found["-np"] == 1
+
+
+def start_of(answer: Any) -> dict[str, Any]:
+    return parsed(answer.command("llama.cpp").commands[0], "llama.cpp")
+
+
+def test_a_script_can_be_pasted() -> None:
+    """No name of a model gets out of its place, and none of a note out of its comment."""
+    one = priced("Qwen/Qwen3-8B", layout=Layout())
+    odd = one.own.model_copy(update={"id": "a b; $(reboot) 'x'"})
+    found = launch([type(one)(one.replica, odd, one.requests, 4.0)], "vllm")
+    assert shlex.split(found.commands[0].launch) == ["vllm", "serve", odd.id]
+
+
+def test_the_page_lists_engines_and_releases() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "flags.md").read_text()
+    for tool in ENGINES:
+        flags = engine_flags(tool)
         assert f"{flags.name} {flags.versions}" in page
-        for flag in flags.flags:
-            assert f"`{flag.flag}`" in page, flag.flag
+        for row in flags.flags:
+            if row.flag:
+                assert f"`{row.flag}`" in page, row.flag
 
 
-@pytest.mark.parametrize("engine", engines_with_flags())
-def test_every_engine_says_its_versions_and_sources(engine: str) -> None:
-    flags = engine_flags(engine)
-    assert flags.versions
-    assert 8 <= len(flags.flags) <= 14
-    assert all(s.url.startswith("https://") for s in flags.sources)
-    assert len({f.flag for f in flags.flags}) == len(flags.flags)
+def test_refusals_agree_with_what_start_does() -> None:
+    one = priced(layout=Layout(tp=8, ep=2))
+    assert refuses(one, "vllm")
+    assert not refuses(one, "sglang")
+    assert "--ep-size 2" in str(start([one], "sglang"))

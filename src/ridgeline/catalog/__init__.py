@@ -18,7 +18,14 @@ from ridgeline.catalog._entries import (
     node_of,
     sources,
 )
-from ridgeline.catalog._flags import engine_flags, engines_with_flags
+from ridgeline.catalog._flags import (
+    chips_per_host,
+    deployment,
+    deployments,
+    engine_flags,
+    engines_with_flags,
+    known_flags,
+)
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._search import find
 from ridgeline.catalog._store import user_folders
@@ -29,8 +36,11 @@ from ridgeline.formats import dtype, dtypes
 __all__ = [
     "MachineNamed",
     "chip",
+    "chips_per_host",
     "cluster",
     "constants",
+    "deployment",
+    "deployments",
     "dtype",
     "dtypes",
     "element_dtype",
@@ -43,6 +53,7 @@ __all__ = [
     "fabric_constants",
     "family_of",
     "find",
+    "known_flags",
     "machine_named",
     "model",
     "node_of",

@@ -1,45 +1,148 @@
-"""Look up how engines are told a layout."""
+"""Look up how engines, and what deploys them, are told what was priced."""
 
 from __future__ import annotations
 
 from functools import cache
 
 from ridgeline.catalog._store import BUILT_IN, read_toml
-from ridgeline.errors import CatalogError, did_you_mean
-from ridgeline.specs.engine_flags import EngineFlags
+from ridgeline.errors import CatalogError
+from ridgeline.naming import nearest
+from ridgeline.specs.engine_flags import Deployment, EngineFlags
 
-__all__ = ["engine_flags", "engines_with_flags"]
+__all__ = [
+    "chips_per_host",
+    "deployment",
+    "deployments",
+    "engine_flags",
+    "engines_with_flags",
+    "known_flags",
+]
+
+#: other names that engines go by
+_ALIASES = {
+    "trtllm": "tensorrt-llm",
+    "trt-llm": "tensorrt-llm",
+    "tensorrt_llm": "tensorrt-llm",
+    "trtllm-serve": "tensorrt-llm",
+    "llamacpp": "llama.cpp",
+    "llama-cpp": "llama.cpp",
+    "llama-server": "llama.cpp",
+    "llmd": "llm-d",
+}
 
 
 @cache
-def _all() -> dict[str, EngineFlags]:
-    path = BUILT_IN / "engine_flags.toml"
+def _engines() -> dict[str, EngineFlags]:
+    folder = BUILT_IN / "engine_flags"
+    order = ("vllm", "sglang", "tensorrt-llm", "llama.cpp")
     return {
-        name: EngineFlags.parse(data, where=f"{path.name}, {name}")
-        for name, data in read_toml(path).items()
+        name: EngineFlags.parse(read_toml(folder / f"{name}.toml"), where=f"{name}.toml")
+        for name in order
+    }
+
+
+@cache
+def _deployments() -> dict[str, Deployment]:
+    folder = BUILT_IN / "deployments"
+    return {
+        name: Deployment.parse(read_toml(folder / f"{name}.toml"), where=f"{name}.toml")
+        for name in ("dynamo", "llm-d", "kserve")
     }
 
 
 def engines_with_flags() -> list[str]:
-    """Ids of the engines whose flags are known."""
-    return list(_all())
+    """Ids of the engines whose options are known."""
+    return list(_engines())
 
 
-def engine_flags(engine: str) -> EngineFlags:
-    """Return the flags of an engine.
+def deployments() -> list[str]:
+    """Ids of the tools whose manifests are known."""
+    return list(_deployments())
+
+
+def known_flags(name: str) -> str:
+    """Return the id of an engine or a deployment tool.
 
     Parameters
     ----------
-    engine : str   ``vllm`` or ``sglang``.
+    name : str   Id or another name: ``vllm``, ``trtllm``, ``dynamo``.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names.
+
+    Examples
+    --------
+    >>> known_flags("TRTLLM"), known_flags("llama-server")
+    ('tensorrt-llm', 'llama.cpp')
+    """
+    wanted = name.strip().casefold()
+    found = _ALIASES.get(wanted, wanted)
+    engines, tools = engines_with_flags(), deployments()
+    if found not in (*engines, *tools):
+        picks = nearest(wanted[:64], [*engines, *tools, *_ALIASES], 3)
+        ids = dict.fromkeys(_ALIASES.get(pick, pick) for pick in picks)
+        near = f" Did you mean {' or '.join(map(repr, ids))}?" if ids else ""
+        raise CatalogError(
+            f"There are no flags of an engine {name!r}.{near} There are {', '.join(engines)}, "
+            f"and the manifests {', '.join(tools)}."
+        )
+    return found
+
+
+def engine_flags(engine: str) -> EngineFlags:
+    """Return the options of an engine.
+
+    Parameters
+    ----------
+    engine : str   ``vllm``, ``sglang``, ``tensorrt-llm`` or ``llama.cpp``.
 
     Raises
     ------
     CatalogError   Unknown; suggests near names.
     """
-    known = _all()
-    if engine.casefold() not in known:
+    found = known_flags(engine)
+    if found not in _engines():
         raise CatalogError(
-            f"There are no flags of an engine {engine!r}.{did_you_mean(engine, known)} "
-            f"There are {' and '.join(known)}."
+            f"{_deployments()[found].name} is no engine. There are {', '.join(_engines())}."
         )
-    return known[engine.casefold()]
+    return _engines()[found]
+
+
+def deployment(name: str) -> Deployment:
+    """Return the manifest of a deployment tool.
+
+    Parameters
+    ----------
+    name : str   ``dynamo``, ``llm-d`` or ``kserve``.
+
+    Raises
+    ------
+    CatalogError   Unknown; suggests near names.
+    """
+    found = known_flags(name)
+    if found not in _deployments():
+        raise CatalogError(f"{found} is an engine. Manifests: {', '.join(_deployments())}.")
+    return _deployments()[found]
+
+
+@cache
+def _hosts() -> dict[str, int]:
+    table = read_toml(BUILT_IN / "hosts.toml")
+    return {name: int(n) for name, n in table["chips_per_host"].items()}
+
+
+def chips_per_host(cluster: str, domain_size: int) -> int:
+    """Chips that one operating system sees: a scale-up domain, or a tray of a rack.
+
+    Parameters
+    ----------
+    cluster : str       Id of the cluster.
+    domain_size : int   Chips of its scale-up domain.
+
+    Examples
+    --------
+    >>> chips_per_host("gb200-nvl72", 72), chips_per_host("hgx-h100", 8)
+    (4, 8)
+    """
+    return min(_hosts().get(cluster, domain_size), domain_size)

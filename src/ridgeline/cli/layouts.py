@@ -24,7 +24,8 @@ from ridgeline.cli.declare import (
 )  # fmt: skip
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
-from ridgeline.cli.output import as_table, print_as_is, print_csv, print_json, print_text
+from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
+from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
@@ -66,15 +67,7 @@ def layouts(
             help="Also split the chips into a pool that prefills and one that decodes.",
         ),
     ] = False,
-    flags: Annotated[
-        str | None,
-        Parameter(
-            group=OUTPUT,
-            metavar="ENGINE",
-            help="Also print the command that starts the best layout an engine can take: vllm or "
-            "sglang.",
-        ),
-    ] = None,
+    flags: Flags = None,
     set_: SetFields = (),
     from_counts: FromCounts = None,
     assume_harmless: AssumeHarmless = (),
@@ -109,6 +102,7 @@ def layouts(
     """
     if json and csv:
         raise SpecError("Choose one of --json and --csv.")
+    check_flags(flags, csv=csv)
     changes = settings(set_)
     record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
@@ -126,9 +120,7 @@ def layouts(
     picture = answer.chart(chart) if out or chart != "front" else None
     save_picture(picture, out, dark=dark)
     if json:
-        more = {"pools": answer.pools().to_dict()} if disaggregate else {}
-        more |= {"command": str(answer.command(flags))} if flags is not None else {}
-        print_json(answer.to_dict() | more)
+        print_json(_as_dict(answer, disaggregate, flags))
     elif csv:
         print_csv(_every_point(answer))
     else:
@@ -136,7 +128,16 @@ def layouts(
         if disaggregate:
             print_text("\n" + "\n".join(answer.pools().sentences()))
         if flags is not None:
-            _show_command(answer, flags)
+            show_launch(answer.command(flags, disaggregate=disaggregate))
+
+
+def _as_dict(answer: Layouts, disaggregate: bool, flags: str | None) -> dict[str, Any]:
+    found = answer.to_dict()
+    if disaggregate:
+        found |= {"pools": answer.pools().to_dict()}
+    if flags is not None:
+        found |= launch_dict(answer.command(flags, disaggregate=disaggregate))
+    return found
 
 
 def _every_point(answer: Layouts) -> list[dict[str, Any]]:
@@ -166,13 +167,6 @@ def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
             print_text(f"  {line}.")
     for note in dict.fromkeys(answer.notes()):
         print_text(f"Note: {note}")
-
-
-def _show_command(answer: Layouts, engine: str) -> None:
-    command = answer.command(engine)
-    print_as_is("\n" + str(command))
-    for note in command.notes:
-        print_as_is(f"# {note}")
 
 
 def _title(answer: Layouts) -> str:

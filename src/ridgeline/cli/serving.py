@@ -24,6 +24,7 @@ from ridgeline.cli.declare import (
 )  # fmt: skip
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
+from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
 from ridgeline.cli.output import as_table, print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import beside, save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
@@ -61,6 +62,7 @@ def serving(
         str, Parameter(group=OUTPUT, metavar="WORD", help="Which picture: latency, cost or both.")
     ] = "both",
     dark: Dark = False,
+    flags: Flags = None,
     explain: Explain = False,
     json: Json = False,
     csv: Csv = False,
@@ -84,8 +86,9 @@ def serving(
     record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
     machines = machines_from(given.on, chip, changes["cluster"])
+    check_flags(flags, csv=csv, n_machines=len(machines))
     if getattr(given, "rate", None) is not None:
-        refuse_beside_rate(out=out, explain=explain)
+        refuse_beside_rate(out=out, explain=explain, flags=flags)
         scenario = scenario_from(
             record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
         )
@@ -97,6 +100,8 @@ def serving(
     _draw(answers, out, chart, dark)
     if json:
         every = [a.to_dict() for a in answers]
+        if flags is not None:
+            every[0] |= launch_dict(answers[0].command(flags))
         print_json(
             every[0]
             if len(machines) == 1
@@ -106,6 +111,8 @@ def serving(
         print_csv([_about(a) | row for a in answers for row in a.result.rows()])
     elif len(answers) + len(refused) == 1:
         _show(answers[0], explain, wide)
+        if flags is not None:
+            show_launch(answers[0].command(flags))
     else:
         _show_comparison(answers, refused, notes, explain, wide)
 

@@ -1,29 +1,46 @@
-"""How serving engines are told a layout."""
+"""How serving engines, and what deploys them, are told what was priced."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ridgeline.specs.record import Record
 
-__all__ = ["EngineFlag", "EngineFlags", "FlagSource"]
+__all__ = [
+    "Deployment",
+    "EngineFlag",
+    "EngineFlags",
+    "FlagSource",
+    "Refusal",
+    "Router",
+    "WeightRule",
+]
 
 
 class EngineFlag(Record):
-    """One flag.
+    """One option of an engine.
 
     Attributes
     ----------
-    value : str    Quantity that goes with it; one that is true makes a bare flag.
-    unless : int, float, str or None   Left out where the quantity is this.
+    flag : str    The option; empty for a field of the engine's configuration file.
+    key : str     Field of the JSON object that the option takes, or dotted path in the file.
+    value : str   Quantity that goes with it; one that is true makes a bare flag.
+    const : int, float, bool, str or None   Instead of a quantity: always this.
+    unless : int, float, str or None   Left out where the value is this.
+    when : tuple of str   Conditions that must all hold; ``!name`` is its opposite.
+    note_when : tuple of str   Conditions under which the note is needed.
     """
 
-    flag: str
-    value: str
+    flag: str = ""
+    key: str = ""
+    value: str = ""
+    const: int | float | bool | str | None = None
     unless: int | float | str | None = None
+    when: tuple[str, ...] = ()
     note: str = ""
+    note_when: tuple[str, ...] = ()
 
 
 class FlagSource(Record):
@@ -34,23 +51,104 @@ class FlagSource(Record):
     retrieved: str
 
 
-class EngineFlags(Record):
-    """The flags of one engine.
+class Refusal(Record):
+    """What an engine cannot do: `why`, filled in with quantities, where all conditions hold."""
+
+    when: tuple[str, ...] = Field(min_length=1)
+    why: str
+
+
+class WeightRule(Record):
+    """How weights of some formats get into an engine.
 
     Attributes
     ----------
-    versions : str   That the flags hold for, as far as was read.
-    launch : str     Command before the flags, with a place for ``{model}``.
-    spreads : str    Over how many chips experts can be spread: ``all or none`` of a stage, or any
-                     of its ``divisors``.
-    nodes : str      What a replica over several nodes needs besides.
+    formats : tuple of str   Patterns of ids of formats.
+    online : str             The engine's name for converting 16-bit weights while it loads them.
+    checkpoint : str         Kind of checkpoint that is needed where it cannot, or they are not.
+    file : str               Ending of the file that is loaded instead of a model's id.
+    """
+
+    formats: tuple[str, ...] = Field(min_length=1)
+    online: str = ""
+    checkpoint: str = ""
+    file: str = ""
+
+
+class Router(Record):
+    """What stands before several replicas, or two pools.
+
+    Attributes
+    ----------
+    note : str      In words.
+    command : str   To paste, with the places of `each_prefill` and `each_decode`; may be empty.
+    file, text : mapping   A configuration file that the command reads, as nested fields.
+    """
+
+    note: str
+    command: str = ""
+    each_prefill: str = ""
+    each_decode: str = ""
+    file: str = ""
+    fields: dict[str, Any] = Field(default_factory=dict)
+
+
+class EngineFlags(Record):
+    """The options of one engine.
+
+    Attributes
+    ----------
+    versions : str       Release whose own list of options they were checked against.
+    launch : str         Command before the options, with a place for ``{checkpoint}``.
+    launch_nodes : str   The same where a replica has several nodes; empty if it is the same.
+    file : str           Configuration file that fields without a flag are written to.
+    vendors : tuple of str   Whose chips it runs on.
+    memory : str         Of what its share of memory is: ``all`` it may take, ``static`` for weights
+                         and caches, ``free`` after weights, or ``none`` if it has none.
+    usual_sequences, most_sequences : int   Sequences of a rank that it takes unless told, and at
+                         most (0: no limit).
     """
 
     name: str
     versions: str
     launch: str
-    spreads: Literal["all or none", "divisors"]
-    nodes: str
+    launch_nodes: str = ""
+    file: str = ""
+    vendors: tuple[str, ...] = Field(min_length=1)
+    memory: Literal["all", "static", "free", "none"]
+    usual_sequences: int = Field(gt=0)
+    most_sequences: int = 0
+    port: int
+    nodes_note: str = ""
+    refuses: tuple[Refusal, ...] = ()
     flags: tuple[EngineFlag, ...] = Field(min_length=1)
+    env: dict[str, str] = Field(default_factory=dict)
     kv_formats: dict[str, str]
+    weights: tuple[WeightRule, ...] = Field(min_length=1)
+    replicas: Router
+    pools: Router | None = None
+    sources: tuple[FlagSource, ...] = Field(min_length=1)
+
+
+class Deployment(Record):
+    """A manifest of a tool that deploys engines on Kubernetes.
+
+    Attributes
+    ----------
+    engines : mapping    Engines it runs, with what differs between them.
+    document : mapping   The manifest, with places for quantities: ``{name}``.
+    pool : mapping       One pool of workers in it.
+    leave_out : tuple of str   Options of the engine that the manifest says in fields of its own.
+    """
+
+    name: str
+    versions: str
+    apply: str
+    engines: dict[str, dict[str, Any]] = Field(min_length=1)
+    refuses: tuple[Refusal, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    leave_out_nodes: tuple[str, ...] = ()
+    document: dict[str, Any]
+    pool: dict[str, Any]
+    notes: tuple[str, ...] = ()
     sources: tuple[FlagSource, ...] = Field(min_length=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,23 +10,24 @@ import numpy as np
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
+from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.layouts.closest import closest_rows, missing
-from ridgeline.questions.layouts.flags import engine_command, first_told
 from ridgeline.questions.layouts.grid import COLUMNS
 from ridgeline.questions.layouts.notes import cluster_notes
 from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
 from ridgeline.questions.layouts.reasons import Family, families, impossible
 from ridgeline.questions.layouts.sentences import sentences
+from ridgeline.questions.layouts.starting import start_best, start_pools
 from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.words import choice_of_experts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ridgeline.charts import Chart
-    from ridgeline.questions.layouts.flags import Command
+    from ridgeline.questions.launch import Launch
     from ridgeline.questions.layouts.pools import Pools
     from ridgeline.questions.layouts.ranking import Rank
     from ridgeline.service.requests import Requests
@@ -135,36 +136,29 @@ class Layouts(Answered):
                     row[f"{stem}_low_s"], row[f"{stem}_high_s"] = float(least), float(most)
         return found
 
-    def command(self, engine: str) -> Command:
-        """The command that starts the best layout an engine can be told.
+    def command(self, engine: str, *, disaggregate: bool = False) -> Launch:
+        """What starts the best layout that an engine can run, or the two pools.
 
         Parameters
         ----------
-        engine : str   ``vllm`` or ``sglang``.
+        engine : str          ``vllm``, ``sglang``, ``tensorrt-llm`` or ``llama.cpp``; or the
+                              manifest of ``dynamo``, ``llm-d`` or ``kserve``.
+        disaggregate : bool   Start the pools of `pools` instead.
 
         Raises
         ------
         CatalogError      Nobody knows the engine.
-        InfeasibleError   It can be told none of the layouts, or none meets the limits.
+        InfeasibleError   It can run none of the layouts, or none meets the limits.
         """
-        winner = self.best
-        rows = [r for r in self.rows if r["cluster"] == winner["cluster"]]
-        search = self.search_of(winner)
-        i, why = first_told([search.layout(r) for r in rows], engine)
-        row = rows[i]
-        found = engine_command(
-            self.model,
-            search.layout(row),
-            engine,
-            batch=row["batch"],
-            requests=self.requests,
-            domain_size=search.candidates.base.cluster.domain_size,
-            settings=search.candidates.base.engine,
-        )
-        return replace(found, notes=(why, *found.notes)) if why else found
+        known_flags(engine)
+        return start_pools(self, engine) if disaggregate else start_best(self, engine)
 
-    def pools(self) -> Pools:
+    def pools(self, can: Callable[[Layout], bool] | None = None) -> Pools:
         """Prefill and decode on pools of their own, on the winner's cluster.
+
+        Parameters
+        ----------
+        can : callable or None   Which layouts may be used; None for all.
 
         Raises
         ------
@@ -172,9 +166,9 @@ class Layouts(Answered):
         InfeasibleError   No two pools hold the model within the limits.
         """
         if not self.rows:
-            return split(self.searches[0])
+            return split(self.searches[0], can=can)
         best = self.best
-        return split(self.search_of(best), best["tokens_per_s_per_chip"])
+        return split(self.search_of(best), best["tokens_per_s_per_chip"], can)
 
     def sentences(self) -> list[str]:
         """The answer in a few sentences."""

@@ -20,7 +20,7 @@ from ridgeline.specs.limits import Limit, Limits
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ridgeline.questions.layouts.grid import Candidates
     from ridgeline.questions.layouts.ranking import Search
@@ -141,13 +141,18 @@ class Pools:
         return found | {"answer": self.sentences()}
 
 
-def split(search: Search, colocated: float | None = None) -> Pools:
+def split(
+    search: Search,
+    colocated: float | None = None,
+    can: Callable[[Layout], bool] | None = None,
+) -> Pools:
     """Find the split of a cluster's chips that serves most requests within the limits.
 
     Parameters
     ----------
     search : Search             Of both on the same chips.
     colocated : float or None   Its best output tok/s per chip, to compare with.
+    can : callable or None      Which layouts may be used; None for all.
 
     Raises
     ------
@@ -167,6 +172,7 @@ def split(search: Search, colocated: float | None = None) -> Pools:
     layouts, _ = legal_layouts(
         found.base.model, _sizes(found.base.cluster.domain_size, search.n_chips), whole=False
     )
+    layouts = [x for x in layouts if can is None or can(x)]
     candidates = replace(found, layouts=tuple(layouts))
     prefills = list(_best_prefills(candidates)) if layouts else []
     decodes = list(_best_decodes(candidates)) if prefills else []

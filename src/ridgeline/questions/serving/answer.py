@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
+from ridgeline.catalog import known_flags
+from ridgeline.errors import SpecError
+from ridgeline.questions.launch import start, what_was_priced
 from ridgeline.questions.serving.headline import sentences
 from ridgeline.questions.serving.landmarks import most_sequences
 from ridgeline.questions.serving.points import points_table
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from ridgeline.answers import Table
     from ridgeline.charts import Chart
     from ridgeline.grid import Result
+    from ridgeline.questions.launch import Launch
     from ridgeline.replica import Replica, StepTime
     from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
@@ -154,6 +158,34 @@ class Serving(Answered):
         limits where there are any, else among those that fit.
         """
         return self.result.row((0, knee(self.result, 0)))
+
+    def command(self, engine: str) -> Launch:
+        """What starts the point a user would run: see `chosen`.
+
+        Parameters
+        ----------
+        engine : str   ``vllm``, ``sglang``, ``tensorrt-llm`` or ``llama.cpp``; or the manifest of
+                       ``dynamo``, ``llm-d`` or ``kserve``.
+
+        Raises
+        ------
+        CatalogError      Nobody knows the engine.
+        InfeasibleError   It cannot run this layout.
+        """
+        name = known_flags(engine)
+        if self.replica.how.whole:
+            raise SpecError(
+                "Flags need a layout, which the blackboard does not have: choose reading ideal or "
+                "calibrated (--reading)."
+            )
+        one = what_was_priced(
+            self.scenario,
+            self.replica,
+            self.requests,
+            self.chosen["batch"],
+            self.replica.layout.replicas,
+        )
+        return start([one], name)
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the best value of a column: see `Result.best`."""

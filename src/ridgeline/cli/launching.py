@@ -1,0 +1,55 @@
+"""``--flags``: what starts an answer, checked early and shown last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from ridgeline.catalog import known_flags
+from ridgeline.cli.declare import OUTPUT
+from ridgeline.cli.output import print_as_is
+from ridgeline.errors import SpecError
+
+if TYPE_CHECKING:
+    from ridgeline.questions.launch import Launch
+
+__all__ = ["Flags", "check_flags", "launch_dict", "show_launch"]
+
+Flags = Annotated[
+    str | None,
+    Parameter(
+        group=OUTPUT,
+        metavar="ENGINE",
+        help="Also print what starts it as priced: commands of vllm, sglang, tensorrt-llm or "
+        "llama.cpp, or a manifest of dynamo, llm-d or kserve.",
+    ),
+]
+
+
+def check_flags(flags: str | None, *, csv: bool, n_machines: int = 1) -> None:
+    """Refuse an engine that nobody knows, and what flags do not go with.
+
+    Raises
+    ------
+    CatalogError, SpecError   Says what is wrong, with near names.
+    """
+    if flags is None:
+        return
+    known_flags(flags)
+    if csv:
+        raise SpecError("--flags goes with the text and with --json, not with --csv.")
+    if n_machines > 1:
+        raise SpecError("--flags starts one machine; name one with --on.")
+
+
+def launch_dict(found: Launch) -> dict[str, Any]:
+    """What starts an answer as JSON: text to paste, and its parts."""
+    return {"command": str(found), "launch": found.to_dict()}
+
+
+def show_launch(found: Launch) -> None:
+    """Print what starts an answer, and its notes as comments: all of it can be pasted."""
+    print_as_is(f"\n{found}\n")
+    for note in found.notes:
+        print_as_is(f"# {' '.join(note.split())}")

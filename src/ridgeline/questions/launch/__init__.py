@@ -1,0 +1,26 @@
+"""How to start what was priced: commands of engines, and manifests of what deploys them."""
+
+from ridgeline.questions.launch.commands import Command, Launch, launch
+from ridgeline.questions.launch.manifests import manifest
+from ridgeline.questions.launch.quantities import Priced, refuses
+from ridgeline.questions.launch.start import (
+    first_that_runs,
+    prompts_of_a_step,
+    start,
+    what_was_priced,
+    why_not,
+)
+
+__all__ = [
+    "Command",
+    "Launch",
+    "Priced",
+    "first_that_runs",
+    "launch",
+    "manifest",
+    "prompts_of_a_step",
+    "refuses",
+    "start",
+    "what_was_priced",
+    "why_not",
+]

@@ -1,0 +1,357 @@
+"""Commands that start engines as they were priced."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.catalog import engine_flags
+from ridgeline.errors import InfeasibleError
+from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint
+from ridgeline.questions.launch.fill import filled
+from ridgeline.questions.launch.quantities import holds, quantities, refuses
+from ridgeline.questions.launch.yaml_text import to_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.questions.launch.quantities import Priced
+    from ridgeline.specs.engine_flags import EngineFlag, EngineFlags, Router
+
+__all__ = ["Command", "Launch", "launch", "options_of"]
+
+#: hosts of a replica whose commands are all written out
+_WRITTEN_OUT = 4
+#: hosts larger than this are unusual: a rack whose trays are not known
+_USUAL_HOST = 16
+_VISIBLE = {"NVIDIA": "CUDA_VISIBLE_DEVICES", "AMD": "HIP_VISIBLE_DEVICES"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command line to paste.
+
+    Attributes
+    ----------
+    title : str    Which replica, pool or host it is for; empty where there is but one.
+    env : tuple    Pairs of environment variable and value.
+    launch : str   Program and model.
+    flags : tuple  Pairs of option and value; a bare one has an empty value.
+    """
+
+    title: str
+    env: tuple[tuple[str, str], ...]
+    launch: str
+    flags: tuple[tuple[str, str], ...]
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Words of the command, without the environment."""
+        options = (word for flag, value in self.flags for word in (flag, value) if word)
+        return (*shlex.split(self.launch), *options)
+
+    def __str__(self) -> str:
+        """The command as a shell reads it, an option a line."""
+        env = [f"{name}={shlex.quote(value)}" for name, value in self.env]
+        # One variable goes before the program, several have a line each.
+        start = [" ".join([*env, self.launch])] if len(env) < 2 else [*env, self.launch]
+        lines = [
+            f"{flag} {shlex.quote(value) if value else ''}".rstrip() for flag, value in self.flags
+        ]
+        return " \\\n  ".join([*start, *lines])
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that starts what was priced on one engine.
+
+    Attributes
+    ----------
+    engine : str       Its id.
+    commands : tuple of Command
+    files : tuple      Pairs of name and text of configuration files that the commands read.
+    router : str       Command of what stands before replicas or pools; empty where none is needed.
+    notes : tuple of str   What else is needed, and which release the options are of.
+    """
+
+    engine: str
+    commands: tuple[Command, ...]
+    files: tuple[tuple[str, str], ...]
+    router: str
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """A script: files, commands, router."""
+        parts = [f"cat > {name} <<'EOF'\n{text}\nEOF" for name, text in self.files]
+        for command in self.commands:
+            head = f"# {command.title}\n" if command.title else ""
+            parts.append(f"{head}{command}")
+        if self.router:
+            parts.append(f"# Router\n{self.router}")
+        return "\n\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "engine": self.engine,
+            "commands": [
+                {"title": c.title, "env": dict(c.env), "argv": list(c.argv)} for c in self.commands
+            ],
+            "files": dict(self.files),
+            "router": self.router,
+            "notes": list(self.notes),
+        }
+
+
+def launch(priced: Sequence[Priced], engine: str) -> Launch:
+    """Write the commands that start what was priced.
+
+    Parameters
+    ----------
+    priced : sequence of Priced   One, or a pool that prefills and one that decodes.
+    engine : str                  Id of an engine with flags.
+
+    Raises
+    ------
+    CatalogError      Nobody knows the engine.
+    InfeasibleError   It cannot do what was priced; says what.
+    """
+    flags = engine_flags(engine)
+    commands: list[Command] = []
+    files: list[tuple[str, str]] = []
+    notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
+    for one in side_by_side(priced):
+        why = refuses(one, engine)
+        if why:
+            raise InfeasibleError(f"{why}. Choose another layout of the ranking, or engine.")
+        found = checkpoint(one, flags)
+        fields, name = options_of(one, flags, found)[1], _file(one, flags)
+        if fields and name:
+            files.append((name, to_yaml(fields)))
+        commands += _commands(one, flags, found)
+        notes += _notes(one, flags, found)
+    router, more, told = _router(priced, flags)
+    return Launch(
+        engine, tuple(commands), (*files, *more), router, tuple(dict.fromkeys(notes + told))
+    )
+
+
+def options_of(
+    priced: Priced, flags: EngineFlags, found: Checkpoint, node: int = 0
+) -> tuple[list[tuple[str, str]], dict[str, Any], list[EngineFlag]]:
+    """Options, fields of the configuration file, and the rows of the table they are from.
+
+    Raises
+    ------
+    InfeasibleError   See `quantities`.
+    """
+    known = quantities(priced, flags, node) | {
+        "quantization": found.quantization,
+        "file": _file(priced, flags),
+    }
+    options: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    used = []
+    for row in flags.flags:
+        value = row.const if row.const is not None else known[row.value]
+        if value is None or value == row.unless or not all(holds(c, known) for c in row.when):
+            continue
+        if row.flag and not row.key and value is False:
+            continue
+        used.append(row)
+        if not row.flag:
+            _put(fields, row.key, value)
+        elif row.key:
+            options.setdefault(row.flag, {})[row.key] = value
+        else:
+            options[row.flag] = "" if value is True else value
+    written = [
+        (flag, json.dumps(value) if isinstance(value, dict) else f"{value}")
+        for flag, value in options.items()
+    ]
+    return written, fields, used
+
+
+def _put(fields: dict[str, Any], path: str, value: Any) -> None:
+    """Set a field by its dotted path."""
+    *parents, last = path.split(".")
+    for name in parents:
+        fields = fields.setdefault(name, {})
+    fields[last] = value
+
+
+def _file(priced: Priced, flags: EngineFlags) -> str | None:
+    if not flags.file:
+        return None
+    return flags.file.format(suffix=f"-{priced.pool}" if priced.pool else "")
+
+
+def _commands(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[Command]:
+    """The commands of one replica, host by host."""
+    known = quantities(priced, flags) | {"checkpoint": shlex.quote(found.name)}
+    start = flags.launch
+    if priced.n_nodes > 1 and flags.launch_nodes:
+        return [
+            Command(
+                _title(priced), (), flags.launch_nodes.format(**known), _at(priced, flags, found, 0)
+            )
+        ]
+    more = {k: v.format(**known) for k, v in flags.env.items()} if priced.pool else {}
+    env = [*_visible(priced), *more.items()]
+    nodes = range(priced.n_nodes if priced.n_nodes <= _WRITTEN_OUT else 2)
+    return [
+        Command(
+            _title(priced, node), tuple(env), start.format(**known), _at(priced, flags, found, node)
+        )
+        for node in nodes
+    ]
+
+
+def _at(
+    priced: Priced, flags: EngineFlags, found: Checkpoint, node: int
+) -> tuple[tuple[str, str], ...]:
+    return tuple(options_of(priced, flags, found, node)[0])
+
+
+def _title(priced: Priced, node: int | None = None) -> str:
+    """Which command it is: pool, replicas, host."""
+    parts = []
+    if priced.pool:
+        parts.append(priced.pool.capitalize())
+    if priced.n_replicas > 1:
+        parts.append(f"replica 1 of {priced.n_replicas}, the others alike")
+    if priced.n_nodes > 1 and node is not None:
+        parts.append(f"node {node} of {priced.n_nodes} (counted from 0)")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def side_by_side(priced: Sequence[Priced]) -> list[Priced]:
+    """Pools that share one host, with chips and ports of their own."""
+    chips = sum(one.n_chips * one.n_replicas for one in priced)
+    if len(priced) < 2 or chips > priced[0].chips_per_host:
+        return list(priced)
+    first, second = priced
+    return [
+        first,
+        replace(second, slot=first.n_replicas, first_chip=first.n_chips * first.n_replicas),
+    ]
+
+
+def _other_replicas(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
+    """What differs in the commands of replicas that share a host with the first."""
+    first, each = _commands(priced, flags, found)[0], priced.servers_per_host
+    told = []
+    for i in range(1, min(each, priced.n_replicas)):
+        other = _commands(priced.neighbour(i), flags, found)[0]
+        more = [f"{k}={v}" for k, v in other.env if (k, v) not in first.env]
+        more += [f"{k} {v}" for k, v in other.flags if (k, v) not in first.flags]
+        told.append(", ".join(more))
+    if not told:
+        return []
+    hosts = -(-priced.n_replicas // each)
+    places = f" on the same host, and {hosts} hosts alike" if hosts > 1 else ""
+    kind = f"{priced.pool} servers" if priced.pool else "replicas"
+    return [f"The other {kind}: {'; '.join(told)}{places}."]
+
+
+def _visible(priced: Priced) -> list[tuple[str, str]]:
+    """Chips of a replica where others share its host."""
+    vendor = priced.replica.cluster.chip.vendor
+    shares = priced.n_replicas > 1 or priced.pool
+    if not shares or priced.n_chips >= priced.chips_per_host or vendor not in _VISIBLE:
+        return []
+    first = priced.first_chip
+    return [(_VISIBLE[vendor], ",".join(str(first + i) for i in range(priced.n_chips)))]
+
+
+def _notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
+    """What else is to be known about the commands of one replica."""
+    notes = [f"{found.note}."] if found.note else []
+    used, known = options_of(priced, flags, found)[2], quantities(priced, flags)
+    notes += [
+        f"{row.flag or row.key}: {row.note}."
+        for row in used
+        if row.note and all(holds(c, known) for c in row.note_when)
+    ]
+    notes += _limit_notes(priced, flags)
+    notes += _other_replicas(priced, flags, found)
+    if priced.n_nodes > 1:
+        notes += _node_notes(priced, flags, found)
+    return notes
+
+
+def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
+    """Of lengths and batches that are not what one might expect."""
+    notes = []
+    model, known = priced.replica.model, quantities(priced, flags)
+    ranks = priced.layout.attn_dp
+    per_rank = -(-priced.batch // ranks)
+    if known["sequences_per_rank"] < per_rank:
+        notes.append(
+            f"Priced with {per_rank:,.0f} sequences per rank, which nobody asked for: "
+            f"{known['sequences_per_rank']:,} is {flags.name}'s own limit (--batch takes others)."
+        )
+    if model.max_context and priced.longest_tokens > model.max_context:
+        notes.append(
+            f"Requests of up to {priced.longest_tokens:,} tokens are longer than the model's "
+            f"{model.max_context:,}: its configuration must be extended (RoPE scaling)."
+        )
+    if not priced.requests.osl and priced.longest_tokens:
+        notes.append(
+            f"Decoding alone was priced, at {priced.longest_tokens:,} cached tokens: raise the "
+            "context to your longest request."
+        )
+    return notes
+
+
+def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
+    """Of replicas over several hosts."""
+    n = priced.n_nodes
+    notes = [f"{n} hosts of {priced.chips_per_node} chips a replica: {flags.nodes_note}."]
+    if priced.chips_per_host > _USUAL_HOST:
+        notes.append(f"A host is taken to have {priced.chips_per_host} chips.")
+    if n > _WRITTEN_OUT and not flags.launch_nodes:
+        each = [dict(_at(priced, flags, found, node)) for node in (1, 2, n - 1)]
+        differ = [flag for flag in each[0] if each[0][flag] != each[1][flag]]
+        told = ", ".join(f"{flag} {each[1][flag]} to {each[2][flag]}" for flag in differ)
+        notes.append(f"Nodes 2 to {n - 1}: as node 1, with {told}.")
+    return notes
+
+
+def _router(
+    priced: Sequence[Priced], flags: EngineFlags
+) -> tuple[str, list[tuple[str, str]], list[str]]:
+    """What stands before replicas or pools: command, files, and in words."""
+    router: Router | None = flags.pools if priced[0].pool else flags.replicas
+    n_prefills, n_decodes = (
+        sum(one.n_replicas for one in priced if (one.pool == "prefill") == prefills)
+        for prefills in (True, False)
+    )
+    if router is None or n_prefills + n_decodes < 2:
+        return "", [], []
+    prefills, decodes = [], []
+    for one in side_by_side(priced):
+        at, place = (prefills, router.each_prefill) if one.pool == "prefill" else (
+            decodes, router.each_decode
+        )  # fmt: skip
+        for i in range(one.n_replicas):
+            slot = one.slot + i % one.servers_per_host
+            known = quantities(replace(one, slot=slot), flags)
+            port = known["other_port"] or flags.port
+            at.append(place.format(i=i, port=port, bootstrap=known["bootstrap_port"]))
+    known = {
+        "prefills": " ".join(prefills),
+        "decodes": " ".join(decodes),
+        "prefill_list": prefills,
+        "decode_list": decodes,
+        "n_prefills": n_prefills,
+        "n_decodes": n_decodes,
+    }
+    files = [(router.file, to_yaml(filled(router.fields, known)))] if router.file else []
+    # Words that belong together stay on a line.
+    command = router.command.format(**known).replace(" --", " \\\n  --").replace(" http", " http")
+    kind = "Two pools" if priced[0].pool else f"{n_decodes} replicas"
+    return command, files, [f"{kind} need a router: {router.note}."]

@@ -1,0 +1,180 @@
+"""Manifests of what deploys engines on Kubernetes."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.catalog import deployment, engine_flags
+from ridgeline.errors import InfeasibleError
+from ridgeline.questions.launch.checkpoints import checkpoint
+from ridgeline.questions.launch.commands import Launch, options_of
+from ridgeline.questions.launch.fill import filled
+from ridgeline.questions.launch.quantities import first_refusal, quantities, refuses
+from ridgeline.questions.launch.yaml_text import to_yaml
+from ridgeline.steps import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.questions.launch.quantities import Priced
+    from ridgeline.specs.engine_flags import Deployment
+
+__all__ = ["engine_of", "manifest"]
+
+_RESOURCES = {
+    "NVIDIA": "nvidia.com/gpu",
+    "AMD": "amd.com/gpu",
+    "Google": "google.com/tpu",
+    "Intel": "gpu.intel.com/xe",
+    "AWS": "aws.amazon.com/neuron",
+}
+_ACCELERATORS = {"NVIDIA": "nvidia", "AMD": "amd", "Google": "google", "Intel": "intel-xe"}
+#: longest name of a Kubernetes object that leaves room for what is made of it
+_LONGEST_NAME = 50
+#: a volume for a checkpoint is this much larger than the weights
+_ROOM = 1.2
+_GIB = 2**30
+
+
+def engine_of(tool: str, engine: str) -> str:
+    """The engine that a deployment tool starts: the one priced where it runs it, else its first.
+
+    Parameters
+    ----------
+    tool : str     Id of a deployment tool.
+    engine : str   Id of the engine that was priced.
+    """
+    engines = deployment(tool).engines
+    return engine if engine in engines else next(iter(engines))
+
+
+def manifest(priced: Sequence[Priced], tool: str) -> Launch:
+    """Write the manifest that deploys what was priced.
+
+    Parameters
+    ----------
+    priced : sequence of Priced   One, or a pool that prefills and one that decodes.
+    tool : str                    ``dynamo``, ``llm-d`` or ``kserve``.
+
+    Returns
+    -------
+    Launch   With one file, no commands.
+
+    Raises
+    ------
+    CatalogError      Nobody knows the tool.
+    InfeasibleError   It, or its engine, cannot do what was priced.
+    """
+    how = deployment(tool)
+    engine = engine_of(tool, priced[0].replica.engine.id)
+    known: dict[str, Any] = dict.fromkeys(("pool_decode", "pool_prefill", "pool_all"))
+    notes = [
+        f"{how.name} {how.versions}, with {engine_flags(engine).name} "
+        f"{engine_flags(engine).versions}.",
+        f"{how.apply.replace('FILE', f'{tool}.yaml')}.",
+    ]
+    for one in priced:
+        pool, told = _pool(one, how, engine)
+        known[f"pool_{one.pool or 'all'}"] = pool
+        notes += told
+    known |= _common(priced[0], how, engine)
+    known["pool_decode_or_all"] = known["pool_decode"] or known["pool_all"]
+    known["pool_prefill_or_none"] = known["pool_prefill"] or {"create": False}
+    text = to_yaml(filled(how.document, known))
+    notes += how.notes
+    return Launch(tool, (), ((f"{tool}.yaml", text),), "", tuple(dict.fromkeys(notes)))
+
+
+def _common(priced: Priced, how: Deployment, engine: str) -> dict[str, Any]:
+    """Quantities that both pools share."""
+    vendor = priced.replica.cluster.chip.vendor
+    found = checkpoint(priced, engine_flags(engine))
+    # What an engine converts while it loads is stored as it was.
+    stored = priced.own if found.quantization else priced.replica.model
+    size = counts(stored).weight_bytes * _ROOM / _GIB
+    return how.engines[engine] | {
+        "engine": engine,
+        "name": _object_name(priced.own.id),
+        "served_name": priced.own.id,
+        "model_name": found.name,
+        "volume": f"{math.ceil(size)}Gi",
+        "resource": _RESOURCES.get(vendor, "nvidia.com/gpu"),
+        "accelerator": _ACCELERATORS.get(vendor, vendor.casefold()),
+        "is_pool": bool(priced.pool),
+    }
+
+
+def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any], list[str]]:
+    """One pool of workers, and what is to be known about it."""
+    flags = engine_flags(engine)
+    found = checkpoint(priced, flags)
+    known = quantities(priced, flags) | _common(priced, how, engine)
+    known |= {
+        "other_chips": priced.replica.cluster.chip.vendor != "NVIDIA",
+        "chip": priced.replica.cluster.chip.name,
+    }
+    why = refuses(priced, engine) or first_refusal(how.refuses, known)
+    if why:
+        raise InfeasibleError(f"{why}. Choose another layout of the ranking, or --flags {engine}.")
+    several = priced.n_nodes > 1
+    out = {*how.leave_out, *(how.leave_out_nodes if several else ())}
+    options, _, used = options_of(priced, flags, found)
+    words = [w for flag, value in options if flag not in out for w in (flag, value) if w]
+    known |= _places(priced, known, words)
+    return filled(how.pool, known), _pool_notes(found.note, used)
+
+
+def _pool_notes(note: str, used: Sequence[Any]) -> list[str]:
+    needs = [f"{row.flag}: {row.note}." for row in used if row.note.startswith(("needs", "DRAFT"))]
+    return [f"{note}.", *needs] if note else needs
+
+
+def _places(priced: Priced, known: dict[str, Any], words: list[str]) -> dict[str, Any]:
+    """Quantities of one pool that the templates have places for."""
+    several, mode = priced.n_nodes > 1, known.get("mode")
+    served = ["--served-model-name", priced.own.id] if known["model_name"] != priced.own.id else []
+    own_mode = [mode, priced.pool] if mode and priced.pool else []
+    model = [known["model"], known["model_name"]] if "model" in known else []
+    nixl = _nixl_env() if priced.pool else []
+    extra = {"name": "VLLM_ADDITIONAL_ARGS", "value": shlex.join(words)}
+    env = [_token_env(), *nixl, extra]
+    container = {
+        "name": "main",
+        "image": known["image"],
+        "env": env,
+        "resources": {"limits": {known["resource"]: str(priced.chips_per_node)}},
+    }
+    return {
+        "role": priced.pool or None,
+        "gpus": str(priced.chips_per_node),
+        "nodes_if_several": priced.n_nodes if several else None,
+        "arguments": [*model, *served, *own_mode, *words],
+        "options": words,
+        "nixl_env": nixl or None,
+        "additional_env": env,
+        "tp_if_nodes": known["tp"] if several else None,
+        "dp_if_nodes": known["attn_dp"] if several else None,
+        "ranks_if_nodes": known["ranks_per_node"] if several else None,
+        "ep_if_nodes": known["spreads_experts"] if several else None,
+        "worker_containers": [container] if several else None,
+    }
+
+
+def _nixl_env() -> list[dict[str, Any]]:
+    """The address at which decode workers reach a prefill worker: its pod's own."""
+    here = {"fieldRef": {"fieldPath": "status.podIP"}}
+    return [{"name": "VLLM_NIXL_SIDE_CHANNEL_HOST", "valueFrom": here}]
+
+
+def _token_env() -> dict[str, Any]:
+    key = {"name": "hf-token", "key": "HF_TOKEN"}
+    return {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": key}}
+
+
+def _object_name(model: str) -> str:
+    """A name that Kubernetes takes: the model's, in lower case."""
+    short = re.sub(r"[^a-z0-9]+", "-", model.rsplit("/", 1)[-1].casefold())
+    return short[:_LONGEST_NAME].strip("-")

@@ -1,0 +1,326 @@
+"""What was priced, and every quantity that an engine's option may be set to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.catalog import chips_per_host, engine_flags
+from ridgeline.errors import InfeasibleError
+from ridgeline.steps.machine import chip_capacity_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ridgeline.replica import Replica
+    from ridgeline.service.requests import Requests
+    from ridgeline.specs.engine_flags import EngineFlags, Refusal
+    from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.workload import Workload
+    from ridgeline.steps.memory import MemoryPerChip
+
+__all__ = ["Priced", "holds", "longest_tokens", "quantities", "refuses", "round_down"]
+
+_WIDE = ("bf16", "fp16", "fp32")
+#: what shares of memory are rounded down to
+_STEP = 0.01
+#: first ports of what servers tell each other about caches (SGLang's and vLLM's own defaults)
+_BOOTSTRAP_PORT, _NIXL_PORT, _PORTS_APART = 8998, 5600, 16
+
+
+@dataclass(frozen=True)
+class Priced:
+    """Replicas that were priced alike: all of a system, or one of its two pools.
+
+    Attributes
+    ----------
+    replica : Replica      One of them: model, machine, layout, engine's settings.
+    own : Model            The model as it was named, before a format was chosen.
+    requests : Requests
+    batch : float          Sequences in flight in one replica.
+    n_replicas : int
+    longest_tokens : int   Longest request, input and output; 0 where it is not known.
+    kept_tokens : float    Tokens that memory keeps for a sequence.
+    pool : str             ``prefill``, ``decode`` or empty.
+    asked_batch : bool     The batch was asked for, so that it is not cut.
+    asked_step_tokens : int   The token budget where one was asked for, else 0.
+    slot, first_chip : int   Servers on its host before it, and chips that they have.
+    """
+
+    replica: Replica
+    own: Model
+    requests: Requests
+    batch: float
+    n_replicas: int = 1
+    longest_tokens: int = 0
+    kept_tokens: float = 0.0
+    pool: str = ""
+    asked_batch: bool = False
+    asked_step_tokens: int = 0
+    slot: int = 0
+    first_chip: int = 0
+
+    @property
+    def layout(self) -> Layout:
+        """Of one replica."""
+        return self.replica.layout
+
+    @property
+    def n_chips(self) -> int:
+        """Chips of one replica."""
+        return self.layout.pp * self.layout.attn_dp * self.layout.tp
+
+    @property
+    def chips_per_host(self) -> int:
+        """Chips that one operating system sees."""
+        cluster = self.replica.cluster
+        return chips_per_host(cluster.id, cluster.domain_size)
+
+    @property
+    def servers_per_host(self) -> int:
+        """Replicas that a host has room for."""
+        return max(self.chips_per_host // self.n_chips, 1)
+
+    def neighbour(self, i: int) -> Priced:
+        """The i-th replica after this one on the same host."""
+        return replace(self, slot=self.slot + i, first_chip=self.first_chip + i * self.n_chips)
+
+    @cached_property
+    def held(self) -> MemoryPerChip:
+        """What the fullest chip holds."""
+        return self.replica.memory(self.kept_tokens, drafts=self.requests.has_drafts)
+
+    @property
+    def n_nodes(self) -> int:
+        """Hosts of one replica."""
+        return -(-self.n_chips // self.chips_per_host)
+
+    @property
+    def chips_per_node(self) -> int:
+        """Chips of a replica on each of its hosts.
+
+        Raises
+        ------
+        InfeasibleError   They do not divide over the hosts.
+        """
+        if self.n_chips % self.n_nodes:
+            raise InfeasibleError(
+                f"A replica of {self.n_chips} chips does not divide evenly over {self.n_nodes} "
+                f"hosts of {self.chips_per_host}: engines want as many on each. Choose other "
+                "degrees (--tp, --pp, --attn-dp)."
+            )
+        return self.n_chips // self.n_nodes
+
+    @property
+    def converts(self) -> bool:
+        """Whether weights were priced in another format than the model's own checkpoint has."""
+        model = self.replica.model
+        return (model.weight_dtype, model.dtypes) != (self.own.weight_dtype, self.own.dtypes)
+
+    @property
+    def own_is_wide(self) -> bool:
+        """Whether the model's own checkpoint has 16 bits a weight, which engines can convert."""
+        return self.own.weight_dtype in _WIDE
+
+
+def longest_tokens(load: Workload) -> int:
+    """The longest request of a workload, input and output; of decoding alone its context.
+
+    Parameters
+    ----------
+    load : Workload   With lengths.
+
+    Examples
+    --------
+    >>> from ridgeline.specs.workload import Workload
+    >>> longest_tokens(Workload.parse({"isl": "512:8k@mean=2k", "osl": 1024}))
+    9024
+    """
+    if load.trace is not None:
+        return math.ceil(max(map(sum, zip(load.trace.isl, load.trace.osl, strict=True))))
+    if load.isl is not None and load.osl is not None:
+        return math.ceil(load.isl.high + load.osl.high)
+    context = load.context
+    return math.ceil(max(context) if isinstance(context, tuple) else context or 0)
+
+
+def round_down(share: float) -> float:
+    """A share of memory in hundredths, never more than it is."""
+    return math.floor(share / _STEP + 1e-6) * _STEP
+
+
+def holds(condition: str, known: Mapping[str, Any]) -> bool:
+    """Whether a condition holds: a name of a quantity, or its opposite as ``!name``."""
+    name = condition.removeprefix("!")
+    return bool(known[name]) != condition.startswith("!")
+
+
+def refuses(priced: Priced, engine: str) -> str:
+    """Why an engine cannot do what was priced; empty where it can.
+
+    Parameters
+    ----------
+    priced : Priced
+    engine : str   Id of an engine with flags.
+
+    Raises
+    ------
+    CatalogError   Nobody knows the engine.
+    """
+    flags = engine_flags(engine)
+    vendor = priced.replica.cluster.chip.vendor
+    if vendor not in flags.vendors:
+        chip = priced.replica.cluster.chip.name
+        return f"{flags.name} does not run on {chip} (it runs on chips of {_listed(flags.vendors)})"
+    return first_refusal(flags.refuses, shape(priced))
+
+
+def first_refusal(rules: Sequence[Refusal], known: Mapping[str, Any]) -> str:
+    """The first of some rules whose conditions hold, filled in; empty where none does."""
+    for rule in rules:
+        if all(holds(condition, known) for condition in rule.when):
+            return rule.why.format(**known)
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def shape(priced: Priced) -> dict[str, Any]:
+    """Quantities of layout, drafts and pool, which say whether an engine can do it."""
+    layout, vendor = priced.layout, priced.replica.cluster.chip.vendor
+    stage = layout.attn_dp * layout.tp
+    drafts = float(priced.requests.drafts)
+    direct = priced.replica.engine.allgather_dispatch_max_chips
+    return {
+        "tp": layout.tp,
+        "pp": layout.pp,
+        "attn_dp": layout.attn_dp,
+        "ep": layout.ep,
+        "stage_chips": stage,
+        "replica_chips": priced.n_chips,
+        "n_replicas": priced.n_replicas,
+        "n_nodes": priced.n_nodes,
+        "several_nodes": priced.n_nodes > 1,
+        "has_several_chips": priced.n_chips > 1,
+        "has_tp": layout.tp > 1,
+        "has_pp": layout.pp > 1,
+        "has_attn_dp": layout.attn_dp > 1,
+        "spreads_experts": layout.ep > 1,
+        "spreads_some": layout.ep not in (1, stage),
+        # Ranks send each token to its own experts, by kernels for that.
+        "exchanges": layout.attn_dp > 1 and layout.ep > 1 and stage > direct,
+        "has_drafts": drafts > 0,
+        "drafts_itself": drafts > 0 and bool(priced.own.mtp),
+        "drafts_by_model": drafts > 0 and not priced.own.mtp,
+        "is_pool": bool(priced.pool),
+        "is_prefill": priced.pool == "prefill",
+        "is_decode": priced.pool == "decode",
+        "is_nvidia": vendor == "NVIDIA",
+        "is_amd": vendor == "AMD",
+        "has_requests": bool(priced.requests.osl),
+    }
+
+
+def quantities(priced: Priced, flags: EngineFlags, node: int = 0) -> dict[str, Any]:
+    """Everything an option may be set to, by the names the catalogue uses.
+
+    Parameters
+    ----------
+    priced : Priced
+    flags : EngineFlags   Of the engine that is started.
+    node : int            Which host of a replica.
+
+    Raises
+    ------
+    InfeasibleError   The engine has no such format of the cache, drafts are not whole, or the
+                      chips do not divide over hosts.
+    """
+    known = shape(priced)
+    model, layout = priced.replica.model, priced.layout
+    if model.kv_dtype not in flags.kv_formats:
+        raise InfeasibleError(
+            f"{flags.name} has no flag here for a cache in {model.kv_dtype}: it has "
+            f"{', '.join(flags.kv_formats)} (--kv)."
+        )
+    drafts = float(priced.requests.drafts)
+    if drafts % 1:
+        raise InfeasibleError(
+            f"An engine drafts a whole number of tokens, not {drafts:g} (--drafts)."
+        )
+    per_rank = _sequences(priced, flags)
+    budget = _step_tokens(priced, per_rank)
+    chips = priced.chips_per_node
+    rank_chips = layout.tp * layout.pp
+    ranks = chips // rank_chips
+    usual_kv = next(iter(flags.kv_formats.values()))
+    return known | {
+        "sequences_per_rank": per_rank,
+        "sequences": per_rank * layout.attn_dp,
+        "step_tokens": budget,
+        "step_tokens_all": budget * layout.attn_dp,
+        "asked_step_tokens": priced.asked_step_tokens,
+        "longest_tokens": priced.longest_tokens,
+        "context_of_slots": priced.longest_tokens * per_rank,
+        "memory_share": _memory_share(priced, flags),
+        "kv_format": flags.kv_formats[model.kv_dtype],
+        "narrow_kv": flags.kv_formats[model.kv_dtype] != usual_kv and model.kv_dtype not in _WIDE,
+        "caches_prefixes": bool(priced.requests.cached > 0),
+        "drafts": int(drafts),
+        "verified": int(drafts) + 1,
+        "even_split": ",".join(["1"] * priced.n_chips),
+        "chips_per_node": chips,
+        "ranks_fit_nodes": chips % rank_chips == 0,
+        "ranks_per_node": ranks,
+        "node": node,
+        "first_rank": node * ranks,
+        "is_first_node": node == 0,
+        "other_port": flags.port + priced.slot if priced.slot else 0,
+        "bootstrap_port": _BOOTSTRAP_PORT + priced.slot,
+        # A data-parallel rank takes a port each.
+        "nixl_port": _NIXL_PORT + priced.slot * max(layout.attn_dp, _PORTS_APART),
+    }
+
+
+def _sequences(priced: Priced, flags: EngineFlags) -> int:
+    """Sequences of a rank to allow: those priced, unless nobody asked for that many."""
+    per_rank = math.ceil(priced.batch / priced.layout.attn_dp)
+    if not priced.asked_batch:
+        per_rank = min(per_rank, flags.usual_sequences)
+    if flags.most_sequences and per_rank > flags.most_sequences:
+        raise InfeasibleError(
+            f"{flags.name} takes at most {flags.most_sequences} sequences, not {per_rank:,} "
+            "(--batch, --max-sequences)."
+        )
+    return max(per_rank, 1)
+
+
+def _step_tokens(priced: Priced, per_rank: int) -> int:
+    """Tokens of a step: the budget, but at least a token and its drafts of every sequence."""
+    least = per_rank * (1 + math.ceil(float(priced.requests.drafts)))
+    return max(priced.replica.engine.token_budget, least)
+
+
+def _memory_share(priced: Priced, flags: EngineFlags) -> float | None:
+    """The engine's own share of memory that leaves caches as much as was priced. [1]"""
+    settings = priced.replica.engine
+    if flags.memory == "none":
+        return None
+    if flags.memory == settings.memory_share_of:
+        return round(settings.memory_share, 4)
+    held = priced.held
+    capacity = float(chip_capacity_bytes(priced.replica.cluster.chip))
+    taken = float(held.activation_bytes + held.buffer_bytes)
+    runtime = max(settings.runtime_bytes - taken, 0.0)
+    weights, unused = float(held.weights_bytes), float(held.reserve_bytes) - runtime
+    caches = max(capacity - weights - taken - runtime - unused, 0.0)
+    shares = {
+        "all": (capacity - unused) / capacity,
+        "static": (weights + caches) / capacity,
+        "free": caches / max(capacity - weights - taken - runtime, 1.0),
+    }
+    return round(round_down(shares[flags.memory]), 2)

@@ -1,0 +1,127 @@
+"""From an answer to what starts it: the first of its layouts that an engine can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ridgeline import catalog
+from ridgeline.errors import InfeasibleError
+from ridgeline.questions.launch.commands import Launch, launch
+from ridgeline.questions.launch.manifests import engine_of, manifest
+from ridgeline.questions.launch.quantities import Priced, longest_tokens, refuses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ridgeline.replica import Replica
+    from ridgeline.service.requests import Requests
+    from ridgeline.specs.scenario import Scenario
+
+__all__ = ["first_that_runs", "prompts_of_a_step", "start", "what_was_priced", "why_not"]
+
+
+def what_was_priced(
+    scenario: Scenario,
+    replica: Replica,
+    requests: Requests,
+    batch: float,
+    n_replicas: int,
+    **more: Any,
+) -> Priced:
+    """Gather what an engine must be told.
+
+    Parameters
+    ----------
+    scenario : Scenario    The question, for what was asked for.
+    replica : Replica      One of the replicas.
+    requests : Requests
+    batch : float          Sequences in flight in it.
+    n_replicas : int
+    **more : object        Further fields of `Priced`.
+    """
+    named, load, engine = scenario.model, scenario.workload, scenario.engine
+    load = load.with_default_lengths()
+    kept = requests.kept(replica.engine) if requests.osl else requests.context
+    return Priced(
+        replica=replica,
+        own=catalog.model(named) if isinstance(named, str) else named,
+        requests=requests,
+        batch=float(batch),
+        n_replicas=int(n_replicas),
+        longest_tokens=longest_tokens(load),
+        kept_tokens=float(kept),
+        asked_batch=any(
+            v is not None for v in (load.batch, load.concurrency, engine.max_sequences)
+        ),
+        asked_step_tokens=engine.token_budget or 0,
+        **more,
+    )
+
+
+def prompts_of_a_step(replica: Replica, requests: Requests) -> float:
+    """Prompts that a replica which only prefills works on: as many as its steps take whole."""
+    each = max(replica.engine.token_budget // max(float(requests.new), 1.0), 1.0)
+    return each * replica.layout.attn_dp * replica.layout.pp
+
+
+def start(priced: Sequence[Priced], name: str) -> Launch:
+    """Write what starts what was priced: commands of an engine, or a manifest.
+
+    Parameters
+    ----------
+    priced : sequence of Priced   One, or a pool that prefills and one that decodes.
+    name : str                    ``vllm``, ``sglang``, ``tensorrt-llm``, ``llama.cpp``; ``dynamo``,
+                                  ``llm-d`` or ``kserve``.
+
+    Raises
+    ------
+    CatalogError      Nobody knows it.
+    InfeasibleError   It cannot do what was priced; says what.
+    """
+    found = catalog.known_flags(name)
+    return manifest(priced, found) if found in catalog.deployments() else launch(priced, found)
+
+
+def why_not(priced: Priced, name: str) -> str:
+    """Why an engine cannot run a layout; empty where it can."""
+    found = catalog.known_flags(name)
+    if found not in catalog.deployments():
+        return refuses(priced, found)
+    why = refuses(priced, engine_of(found, priced.replica.engine.id))
+    if why:
+        return why
+    try:
+        manifest([priced], found)
+    except InfeasibleError as error:
+        return str(error).split(". Choose")[0]
+    return ""
+
+
+def first_that_runs(
+    n: int, at: Callable[[int], Priced], name: str, tell: Callable[[int], str]
+) -> Launch:
+    """Start the first of some layouts, best first, that an engine can run.
+
+    Parameters
+    ----------
+    n : int           How many there are.
+    at : callable     What was priced, by number.
+    name : str        See `start`.
+    tell : callable   A layout in a few letters, by number.
+
+    Raises
+    ------
+    CatalogError, InfeasibleError   As `start`; also where it can run none of them.
+    """
+    first = why_not(at(0), name)
+    for i in range(n):
+        one = at(i)
+        if first if i == 0 else why_not(one, name):
+            continue
+        found = start([one], name)
+        if not i:
+            return found
+        note = f"{first}: number {i + 1} of the ranking, {tell(i)}."
+        return replace(found, notes=(note, *found.notes))
+    raise InfeasibleError(f"{first}, and so with every layout found.")
