@@ -15,7 +15,8 @@ import ridgeline as rl
 from ridgeline.catalog import chips_per_host, engine, engine_flags, engines_with_flags, known_flags
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
 from ridgeline.questions.launch import Launch, first_that_runs, launch, refuses, start
-from ridgeline.questions.launch.quantities import longest_tokens, quantities
+from ridgeline.questions.launch.quantities import quantities
+from ridgeline.questions.lengths import longest
 from ridgeline.specs import Layout
 from ridgeline.specs.workload import Workload
 from ridgeline.steps.machine import chip_capacity_bytes
@@ -161,7 +162,7 @@ def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("load", "longest"),
+    ("load", "tokens"),
     [
         ({"isl": 1000, "osl": 200}, 1200),
         ({"isl": "512:8k@mean=2k", "osl": "100:500"}, 8500),
@@ -170,11 +171,11 @@ def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
         ({"context": "4k,32k"}, 32000),
     ],
 )
-def test_the_context_is_of_the_longest_request(load: dict[str, Any], longest: int) -> None:
+def test_the_context_is_of_the_longest_request(load: dict[str, Any], tokens: int) -> None:
     """Not of the mean. Of a trace, lengths that belong together are added."""
     if isinstance(load.get("isl"), dict):
         load = {"trace": load["isl"]}
-    assert longest_tokens(Workload.parse(load)) == longest
+    assert longest(Workload.parse(load)) == tokens
 
 
 def test_a_range_reaches_the_command() -> None:

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from ridgeline.specs.engine_flags import EngineFlags, Refusal
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
-    from ridgeline.specs.workload import Workload
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Priced", "holds", "longest_tokens", "quantities", "refuses", "round_down"]
+__all__ = ["Priced", "holds", "quantities", "refuses", "round_down"]
 
 _WIDE = ("bf16", "fp16", "fp32")
 #: what shares of memory are rounded down to
@@ -124,27 +123,6 @@ class Priced:
     def own_is_wide(self) -> bool:
         """Whether the model's own checkpoint has 16 bits a weight, which engines can convert."""
         return self.own.weight_dtype in _WIDE
-
-
-def longest_tokens(load: Workload) -> int:
-    """The longest request of a workload, input and output; of decoding alone its context.
-
-    Parameters
-    ----------
-    load : Workload   With lengths.
-
-    Examples
-    --------
-    >>> from ridgeline.specs.workload import Workload
-    >>> longest_tokens(Workload.parse({"isl": "512:8k@mean=2k", "osl": 1024}))
-    9024
-    """
-    if load.trace is not None:
-        return math.ceil(max(map(sum, zip(load.trace.isl, load.trace.osl, strict=True))))
-    if load.isl is not None and load.osl is not None:
-        return math.ceil(load.isl.high + load.osl.high)
-    context = load.context
-    return math.ceil(max(context) if isinstance(context, tuple) else context or 0)
 
 
 def round_down(share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.commands import Launch, launch
 from ridgeline.questions.launch.manifests import engine_of, manifest
-from ridgeline.questions.launch.quantities import Priced, longest_tokens, refuses
+from ridgeline.questions.launch.quantities import Priced, refuses
+from ridgeline.questions.lengths import longest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +51,7 @@ def what_was_priced(
         requests=requests,
         batch=float(batch),
         n_replicas=int(n_replicas),
-        longest_tokens=longest_tokens(load),
+        longest_tokens=math.ceil(longest(load)),
         kept_tokens=float(kept),
         asked_batch=any(
             v is not None for v in (load.batch, load.concurrency, engine.max_sequences)
