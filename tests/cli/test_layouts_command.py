@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no rows": ([*V3, "--top", "0"], "--top: a whole number from 1"),
     "both modes": ([*V3, "--json", "--csv"], "Choose one"),
     "pools without prompts": ([*V3, "--context", "8k", "--disaggregate"], "Pools need requests"),
-    "does not fit": (["layouts", "DeepSeek-V3", "--on", "hgx-h100"], "GB too much"),
+    "does not fit": (["layouts", "DeepSeek-V3", "--on", "hgx-h100"], "GB that a chip has"),
     "price": ([*V3, "--price", "cheap"], "price"),
 }
 

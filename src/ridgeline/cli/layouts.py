@@ -172,7 +172,8 @@ def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
 def _title(answer: Layouts) -> str:
     n = sum(len(s.candidates.layouts) for s in answer.searches)
     points = sum(s.result.infeasible.size for s in answer.searches)
-    best = "cheapest first" if answer.rank.column.startswith("usd") else "best first"
+    best = "cheapest" if answer.rank.column.startswith("usd") else "best"
+    best = f"{best} first (of ties the simplest)"
     if not answer.rows:
         best = "closest first"
     plural = "" if n == 1 else "s"

@@ -68,7 +68,10 @@ class Layouts(Answered):
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The best point within the limits of each layout that has one, best first."""
+        """The best point within the limits of each layout that has one: winner, then best first.
+
+        The winner is the simplest of those within 5% of the best on its machine.
+        """
         return ranked(self.searches, self.rank)
 
     @property

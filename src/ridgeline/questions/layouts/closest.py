@@ -55,7 +55,7 @@ def missing(searches: Sequence[Search], limits: Limits) -> list[str]:
         said.append(f"{told} of {seconds(limit)} {verb}: {seconds(min(lowest))} is the least.")
     (row,) = closest_rows(searches, limits, 1)
     over = [
-        f"{told} {seconds(row[f'{name}_s'])} ({times(row[f'{name}_s'] / limit)} the limit)"
+        f"{told} {seconds(row[f'{name}_s'])} ({_over(row[f'{name}_s'] / limit)})"
         for name, told, limit in limit_words(limits)
     ]
     said.append(
@@ -63,6 +63,10 @@ def missing(searches: Sequence[Search], limits: Limits) -> list[str]:
         f"replica: {listed(over)}."
     )
     return said
+
+
+def _over(ratio: float) -> str:
+    return f"{times(ratio)} the limit" if ratio > 1 else "kept"
 
 
 def _nothing_fits(searches: Sequence[Search]) -> str:

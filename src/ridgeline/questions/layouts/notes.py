@@ -18,7 +18,7 @@ def cluster_notes(search: Search) -> list[str]:
     """Price, power, and what is estimated of a cluster's chip."""
     cluster = search.candidates.base.cluster
     name, chip = cluster.name, cluster.chip
-    said = [search.too_few] if search.too_few else []
+    said = [*([search.too_few] if search.too_few else []), *search.notes]
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
     watts, of = power_w(cluster)

@@ -14,6 +14,7 @@ from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.ranking import Search, rank_of
 from ridgeline.questions.layouts.words import listed, seconds
+from ridgeline.questions.serving.words import one_box_words
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.replica import Replica
 from ridgeline.replica.readings import reading_named
@@ -137,7 +138,9 @@ def search_layouts(
             unfit.append(str(error))
             continue
         if found.candidates.fits.any():
-            searches.append(found)
+            box = found.candidates.base.cluster
+            notes = () if box is cluster else (one_box_words(box),)
+            searches.append(replace(found, notes=notes))
         else:
             unfit.append(_short_of(found))
     if not searches:
@@ -364,8 +367,8 @@ def _short_of(search: Search) -> str:
     have = candidates.capacity_bytes
     return (
         f"{base.model.id} does not fit on {search.n_chips} x {base.cluster.chip.name}: laid out "
-        f"as {candidates.name(i)} it still needs {format_quantity(float(needed[i]), 'B')} a chip "
-        f"for one sequence, and a chip has {format_quantity(have, 'B')}: "
-        f"{format_quantity(float(needed[i] - have), 'B')} too much. "
+        f"as {candidates.name(i)} it still needs {format_quantity(float(needed[i]), 'B')} per chip "
+        f"for one sequence, {format_quantity(float(needed[i] - have), 'B')} more than the "
+        f"{format_quantity(have, 'B')} that a chip has. "
         "Use more chips (--chips), a smaller format (--weights), or a chip with more memory."
     )

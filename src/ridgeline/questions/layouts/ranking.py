@@ -10,6 +10,7 @@ import numpy as np
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.grid import Pareto
 from ridgeline.questions.layouts.grid import DEGREES
+from ridgeline.questions.layouts.simplicity import simplest_first, simplicity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,7 @@ class Search:
     result : Result         Over candidates and batches.
     refusals : tuple        What no layout could be built with.
     price : Price or None   Of a chip-hour.
+    notes : tuple of str    What is assumed of the machine.
     """
 
     candidates: Candidates
@@ -97,6 +99,7 @@ class Search:
     price: Price | None
     n_chips: int
     too_few: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -110,6 +113,10 @@ class Search:
     def layout(self, row: Row) -> Layout:
         """The layout of a row."""
         return self.candidates.layouts[row["candidate"]]
+
+    def simplicity(self, row: Row) -> tuple[int, ...]:
+        """How simple a row's layout is: see `questions.layouts.simplicity`."""
+        return simplicity(self.layout(row), self.candidates.base.cluster.domain_size)
 
     def row(self, i: int, j: int) -> Row:
         """One point with its degrees and what all its batches share."""
@@ -137,9 +144,14 @@ class Search:
 
 
 def ranked(searches: Sequence[Search], rank: Rank) -> list[Row]:
-    """Rows of all clusters, best first, a row a layout."""
+    """Rows of all clusters, a row per layout: the winner, then the others, best first.
+
+    The winner is the simplest of the layouts that are too close to the best to call.
+    """
     rows = [row for search in searches for row in search.best_rows(rank)]
-    return sorted(rows, key=lambda row: (rank.score(row), -row["tokens_per_s_per_chip"]))
+    rows.sort(key=lambda row: (rank.score(row), -row["tokens_per_s_per_chip"]))
+    by_key = {search.key: search for search in searches}
+    return simplest_first(rows, rank, lambda row: by_key[row["cluster"]].simplicity(row))
 
 
 def _front(columns: dict[str, np.ndarray], x: str, y: str) -> np.ndarray:

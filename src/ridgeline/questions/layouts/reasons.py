@@ -101,6 +101,8 @@ def families(
                 continue
             ratio = rank.ratio(best, winner)
             reason = _cause(_Compared(search, best, rank), _Compared(search, winner, rank))
+            if rank.score(best) <= rank.score(winner):
+                reason = f"too close to call, and less simple ({best['layout']})"
             found.append(Family(degree, value, best, ratio, reason))
     return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.reasons import why_best
+from ridgeline.questions.layouts.simplicity import TOO_CLOSE, tied
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
 from ridgeline.questions.serving.words import layout_words, usd
 
@@ -26,8 +27,6 @@ _WRITE: dict[str, Callable[[float], str]] = {
     "e2e_s": seconds,
     "tpot_s": seconds,
 }
-#: layouts this near the winner are as good, as far as any model can tell
-_TOO_CLOSE = 0.05
 #: slower than this for a user, somebody should be asked whether that is wanted
 _SLOW_TOKENS_PER_S = 10
 
@@ -52,7 +51,8 @@ def _winner(answer: Layouts, row: Row) -> str:
     search = answer.search_of(row)
     layout, chip = search.layout(row), search.candidates.base.cluster.chip.name
     per_replica = search.n_chips // layout.replicas
-    replicas = "" if layout.replicas == 1 else f" ({layout.replicas} of {per_replica} chips)"
+    chips = "1 chip" if per_replica == 1 else f"{per_replica} chips"
+    replicas = "" if layout.replicas == 1 else f" ({chips} each)"
     is_bound = answer.reading == "ideal"
     money = ""
     if row["usd_per_mtok"] is not None:
@@ -85,18 +85,16 @@ def _reason(answer: Layouts, row: Row) -> str:
 
 
 def _close(answer: Layouts) -> str:
-    best = answer.best
-    near = [
-        r["layout"]
-        for r in answer.rows[1:]
-        if r["cluster"] == best["cluster"] and abs(answer.rank.ratio(r, best) - 1) <= _TOO_CLOSE
-    ]
+    rank, winner = answer.rank, answer.best
+    rows = sorted(answer.rows, key=rank.score)
+    first = next(r for r in rows if r["cluster"] == winner["cluster"])
+    near = [r for r in tied([first, *rows], rank)[1:] if r is not winner]
     if not near:
         return ""
-    shown = ", ".join(near[:3]) + (", …" if len(near) > 3 else "")
+    shown = listed([r["layout"] for r in near[:3]] + (["others"] if len(near) > 3 else []))
     return (
-        f"{len(near)} other layout{'s come' if len(near) > 1 else ' comes'} within 5% of it "
-        f"({shown}): too close to call without measuring."
+        f"Within {TOO_CLOSE:.0%} of it, too close to call without measuring: {shown}. It is the "
+        "simplest of them."
     )
 
 
@@ -105,7 +103,7 @@ def _by_machine(answer: Layouts) -> str:
     if len(answer.searches) < 2:
         return ""
     firsts: dict[str, Row] = {}
-    for row in answer.rows:
+    for row in sorted(answer.rows, key=answer.rank.score):
         firsts.setdefault(row["cluster"], row)
     write = _WRITE[answer.rank.column]
     each = [f"{name} {write(row[answer.rank.column])}" for name, row in firsts.items()]

@@ -241,8 +241,10 @@ def _what_is_short(
     named = ", ".join(f"{n} {float(v) / 1e9:,.1f} GB" for n, v in parts.items() if v > 0)
     short = float(np.max(held.fixed_bytes)) - capacity
     has = f"the {capacity / 1e9:,.0f} GB that a chip has"
+    # A sentence for each code, used or not.
+    by = f"are {short / 1e9:,.1f} GB more than" if short > 0 else "would be more than"
     return over, (
-        f"out of memory: {named} leave no room, {short / 1e9:,.1f} GB more than {has}",
+        f"out of memory: {named} {by} {has}",
         f"out of memory: caches of so many sequences, beside {named}, take more than {has}",
     )
 

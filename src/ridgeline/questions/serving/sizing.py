@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.serving.words import one_box_words
 from ridgeline.replica import Formats, Replica
 from ridgeline.service.server import Server
 from ridgeline.service.surface import LIVE, lattice
@@ -15,7 +16,6 @@ from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.layouts import check_layout, usual_layouts
 from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, joined, machine, sizes
-from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.service.requests import Requests
@@ -29,13 +29,6 @@ __all__ = ["Sized", "Sizing"]
 
 #: batches looked at when a number of chips is chosen
 _MOST = 2.0**14
-
-
-def _taken_as_one_box(cluster: Cluster) -> str:
-    rate = format_quantity(cluster.link or 0.0, "B/s")
-    return (
-        f"{cluster.domain_size} x {cluster.chip.name} are taken as one machine, over {rate} each."
-    )
 
 
 def _kept(replica: Replica, requests: Requests) -> float:
@@ -89,7 +82,7 @@ class Sizing:
         cluster = self.cluster if whole else joined(self.cluster, n_chips)
         bound = machine(cluster, n_chips, self.counts, self.formats.compute)
         if cluster is not self.cluster:
-            bound = replace(bound, notes=(*bound.notes, _taken_as_one_box(cluster)))
+            bound = replace(bound, notes=(*bound.notes, one_box_words(cluster)))
         if whole:
             self._plain_forms_only()
             return self._laid_out(Layout(tp=n_chips), bound)

@@ -8,10 +8,12 @@ from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
 from ridgeline.questions import prices
 from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
     from ridgeline.replica import Replica
+    from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
@@ -20,6 +22,7 @@ __all__ = [
     "count",
     "engine_words",
     "layout_words",
+    "one_box_words",
     "price_words",
     "usd",
 ]
@@ -28,6 +31,15 @@ __all__ = [
 def price_words(answer: Serving) -> str:
     """What an hour of a chip costs, on which basis, when; recalled and old ones say so."""
     return prices.price_words(answer.price)
+
+
+def one_box_words(cluster: Cluster) -> str:
+    """What is assumed of cards that nothing but their host joins."""
+    rate = format_quantity(cluster.link or 0.0, "B/s")
+    return (
+        f"{cluster.domain_size} x {cluster.chip.name} are taken as one machine: cards on "
+        f"one host's bus, {rate} each way per card."
+    )
 
 
 def layout_words(layout: Layout) -> str:
