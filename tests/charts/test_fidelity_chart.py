@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair
 import pytest
 import vl_convert
+from clear import assert_clear
 
 from ridgeline.charts.fidelity import fidelity_chart
 from ridgeline.errors import SpecError
@@ -26,12 +27,14 @@ def points(n: int, metrics: tuple[str, ...], scale: float = 1.0) -> list[dict]:
 @pytest.mark.parametrize("n", [1, 2, 40])
 def test_valid_and_drawn(n: int, dark: bool) -> None:
     metrics = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "memory_bytes")
-    spec = fidelity_chart(points(n, metrics, 0.01), "A title", "and more").to_dict(dark=dark)
+    chart = fidelity_chart(points(n, metrics, 0.01), "A title", "and more")
+    spec = chart.to_dict(dark=dark)
     altair.Chart.from_dict(spec, validate=True)
     svg = vl_convert.vegalite_to_svg(spec)
     assert "NaN" not in svg
     for words in ("A title", "and more", "measured (ms)", "time to first token"):
         assert words in svg
+    assert_clear(chart.spec, svg)
 
 
 def test_units_and_regimes() -> None:

@@ -7,6 +7,7 @@ import re
 
 import altair
 import pytest
+from clear import assert_clear
 
 import ridgeline as rl
 from ridgeline.charts.marks import log_ticks
@@ -39,7 +40,10 @@ def test_valid_and_drawn_alike_twice(answer: rl.Layouts, name: str) -> None:
     altair.Chart.from_dict(chart.to_dict(), validate=True)
     first, second = (_drawn(chart.to_bytes(".svg").decode()) for _ in range(2))
     assert first == second
-    assert first != _drawn(chart.to_bytes(".svg", dark=True).decode())
+    dark = _drawn(chart.to_bytes(".svg", dark=True).decode())
+    assert first != dark
+    for svg in (first, dark):
+        assert_clear(chart.spec, svg)
     assert "NaN" not in first
     assert "Infinity" not in first
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import altair
 import pytest
 import vl_convert
+from clear import assert_clear
 
 import ridgeline as rl
 
@@ -76,10 +77,12 @@ PICTURES: dict[str, tuple[Callable[[Any], Chart], tuple[str, ...]]] = {
 def test_valid_drawn_and_labelled(
     board: Any, draw: Callable[[Any], Chart], said: tuple[str, ...], dark: bool
 ) -> None:
-    spec = draw(board).to_dict(dark=dark)
+    chart = draw(board)
+    spec = chart.to_dict(dark=dark)
     altair.Chart.from_dict(spec, validate=True)
     svg = vl_convert.vegalite_to_svg(spec)
     assert "NaN" not in svg
+    assert_clear(chart.spec, svg)
     for words in said:
         assert words in svg, words
 

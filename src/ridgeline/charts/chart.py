@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ridgeline.charts.theme import config
+from ridgeline.charts.theme import config, painted
 from ridgeline.errors import MissingExtraError, SpecError
 from ridgeline.files import write_whole
 
@@ -25,14 +25,16 @@ class Chart:
 
     Attributes
     ----------
-    spec : dict   Marks, encodings and data; sizes in pixels.
+    spec : dict   Marks, encodings and data; sizes in pixels, colours by their names in
+                  `ridgeline.charts.theme`.
     """
 
     spec: dict[str, Any]
 
     def to_dict(self, *, dark: bool = False) -> dict[str, Any]:
         """The complete specification, with the light or the dark theme."""
-        return {"$schema": _SCHEMA, **self.spec, "config": config(dark=dark)}
+        own = painted(self.spec, dark=dark)
+        return {"$schema": _SCHEMA, **own, "config": config(dark=dark)}
 
     def to_bytes(self, suffix: str, *, dark: bool = False) -> bytes:
         """The picture in a file format.

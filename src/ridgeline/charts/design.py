@@ -1,21 +1,34 @@
-"""The models a machine can serve: size against cache, a region a sparsity, known models on it."""
+"""The models a machine can serve: size against cache, an edge a sparsity, known models on it."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, words
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, heading, log_axis
+from ridgeline.charts.theme import SERIES
 
 __all__ = ["design_chart"]
 
-_WIDTH, _HEIGHT = 720, 440
-_COLOURS = ("#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#56B4E9")
+Row = dict[str, Any]
+
+_WIDTH, _HEIGHT = 700, 440
 _FLOOR_KV = 64.0
+_MEETS = "meets the limits"
+_VERDICTS = {
+    _MEETS: "circle",
+    "stopped by memory": "square",
+    "stopped by latency": "triangle-up",
+    "stopped by price": "cross",
+}
+#: edges nearer than this everywhere are one line [share of the panel]
+_SAME = 0.006
 
 
 def design_chart(
-    edges: list[dict[str, float]], models: list[dict[str, Any]], machine: str, limits: str
+    edges: list[dict[str, float]], models: list[Row], machine: str, limits: str
 ) -> Chart:
     """Draw the largest cache a token for each size and sparsity, and models as points.
 
@@ -30,30 +43,85 @@ def design_chart(
     -------
     Chart
     """
-    x = log_axis("n_params", "total parameters", (0.8e9, 40e12), form=".0s")
+    x = log_axis("n_params", "total parameters", (0.8e9, 100e12), form=".0s")
     x["axis"]["labelExpr"] = "replace(datum.label, 'G', 'B')"
     y = log_axis("kv", "KV bytes read for each token of context", (_FLOOR_KV, 2.0**20), form="~s")
-    names = sorted({e["sparsity"] for e in edges})
-    said = {s: "dense" if s == 1 else f"{s:g}x" for s in names}
-    areas = [{**e, "name": said[e["sparsity"]]} for e in edges]
-    colour = {
-        "field": "name",
-        "type": "nominal",
-        "sort": list(said.values()),
-        "scale": {"domain": list(said.values()), "range": list(_COLOURS[: len(said)])},
-        "legend": {"title": "total over active parameters", "symbolType": "stroke",
-                   "symbolSize": 400},
-    }  # fmt: skip
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
     points = [
         {
             "n_params": m["n_params"],
             "kv": max(m["kv_bytes_per_token"], _FLOOR_KV * 1.05),
             "label": _short(m["model"]),
             "sparse": f"{m['sparsity']:.3g}x",
-            "verdict": "meets the limits" if m["verdict"] == "feasible" else f"{m['verdict']}",
+            "verdict": "meets the limits"
+            if m["verdict"] == "feasible"
+            else f"stopped by {m['verdict']}",
         }
         for m in models
     ]
+    layers = [*_regions(edges, plane), *_points(points, plane)]
+    said = f"{limits}; lines: the limit of models by total over active parameters"
+    head = heading(f"Models that one {machine} can serve", said, _WIDTH)
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
+
+
+def _regions(edges: list[dict[str, float]], plane: Plane) -> list[Row]:
+    """What any sparsity can reach, tinted, and the edge of each; edges that coincide are one."""
+    x, y = plane.x, plane.y
+    widest: dict[float, float] = {}
+    for e in edges:
+        widest[e["n_params"]] = max(widest.get(e["n_params"], 0.0), e["kv"])
+    union = [{"n_params": n, "kv": kv, "base": _FLOOR_KV} for n, kv in sorted(widest.items())]
+    fill = {"type": "area", "color": "$tint", "opacity": 0.6, "clip": True}
+    layers = [data_layer(union, fill, x=x, y=y, y2={"field": "base"})]
+    lines = []
+    for rank, (names, own) in enumerate(_merged(edges, plane)):
+        closed = [*own, {**own[-1], "kv": _FLOOR_KV}]
+        colour = SERIES[rank % len(SERIES)]
+        mark = {"type": "line", "strokeWidth": 2.5, "color": colour, "clip": True,
+                "strokeJoin": "round"}  # fmt: skip
+        layers.append(data_layer(closed, mark, x=x, y=y))
+        plane.keep_off_line(closed)
+        lines.append((names, closed, colour))
+    for names, closed, colour in lines:
+        # Near the foot of the edge, where there are no models.
+        foot = {"n_params": closed[-1]["n_params"], "kv": _FLOOR_KV * 1.6}
+        places = ((-1, 0), (1, 0))
+        text = ", ".join(names)
+        plane.label(
+            foot, text, color=f"{colour}-line", directions=places, size=13, rings=4, needed=True
+        )
+    return layers
+
+
+def _merged(
+    edges: list[dict[str, float]], plane: Plane
+) -> list[tuple[list[str], list[dict[str, float]]]]:
+    """Edges by rising sparsity; one that lies on the one before shares its line."""
+    found: list[tuple[list[str], list[dict[str, float]]]] = []
+    for sparsity in sorted({e["sparsity"] for e in edges}):
+        own = sorted((e for e in edges if e["sparsity"] == sparsity), key=lambda e: e["n_params"])
+        name = "dense" if sparsity == 1 else f"{sparsity:g}x"
+        if found and _alike(found[-1][1], own, plane):
+            found[-1] = ([*found[-1][0], name], found[-1][1])
+        else:
+            found.append(([name], own))
+    return found
+
+
+def _alike(a: list[dict[str, float]], b: list[dict[str, float]], plane: Plane) -> bool:
+    """Whether two edges end within a few pixels and lie on each other until then."""
+    ends = [plane.at(rows[-1])[0] for rows in (a, b)]
+    if abs(ends[0] - ends[1]) > _SAME * plane.width:
+        return False
+    return all(
+        abs(math.log(p["kv"] / q["kv"])) < 0.1 for p, q in zip(a, b, strict=False)
+    )  # fmt: skip
+
+
+def _points(points: list[Row], plane: Plane) -> list[Row]:
+    x, y = plane.x, plane.y
     tip = [
         {"field": "label", "title": "model"},
         {"field": "n_params", "format": ".3s", "title": "parameters"},
@@ -61,66 +129,24 @@ def design_chart(
         {"field": "kv", "format": ",.0f", "title": "KV bytes a token"},
         {"field": "verdict", "title": "limits"},
     ]
-    shape = {
-        "field": "verdict",
-        "type": "nominal",
-        "scale": {
-            "domain": ["meets the limits", "memory", "latency", "price"],
-            "range": ["circle", "square", "triangle-up", "cross"],
-        },
-        "legend": {"title": "models: what stops them", "symbolSize": 110},
-    }
-    widest: dict[float, float] = {}
-    for e in edges:
-        widest[e["n_params"]] = max(widest.get(e["n_params"], 0.0), e["kv"])
-    union = [{"n_params": n, "kv": kv, "base": _FLOOR_KV} for n, kv in sorted(widest.items())]
-    fill = {"type": "area", "color": "#888888", "opacity": 0.12, "clip": True}
-    layers = [data_layer(union, fill, x=x, y=y, y2={"field": "base"})]
-    # Regions of sparser models hold those of denser ones: the densest is drawn last, on top.
-    # Thinner lines over thicker ones let edges that coincide be seen.
-    for rank, name in reversed(list(enumerate(said.values()))):
-        own = [a for a in areas if a["name"] == name]
-        if not own:
-            continue
-        closed = [*own, {**own[-1], "kv": _FLOOR_KV}]
-        mark = {
-            "type": "line",
-            "strokeWidth": 2.5 + 1.8 * rank,
-            "clip": True,
-            "strokeJoin": "round",
-        }
-        layers.append(data_layer(closed, mark, x=x, y=y, color=colour))
-    small = {"baseline": "middle", "fontSize": 11, "strokeJoin": "round"}
-    for side, (rows, place) in _labels(points).items():
-        layers += words(
-            rows, {"align": side, "dx": place, **small}, x=x, y=y, text={"field": "label"}
-        )
-    met = {"condition": {"test": "datum.verdict == 'meets the limits'", "value": "#009E73"},
-           "value": "#8C8C8C"}  # fmt: skip
-    layers.append(
-        data_layer(points, {"type": "point", "filled": True, "size": 85, "opacity": 1}, x=x, y=y,
-                   shape=shape, color=met, tooltip=tip)
-    )  # fmt: skip
-    heading = {"text": f"Models that one {machine} can serve", "subtitle": limits}
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+    used = {k: v for k, v in _VERDICTS.items() if any(p["verdict"] == k for p in points)}
+    legend = {"title": "models", "titleOrient": "left", "symbolSize": 110, "symbolStrokeWidth": 1.5}
+
+    def by(shown: list[str]) -> Row:
+        """One legend of shape, fill and rim."""
+        scale = {"domain": list(used), "range": shown}
+        return {"field": "verdict", "type": "nominal", "scale": scale, "legend": legend}
+
+    fill = ["$ink" if k == _MEETS else "$paper" for k in used]
+    looks = {"shape": by(list(used.values())), "fill": by(fill), "stroke": by(["$ink"] * len(used))}
+    plane.keep_off_points(points, 6)
+    for p in sorted(points, key=lambda p: -p["kv"]):
+        plane.label(p, p["label"], size=12)
+    mark = {"type": "point", "size": 80, "opacity": 1, "strokeWidth": 1.5}
+    return [data_layer(points, mark, x=x, y=y, **looks, tooltip=tip)]
 
 
 def _short(name: str) -> str:
     for ending in ("-Instruct", "-17B-128E-Instruct", "-A3B-Instruct"):
         name = name.removesuffix(ending)
     return name.removeprefix("Meta-").split("-17B")[0]
-
-
-def _labels(
-    points: list[dict[str, Any]],
-) -> dict[str, tuple[list[dict[str, Any]], int]]:
-    """Names to the right of their points; to the left where another lies close on the right."""
-    right: list[dict[str, Any]] = []
-    left: list[dict[str, Any]] = []
-    for p in sorted(points, key=lambda p: p["n_params"]):
-        crowded = any(
-            1 < q["n_params"] / p["n_params"] < 6 and 0.75 < q["kv"] / p["kv"] < 1.33
-            for q in points
-        )
-        (left if crowded else right).append(p)
-    return {"left": (right, 8), "right": (left, -8)}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.chart import Chart
+from ridgeline.charts.marks import data_layer, heading, key, plain_axis
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
@@ -17,16 +19,18 @@ _WIDTH, _HEIGHT = 330, 270
 _BAND = 1.2
 _COLUMNS = 2
 
-#: regime -> colour (Okabe and Ito's; yellow left out, which is pale on white)
+#: regime -> colour
 _COLOURS = {
-    "static": "#0072B2",
-    "decode": "#009E73",
-    "prefill": "#D55E00",
-    "closed": "#CC79A7",
-    "open": "#56B4E9",
-    "offline": "#E69F00",
-    "slo": "#8C8C8C",
+    "static": "$series1",
+    "decode": "$series3",
+    "prefill": "$series4",
+    "closed": "$series2",
+    "open": "$ink",
+    "offline": "$ink3",
+    "slo": "$series5",
 }
+#: edges of the errors of the histogram, predicted over measured
+_RATIOS = tuple(2 ** (i / 4) for i in range(-8, 9))
 #: panel -> its metrics, factor from SI, unit
 _PANELS: dict[str, tuple[tuple[str, ...], float, str]] = {
     "time to first token": (("ttft_s", "ttft_p99_s"), 1e3, "ms"),
@@ -67,8 +71,43 @@ def fidelity_chart(points: Sequence[Mapping[str, Any]], title: str, subtitle: st
     panels = [p for p in (_panel(points, name) for name in _PANELS) if p is not None]
     if not panels:
         raise SpecError("There is nothing to draw: no row has both a measurement and an answer.")
-    head = {"text": title, "subtitle": subtitle} if subtitle else {"text": title}
+    if len(panels) % _COLUMNS:
+        panels.append(_errors(points))
+    head = heading(title, subtitle, _COLUMNS * _WIDTH + 50)
     return Chart({"title": head, "concat": panels, "columns": _COLUMNS, "spacing": 30})
+
+
+def _errors(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How far off the answers are: a bar a quarter of an octave of predicted over measured."""
+    known = {m for metrics, _, _ in _PANELS.values() for m in metrics}
+    logs = [math.log2(p["predicted"] / p["measured"]) for p in points if p["metric"] in known]
+    kept = [min(max(v, math.log2(_RATIOS[0])), math.log2(_RATIOS[-1]) - 1e-9) for v in logs]
+    bars = [
+        {"from": low, "to": high,
+         "n": sum(math.log2(low) <= v < math.log2(high) for v in kept) / len(kept)}
+        for low, high in itertools.pairwise(_RATIOS)
+    ]  # fmt: skip
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "scale": {"type": "log", "base": 2, "domain": [_RATIOS[0], _RATIOS[-1]], "nice": False},
+        "axis": {"title": "predicted over measured", "values": [0.25, 0.5, 1, 2, 4],
+                 "format": "~g", "labelExpr": "datum.label + 'x'"},
+    }  # fmt: skip
+    most = max(b["n"] for b in bars)
+    y = plain_axis("n", "share of numbers", (0, 1.1 * most), form=".0%", ticks=4)
+    near = sum(abs(v) <= math.log2(_BAND) for v in logs) / len(logs)
+    bar = {"type": "bar", "color": "$edge", "stroke": "$paper", "strokeWidth": 1, "binSpacing": 0}
+    return {
+        "title": {"text": f"all ({len(logs)}): {near:.0%} within 20%", "fontSize": 14,
+                  "offset": 6},
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "layer": [
+            data_layer(bars, bar, x=x, x2={"field": "to"}, y=y, y2={"datum": 0}),
+            data_layer([{"from": 1.0}], {"type": "rule", "strokeWidth": 1.5}, x=x),
+        ],
+    }  # fmt: skip
 
 
 def _panel(points: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | None:
@@ -79,12 +118,7 @@ def _panel(points: Sequence[Mapping[str, Any]], name: str) -> dict[str, Any] | N
     low = min(min(r["measured"], r["low"]) for r in rows) / 1.3
     high = max(max(r["measured"], r["high"]) for r in rows) * 1.3
     present = [r for r in _COLOURS if any(p["regime"] == r for p in points)]
-    colour = {
-        "field": "regime",
-        "type": "nominal",
-        "scale": {"domain": present, "range": [_COLOURS[r] for r in present]},
-        "legend": {"title": None, "symbolType": "circle", "symbolSize": 90, "symbolOpacity": 1},
-    }
+    colour = key("regime", _COLOURS, present, symbolType="circle", symbolSize=90)
     x = _axis("measured", f"measured ({unit})", low, high)
     y = _axis("predicted", f"predicted ({unit})", low, high)
     tooltip = [
@@ -152,12 +186,12 @@ def _guides(low: float, high: float, x: dict[str, Any], y: dict[str, Any]) -> li
     along = {**x, "field": "at"}
     band = {
         "data": {"values": ends},
-        "mark": {"type": "area", "clip": True, "opacity": 0.18, "color": "#8C8C8C"},
+        "mark": {"type": "area", "clip": True, "color": "$tint"},
         "encoding": {"x": along, "y": {**y, "field": "under"}, "y2": {"field": "over"}},
     }
     diagonal = {
         "data": {"values": ends},
-        "mark": {"type": "line", "clip": True, "color": "#8C8C8C", "strokeWidth": 1},
+        "mark": {"type": "line", "clip": True, "color": "$edge", "strokeWidth": 1},
         "encoding": {"x": along, "y": {**y, "field": "at"}},
     }
     return [band, diagonal]

@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, rounded_out, words
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, heading, key, log_axis, plain_axis, rounded_out
 
 __all__ = ["ladder_chart"]
 
-_WIDTH, _HEIGHT = 720, 300
+_WIDTH, _HEIGHT = 700, 320
 _VENDORS = {
-    "NVIDIA": "#009E73",
-    "AMD": "#D55E00",
-    "Google": "#0072B2",
-    "AWS": "#CC79A7",
-    "others": "#8C8C8C",
+    "NVIDIA": "$series3",
+    "AMD": "$series2",
+    "Google": "$series1",
+    "AWS": "$series4",
+    "others": "$ink3",
+}
+_SHAPES = {
+    "NVIDIA": "circle",
+    "AMD": "square",
+    "Google": "triangle-up",
+    "AWS": "diamond",
+    "others": "cross",
 }
 _TICKS = (10, 15, 20, 30, 40, 50, 100, 150, 200, 300, 400, 600, 800)
-#: room a label takes: months a letter, pixels up and down; where the axis begins
-_LETTER, _LINE, _FIRST = 0.95, 11, 12 * 2020 + 4
 _SHORT = ("NVIDIA ", "AMD Instinct ", "Google ", "AWS ", "Intel ")
 
 
@@ -46,17 +52,19 @@ def ladder_chart(rows: list[dict[str, Any]], lecture_ratio: float, lecture_drain
         dated, "ratio", "multiplies per weight read, R", lecture_ratio,
         f"the lecture: {lecture_ratio:.0f}", "launched",
     )  # fmt: skip
-    heading = {
-        "text": "Memory drain and hardware ratio by generation",
-        "subtitle": "R in the widest of the formats a chip multiplies fastest; hollow: announced "
-        "or estimated figures",
-    }
-    return Chart({"title": heading, "vconcat": [drain, ratio], "spacing": 14})
+    said = (
+        "R in the widest of the formats a chip multiplies fastest; hollow: announced or estimated "
+        "figures"
+    )
+    head = heading("Memory drain and hardware ratio by generation", said, _WIDTH)
+    return Chart({"title": head, "vconcat": [drain, ratio], "spacing": 14})
 
 
-def _date(launched: str) -> str:
-    """Put a half-year in its middle."""
-    return launched.replace("-H1", "-04").replace("-H2", "-10")
+def _year(launched: str) -> float:
+    """A date as a number of years; a half-year is put in its middle."""
+    date = launched.replace("-H1", "-04").replace("-H2", "-10")
+    year, _, month = date.partition("-")
+    return int(year) + (int((month or "7")[:2]) - 0.5) / 12
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +74,7 @@ def _point(row: dict[str, Any]) -> dict[str, Any]:
     short = name.split(" (")[0].split(" SXM")[0].split(" Vera")[0]
     vendor = row["vendor"] if row["vendor"] in _VENDORS else "others"
     return {
-        "date": _date(row["launched"]),
+        "year": _year(row["launched"]),
         "drain_ms": row["drain_s"] * 1e3,
         "ratio": row["ratio"],
         "vendor": vendor,
@@ -81,81 +89,46 @@ def _panel(
     rows: list[dict[str, Any]], field: str, title: str, ruled: float, said: str, below: str
 ) -> dict[str, Any]:
     values = [r[field] for r in rows]
-    x = {
-        "field": "date",
-        "type": "temporal",
-        "scale": {"domain": ["2020-04-01", "2028-12-01"], "nice": False},
-        "axis": {"title": below or None, "format": "%Y", "tickCount": "year", "grid": False},
-    }
+    years = [r["year"] for r in rows]
+    x = plain_axis("year", below or None, (min(years) - 0.6, max(years) + 1.3), form="d", ticks=9)
+    x["axis"]["tickMinStep"] = 1
     y = log_axis(field, title, rounded_out([*values, ruled], 1.25))
-    colour = {
+    low, high = y["scale"]["domain"]
+    y["axis"]["values"] = [v for v in _TICKS if low <= v <= high]
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    _, py = plane.at({**rows[0], field: ruled})
+    plane.keep_off_rule(y=ruled)
+    plane.keep_off_points(rows, 7)
+    edge = _WIDTH - 4
+    places = [(4.0, py - 11, "left"), (4.0, py + 13, "left"), (edge, py - 11, "right")]
+    plane.label_first(places, said, size=13)
+    label = "ratio_label" if field == "ratio" else "drain_label"
+    for row in sorted(rows, key=lambda r: (r["figures"], r["year"])):
+        plane.label(row, row[label], off=9)
+    legend = {"symbolType": "circle", "symbolSize": 120}
+    colour = key("vendor", _VENDORS, {r["vendor"] for r in rows}, **legend)
+    if below:
+        colour["legend"] = None
+    names = colour["scale"]["domain"]
+    shape = {
         "field": "vendor",
         "type": "nominal",
-        "scale": {"domain": list(_VENDORS), "range": list(_VENDORS.values())},
-        "legend": None if below else {"title": None, "symbolType": "circle", "symbolSize": 120},
+        "scale": {"domain": names, "range": [_SHAPES[n] for n in names]},
+        "legend": colour["legend"],
     }
     fill = {
         "condition": {"test": "datum.figures == 'published'", **colour},
-        "value": "transparent",
+        "value": "$paper",
     }
     tip = [
         {"field": "chip"},
         {"field": field, "format": ".3g", "title": title, "type": "quantitative"},
         {"field": "figures"},
     ]
-    label = "ratio_label" if field == "ratio" else "drain_label"
-    rule = {field: ruled, "said": said, "date": "2020-05-01"}
-    y["axis"]["values"] = [v for v in _TICKS if min(values) / 1.25 <= v <= max(values) * 1.25]
-    right, left = _placed(rows, field, label)
-    small = {"baseline": "middle", "fontSize": 11, "strokeJoin": "round"}
-    text = {"field": label}
-    return {
-        "width": _WIDTH,
-        "height": _HEIGHT,
-        "layer": [
-            data_layer([rule], {"type": "rule", "strokeDash": [6, 4], "strokeWidth": 1.5}, y=y),
-            *words(
-                [rule],
-                {"align": "left", "baseline": "bottom", "dy": -4, "fontSize": 12},
-                x=x,
-                y=y,
-                text={"field": "said"},
-            ),
-            *words(right, {"align": "left", "dx": 9, **small}, x=x, y=y, text=text),
-            *words(left, {"align": "right", "dx": -9, **small}, x=x, y=y, text=text),
-            data_layer(
-                rows,
-                {"type": "point", "size": 110, "strokeWidth": 2, "opacity": 1},
-                x=x,
-                y=y,
-                color=colour,
-                fill=fill,
-                tooltip=tip,
-            ),
-        ],
-    }
-
-
-def _placed(
-    rows: list[dict[str, Any]], field: str, label: str
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Labels to the right of their points, to the left where that is taken, else none."""
-    taken = [(_months(r["date"]) - 1.5, _months(r["date"]) + 1.5, r[field]) for r in rows]
-    values = [r[field] for r in rows]
-    line = (max(values) / min(values)) ** (_LINE / _HEIGHT) - 1
-    sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
-    for row in sorted(rows, key=lambda r: (r["figures"], r["date"])):
-        at, value, width = _months(row["date"]), row[field], _LETTER * len(row[label])
-        places = ((at + 1.6, at + 1.6 + width), (at - 1.6 - width, at - 1.6))
-        for side, (start, end) in zip(sides, places, strict=True):
-            free = all(end <= a or start >= b or abs(value / v - 1) > line for a, b, v in taken)
-            if free and start > _FIRST:
-                taken.append((start, end, value))
-                side.append(row)
-                break
-    return sides
-
-
-def _months(date: str) -> int:
-    year, _, month = date.partition("-")
-    return 12 * int(year) + int(month or 1)
+    dashed = {"type": "rule", "strokeDash": [7, 5], "strokeWidth": 1.5}
+    dot = {"type": "point", "size": 90, "strokeWidth": 2, "opacity": 1}
+    layers = [
+        data_layer([{field: ruled}], dashed, y=y),
+        data_layer(rows, dot, x=x, y=y, color=colour, fill=fill, shape=shape, tooltip=tip),
+    ]
+    return {"width": _WIDTH, "height": _HEIGHT, "layer": [*layers, *plane.layers()]}

@@ -6,22 +6,22 @@ import math
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, words
+from ridgeline.charts.marks import data_layer, heading, key, words
 
 __all__ = ["MEMORY_PARTS", "memory_chart"]
 
 Row = dict[str, Any]
 
-_WIDTH, _BAR = 700, 30
+_WIDTH, _BAR = 640, 30
 _GB = 1e9
 
 #: what is stacked, in order, with its colour
 MEMORY_PARTS = {
-    "weights": "#0072B2",
-    "caches": "#009E73",
-    "activations": "#E69F00",
-    "buffers": "#CC79A7",
-    "reserve": "#8C8C8C",
+    "weights": "$weights",
+    "caches": "$KV",
+    "activations": "$ink3",
+    "buffers": "$network",
+    "reserve": "$overhead",
 }
 
 
@@ -50,6 +50,7 @@ def memory_chart(layouts: list[Row], capacity_bytes: float, *, title: str, subti
             "title": "memory of the fullest chip (GB)",
             "format": ",.0f",
             "grid": False,
+            "domain": False,
             "values": _ticks(max([*total, capacity_bytes / _GB])),
         },
     }
@@ -61,43 +62,41 @@ def memory_chart(layouts: list[Row], capacity_bytes: float, *, title: str, subti
         "scale": {"paddingInner": 0.35, "paddingOuter": 0.2},
         "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 240},
     }
-    colour = {
-        "field": "part",
-        "type": "nominal",
-        "scale": {"domain": list(MEMORY_PARTS), "range": list(MEMORY_PARTS.values())},
-        "legend": {"title": None, "symbolType": "square", "symbolSize": 160, "offset": 26},
-    }
+    bars = [bar for own in rows for bar in own if bar["gb"] > 0.5 * right / _WIDTH]
+    colour = key("part", MEMORY_PARTS, {b["part"] for b in bars}, offset=30)
     tooltip = [
         {"field": "label"},
         {"field": "part"},
         {"field": "gb", "title": "GB", "format": ".3r"},
     ]
-    bars = [bar for own in rows for bar in own]
     capacity = capacity_bytes / _GB
     ends = [
         {
             "label": layout["label"],
             "from": max(end, capacity),
             "note": layout["note"],
-            "over": end > capacity,
         }
         for layout, end in zip(layouts, total, strict=True)
     ]
     cap = [{"from": capacity, "text": f"capacity {capacity:,.0f} GB"}]
     after = {"align": "left", "baseline": "middle", "dx": 7, "fontSize": 12}
-    over = {"condition": {"test": "datum.over", "value": "#D55E00"}}
     above = {"align": "right", "baseline": "bottom", "dx": -5, "dy": -4, "fontSize": 12}
     layers = [
         data_layer(
-            bars, {"type": "bar"}, x=x, x2={"field": "to"}, y=y, color=colour, tooltip=tooltip
+            bars,
+            {"type": "bar"},
+            x=x,
+            x2={"field": "to"},
+            y=y,
+            color=colour,
+            tooltip=tooltip,
         ),
         data_layer(cap, {"type": "rule", "strokeWidth": 2, "strokeDash": [6, 3]}, x=x),
-        *words(ends, after, x=x, y=y, text={"field": "note"}, color=over),
+        data_layer(ends, {"type": "text", **after}, x=x, y=y, text={"field": "note"}),
         *words(cap, above, x=x, y={"value": 0}, text={"field": "text"}),
     ]
-    heading = {"text": title, "subtitle": subtitle}
     size = {"width": _WIDTH, "height": {"step": _BAR}}
-    return Chart({"title": heading, **size, "layer": layers})
+    return Chart({"title": heading(title, subtitle, _WIDTH), **size, "layer": layers})
 
 
 def _ticks(most: float) -> list[float]:

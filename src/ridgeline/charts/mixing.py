@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.chart import Chart
+from ridgeline.charts.marks import heading, key, log_ticks
+from ridgeline.charts.theme import SERIES
 from ridgeline.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -13,27 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["MIXING_PICTURES", "REVERSIBLE_PICTURES", "mixing_chart", "reversible_chart"]
 
-_WIDTH, _HEIGHT = 720, 300
+_WIDTH, _HEIGHT = 700, 300
 
 #: steps in the running mean of a loss
 _WINDOW = 10
 
 Rows = list[dict[str, Any]]
 
-# Okabe and Ito's colours, as everywhere.
 _KIND_COLOURS = {
-    "standard": "#D55E00",
-    "checkpointed": "#E69F00",
-    "reversible": "#0072B2",
-    "reversible-stored": "#56B4E9",
+    "standard": "$ink",
+    "checkpointed": "$series2",
+    "reversible": "$series1",
+    "reversible-stored": "$series3",
 }
 _ARITHMETIC_COLOURS = {
-    "bf16": "#D55E00",
-    "fp32 stream, bf16 functions": "#E69F00",
-    "fp32": "#0072B2",
-    "fp64": "#009E73",
+    "bf16": "$series4",
+    "fp32 stream, bf16 functions": "$series2",
+    "fp32": "$series1",
+    "fp64": "$series3",
 }
-_SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 
 
 def _limits(values: list[float]) -> list[float]:
@@ -41,15 +40,6 @@ def _limits(values: list[float]) -> list[float]:
     low, high = min(values), max(values)
     room = max((high / low) ** 0.04, 1.15)
     return [low / room, high * room]
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 of each decade over short ranges; decades, or every third, over long ones."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    digits = (1, 2, 5) if last - first <= 3 else (1,)
-    decades = range(first, last + 1, 3 if last - first > 12 else 1)
-    ticks = [float(f"{d}e{e}") for e in decades for d in digits]
-    return [t for t in ticks if low <= t <= high]
 
 
 def _x_depth(rows: Rows) -> dict[str, Any]:
@@ -67,7 +57,7 @@ def _x_count(title: str) -> dict[str, Any]:
 def _y_log(rows: Rows, title: str, fmt: str) -> dict[str, Any]:
     domain = _limits([r["y"] for r in rows])
     scale = {"type": "log", "domain": domain, "nice": False}
-    axis = {"title": title, "format": fmt, "values": _log_ticks(domain[0], domain[1])}
+    axis = {"title": title, "format": fmt, "values": log_ticks(domain[0], domain[1])}
     return {"field": "y", "type": "quantitative", "scale": scale, "axis": axis}
 
 
@@ -77,11 +67,9 @@ def _y_plain(title: str, fmt: str, scale: dict[str, Any]) -> dict[str, Any]:
 
 
 def _colour(colours: dict[str, str], present: Iterable[str]) -> dict[str, Any]:
-    known = set(present)
-    names = [n for n in colours if n in known]
-    scale = {"domain": names, "range": [colours[n] for n in names]}
-    legend = {"title": None, "columns": 3 if len(names) > 4 else 4}
-    return {"field": "series", "type": "nominal", "scale": scale, "legend": legend}
+    found = key("series", colours, present, symbolType="stroke")
+    found["legend"]["columns"] = 3 if len(found["scale"]["domain"]) > 4 else 4
+    return found
 
 
 def _named(rows: Rows, y: str, series: str, *, x: str = "n_blocks", factor: float = 1.0) -> Rows:
@@ -251,12 +239,12 @@ def reversible_chart(data: dict[str, Any], name: str, *, title: str | None = Non
         raise SpecError(
             f"Nothing was measured for the picture {name!r}. Leave its part switched on."
         )
-    return Chart({"title": {"text": title or own, "subtitle": subtitle}, **draw(data)})
+    return Chart({"title": heading(title or own, subtitle, _WIDTH), **draw(data)})
 
 
 def _curves(rows: Rows, x_title: str, y: dict[str, Any], rule: float | None = None) -> Rows:
     names = list(dict.fromkeys(r["series"] for r in rows))
-    colour = _colour(dict(zip(names, _SERIES_COLOURS, strict=False)), names)
+    colour = _colour({n: SERIES[i % len(SERIES)] for i, n in enumerate(names)}, names)
     encoding = _encoding(_x_count(x_title), y, colour)
     dot = {"type": "point", "filled": True, "size": 30, "opacity": 1}
     layers = [_layer(rows, _LINE, encoding), _layer(rows, dot, encoding)]
@@ -334,4 +322,4 @@ def mixing_chart(data: dict[str, Any], name: str, *, title: str | None = None) -
     SpecError   There is no such picture.
     """
     own, subtitle, draw = _found(name, MIXING_PICTURES)
-    return Chart({"title": {"text": title or own, "subtitle": subtitle}, **draw(data)})
+    return Chart({"title": heading(title or own, subtitle, _WIDTH), **draw(data)})

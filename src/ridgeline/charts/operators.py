@@ -6,25 +6,24 @@ import math
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, words
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, heading, key, log_axis
 
 __all__ = ["roofline_chart"]
 
 Row = dict[str, Any]
 
-_WIDTH, _HEIGHT = 760, 440
-_COLOURS = {
-    "attention": "#009E73",
-    "experts": "#D55E00",
-    "dense products": "#0072B2",
-    "head": "#CC79A7",
+_WIDTH, _HEIGHT = 700, 420
+_GROUPS = {
+    "attention": "$series3",
+    "experts": "$series1",
+    "dense products": "$series2",
+    "head": "$series4",
 }
 #: of bubbles [px^2]
-_AREAS = (30.0, 900.0)
-#: smaller shares of the step go without a name
+_AREAS = (40.0, 900.0)
+#: smaller shares of the step are named only where there is room beside them
 _LABELLED = 0.02
-#: width of a letter, about [px]
-_LETTER = 7.0
 _X, _Y = "intensity_flops_per_byte", "flops_per_s"
 
 
@@ -52,7 +51,11 @@ def roofline_chart(
     """
     top = max(peaks_flops_per_s.values())
     ridges = [
-        {_X: peak / bandwidth_bytes_per_s, _Y: peak, "label": f"{name} {peak / 1e12:,.0f} TFLOP/s"}
+        {
+            _X: peak / bandwidth_bytes_per_s,
+            _Y: peak,
+            "label": _roof_words(name, peak, bandwidth_bytes_per_s),
+        }
         for name, peak in peaks_flops_per_s.items()
     ]
     right = max(4 * max(r[_X] for r in ridges), 2 * max(o[_X] for o in operators))
@@ -60,18 +63,8 @@ def roofline_chart(
     bottom = min(0.5 * min(o[_Y] for o in operators), left * bandwidth_bytes_per_s)
     x = log_axis(_X, "intensity (FLOP per byte of memory)", (left, right), form="~s")
     y = log_axis(_Y, "rate of one chip (FLOP/s)", (bottom, top * 2.5), form="~s")
-    used = {k: v for k, v in _COLOURS.items() if any(o["group"] == k for o in operators)}
-    colour = {
-        "field": "group",
-        "type": "nominal",
-        "scale": {"domain": list(used), "range": list(used.values())},
-        "legend": {
-            "title": None,
-            "symbolType": "circle",
-            "symbolSize": 130,
-            "symbolStrokeWidth": 0.8,
-        },
-    }
+    colour = key("group", _GROUPS, {o["group"] for o in operators}, symbolType="circle",
+                 symbolSize=130)  # fmt: skip
     size = {
         "field": "share",
         "type": "quantitative",
@@ -79,98 +72,74 @@ def roofline_chart(
                   "range": list(_AREAS)},
         "legend": None,
     }  # fmt: skip
-    point = {"type": "circle", "opacity": 0.75, "stroke": "white", "strokeWidth": 0.8}
+    point = {"type": "circle", "opacity": 0.85, "stroke": "$paper", "strokeWidth": 1}
     tooltip = [
         {"field": "name", "title": "operator"},
         {"field": "share", "title": "share of the step", "format": ".1%"},
         {"field": _X, "title": "FLOP per byte", "format": ",.3r"},
         {"field": _Y, "title": "FLOP/s", "format": ".3s"},
     ]
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    # The small ones last, so that the large do not hide them.
+    drawn = sorted(operators, key=lambda o: -o["share"])
     layers = [
-        *_roofs(ridges, (left, right), bandwidth_bytes_per_s, x, y),
-        data_layer(operators, point, x=x, y=y, color=colour, size=size, tooltip=tooltip),
-        *_names(operators, x, y),
-    ]
-    heading = {"text": title, "subtitle": subtitle}
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+        *_roofs(ridges, left, bandwidth_bytes_per_s, plane),
+        data_layer(drawn, point, x=x, y=y, color=colour, size=size, order={"value": 0},
+                   tooltip=tooltip),
+    ]  # fmt: skip
+    _name(drawn, plane)
+    head = heading(title, subtitle, _WIDTH)
+    size_px = {"width": _WIDTH, "height": _HEIGHT}
+    return Chart({"title": head, **size_px, "layer": [*layers, *plane.layers()]})
 
 
-def _roofs(
-    ridges: list[Row], limits: tuple[float, float], bandwidth: float, x: Row, y: Row
-) -> list[Row]:
+def _roof_words(name: str, peak: float, bandwidth: float) -> str:
+    tera = f"{peak / 1e12:,.0f}" if peak >= 1e14 else f"{peak / 1e12:.3g}"
+    return f"{name} {tera} TFLOP/s, ridge {peak / bandwidth:,.0f}"
+
+
+def _roofs(ridges: list[Row], left: float, bandwidth: float, plane: Plane) -> list[Row]:
     """The slope of memory, a roof for each arithmetic, and the ridge where they meet."""
-    left, right = limits
+    x, y = plane.x, plane.y
+    bottom, right = y["scale"]["domain"][0], x["scale"]["domain"][1]
     last = max(ridges, key=lambda r: r[_X])
     slope = [{_X: left, _Y: left * bandwidth}, {_X: last[_X], _Y: last[_Y]}]
-    line = {"type": "line", "strokeWidth": 2.5, "color": "#888888"}
-    layers = [data_layer(slope, line, x=x, y=y)]
-    for ridge in ridges:
-        roof = [ridge, {**ridge, _X: right}]
-        layers.append(data_layer(roof, line, x=x, y=y))
-    foot = [{**r, "bottom": y["scale"]["domain"][0], "at": f"ridge {r[_X]:,.0f}"} for r in ridges]
-    dash = {"type": "rule", "strokeDash": [2, 4], "color": "#888888"}
+    line = {"type": "line", "strokeWidth": 2.5, "color": "$edge", "clip": True}
+    roofs = [[r, {**r, _X: right}] for r in ridges]
+    layers = [data_layer(rows, line, x=x, y=y) for rows in (slope, *roofs)]
+    for rows in (slope, *roofs):
+        plane.keep_off_line(rows)
+    foot = [{**r, "bottom": bottom} for r in ridges]
+    dash = {"type": "rule", "strokeDash": [1, 4], "color": "$ink2"}
     layers.append(data_layer(foot, dash, x=x, y=y, y2={"field": "bottom"}))
-    style = {"align": "right", "baseline": "bottom", "dy": -5, "fontSize": 12}
-    layers += words([{**r, _X: right} for r in ridges], style, x=x, y=y, text={"field": "label"})
-    style = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -4, "fontSize": 12, "angle": 270}
-    layers += words(foot, style, x=x, y={"value": _HEIGHT}, text={"field": "at"})
-    start = 3 * left
-    name = [{_X: start, _Y: start * bandwidth, "label": f"memory {bandwidth / 1e12:.3g} TB/s"}]
-    style = {"align": "left", "baseline": "top", "dx": 10, "dy": 8, "fontSize": 12}
-    return layers + words(name, style, x=x, y=y, text={"field": "label"})
-
-
-def _names(operators: list[Row], x: Row, y: Row) -> list[Row]:
-    """Names of what takes longest, where there is room beside the point."""
-    most = max(o["share"] for o in operators)
-    radius = {id(o): _radius(o, most) for o in operators}
-    boxes: list[tuple[float, ...]] = []
-    for o in operators:
-        (px, py), r = _pixels(o, x, y, 0, 0), 0.8 * radius[id(o)]
-        boxes.append((px - r, py - r, px + r, py + r))
-    layers = []
-    for o in sorted(operators, key=lambda o: -o["share"]):
-        if o["share"] < _LABELLED:
+    for ridge in ridges:
+        _, py = plane.at(ridge)
+        edge = _WIDTH - 4
+        plane.label_first([(edge, py - 11, "right"), (edge, py + 13, "right")], ridge["label"])
+    for ridge in ridges:
+        plane.keep_off_line([ridge, {**ridge, _Y: bottom}])
+    start = {_X: 3 * left, _Y: 3 * left * bandwidth}
+    for where in ((1, 1), (-1, -1)):
+        if plane.label(start, f"memory {bandwidth / 1e12:.3g} TB/s", directions=(where,)):
             break
-        label = f"{o['name']} {o['share']:.0%}"
-        spot = _room(o, label, radius[id(o)] + 6, boxes, x, y)
-        if spot is not None:
-            align, dx, dy, box = spot
-            boxes.append(box)
-            style = {"baseline": "middle", "fontSize": 12, "align": align, "dx": dx, "dy": dy}
-            layers += words([{**o, "label": label}], style, x=x, y=y, text={"field": "label"})
     return layers
+
+
+def _name(operators: list[Row], plane: Plane) -> None:
+    """Names beside the bubbles, what takes longest first; small ones where there is room."""
+    most = operators[0]["share"]
+    for o in operators:
+        plane.keep_off_points([o], 0.85 * _radius(o, most))
+    for o in operators:
+        rings = 8 if o["share"] >= _LABELLED else 6
+        plane.label(o, f"{o['name']} {_percent(o['share'])}", off=_radius(o, most) + 4, rings=rings)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"
 
 
 def _radius(o: Row, most: float) -> float:
     """Of a bubble whose area goes with its share. [px]"""
     low, high = _AREAS
     return math.sqrt((low + (high - low) * o["share"] / most) / math.pi)
-
-
-def _pixels(o: Row, x: Row, y: Row, dx: float, dy: float) -> tuple[float, float]:
-    """Where a point lies in the picture, moved by some pixels."""
-    (left, right), (bottom, top) = (c["scale"]["domain"] for c in (x, y))
-    across = math.log(o[_X] / left) / math.log(right / left)
-    up = math.log(o[_Y] / bottom) / math.log(top / bottom)
-    return across * _WIDTH + dx, (1 - up) * _HEIGHT + dy
-
-
-def _room(
-    o: Row, label: str, off: float, boxes: list[tuple[float, ...]], x: Row, y: Row
-) -> tuple[str, float, float, tuple[float, ...]] | None:
-    """The first place round a point where a label lies on nothing else."""
-    wide = _LETTER * len(label)
-    for dy in (0, -16, 16, -32, 32, -48, 48):
-        for align, dx in (("left", off), ("right", -off)):
-            px, py = _pixels(o, x, y, dx, dy)
-            start = px if align == "left" else px - wide
-            box = (start, py - 7, start + wide, py + 7)
-            free = all(_apart(box, other) for other in boxes)
-            if free and start > 0 and start + wide < _WIDTH:
-                return align, dx, dy, box
-    return None
-
-
-def _apart(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    return a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, rounded_out, words
-from ridgeline.charts.theme import BOUND_COLOURS
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, hatch, heading, key, log_axis, rounded_out
+from ridgeline.charts.theme import RESOURCES, SERIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["pareto_chart"]
 
 Row = dict[str, Any]
 
-_WIDTH, _HEIGHT = 760, 440
+_WIDTH, _HEIGHT = 700, 420
 _X, _Y = "tokens_per_s_per_user", "tokens_per_s_per_chip"
-_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _TOOLTIP = [
     {"field": "machine", "title": "on"},
     {"field": "layout"},
@@ -24,8 +28,6 @@ _TOOLTIP = [
     {"field": _X, "title": "tok/s per user", "format": ",.4r"},
     {"field": _Y, "title": "tok/s per chip", "format": ",.4r"},
 ]
-#: labels nearer than this share of the axis would lie on each other
-_APART = 0.075
 
 
 def pareto_chart(
@@ -44,7 +46,7 @@ def pareto_chart(
     fronts : mapping   Name of a machine to the points of its front: both rates, ``layout``,
                        ``batch``, and ``wide``, the factor to the ends of the 80% interval.
     cloud : list       Other points, for the ground.
-    best : mapping or None   The point to be ringed.
+    best : mapping or None   The point to be marked.
     title, subtitle : str
     least_tokens_per_s_per_user : float   A limit to be ruled; 0 for none.
 
@@ -56,21 +58,35 @@ def pareto_chart(
     x = _axis(rows, _X, "tok/s per user", least_tokens_per_s_per_user)
     ends = [{_Y: r[_Y] * w} for r in rows for w in (r["wide"], 1 / r["wide"])]
     y = _axis(ends, _Y, "output tok/s per chip")
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
     low, high = y["scale"]["domain"]
     limits = x["scale"]["domain"]
     cloud = [r for r in cloud if low <= r[_Y] <= high and limits[0] <= r[_X] <= limits[1]]
-    dot = {"type": "circle", "size": 10, "opacity": 0.25, "color": "#888888"}
-    layers = [data_layer(cloud, dot, x=x, y=y)]
+    layers = []
     if least_tokens_per_s_per_user:
-        layers += _limit(least_tokens_per_s_per_user, x)
-    layers += _fronts(fronts, x, y)
-    layers += _labels(_runs(fronts), x, y)
+        layers += _limit(least_tokens_per_s_per_user, plane)
+    dot = {"type": "circle", "size": 9, "opacity": 1, "color": "$edge"}
+    layers += [data_layer(cloud, dot, x=x, y=y), *_fronts(fronts, x, y)]
     if best is not None:
-        ring = {"type": "point", "size": 260, "filled": False, "strokeWidth": 3, "color": "#D55E00"}
-        layers.append(data_layer([best], ring, x=x, y=y))
-    heading = {"text": title, "subtitle": subtitle}
+        disc = {"type": "point", "size": 190, "filled": True, "opacity": 1, "color": "$you",
+                "stroke": "$ink", "strokeWidth": 2.5}  # fmt: skip
+        layers.append(data_layer([best], disc, x=x, y=y, tooltip=_TOOLTIP))
+        plane.keep_off_points([best], 10)
+    for front in fronts.values():
+        plane.keep_off_line(front)
+        plane.keep_off_points(front, 4)
+    plane.keep_off_points(cloud, 2, faint=True)
+    colours = _colours(fronts)
+    for row in _runs(fronts):
+        color = f"{colours[row['machine']]}-line" if len(fronts) > 1 else "$ink"
+        plane.label(row, row["layout"], rings=5, directions=_BESIDE, color=color)
     size = {"width": _WIDTH, "height": _HEIGHT}
-    return Chart({"title": heading, **size, "layer": layers})
+    head = heading(title, subtitle, _WIDTH)
+    return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
+
+
+#: a front falls to the right: above it and to the right is room
+_BESIDE = ((1, -1), (1, 0), (0, -1), (-1, 1), (0, 1), (-1, 0))
 
 
 def _axis(rows: list[Row], field: str, title: str, also: float = 0.0) -> dict[str, Any]:
@@ -78,15 +94,15 @@ def _axis(rows: list[Row], field: str, title: str, also: float = 0.0) -> dict[st
     return log_axis(field, title, rounded_out(values, 1.4))
 
 
-def _limit(value: float, x: dict[str, Any]) -> list[dict[str, Any]]:
-    row = [{_X: value, "label": f"limit: {value:,.3g} tok/s per user"}]
-    rule = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
-    text = {"align": "left", "baseline": "bottom", "angle": 270, "dx": 8, "dy": -4}
-    at = {"value": _HEIGHT}
-    return [
-        data_layer(row, rule, x=x),
-        *words(row, text, x=x, y=at, text={"field": "label"}),
-    ]
+def _limit(value: float, plane: Plane) -> list[Row]:
+    """What is slower than allowed: hatched, with the limit ruled."""
+    row = {_X: value, _Y: plane.y["scale"]["domain"][0]}
+    left, bottom = plane.at(row)
+    plane.keep_off_rule(x=value)
+    text = f"limit: {value:,.3g} tok/s per user"
+    plane.label_at(left + 8, bottom - 12, text)
+    rule = {"type": "rule", "strokeWidth": 1.5}
+    return [hatch(0, left, plane.height), data_layer([row], rule, x=plane.x)]
 
 
 def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row) -> list[Row]:
@@ -97,48 +113,41 @@ def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row) -> list[Row]:
         for r in front
     ]
     low, high = {**y, "field": "low"}, {"field": "high"}
-    point = {"type": "circle", "size": 60, "opacity": 1, "stroke": "white", "strokeWidth": 0.6}
+    area = {"type": "area", "clip": True, "opacity": 0.7, "color": "$tint"}
+    line = {"type": "line", "strokeWidth": 2.5}
+    point = {"type": "point", "filled": True, "opacity": 1, "stroke": "$paper", "strokeWidth": 0.6}
     if len(fronts) == 1:
-        area = {"type": "area", "opacity": 0.2, "clip": True, "color": "#888888"}
-        line = {"type": "line", "strokeWidth": 2}
+        bound = key("bound", RESOURCES, {r["bound"] for r in rows}, "bottleneck", **_DOTS,
+                    titleOrient="left")  # fmt: skip
         return [
             data_layer(rows, area, x=x, y=low, y2=high),
-            data_layer(rows, line, x=x, y=y),
-            data_layer(rows, point, x=x, y=y, color=_by_bound(rows), tooltip=_TOOLTIP),
-        ]
-    names = list(fronts)
-    colour = {
+            data_layer(rows, {**line, "color": "$ink"}, x=x, y=y),
+            data_layer(rows, {**point, "size": 64, "stroke": "$ink", "strokeWidth": 1}, x=x, y=y,
+                       color=bound, tooltip=_TOOLTIP),
+        ]  # fmt: skip
+    names, colours = list(fronts), _colours(fronts)
+    colour = key("machine", colours, names, None, **_DOTS)
+    shape = {
         "field": "machine",
         "type": "nominal",
-        "scale": {"domain": names, "range": _COLOURS[: len(names)]},
-        "legend": {"title": None, "symbolOpacity": 1, "symbolStrokeWidth": 4},
-    }
-    area = {"type": "area", "opacity": 0.16, "clip": True}
-    line = {"type": "line", "strokeWidth": 3}
+        "scale": {"domain": names,
+                  "range": [_SHAPES[i % len(_SHAPES)] for i in range(len(names))]},
+        "legend": colour["legend"],
+    }  # fmt: skip
+    series = [[r for r in rows if r["machine"] == name] for name in names]
     return [
-        # The legend takes after the first layer.
+        *(data_layer(own, area, x=x, y=low, y2=high) for own in series),
         data_layer(rows, line, x=x, y=y, color=colour),
-        data_layer(rows, area, x=x, y=low, y2=high, color=colour),
-        data_layer(rows, point, x=x, y=y, color=colour, tooltip=_TOOLTIP),
-    ]
+        data_layer(rows, {**point, "size": 56}, x=x, y=y, color=colour, shape=shape,
+                   tooltip=_TOOLTIP),
+    ]  # fmt: skip
 
 
-def _by_bound(rows: list[Row]) -> Row:
-    used = {k: v for k, v in BOUND_COLOURS.items() if any(r["bound"] == k for r in rows)}
-    return {
-        "field": "bound",
-        "type": "nominal",
-        "scale": {"domain": list(used), "range": list(used.values())},
-        "legend": {
-            "title": "bottleneck",
-            "symbolType": "circle",
-            "symbolSize": 110,
-            "symbolStrokeWidth": 0.6,
-            "titleFontSize": 13,
-            "titleFontWeight": "normal",
-            "titleOrient": "left",
-        },
-    }
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+
+
+_DOTS = {"symbolType": "circle", "symbolSize": 110}
 
 
 def _runs(fronts: dict[str, list[Row]]) -> list[Row]:
@@ -156,21 +165,3 @@ def _runs(fronts: dict[str, list[Row]]) -> list[Row]:
     for _, row in sorted(found, key=lambda item: -item[0]):
         longest.setdefault((row["machine"], row["layout"]), row)
     return list(longest.values())
-
-
-def _labels(runs: list[Row], x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
-    """Names of layouts beside the front, as many as have room."""
-    low, high = (math.log(v) for v in x["scale"]["domain"])
-    bottom, top = (math.log(v) for v in y["scale"]["domain"])
-    placed: list[tuple[float, float]] = []
-    kept = []
-    for row in runs:
-        at = (
-            (math.log(row[_X]) - low) / (high - low),
-            (math.log(row[_Y]) - bottom) / (top - bottom),
-        )
-        if all(abs(at[0] - px) > 2 * _APART or abs(at[1] - py) > _APART for px, py in placed):
-            placed.append(at)
-            kept.append(row)
-    style = {"align": "left", "baseline": "bottom", "dx": 7, "dy": -5, "fontSize": 12}
-    return words(kept, style, x=x, y=y, text={"field": "layout"})

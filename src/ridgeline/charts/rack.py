@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer
+from ridgeline.charts.marks import data_layer, heading, key
 
 __all__ = ["MOST_CHIPS_DRAWN", "rack_chart"]
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 #: more would be too small to read
 MOST_CHIPS_DRAWN = 320
-_WIDTH, _MOST_HEIGHT, _MOST_CELL = 760, 560, 110
+_WIDTH, _MOST_HEIGHT, _MOST_CELL = 700, 560, 110
 _GAP = 0.7
 _EXPERTS, _WEIGHTS, _NOTHING, _OTHER = (
     "holds experts",
@@ -22,9 +22,25 @@ _EXPERTS, _WEIGHTS, _NOTHING, _OTHER = (
     "no experts",
     "other replicas",
 )
-_COLOURS = {_EXPERTS: "#56B4E9", _WEIGHTS: "#56B4E9", _NOTHING: "#A8A8A8", _OTHER: "#DDDDDD"}
+_COLOURS = {
+    _EXPERTS: "$weights",
+    _WEIGHTS: "$weights",
+    _NOTHING: "$overhead",
+    _OTHER: "$weights-pale",
+}
+#: letters on them
+_LETTERS = {
+    _EXPERTS: "$on-weights",
+    _WEIGHTS: "$on-weights",
+    _NOTHING: "$on-overhead",
+    _OTHER: "$ink",
+}
 _INSIDE, _ACROSS = "inside the scale-up domain", "across domains"
-_LINES = {_INSIDE: "#E69F00", _ACROSS: "#D55E00"}
+_LINES = {_INSIDE: "$network", _ACROSS: "$you"}
+#: how far lines bow from the straight: all alike, so that those along one row fan out [chips]
+_BOW, _STEPS = 0.44, 16
+#: titles of a small rack may be wider than it [px]
+_NARROWEST = 520.0
 
 
 def rack_chart(
@@ -61,27 +77,26 @@ def rack_chart(
         {"x": c + 0.5, "y": r + 0.5, **chip, "is": _kind(chip)}
         for chip, (c, r) in zip(chips, places, strict=True)
     ]
-    colour = _scale("is", {k: v for k, v in _COLOURS.items() if any(s["is"] == k for s in squares)})
-    square = {"type": "square", "size": (0.86 * cell) ** 2, "opacity": 0.9}
-    corner = {"baseline": "top", "align": "left", "fontSize": min(13, 0.3 * cell)}
-    corner |= {"dx": -0.38 * cell, "dy": -0.36 * cell}
+    colour = key("is", _COLOURS, {s["is"] for s in squares})
+    square = {"type": "square", "size": (0.86 * cell) ** 2, "opacity": 1}
+    corner = {"type": "text", "baseline": "top", "align": "left"}
+    corner |= {"fontSize": min(13, max(8, 0.3 * cell))}
+    corner |= {"dx": -0.38 * cell, "dy": -0.37 * cell}
+    letters = [
+        data_layer([s for s in squares if s["is"] == kind], {**corner, "color": ink}, x=x, y=y,
+                   text={"field": "label"})
+        for kind, ink in _LETTERS.items()
+        if any(s["is"] == kind for s in squares)
+    ]  # fmt: skip
     layers = [
         data_layer(squares, square, x=x, y=y, color=colour, tooltip={"field": "tip"}),
-        *_lines(sends, squares, domain_size, x, y),
-        data_layer(
-            squares,
-            {"type": "text", **corner},
-            x=x,
-            y=y,
-            text={"field": "label"},
-            color={"value": "#222222"},
-        ),
+        *_lines(sends, squares, domain_size, x, y, cell),
+        *letters,
         *_frames(len(chips), domain_size, places, x, y),
     ]
-    heading = {"text": title, "subtitle": subtitle}
     return Chart(
         {
-            "title": heading,
+            "title": heading(title, subtitle, max(width, _NARROWEST) - 44),
             "width": width,
             "height": height,
             "layer": layers,
@@ -101,15 +116,6 @@ def _kind(chip: Row) -> str:
 def _position(field: str, n: float) -> Row:
     scale = {"domain": [0, n] if field == "x" else [n, 0], "nice": False, "zero": False}
     return {"field": field, "type": "quantitative", "scale": scale, "axis": None}
-
-
-def _scale(field: str, colours: dict[str, str]) -> Row:
-    return {
-        "field": field,
-        "type": "nominal",
-        "scale": {"domain": list(colours), "range": list(colours.values())},
-        "legend": {"title": None, "symbolType": "square", "symbolSize": 140},
-    }
 
 
 def _columns_of(n: int) -> int:
@@ -136,33 +142,46 @@ def _places(n_chips: int, domain_size: int) -> list[tuple[float, float]]:
 
 
 def _lines(
-    sends: list[tuple[int, int]], squares: list[Row], domain_size: int, x: Row, y: Row
+    sends: list[tuple[int, int]], squares: list[Row], domain_size: int, x: Row, y: Row, cell: float
 ) -> list[Row]:
+    """Bowed lines, so that those along one row stay apart; ends and the source on top."""
     if not sends:
         return []
-    values = [
-        {
-            "x": squares[a]["x"],
-            "y": squares[a]["y"],
-            "x2": squares[b]["x"],
-            "y2": squares[b]["y"],
-            "send": _INSIDE if a // domain_size == b // domain_size else _ACROSS,
-        }
-        for a, b in sends
-    ]
-    used = {k: v for k, v in _LINES.items() if any(v["send"] == k for v in values)}
-    colour = {**_scale("send", used)}
-    colour["legend"] = {"title": None, "symbolType": "stroke", "symbolSize": 140}
-    rule = {"type": "rule", "strokeWidth": 2.5, "opacity": 0.9}
-    ends = {"type": "point", "filled": True, "size": 60, "opacity": 1}
-    start = values[:1]
-    ring = {"type": "point", "size": 420, "strokeWidth": 3, "filled": False, "color": "#E69F00"}
-    to = {"x": {**x, "field": "x2"}, "y": {**y, "field": "y2"}}
+    points, ends = [], []
+    for i, (a, b) in enumerate(sends):
+        send = _INSIDE if a // domain_size == b // domain_size else _ACROSS
+        ends.append({"x": squares[b]["x"], "y": squares[b]["y"], "send": send})
+        points += [{**p, "send": send, "line": i} for p in _bowed(squares[a], squares[b])]
+    colour = key("send", _LINES, {e["send"] for e in ends}, symbolType="stroke")
+    line = {"type": "line", "strokeWidth": 2}
+    under = {**line, "strokeWidth": 3.5, "color": "$paper"}
+    dot = {"type": "point", "filled": True, "size": min(60, 0.06 * cell**2), "opacity": 1,
+           "stroke": "$ink", "strokeWidth": 1}  # fmt: skip
+    disc = {**dot, "size": min(200, 0.16 * cell**2), "color": "$you", "strokeWidth": 2.5}
+    by = {"x": x, "y": y, "detail": {"field": "line", "type": "nominal"},
+          "order": {"field": "step", "type": "quantitative"}}  # fmt: skip
+    across = [p for p in points if p["send"] == _ACROSS]
     return [
-        data_layer(values, rule, x=x, y=y, x2={"field": "x2"}, y2={"field": "y2"}, color=colour),
-        data_layer(values, ends, **to, color={**colour, "legend": None}),
-        data_layer(start, ring, x=x, y=y),
+        # A rim in the colour of the paper under bright lines, or of ink under yellow ones.
+        data_layer([p for p in points if p["send"] == _INSIDE], under, **by),
+        data_layer(across, {**under, "color": "$ink", "strokeWidth": 3.5}, **by),
+        data_layer(points, line, **by, color=colour),
+        data_layer(ends, dot, x=x, y=y, color={**colour, "legend": None}),
+        data_layer([squares[sends[0][0]]], disc, x=x, y=y),
     ]
+
+
+def _bowed(a: Row, b: Row) -> list[Row]:
+    """Points on a parabola from one chip to another."""
+    across, down = b["x"] - a["x"], b["y"] - a["y"]
+    length = max(math.hypot(across, down), 1e-9)
+    found = []
+    for step in range(_STEPS + 1):
+        t = step / _STEPS
+        rise = 4 * t * (1 - t) * _BOW / length
+        found.append({"x": a["x"] + t * across - rise * down,
+                      "y": a["y"] + t * down + rise * across, "step": step})  # fmt: skip
+    return found
 
 
 def _frames(
@@ -182,5 +201,5 @@ def _frames(
                 "y2": max(r for _, r in own) + 1.1,
             }
         )
-    box = {"type": "rect", "fillOpacity": 0, "stroke": "#888888", "strokeWidth": 1.5}
+    box = {"type": "rect", "fillOpacity": 0, "stroke": "$edge", "strokeWidth": 1.5}
     return [data_layer(boxes, box, x=x, y=y, x2={"field": "x2"}, y2={"field": "y2"})]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, rounded_out, words
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, heading, log_axis, rounded_out
 
 __all__ = ["scaleup_chart"]
 
 _WIDTH, _HEIGHT = 700, 400
+_BESIDE = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 
 def scaleup_chart(
@@ -35,43 +37,43 @@ def scaleup_chart(
     """
     line = [_point(r) for r in sizes]
     dots = [_point(r) for r in generations]
-    both = [*line, *dots]
     x = log_axis("n_chips", "chips in one scale-up domain", (0.8, 800.0), form=",d")
     y = log_axis(
         "ms", "time to read all weights once (ms)",
-        rounded_out([r["ms"] for r in both] + [tpot_s * 1e3], 1.4),
+        rounded_out([r["ms"] for r in [*line, *dots]] + [tpot_s * 1e3], 1.4),
     )  # fmt: skip
-    allowed = [
-        {"ms": tpot_s * 1e3, "n_chips": 800.0, "label": f"a token may take {tpot_s * 1e3:.3g} ms"}
-    ]
-    colour = {
-        "field": "holds",
-        "type": "nominal",
-        "scale": {"domain": ["weights fit", "weights do not fit"], "range": ["#0072B2", "#8C8C8C"]},
-        "legend": {"title": None, "symbolType": "circle", "symbolSize": 120},
-    }
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    allowed = [{"ms": tpot_s * 1e3}]
+    plane.keep_off_line(line)
+    plane.keep_off_rule(y=tpot_s * 1e3)
+    plane.keep_off_points(dots, 7)
+    _, ruled = plane.at({"n_chips": 1.0, "ms": tpot_s * 1e3})
+    said = f"a token may take {tpot_s * 1e3:.3g} ms"
+    edge = _WIDTH - 4
+    plane.label_first([(edge, ruled - 11, "right"), (edge, ruled + 13, "right")], said)
+    for row in _apart(dots):
+        plane.label(row, row["label"], off=10, directions=_BESIDE)
     tip = [
         {"field": "machine"},
         {"field": "n_chips", "title": "chips"},
         {"field": "ms", "format": ".3g", "title": "weight fetch (ms)"},
         {"field": "holds", "title": "memory"},
     ]
-    near = {"align": "left", "baseline": "middle", "dx": 10, "fontSize": 11, "strokeJoin": "round"}
-    under = {"align": "right", "baseline": "top", "dy": 5, "dx": -4, "fontSize": 12}
+    fill = {"condition": {"test": "datum.holds == 'weights fit'", "value": "$weights"},
+            "value": "$paper"}  # fmt: skip
+    dot = {"type": "point", "size": 110, "opacity": 1, "stroke": "$weights", "strokeWidth": 2}
     layers = [
-        data_layer(line, {"type": "line", "strokeWidth": 2, "strokeDash": [6, 4]}, x=x, y=y,
-                   color={"value": "#E69F00"}),
-        data_layer(allowed, {"type": "rule", "strokeWidth": 1.5, "strokeDash": [2, 3]}, y=y),
-        *words(allowed, under, x=x, y=y, text={"field": "label"}),
-        data_layer(dots, {"type": "point", "filled": True, "size": 120, "opacity": 1}, x=x, y=y,
-                   color=colour, tooltip=tip),
-        *words(_apart(dots), near, x=x, y=y, text={"field": "label"}),
+        data_layer(line, {"type": "line", "strokeWidth": 2, "strokeDash": [7, 5],
+                          "color": "$weights-line"}, x=x, y=y),
+        data_layer(allowed, {"type": "rule", "strokeWidth": 1.5, "strokeDash": [1, 4]}, y=y),
+        data_layer(dots, dot, x=x, y=y, fill=fill, tooltip=tip),
     ]  # fmt: skip
-    heading = {
-        "text": f"{model}: reading the weights by generation",
-        "subtitle": f"points: domains as built; dashed: {chip} in domains of any size",
-    }
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+    subtitle = f"points: domains as built; dashed: {chip} in domains of any size"
+    if any(d["holds"] != "weights fit" for d in dots):
+        subtitle += "; hollow: the weights do not fit"
+    head = heading(f"{model}: reading the weights by generation", subtitle, _WIDTH)
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
 
 
 def _point(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,16 @@
-"""Latency and cost against batch, with the parts, the landmarks and what binds."""
+"""Latency and cost against batch, with what the time goes to, the landmarks and what binds."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.theme import PARTS
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, hatch, heading, log2_axis, log_axis
+from ridgeline.charts.shares import PART_COLUMNS, share_panel, strip_panel
+from ridgeline.charts.theme import SERIES
 from ridgeline.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,40 +18,50 @@ if TYPE_CHECKING:
 
 __all__ = ["serving_chart"]
 
-_WIDTH, _HEIGHT, _STRIP = 760, 400, 20
+Row = dict[str, Any]
 
+_WIDTH, _HEIGHT = 640, 280
 _FITS, _FITS_NOT = "fits", "does not fit"
+_NAMES = ("latency", "cost", "both")
+_MS = 1e3
+_DASHES: tuple[list[int], ...] = ([1, 0], [8, 4], [2, 4])
 
-#: picture -> (axis title, total column, factor to the axis's unit, column of each part)
-_PICTURES: dict[str, tuple[str, str, float, dict[str, str]]] = {
+#: picture -> axis title, lines of a step: (name, column, factor, columns of the interval)
+_OF_STEPS = {
+    "latency": ("time of a decode step (ms)", [("", "time_s", _MS)]),
+    "cost": (
+        "cost of output ($ per million tokens)",
+        [("", "usd_per_mtok_output", 1.0)],
+    ),
+}
+#: the same where requests have lengths, so that prompts are in the times and the costs
+_OF_REQUESTS = {
     "latency": (
-        "time of a decode step{least} (ms)",
-        "time_s",
-        1e3,
-        {
-            "compute": "compute_s",
-            "weights": "weight_fetch_s",
-            "KV": "attention_s",
-            "network": "network_s",
-            "overhead": "overhead_s",
-        },
+        "latency (ms)",
+        [("time per output token", "tpot_s", _MS), ("time to first token", "ttft_s", _MS)],
     ),
     "cost": (
-        "cost of output{least} ($ per million tokens)",
-        "usd_per_mtok_output",
-        1.0,
-        {
-            "compute": "usd_per_mtok_compute",
-            "weights": "usd_per_mtok_weights",
-            "KV": "usd_per_mtok_attention",
-            "network": "usd_per_mtok_network",
-        },
+        "cost ($ per million tokens)",
+        [
+            ("all tokens of a request", "usd_per_mtok", 1.0),
+            ("output", "usd_per_mtok_output", 1.0),
+            ("fresh input", "usd_per_mtok_input", 1.0),
+        ],
     ),
+}
+_COST_PARTS = {
+    "compute": "usd_per_mtok_compute",
+    "weights": "usd_per_mtok_weights",
+    "KV": "usd_per_mtok_attention",
+    "network": "usd_per_mtok_network",
 }
 
 
 def serving_chart(result: Result, landmarks: dict[str, float], title: str, name: str) -> Chart:
     """Draw latency, cost, or both against batch.
+
+    Where requests have lengths, latency is that to the first token and from token to token, and
+    costs hold the prompts; else both are of decode steps.
 
     Parameters
     ----------
@@ -67,115 +79,168 @@ def serving_chart(result: Result, landmarks: dict[str, float], title: str, name:
     ------
     SpecError   There is no such picture, or no price to draw a cost from.
     """
-    if name == "both":
-        panels = [n for n in _PICTURES if _has_numbers(result, n)]
-        rows = [_panel(result, landmarks, n) for n in panels]
-        return Chart({"title": _title(result, title), "vconcat": rows, "spacing": 36})
-    if name not in _PICTURES:
+    if name not in _NAMES:
         raise SpecError(
-            f"There is no picture {name!r}.{did_you_mean(name, _PICTURES)} "
+            f"There is no picture {name!r}.{did_you_mean(name, _NAMES)} "
             "There are latency, cost and both."
         )
-    if not _has_numbers(result, name):
+    if name == "cost" and not _has_numbers(result, name):
         raise SpecError("A cost picture needs a price: give one in USD per chip-hour (--price).")
-    return Chart({"title": _title(result, title), **_panel(result, landmarks, name)})
+    wanted = [n for n in ("latency", "cost") if name in (n, "both") and _has_numbers(result, n)]
+    batches = [float(b) for b in result["batch"]]
+    limits = (min(batches), max(batches)) if len(batches) > 1 else (batches[0] / 2, 2 * batches[0])
+    x = log2_axis("batch", "batch (sequences in flight)", limits)
+    alone = len(result["context"]) == 1
+    rows = [strip_panel(result, x, _WIDTH, _bound_words(result))] if alone else []
+    for panel in wanted:
+        last = panel == wanted[-1]
+        shared = panel == "latency" and alone and _is_calibrated(result)
+        own = x if last and not shared else _untitled(x)
+        rows.append(_panel(result, landmarks, panel, own))
+        if shared:
+            rows.append(share_panel(result, x if last else _untitled(x), _WIDTH, "a step goes to"))
+    spec = {
+        "title": heading(title, _subtitle(result), _WIDTH),
+        "vconcat": rows,
+        "spacing": 12,
+        "resolve": {"scale": {"color": "independent"}},
+    }
+    return Chart(spec)
+
+
+def _untitled(x: Row) -> Row:
+    return {**x, "axis": {**x["axis"], "title": None}}
 
 
 def _is_calibrated(result: Result) -> bool:
     return result.about["reading"] == "calibrated"
 
 
-def _axis_title(result: Result, name: str) -> str:
-    least = "" if _is_calibrated(result) else ", at least"
-    return _PICTURES[name][0].format(least=least)
+def _has_requests(result: Result) -> bool:
+    return "ttft_s" in result.columns
+
+
+def _lines_of(result: Result, name: str) -> tuple[str, list[tuple[str, str, float]]]:
+    return (_OF_REQUESTS if _has_requests(result) else _OF_STEPS)[name]
 
 
 def _has_numbers(result: Result, name: str) -> bool:
-    return bool(np.isfinite(result[_PICTURES[name][1]]).any())
+    return bool(np.isfinite(result[_lines_of(result, name)[1][0][1]]).any())
 
 
-def _title(result: Result, title: str) -> dict[str, Any]:
-    contexts = [f"{c:,.0f}" for c in result["context"]]
+def _bound_words(result: Result) -> str:
+    return "decoding bound by" if _has_requests(result) else "bound by"
+
+
+def _subtitle(result: Result) -> list[str]:
     price = result.about.get("price")
     rent = f", {price['words']}" if price else ""
     reading = result.about["reading"]
     kind = "calibrated, 80% interval" if _is_calibrated(result) else f"{reading} lower bound"
-    subtitle = f"{kind}, context {' / '.join(contexts)} tokens{rent}"
-    return {"text": title, "subtitle": subtitle}
+    contexts = " / ".join(f"{c:,.0f}" for c in result["context"])
+    about = f"context {contexts} tokens"
+    request = result.about.get("request")
+    if _has_requests(result) and request:
+        lengths = f"{request['isl']:,.0f} tokens in, {request['osl']:,.0f} out"
+        about = f"{lengths}, the prompts' time and cost included"
+    said = f"{kind}, {about}{rent}"
+    if len(result["context"]) == 1:
+        return [said]
+    return [said, "dot: compute binds from here; dotted: does not fit in memory"]
 
 
-def _panel(result: Result, landmarks: dict[str, float], name: str) -> dict[str, Any]:
-    lines, title = _lines(result, name), _axis_title(result, name)
-    limits = _limits(lines)
+def _panel(result: Result, landmarks: dict[str, float], name: str, x: Row) -> Row:
+    title, _ = _lines_of(result, name)
+    lines = _lines(result, name)
+    parts = _parts(result, name)
+    bands = _bands(result, name)
+    y = log_axis("value", title, _limits(lines, parts, bands))
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
     if len(result["context"]) > 1:
-        layers = _context_layers(result, title, lines, limits)
-        return {"width": _WIDTH, "height": _HEIGHT, "layer": layers}
-    last = float(result["batch"][-1])
-    layers = [
-        *_beyond_memory(result),
-        *_band(result, name, title, limits),
-        *_part_layers(title, lines, limits),
-        *_landmark_layers({k: v for k, v in landmarks.items() if v <= last}),
-        *_strip(result, _HEIGHT),
-    ]
-    return {"width": _WIDTH, "height": _HEIGHT, "layer": layers}
+        layers = _context_layers(result, lines, plane)
+    else:
+        marks = {k: v for k, v in landmarks.items() if _inside(v, x)}
+        layers = [
+            *_beyond_memory(result, plane),
+            *_band_layers(bands, plane),
+            *_line_layers(lines, parts, plane),
+            *_landmark_layers(marks, plane),
+        ]
+    return {"width": _WIDTH, "height": _HEIGHT, "layer": [*layers, *plane.layers()]}
 
 
-def _limits(lines: list[dict[str, Any]]) -> tuple[float, float]:
-    """The total's range with a decade below it for the parts that do not matter yet."""
-    totals = [r["value"] for r in lines if r["part"] == "total"]
-    return min(totals) / 10, max(totals) * 1.3
+def _inside(value: float, x: Row) -> bool:
+    low, high = x["scale"]["domain"]
+    return low <= value <= high
 
 
-def _lines(result: Result, name: str) -> list[dict[str, Any]]:
-    _, total, factor, parts = _PICTURES[name]
-    batches, contexts = result["batch"], result["context"]
-    wanted = {"total": total} | (parts if len(contexts) == 1 else {})
-    if _is_calibrated(result):
-        wanted = {"total": total} if name == "cost" else wanted
-        wanted = {"attention" if part == "KV" else part: c for part, c in wanted.items()}
+def _limits(lines: list[Row], parts: list[Row], bands: list[Row]) -> tuple[float, float]:
+    """Room for the totals and their interval, and for each part's largest value."""
+    totals = [r["value"] for r in lines]
+    low = min([*totals, *(b["low"] for b in bands)])
+    high = max([*totals, *(b["high"] for b in bands)])
+    tops = [max(r["value"] for r in parts if r["part"] == p) for p in {r["part"] for r in parts}]
+    if tops:
+        low = max(min(low / 10, min(tops) / 2), low / 1e3)
+    return low / 1.4, high * 1.4
+
+
+def _points(result: Result, part: str, column: str, factor: float) -> list[Row]:
+    values = result[column]
     return [
         {
             "batch": float(b),
-            "context": f"{contexts[i]:,.0f}",
+            "context": f"{context:,.0f}",
             "part": part,
-            "value": float(result[column][i, j]) * factor,
+            "value": float(values[i, j]) * factor,
             "fits": _FITS if result.infeasible[i, j] == 0 else _FITS_NOT,
         }
-        for part, column in wanted.items()
-        for i in range(len(contexts))
-        for j, b in enumerate(batches)
-        if result[column][i, j] > 0
+        for i, context in enumerate(result["context"])
+        for j, b in enumerate(result["batch"])
+        if np.isfinite(values[i, j]) and values[i, j] > 0
     ]
 
 
-def _x() -> dict[str, Any]:
-    return {
-        "field": "batch",
-        "type": "quantitative",
-        "scale": {"type": "log", "base": 2, "nice": False},
-        "axis": {
-            "title": "batch (sequences in flight)",
-            "format": ",",
-            "tickCount": 12,
-            "labelOverlap": "greedy",
-            "labelSeparation": 10,
-        },
-    }
+def _lines(result: Result, name: str) -> list[Row]:
+    return [r for line in _lines_of(result, name)[1] for r in _points(result, *line)]
 
 
-def _y(title: str, limits: tuple[float, float]) -> dict[str, Any]:
-    return {
-        "field": "value",
-        "type": "quantitative",
-        "scale": {"type": "log", "domain": list(limits), "nice": False},
-        "axis": {"title": title, "format": "~r", "values": _ticks(*limits)},
-    }
+def _parts(result: Result, name: str) -> list[Row]:
+    """Of a lower bound: parts overlap, so that each has a line. Elsewhere they add up: shares."""
+    if _is_calibrated(result) or len(result["context"]) > 1 or _has_requests(result):
+        return []
+    columns, factor = (PART_COLUMNS, _MS) if name == "latency" else (_COST_PARTS, 1.0)
+    return [r for part, column in columns.items() for r in _points(result, part, column, factor)]
 
 
-def _tooltip(title: str) -> list[dict[str, Any]]:
+def _bands(result: Result, name: str) -> list[Row]:
+    """80% intervals around the lines, where the reading has them."""
+    if "time_low_s" not in result.columns or len(result["context"]) > 1:
+        return []
+    found = []
+    for line, column, factor in _lines_of(result, name)[1][: 1 if name == "cost" else None]:
+        middle, ends = result[column][0], _interval(result, column)
+        for b, m, lo, hi in zip(result["batch"], middle, *ends, strict=True):
+            if np.isfinite([m, lo, hi]).all() and lo > 0:
+                found.append({"batch": float(b), "part": line, "low": float(lo) * factor,
+                              "high": float(hi) * factor})  # fmt: skip
+    return found
+
+
+def _interval(result: Result, column: str) -> tuple[Any, Any]:
+    """Ends of the interval of a column; all tokens of a request are as uncertain as its output."""
+    stem, s, _ = column.rpartition("_s")
+    names = [f"{stem}_{end}_s" if s else f"{column}_{end}" for end in ("low", "high")]
+    if all(n in result.columns for n in names):
+        return result[names[0]][0], result[names[1]][0]
+    middle = result["usd_per_mtok_output"][0]
+    low, high = (result[f"usd_per_mtok_output_{end}"][0] / middle for end in ("low", "high"))
+    return result[column][0] * low, result[column][0] * high
+
+
+def _tooltip(title: str) -> list[Row]:
     return [
-        {"field": "part", "title": "part"},
+        {"field": "part", "title": "what"},
         {"field": "context", "title": "context (tokens)"},
         {"field": "batch", "format": ",", "type": "quantitative"},
         {"field": "value", "format": ".3g", "type": "quantitative", "title": title},
@@ -183,90 +248,73 @@ def _tooltip(title: str) -> list[dict[str, Any]]:
     ]
 
 
-def _band(
-    result: Result, name: str, title: str, limits: tuple[float, float]
-) -> list[dict[str, Any]]:
-    """The 80% interval around the total, where the reading has one."""
-    if "time_low_s" not in result.columns:
-        return []
-    _, total, factor, _ = _PICTURES[name]
-    scale = result[total][0] / result["time_s"][0] * factor
-    low, high = result["time_low_s"][0] * scale, result["time_high_s"][0] * scale
-    values = [
-        {"batch": float(b), "low": float(lo), "high": float(hi)}
-        for b, lo, hi in zip(result["batch"], low, high, strict=True)
-    ]
+def _band_layers(bands: list[Row], plane: Plane) -> list[Row]:
+    area = {"type": "area", "color": "$tint", "clip": True}
     return [
-        {
-            "data": {"values": values},
-            "mark": {"type": "area", "color": "#888888", "opacity": 0.3, "clip": True},
-            "encoding": {
-                "x": _x(),
-                "y": {**_y(title, limits), "field": "low"},
-                "y2": {"field": "high"},
-            },
-        }
-    ]
+        data_layer([b for b in bands if b["part"] == part], area, x=plane.x,
+                   y={**plane.y, "field": "low"}, y2={"field": "high"})
+        for part in dict.fromkeys(b["part"] for b in bands)
+    ]  # fmt: skip
 
 
-def _part_layers(
-    title: str, lines: list[dict[str, Any]], limits: tuple[float, float]
-) -> list[dict[str, Any]]:
-    """One context: the parts dashed, the whole bold."""
-    colour = {
-        "field": "part",
-        "type": "nominal",
-        "scale": {"domain": PARTS, "range": "category"},
-        "legend": {"title": None, "values": [p for p in PARTS if p in {r["part"] for r in lines}]},
-    }
-    encoding = {"x": _x(), "y": _y(title, limits), "color": colour, "tooltip": _tooltip(title)}
-    styles = ({"strokeWidth": 2, "strokeDash": [7, 4]}, {"strokeWidth": 4})
-    groups = (
-        [r for r in lines if r["part"] != "total"],
-        [r for r in lines if r["part"] == "total"],
-    )
-    return [
-        {
-            "data": {"values": values},
-            "mark": {"type": "line", "clip": True, **style},
-            "encoding": encoding,
-        }
-        for values, style in zip(groups, styles, strict=True)
-    ]
+def _line_layers(lines: list[Row], parts: list[Row], plane: Plane) -> list[Row]:
+    """Parts thin and in their colours; the whole bold in ink, further lines dashed."""
+    layers, drawn = [], []
+    xy = {"x": plane.x, "y": plane.y, "tooltip": _tooltip(plane.y["axis"]["title"])}
+    for part in dict.fromkeys(r["part"] for r in parts):
+        own = [r for r in parts if r["part"] == part]
+        mark = {"type": "line", "clip": True, "strokeWidth": 2, "color": f"${part}-line"}
+        layers.append(data_layer(own, mark, **xy))
+        drawn.append((own, part, f"${part}-line"))
+    for rank, name in enumerate(dict.fromkeys(r["part"] for r in lines)):
+        own = [r for r in lines if r["part"] == name]
+        mark = {"type": "line", "clip": True, "strokeWidth": 3.5 - rank,
+                "strokeDash": _DASHES[rank], "color": "$ink"}  # fmt: skip
+        layers.append(data_layer(own, mark, **xy))
+        drawn.append((own, name or ("total" if parts else ""), "$ink"))
+    for own, _, _ in drawn:
+        plane.keep_off_line(own)
+    if len({r["batch"] for r in lines}) == 1:
+        dots = [*parts, *lines]
+        layers.append(data_layer(dots, {"type": "point", "filled": True, "size": 60, "opacity": 1,
+                                        "color": "$ink"}, **xy))  # fmt: skip
+        plane.keep_off_points(dots)
+    plane.label_ends([(own, name, colour) for own, name, colour in drawn if name])
+    return layers
 
 
-def _context_layers(
-    result: Result, title: str, lines: list[dict[str, Any]], limits: tuple[float, float]
-) -> list[dict[str, Any]]:
+def _context_layers(result: Result, lines: list[Row], plane: Plane) -> list[Row]:
     """Several contexts: a line each, dotted where it no longer fits, a dot where compute binds."""
+    names = list(dict.fromkeys(r["context"] for r in lines))
+    colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
     colour = {
         "field": "context",
         "type": "nominal",
         "sort": None,
-        "scale": {"scheme": "viridis"},
-        "legend": {"title": "context (tokens)"},
+        "scale": {"domain": names, "range": colours},
+        "legend": None,
     }
     dash = {
         "field": "fits",
         "type": "nominal",
         "scale": {"domain": [_FITS, _FITS_NOT], "range": [[1, 0], [2, 5]]},
-        "legend": {"title": "memory"},
+        "legend": None,
     }
-    encoding = {"x": _x(), "y": _y(title, limits), "color": colour, "tooltip": _tooltip(title)}
-    line = {
-        "data": {"values": lines},
-        "mark": {"type": "line", "strokeWidth": 3},
-        "encoding": encoding | {"strokeDash": dash},
-    }
-    dots = {
-        "data": {"values": _first_compute_bound(result, lines)},
-        "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-        "encoding": encoding,
-    }
+    tip = _tooltip(plane.y["axis"]["title"])
+    encoding = {"x": plane.x, "y": plane.y, "color": colour, "tooltip": tip}
+    line = data_layer(lines, {"type": "line", "strokeWidth": 2.5}, **encoding, strokeDash=dash)
+    starts = _first_compute_bound(result, lines)
+    dots = data_layer(
+        starts, {"type": "point", "filled": True, "size": 110, "opacity": 1}, **encoding
+    )
+    own = [[r for r in lines if r["context"] == name] for name in names]
+    said = [f"{name} tokens" if i == 0 else name for i, name in enumerate(names)]
+    letters = [f"{c}-line" for c in colours]
+    plane.label_ends(list(zip(own, said, letters, strict=True)))
     return [line, dots]
 
 
-def _first_compute_bound(result: Result, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _first_compute_bound(result: Result, lines: list[Row]) -> list[Row]:
     code = result.columns["bound"].choices.index("compute")
     starts = {}
     for context, codes in zip(result["context"], result["bound"], strict=True):
@@ -280,102 +328,26 @@ def _first_compute_bound(result: Result, lines: list[dict[str, Any]]) -> list[di
     ]
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 of each decade within the limits; decades alone where there are many."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    digits = (1, 2, 5) if len(decades) <= 5 else (1,)
-    values = [float(f"{d}e{e}") for e in decades for d in digits]
-    return [v for v in values if low <= v <= high]
-
-
-def _beyond_memory(result: Result) -> list[dict[str, Any]]:
-    """Shade the batches that do not fit at the first context."""
+def _beyond_memory(result: Result, plane: Plane) -> list[Row]:
+    """Hatch the batches that do not fit at the first context."""
     out = np.flatnonzero(result.infeasible[0])
     if not out.size:
         return []
     batches = result["batch"]
-    start = float(batches[max(out[0] - 1, 0)])
-    box = {"from": start, "to": float(batches[-1])}
-    shade = {
-        "data": {"values": [box]},
-        "mark": {"type": "rect", "color": "#888888", "opacity": 0.15},
-        "encoding": {"x": {**_x(), "field": "from"}, "x2": {"field": "to"}},
-    }
-    return [shade]
+    start = float(batches[out[0] - 1]) if out[0] else plane.x["scale"]["domain"][0]
+    row = {"batch": start, "value": plane.y["scale"]["domain"][0]}
+    left, _ = plane.at(row)
+    return [hatch(left, plane.width, plane.height)]
 
 
-def _landmark_layers(landmarks: dict[str, float]) -> list[dict[str, Any]]:
+def _landmark_layers(landmarks: dict[str, float], plane: Plane) -> list[Row]:
     if not landmarks:
         return []
     ordered = sorted(landmarks.items(), key=lambda item: item[1])
-    values = [
-        {"batch": v, "label": f"{k}: {int(v):,}", "row": i} for i, (k, v) in enumerate(ordered)
-    ]
-    rule = {
-        "data": {"values": values},
-        "mark": {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5},
-        "encoding": {"x": _x()},
-    }
-    # Each label once as a halo, once as letters.
-    texts = [
-        {
-            "data": {"values": [value]},
-            "mark": {"type": "text", "align": "right", "dx": -6, "baseline": "top", **style},
-            "encoding": {
-                "x": _x(),
-                "y": {"value": 8 + 20 * value["row"]},
-                "text": {"field": "label"},
-            },
-        }
-        for value in values
-        for style in ({"style": "halo"}, {})
-    ]
-    return [rule, *texts]
-
-
-def _strip(result: Result, height: int) -> list[dict[str, Any]]:
-    """A labelled band along the axis, coloured by what binds at the first context."""
-    codes, batches = result["bound"][0], result["batch"]
-    names = result.columns["bound"].choices
-    starts = [0, *(np.flatnonzero(np.diff(codes)) + 1)]
-    ends = [*starts[1:], len(codes) - 1]
-    values = [
-        {
-            "from": float(batches[a]),
-            "to": float(batches[b]),
-            "middle": float(np.sqrt(batches[a] * batches[b])),
-            "part": names[codes[a]],
-            "label": f"bound by {names[codes[a]]}",
-        }
-        for a, b in zip(starts, ends, strict=True)
-    ]
-    # A label needs room: about a seventh of the axis.
-    whole = math.log(batches[-1] / batches[0]) if len(batches) > 1 else 1.0
-    labelled = [v for v in values if math.log(v["to"] / v["from"]) > whole / 7]
-    colour = {
-        "field": "part",
-        "type": "nominal",
-        "scale": {"domain": PARTS, "range": "category"},
-        "legend": None,
-    }
-    band = {
-        "data": {"values": values},
-        "mark": {"type": "rect", "tooltip": True},
-        "encoding": {
-            "x": {**_x(), "field": "from"},
-            "x2": {"field": "to"},
-            "y": {"value": height - _STRIP},
-            "y2": {"value": height},
-            "color": colour,
-        },
-    }
-    text = {
-        "data": {"values": labelled},
-        "mark": {"type": "text", "color": "white", "fontSize": 12, "baseline": "middle"},
-        "encoding": {
-            "x": {**_x(), "field": "middle"},
-            "y": {"value": height - _STRIP / 2},
-            "text": {"field": "label"},
-        },
-    }
-    return [band, text]
+    rows = [{"batch": v} for _, v in ordered]
+    for row in rows:
+        plane.keep_off_rule(x=row["batch"])
+    for name, value in ordered:
+        plane.label_rule(value, f"{name}: {int(value):,}")
+    rule = {"type": "rule", "strokeDash": [1, 4], "strokeWidth": 1.5}
+    return [data_layer(rows, rule, x=plane.x)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, rounded_out, words
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, heading, log_axis, plain_axis, rounded_out
 
 __all__ = ["tiers_chart"]
 
 _WIDTH, _HEIGHT = 700, 380
+#: the curve rises to the right: above it on the left is room, then below on the right
+_BESIDE = ((-1, -1), (0, -1), (-1, 0), (1, 1), (1, 0), (0, 1))
 
 
 def tiers_chart(
@@ -46,44 +49,29 @@ def tiers_chart(
         for row in menu
     ]
     what = "price of output ($ per million tokens)" if priced else "price against the cheapest"
-    speeds = [r["speed"] for r in line]
-    x = {
-        "field": "speed",
-        "type": "quantitative",
-        "scale": {"domain": [0, max(speeds) * 1.02], "nice": False},
-        "axis": {"title": "speed of one user (tok/s)", "format": ",.0f", "tickCount": 8},
-    }
-    y = log_axis("price", what, rounded_out([r["price"] for r in line], 1.5))
+    fastest = max(r["speed"] for r in line)
+    x = plain_axis("speed", "speed of one user (tok/s)", (0, fastest * 1.04), form=",~r", ticks=8)
+    y = log_axis("price", what, rounded_out([r["price"] for r in line], 1.8))
     tip = [
         {"field": "speed", "format": ",.0f", "title": "tok/s per user"},
         {"field": "price", "format": ".3g", "title": what},
         {"field": "batch", "format": ",.0f"},
     ]
-    above = {"baseline": "bottom", "dy": -7, "fontSize": 12, "strokeJoin": "round"}
-    shown = _spaced(points)
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    plane.keep_off_line(line)
+    plane.keep_off_points(points)
+    for point in points:
+        plane.label(point, point["label"], directions=_BESIDE)
+    dot = {"type": "point", "filled": True, "size": 90, "opacity": 1, "color": "$ink"}
     layers = [
-        data_layer(line, {"type": "line", "strokeWidth": 3, "color": "#0072B2"}, x=x, y=y),
-        data_layer(
-            points,
-            {"type": "point", "filled": True, "size": 90, "opacity": 1, "color": "#D55E00"},
-            x=x, y=y, tooltip=tip,
-        ),
-        *words(shown[:1], {"align": "left", "dx": -4, **above}, x=x, y=y, text={"field": "label"}),
-        *words(shown[1:], {"align": "right", "dx": -6, **above}, x=x, y=y,
-               text={"field": "label"}),
-    ]  # fmt: skip
-    heading = {"text": title, "subtitle": "every batch that fits; a faster tier is a smaller batch"}
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+        data_layer(line, {"type": "line", "strokeWidth": 3, "color": "$ink"}, x=x, y=y),
+        data_layer(points, dot, x=x, y=y, tooltip=tip),
+    ]
+    said = "every batch that fits; a faster tier is a smaller batch; 2x: twice the normal price"
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    head = heading(title, said, _WIDTH)
+    return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
 
 
 def _tier(row: dict[str, Any]) -> str:
     return f"{row['tier']}, " if row["tier"] != "fast" else f"{row['price_ratio']:.3g}x, "
-
-
-def _spaced(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out labels that would touch the one before: prices nearer than a factor of 1.35."""
-    kept: list[dict[str, Any]] = []
-    for row in sorted(points, key=lambda r: r["price"]):
-        if not kept or row["price"] > 1.35 * kept[-1]["price"]:
-            kept.append(row)
-    return kept

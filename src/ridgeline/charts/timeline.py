@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer
+from ridgeline.charts.marks import data_layer, heading
+from ridgeline.charts.theme import SERIES
 
 __all__ = ["timeline_chart"]
 
 Row = dict[str, Any]
 
 _WIDTH, _BAR, _MOST_HEIGHT = 700, 34, 300
-_COLOURS = [
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F",
-]  # fmt: skip
 
 
 def timeline_chart(panels: list[Row], *, title: str, subtitle: str) -> Chart:
@@ -32,8 +30,8 @@ def timeline_chart(panels: list[Row], *, title: str, subtitle: str) -> Chart:
     """
     last = max(bar["to_ms"] for panel in panels for bar in panel["bars"])
     drawn = [_panel(panel, last, i + 1 == len(panels)) for i, panel in enumerate(panels)]
-    heading = {"text": title, "subtitle": subtitle}
-    return Chart({"title": heading, "vconcat": drawn, "spacing": 26})
+    head = heading(title, subtitle, _WIDTH)
+    return Chart({"title": head, "vconcat": drawn, "spacing": 26})
 
 
 def _panel(panel: Row, last: float, with_title: bool) -> Row:
@@ -63,7 +61,7 @@ def _panel(panel: Row, last: float, with_title: bool) -> Row:
         "type": "nominal",
         "scale": {
             "domain": micro,
-            "range": [_COLOURS[i % len(_COLOURS)] for i in range(len(micro))],
+            "range": [_paint(m) for m in micro],
         },
         "legend": None,
     }
@@ -75,18 +73,29 @@ def _panel(panel: Row, last: float, with_title: bool) -> Row:
         {"field": "to_ms", "title": "to (ms)", "format": ".3r"},
     ]
     idle = [{"stage": s, "from_ms": 0, "to_ms": last} for s in stages]
-    ground = {"type": "bar", "color": "#888888", "opacity": 0.18}
-    bar = {"type": "bar", "stroke": "white", "strokeWidth": 0.8}
+    ground = {"type": "bar", "color": "$tint"}
+    bar = {"type": "bar", "stroke": "$paper", "strokeWidth": 1}
     width_px = max(b["to_ms"] - b["from_ms"] for b in bars) / last * _WIDTH
     named = [{**b, "middle": (b["from_ms"] + b["to_ms"]) / 2} for b in bars]
-    letter = {"type": "text", "color": "white", "fontSize": 12, "baseline": "middle"}
+    letter = {"type": "text", "fontSize": 12, "baseline": "middle"}
     layers = [
         data_layer(idle, ground, x=x, x2={"field": "to_ms"}, y=y),
         data_layer(bars, bar, x=x, x2={"field": "to_ms"}, y=y, color=colour, tooltip=tooltip),
     ]
     if width_px >= 14 and len(stages) <= 12:
         at = {**x, "field": "middle"}
-        layers.append(data_layer(named, letter, x=at, y=y, text={"field": "micro_batch"}))
+        for ink in dict.fromkeys(_letters(m) for m in micro):
+            own = [b for b in named if _letters(b["micro_batch"]) == ink]
+            mark = {**letter, "color": ink}
+            layers.append(data_layer(own, mark, x=at, y=y, text={"field": "micro_batch"}))
     head = {"text": panel["title"], "fontSize": 14, "fontWeight": "normal", "offset": 6}
     height = min(_BAR * len(stages), _MOST_HEIGHT)
     return {"title": head, "width": _WIDTH, "height": height, "layer": layers}
+
+
+def _paint(micro_batch: int) -> str:
+    return SERIES[(micro_batch - 1) % len(SERIES)]
+
+
+def _letters(micro_batch: int) -> str:
+    return f"$on-{_paint(micro_batch)[1:]}"

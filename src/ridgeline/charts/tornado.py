@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_ticks, words
+from ridgeline.charts.marks import data_layer, heading, key, log_ticks, words
 
 __all__ = ["tornado_chart"]
 
 _WIDTH, _BAR = 620, 26
 _SHOWN = 16
-_COLOURS = {"halved": "#0072B2", "doubled": "#D55E00"}
+_COLOURS = {"halved": "$series1", "doubled": "$series3"}
 #: beyond this a bar ends with an arrow and its number
 _FURTHEST = 4.0
 
@@ -54,6 +54,7 @@ def tornado_chart(
         "type": "quantitative",
         "scale": {"type": "log", "domain": [low, high], "nice": False},
         "axis": {
+            "grid": True,
             "title": "cost of a token against now, with the batch that then fits (log)",
             "format": "~r",
             "values": [*log_ticks(low, high), 1.0],
@@ -67,12 +68,8 @@ def tornado_chart(
         "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 320},
         "scale": {"paddingInner": 0.25, "paddingOuter": 0.3},
     }
-    colour = {
-        "field": "change",
-        "type": "nominal",
-        "scale": {"domain": list(_COLOURS), "range": list(_COLOURS.values())},
-        "legend": {"title": "the constant is", "symbolType": "square", "symbolSize": 160},
-    }
+    colour = key("change", _COLOURS, {b["change"] for b in bars}, "the constant is",
+                 titleOrient="left")  # fmt: skip
     tip = [{"field": "name", "title": "constant"}, {"field": "change"}, {"field": "label"}]
     sides = (
         ([b for b in bars if b["ratio"] >= 1], {"align": "left", "dx": 5}),
@@ -85,15 +82,14 @@ def tornado_chart(
         data_layer([{"ratio": 1.0}], {"type": "rule", "strokeWidth": 1.5}, x=x),
     ]
     for side, place in sides:
-        mark = {"baseline": "middle", "fontSize": 11, **place}
+        mark = {"baseline": "middle", "fontSize": 12, **place}
         layers += words(side, mark, x=x, y=y, text={"field": "label"})
     subtitle = (
         f"{reading}, {context:,.0f} tokens of context, up to {len(telling)} constants that matter "
         f"most; batch now {batch:,.0f}"
     )
-    heading = {"text": title, "subtitle": subtitle}
     size = {"width": _WIDTH, "height": {"step": _BAR}}
-    return Chart({"title": heading, **size, "layer": layers})
+    return Chart({"title": heading(title, subtitle, _WIDTH + 100), **size, "layer": layers})
 
 
 def _name(row: dict[str, Any]) -> str:

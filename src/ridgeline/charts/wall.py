@@ -5,14 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, log_axis, rounded_out, words
-from ridgeline.charts.theme import PARTS
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import (
+    data_layer,
+    heading,
+    key,
+    log2_axis,
+    log_axis,
+    rounded_out,
+    text_width,
+)
+from ridgeline.charts.theme import RESOURCES, SERIES
 
 __all__ = ["bounds_chart", "cost_context_chart"]
 
-_WIDTH, _HEIGHT = 700, 405
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_CELL = 2**0.25
+Row = dict[str, Any]
+
+_WIDTH, _HEIGHT = 640, 405
+#: half a cell of the map, as a ratio
+_CELL = 2 ** (1 / 32)
+#: half the height that a name takes in a region [px]
+_TALL = 11.0
 
 
 def cost_context_chart(
@@ -32,40 +45,47 @@ def cost_context_chart(
     Chart
     """
     contexts = [r["context"] for r in rows]
-    x = _context_axis(min(contexts), max(contexts))
+    x = log2_axis("context", "context (tokens)", (min(contexts), max(contexts)))
     y = log_axis(
-        "usd", "cost of output, at least ($ per million tokens)",
-        rounded_out([r["usd"] for r in rows], 1.3), form="$~r",
+        "usd", "cost of output ($ per million tokens)",
+        rounded_out([r["usd"] for r in rows], 1.3), form="$,~r",
     )  # fmt: skip
     names = [k["attention"] for k in kinds]
-    colour = {
-        "field": "attention",
-        "type": "nominal",
-        "sort": names,
-        "scale": {"domain": names, "range": list(_COLOURS[: len(names)])},
-        "legend": {"title": None, "columns": 2},
-    }
+    colours = {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+    colour = {**key("attention", colours, names), "legend": None}
     tip = [
         {"field": "attention"},
         {"field": "context", "format": ",.0f", "title": "context (tokens)"},
         {"field": "usd", "format": "$.3g", "title": "$/Mtok"},
     ]
-    own = kinds[0]
-    layers = [data_layer(rows, {"type": "line", "strokeWidth": 3}, x=x, y=y, color=colour,
-                         tooltip=tip)]  # fmt: skip
-    kink = own["kink_context"]
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    series = [[r for r in rows if r["attention"] == name] for name in names]
+    dashes = {"field": "attention", "type": "nominal", "legend": None,
+              "scale": {"domain": names, "range": [_DASHES[i % len(_DASHES)]
+                                                   for i in range(len(names))]}}  # fmt: skip
+    layers = [data_layer(rows, {"type": "line", "strokeWidth": 2.5}, x=x, y=y, color=colour,
+                         strokeDash=dashes, tooltip=tip)]  # fmt: skip
+    for own in series:
+        plane.keep_off_line(own)
+    kink = kinds[0]["kink_context"]
     if kink and min(contexts) <= kink <= max(contexts):
-        mark = [{"context": kink, "label": f"kink: multiplying binds until {kink:,.0f} tokens"}]
-        style = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
-        layers.append(data_layer(mark, style, x=x))
-        place = {"align": "left", "baseline": "top", "dx": 6, "fontSize": 12}
-        layers += words(mark, place, x=x, y={"value": 8}, text={"field": "label"})
-    heading = {
-        "text": title,
-        "subtitle": f"the most sequences that fit and get a token in {tpot_s * 1e3:.3g} ms; "
-        "blackboard lower bound",
-    }
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+        style = {"type": "rule", "strokeDash": [1, 4], "strokeWidth": 1.5}
+        layers.append(data_layer([{"context": kink}], style, x=x))
+        plane.keep_off_rule(x=kink)
+        plane.label_rule(kink, f"kink: multiplying binds until {kink:,.0f} tokens")
+    plane.label_ends(
+        [(own, name, f"{colours[name]}-line") for own, name in zip(series, names, strict=True)]
+    )
+    said = (
+        f"the most sequences that fit and get a token in {tpot_s * 1e3:.3g} ms; blackboard lower "
+        "bound"
+    )
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    head = heading(title, said, _WIDTH)
+    return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
+
+
+_DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [3, 4], [12, 3, 3, 3])
 
 
 def bounds_chart(
@@ -85,55 +105,85 @@ def bounds_chart(
     Chart
     """
     boxes = _boxes(cells)
-    batches, contexts = [c["batch"] for c in cells], [c["context"] for c in cells]
-    x = _power_axis("left", "batch (sequences in flight)", min(batches), max(batches))
-    y = _power_axis("low", "context (tokens)", min(contexts), max(contexts))
-    present = [p for p in PARTS if p in {b["part"] for b in boxes}]
-    colour = {
-        "field": "part",
-        "type": "nominal",
-        "scale": {"domain": PARTS, "range": "category"},
-        "legend": {"title": "bottleneck", "values": present, "symbolType": "square",
-                   "symbolSize": 160},
-    }  # fmt: skip
-    faint = {"condition": {"test": "datum.fits", "value": 0.95}, "value": 0.25}
+    batches = sorted({c["batch"] for c in cells})
+    contexts = sorted({c["context"] for c in cells})
+    x = _map_axis("left", "batch (sequences in flight)", batches)
+    y = _map_axis("low", "context (tokens)", contexts)
+    plane = Plane(_WIDTH, _HEIGHT, x, y)
+    shades = {f"{part}{fits}": f"{c}{'' if fits else '-pale'}"
+              for part, c in RESOURCES.items() for fits in (True, False)}  # fmt: skip
+    colour = {**key("shade", shades, {b["shade"] for b in boxes}), "legend": None}
     tip = [
         {"field": "part", "title": "bottleneck"},
         {"field": "batches", "title": "batch"},
         {"field": "context", "format": ",.0f"},
         {"field": "memory"},
     ]
-    inside = [e for e in edge if min(batches) <= e["batch"] <= max(batches)]
+    # The rim closes the seams between rows.
+    rect = {"type": "rect", "strokeWidth": 0.7}
     layers = [
-        data_layer(
-            boxes, {"type": "rect", "strokeWidth": 0}, x=x, x2={"field": "right"}, y=y,
-            y2={"field": "high"}, color=colour, opacity=faint, tooltip=tip,
-        ),
+        data_layer(boxes, rect, x=x, x2={"field": "right"}, y=y, y2={"field": "high"},
+                   color=colour, stroke=colour, tooltip=tip)
     ]  # fmt: skip
+    inside = [
+        {"left": e["batch"], "low": e["context"]}
+        for e in edge
+        if batches[0] <= e["batch"] <= batches[-1]
+    ]
     if inside:
-        at_x, at_y = {**x, "field": "batch"}, {**y, "field": "context"}
-        layers.append(
-            data_layer(
-                inside,
-                {"type": "line", "strokeWidth": 2.5, "strokeDash": [6, 3]},
-                x=at_x,
-                y=at_y,
-                color={"datum": "total", "type": "nominal"},
-            )
-        )  # fmt: skip
-        middle = {**inside[len(inside) // 2], "label": "memory full"}
-        place = {
-            "align": "left",
-            "baseline": "bottom",
-            "dx": 10,
-            "dy": -8,
-            "fontSize": 13,
-            "strokeJoin": "round",
-        }
-        layers += words([middle], place, x=at_x, y=at_y, text={"field": "label"})
-    subtitle = f"what binds a decode step, {reading} reading; faint: does not fit in memory"
-    heading = {"text": title, "subtitle": subtitle}
-    return Chart({"title": heading, "width": _WIDTH, "height": _HEIGHT, "layer": layers})
+        line = {"type": "line", "strokeWidth": 2.5, "strokeDash": [7, 5], "color": "$ink"}
+        layers.append(data_layer(inside, line, x=x, y=y))
+        plane.keep_off_line(inside)
+    fills = _name_regions(boxes, plane)
+    if inside:
+        plane.label(inside[len(inside) // 2], "memory full", size=14, needed=True,
+                    directions=((1, -1), (1, 0), (-1, 1)))  # fmt: skip
+    # Names on a fill need no halo; the one on the line has it.
+    names = [
+        la for la in plane.layers()
+        if la["mark"].get("style") != "halo" or la["data"]["values"][0]["text"] == "memory full"
+    ]  # fmt: skip
+    subtitle = f"what binds a decode step, {reading} reading; pale: does not fit in memory"
+    unnamed = sorted({b["part"] for b in boxes} - fills)
+    if unnamed:
+        subtitle += f"; small: {', '.join(unnamed)}"
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    head = heading(title, subtitle, _WIDTH)
+    return Chart({"title": head, **size, "layer": [*layers, *names]})
+
+
+def _name_regions(boxes: list[Row], plane: Plane) -> set[str]:
+    """Names where their regions are widest, if they have room; which were placed."""
+    placed = set()
+    kinds = dict.fromkeys((b["part"], b["fits"]) for b in boxes)
+    for part, fits in sorted(kinds, key=lambda k: not k[1]):
+        if part in placed:
+            continue
+        spans = [
+            (*plane.at({"left": b["left"], "low": b["context"]}), plane.at({**b, "left": b["right"],
+             "low": b["context"]})[0])
+            for b in boxes
+            if (b["part"], b["fits"]) == (part, fits)
+        ]  # fmt: skip
+        widest = max((_room_at(py, spans, plane) for _, py, _ in spans), default=(0.0, 0.0, 0.0))
+        room, middle, py = widest
+        text = part if fits else f"{part}, does not fit"
+        if room > text_width(text, 14) + 8:
+            ink = f"$on-{part}" if fits else "$ink"
+            plane.label_at(middle, py, text, align="center", size=14, color=ink)
+            placed.add(part)
+    return placed
+
+
+def _room_at(
+    at: float, spans: list[tuple[float, float, float]], plane: Plane
+) -> tuple[float, float, float]:
+    """Width and middle of what lies in a region over the height of a line of text."""
+    near = [(left, right) for left, py, right in spans if abs(py - at) < _TALL]
+    if not _TALL < at < plane.height - _TALL:
+        return 0.0, 0.0, at
+    left, right = max(a for a, _ in near), min(b for _, b in near)
+    return right - left, (left + right) / 2, at
 
 
 def _boxes(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -149,6 +199,7 @@ def _boxes(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "context": cell["context"],
                     "part": cell["part"],
                     "fits": cell["fits"],
+                    "shade": f"{cell['part']}{cell['fits']}",
                     "memory": "fits" if cell["fits"] else "does not fit",
                     "left": cell["batch"] / _CELL,
                     "right": cell["batch"] * _CELL,
@@ -161,17 +212,5 @@ def _boxes(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**b, "batches": f"{b['first']:,.0f} to {b['last']:,.0f}"} for b in boxes]
 
 
-def _context_axis(low: float, high: float) -> dict[str, Any]:
-    return _power_axis("context", "context (tokens)", low, high)
-
-
-def _power_axis(field: str, title: str, low: float, high: float) -> dict[str, Any]:
-    """A logarithmic axis with ticks at powers of two, every second or third of many."""
-    powers = [2.0**i for i in range(40) if low <= 2.0**i <= high]
-    step = -(-len(powers) // 11)
-    return {
-        "field": field,
-        "type": "quantitative",
-        "scale": {"type": "log", "base": 2, "domain": [low / _CELL, high * _CELL], "nice": False},
-        "axis": {"title": title, "format": ",d", "values": powers[::step], "grid": False},
-    }
+def _map_axis(field: str, title: str, centres: list[float]) -> Row:
+    return log2_axis(field, title, (min(centres) / _CELL, max(centres) * _CELL))

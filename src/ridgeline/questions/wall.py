@@ -340,7 +340,7 @@ def _cost_rows(
 
 def _bounds(answer: Serving) -> tuple[list[dict[str, Any]], list[dict[str, float]]]:
     """What binds at each batch and context, and the most sequences that fit by context."""
-    batch, context = 2.0 ** np.arange(0, 17.1, 0.5), 2.0 ** np.arange(8, 21.1, 0.5)
+    batch, context = 2.0 ** np.arange(0, 17.01, 1 / 16), 2.0 ** np.arange(8, 21.01, 1 / 16)
     B, L = batch[None, :], context[:, None]
     shape = (len(context), len(batch))
     bound = np.broadcast_to(answer.step(B, L).bottleneck, shape)

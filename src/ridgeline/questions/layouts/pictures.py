@@ -83,7 +83,7 @@ def _front(answer: Layouts) -> Chart:
     band = ", 80% band" if answer.reading == "calibrated" else ""
     on = ", ".join(fronts) if len(fronts) < 3 else f"{len(fronts)} machines"
     best = answer.best
-    ringed = f"; ringed: {best['layout']}, {sequences(best['batch'])} per replica"
+    ringed = f"; yellow: {best['layout']}, {sequences(best['batch'])} per replica"
     limit = answer.limits.tpot_s
     return pareto_chart(
         fronts,

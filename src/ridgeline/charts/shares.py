@@ -1,0 +1,131 @@
+"""What the time of a step goes to: shares by resource, and a strip of what binds."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.charts.labels import Plane
+from ridgeline.charts.marks import data_layer, key, plain_axis, text_width
+from ridgeline.charts.theme import RESOURCES
+
+if TYPE_CHECKING:
+    from ridgeline.grid import Result
+
+__all__ = ["PART_COLUMNS", "share_panel", "strip_panel"]
+
+Row = dict[str, Any]
+
+#: resource to the column with its time
+PART_COLUMNS = {
+    "compute": "compute_s",
+    "weights": "weight_fetch_s",
+    "KV": "attention_s",
+    "network": "network_s",
+    "overhead": "overhead_s",
+}
+_STRIP, _LINE, _SIZE = 6, 18, 12
+_HEIGHT = 120
+#: an area thinner than this cannot hold its name [px]
+_THICK = 17
+
+
+def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
+    """A thin band in the colour of what binds at the first context, with its names above it."""
+    codes, batches = result["bound"][0], result["batch"]
+    names = result.columns["bound"].choices
+    starts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(codes)))]
+    low, high = x["scale"]["domain"]
+    edges = [low, *(math.sqrt(batches[s - 1] * batches[s]) for s in starts[1:]), high]
+    spans = [
+        {"from": float(a), "to": float(b), "part": names[codes[s]]}
+        for (a, b), s in zip(itertools.pairwise(edges), starts, strict=True)
+    ]
+    ends: list[float] = []
+    labels = []
+    for i, span in enumerate(spans):
+        text = f"{said} {span['part']}" if i == 0 else span["part"]
+        wide = text_width(text, _SIZE)
+        left = min(_share(span["from"], low, high) * width, width - wide)
+        row = next((r for r, end in enumerate(ends) if end + 8 < left), len(ends))
+        ends[row : row + 1] = [left + wide]
+        labels.append((row, left, text, span["part"]))
+    height = _LINE * len(ends) + _STRIP + 2
+    plane = Plane(width, height, x, plain_axis("y", None, (0, 1)))
+    for row, left, text, part in labels:
+        plane.label_at(left, height - _STRIP - 2 - _LINE * (row + 0.5), text, size=_SIZE,
+                       color=f"${part}-line")  # fmt: skip
+    colour = {**key("part", RESOURCES, {s["part"] for s in spans}), "legend": None}
+    along = {**x, "axis": None}
+    band = data_layer(
+        spans, {"type": "rect"}, x={**along, "field": "from"}, x2={"field": "to"},
+        y={"value": height - _STRIP}, y2={"value": height}, color=colour,
+    )  # fmt: skip
+    return {"width": width, "height": height, "layer": [band, *plane.layers()]}
+
+
+def share_panel(result: Result, x: Row, width: float, title: str) -> Row:
+    """Stacked shares of a decode step at the first context."""
+    batches, whole = result["batch"], result["time_s"][0]
+    at = np.zeros_like(whole)
+    rows, areas = [], []
+    for name, column in reversed(PART_COLUMNS.items()):
+        part = "attention" if name == "KV" else name  # its arithmetic, too, in this reading
+        share = np.nan_to_num(result[column][0] / whole)
+        rows += [
+            {"batch": float(b), "part": part, "from": float(a), "to": float(a + s),
+             "share": float(s)}
+            for b, a, s in zip(batches, at, share, strict=True)
+        ]  # fmt: skip
+        areas.append((part, at.copy(), share))
+        at = at + share
+    y = plain_axis("from", title, (0, 1), form=".0%", ticks=3)
+    y["axis"]["values"] = [0, 0.5, 1]
+    plane = Plane(width, _HEIGHT, {**x, "field": "batch"}, y)
+    unnamed = [
+        part for part, low, share in areas
+        if share.max() > 0 and not _named(plane, batches, part, low, share)
+    ]  # fmt: skip
+    drawn = [part for part, _, share in areas if share.max() > 0]
+    colour = key("part", RESOURCES, drawn)
+    if unnamed:
+        colour["legend"] |= {"values": unnamed, "offset": 4, "symbolSize": 90}
+    else:
+        colour["legend"] = None
+    tip = [
+        {"field": "part"},
+        {"field": "batch", "format": ",.0f"},
+        {"field": "share", "format": ".1%", "title": "share of a step"},
+    ]
+    area = {"type": "area", "stroke": "$paper", "strokeWidth": 1}
+    stacked = data_layer(
+        [r for r in rows if r["part"] in drawn], area, x={**x, "field": "batch"}, y=y,
+        y2={"field": "to"}, color=colour, tooltip=tip,
+    )  # fmt: skip
+    # Letters on a fill need no halo.
+    names = [la for la in plane.layers() if la["mark"].get("style") != "halo"]
+    return {"width": width, "height": _HEIGHT, "layer": [stacked, *names]}
+
+
+def _named(plane: Plane, batches: Any, part: str, low: Any, share: Any) -> bool:
+    """Put a name where its area is thickest, if that is thick enough."""
+    wide = text_width(part, _SIZE) / 2 + 6
+    best, place = 0.0, (0.0, 0.0)
+    xs = np.asarray([plane.at({"batch": float(b), "from": 0.0})[0] for b in batches])
+    for i in np.flatnonzero((xs > wide) & (xs < plane.width - wide)):
+        under = (xs >= xs[i] - wide) & (xs <= xs[i] + wide)
+        floor, ceiling = low[under].max(), (low + share)[under].min()
+        if ceiling - floor > best:
+            best = float(ceiling - floor)
+            place = (float(xs[i]), (1 - float(floor + ceiling) / 2) * plane.height)
+    if best * plane.height < _THICK:
+        return False
+    plane.label_at(*place, part, align="center", size=_SIZE, color=f"$on-{part}")
+    return True
+
+
+def _share(value: float, low: float, high: float) -> float:
+    return math.log(value / low) / math.log(high / low)
