@@ -94,7 +94,7 @@ def test_without_a_price_ratios_are_drawn(unpriced: Any, ask: Any) -> None:
 
 def test_nothing_that_fits_is_still_a_picture() -> None:
     """An empty region, and a map in which little fits."""
-    none = rl.design("hgx-h100", tpot_s=1e-7, context=32_000).chart()
+    none = rl.design("hgx-h100", tpot_s=1e-6, context=32_000).chart()
     assert "DeepSeek-V3" in vl_convert.vegalite_to_svg(none.to_dict())
     full = rl.serving("deepseek-ai/DeepSeek-V3", "hgx-h100", reading="blackboard")
     assert "bottleneck" in vl_convert.vegalite_to_svg(rl.wall(full).chart("bounds").to_dict())
