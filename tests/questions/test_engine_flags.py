@@ -265,6 +265,13 @@ def test_what_an_engine_cannot_do_is_refused_by_name(
         launch([priced(**(usual | change))], tool)
 
 
+def test_a_model_of_a_file_has_a_checkpoint_that_only_its_owner_knows() -> None:
+    one = priced("Qwen/Qwen3-8B", layout=Layout())
+    own = one.own.model_copy(update={"id": "my-model"})
+    found = launch([type(one)(one.replica, own, one.requests, 4.0)], "vllm")
+    assert "my-model stands for your checkpoint" in " ".join(found.notes)
+
+
 def test_names_of_engines() -> None:
     assert known_flags("TensorRT_LLM") == known_flags("trtllm") == "tensorrt-llm"
     assert known_flags("llama-server") == "llama.cpp"
@@ -388,7 +395,7 @@ def test_the_next_layout_that_an_engine_runs_is_taken_and_named() -> None:
     found = first_that_runs(3, lambda i: priced(layout=ranking[i]), "vllm", lambda i: f"L{i}")
     assert degrees(found, "vllm")["ep"] == 8
     assert found.notes[0].endswith("or over none, not over 2: number 3 of the ranking, L2.")
-    with pytest.raises(InfeasibleError, match="and so with every layout found"):
+    with pytest.raises(InfeasibleError, match=r"None of the layouts .* \(and 1 more\)"):
         first_that_runs(2, lambda i: priced(layout=ranking[i]), "vllm", lambda i: f"L{i}")
 
 
@@ -400,6 +407,20 @@ def test_serving_starts_its_chosen_point() -> None:
     board = rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="blackboard")
     with pytest.raises(SpecError, match="Flags need a layout"):
         board.command("vllm")
+
+
+def test_decoding_alone_has_its_context() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="ideal")
+    assert degrees(answer.command("sglang"), "sglang")["context"] == answer.context
+
+
+def test_another_engine_than_the_one_that_was_timed_is_said() -> None:
+    timed = rl.serving("Qwen/Qwen3-8B", "h100-sxm", engine="sglang", isl=500, osl=100)
+    assert "Priced as SGLang" in " ".join(timed.command("vllm").notes)
+    assert "Priced as" not in " ".join(timed.command("sglang").notes)
+    usual = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=500, osl=100)
+    assert "Priced as" not in " ".join(usual.command("tensorrt-llm").notes)
+    assert "Priced as a good engine" in " ".join(usual.command("llama.cpp").notes)
 
 
 def test_llama_cpp_on_a_mac() -> None:

@@ -58,18 +58,23 @@ def checkpoint(priced: Priced, flags: EngineFlags) -> Checkpoint:
         needed = rule.checkpoint.format(kind=kind)
         return Checkpoint(name, note=f"{name}: {needed} of {own.id}")
     if not priced.converts:
-        return Checkpoint(own.id)
+        return Checkpoint(own.id, note=_own_note(own.id))
     found = _published(own.id, model.weight_dtype)
     if found:
         return Checkpoint(found, note=f"{found} has the weights in {model.weight_dtype}")
     if rule.online and priced.own_is_wide:
-        return Checkpoint(own.id, rule.online)
+        return Checkpoint(own.id, rule.online, _own_note(own.id))
     place = f"{own.id.rsplit('/', 1)[-1]}-{kind}"
     return Checkpoint(
         place,
         note=f"{place} stands for {rule.checkpoint} of {own.id}, whose own weights are in "
         f"{own.weight_dtype}",
     )
+
+
+def _own_note(name: str) -> str:
+    """Of a model that was read from a file, whose name is no id of a hub."""
+    return "" if "/" in name else f"{name} stands for your checkpoint: put its path or id"
 
 
 def _rule(dtype: str, flags: EngineFlags) -> WeightRule | None:

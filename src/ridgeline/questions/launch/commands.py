@@ -122,10 +122,11 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     commands: list[Command] = []
     files: list[tuple[str, str]] = []
     notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
+    notes += _engine_note(priced[0], flags, engine)
     for one in side_by_side(priced):
         why = refuses(one, engine)
         if why:
-            raise InfeasibleError(f"{why}. Choose another layout of the ranking, or engine.")
+            raise InfeasibleError(f"{why}. Choose another layout, or another engine.")
         found = checkpoint(one, flags)
         fields, name = options_of(one, flags, found)[1], _file(one, flags)
         if fields and name:
@@ -281,6 +282,15 @@ def _notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
     if priced.n_nodes > 1:
         notes += _node_notes(priced, flags, found)
     return notes
+
+
+def _engine_note(priced: Priced, flags: EngineFlags, engine: str) -> list[str]:
+    """Where times were those of another engine than the one that is started."""
+    timed = priced.replica.engine
+    stands_for = (timed.id, *timed.stands_for)
+    if priced.replica.reading != "calibrated" or any(x.startswith(engine) for x in stands_for):
+        return []
+    return [f"Priced as {timed.name}: engine {engine} prices {flags.name} itself (--engine)."]
 
 
 def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:

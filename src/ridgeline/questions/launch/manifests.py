@@ -118,7 +118,7 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     }
     why = refuses(priced, engine) or first_refusal(how.refuses, known)
     if why:
-        raise InfeasibleError(f"{why}. Choose another layout of the ranking, or --flags {engine}.")
+        raise InfeasibleError(f"{why}. Choose another layout, or --flags {engine}.")
     several = priced.n_nodes > 1
     out = {*how.leave_out, *(how.leave_out_nodes if several else ())}
     options, _, used = options_of(priced, flags, found)

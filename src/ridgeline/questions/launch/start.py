@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.service.requests import Requests
     from ridgeline.specs.scenario import Scenario
+
+#: reasons told where no layout runs
+_REASONS = 3
 
 __all__ = ["first_that_runs", "prompts_of_a_step", "start", "what_was_priced", "why_not"]
 
@@ -43,7 +47,7 @@ def what_was_priced(
     **more : object        Further fields of `Priced`.
     """
     named, load, engine = scenario.model, scenario.workload, scenario.engine
-    load = load.with_default_lengths()
+    load = load.with_default_lengths(decode_only=not requests.osl)
     kept = requests.kept(replica.engine) if requests.osl else requests.context
     return Priced(
         replica=replica,
@@ -116,14 +120,27 @@ def first_that_runs(
     ------
     CatalogError, InfeasibleError   As `start`; also where it can run none of them.
     """
-    first = why_not(at(0), name)
+    reasons: list[str] = []
     for i in range(n):
         one = at(i)
-        if first if i == 0 else why_not(one, name):
+        why = why_not(one, name)
+        if why:
+            reasons.append(why)
             continue
         found = start([one], name)
         if not i:
             return found
-        note = f"{first}: number {i + 1} of the ranking, {tell(i)}."
+        note = f"{reasons[0]}: number {i + 1} of the ranking, {tell(i)}."
         return replace(found, notes=(note, *found.notes))
-    raise InfeasibleError(f"{first}, and so with every layout found.")
+    raise InfeasibleError(f"None of the layouts found: {_some(reasons)}.")
+
+
+def _some(reasons: Sequence[str]) -> str:
+    """The most frequent reasons, in words; those that differ in numbers alone are one."""
+    alike: dict[str, list[str]] = {}
+    for why in reasons:
+        alike.setdefault(re.sub(r"\d+", "#", why), []).append(why)
+    most = sorted(alike.values(), key=len, reverse=True)[:_REASONS]
+    return "; ".join(
+        f"{same[0]} (and {len(same) - 1} more)" if same[1:] else same[0] for same in most
+    )

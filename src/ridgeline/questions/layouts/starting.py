@@ -32,7 +32,15 @@ def start_best(answer: Layouts, engine: str) -> Launch:
     ----------
     answer : Layouts
     engine : str   Id of an engine with flags, or of a deployment tool.
+
+    Raises
+    ------
+    InfeasibleError   It can run none of the layouts, or none meets the limits.
     """
+    if not answer.rows:
+        raise InfeasibleError(
+            "No layout meets the limits, so that there is nothing to start: loosen a limit."
+        )
     winner = answer.best
     rows = [r for r in answer.rows if r["cluster"] == winner["cluster"]]
     search = answer.search_of(winner)
