@@ -57,7 +57,8 @@ def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
     Parameters
     ----------
     model : Model   Weights in a format of one engine (GGUF) mean that engine.
-    chip : Chip     A chip that the servers' engines do not run on names its own.
+    chip : Chip     A chip that the servers' engines do not run on, or were not measured on, names
+                    its own.
 
     Returns
     -------
@@ -69,7 +70,7 @@ def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
         return found, f"The engine is {found.name}, which {stored.id} weights are made for."
     if chip.engine:
         found = engine(chip.engine)
-        return found, f"The engine is {found.name}, as servers' engines do not run on {chip.name}."
+        return found, f"The engine is {found.name}, which is what runs on {chip.name}."
     return engine(), ""
 
 

@@ -261,7 +261,8 @@ def family_of(found: Chip) -> str:
 def constants(found: Chip) -> ChipConstants:
     """Constants of the calibrated laws for a chip: its own, else its family's, else all there are.
 
-    Looked up for each component and format by itself; ``level`` of each group says which it is,
+    Kinds of chips that launch no kernels (wafers, chips of SRAM, TPUs, CPUs) have constants of
+    their kind in place of those of all, which are GPUs'. Looked up for each component and format by itself; ``level`` of each group says which it is,
     and the wider ones have wider sigmas.
 
     Parameters
@@ -273,7 +274,9 @@ def constants(found: Chip) -> ChipConstants:
     SpecError   A file of constants that does not hold.
     """
     family = family_of(found)
-    records = _constants_of("constants", ChipConstants, ("all", family, found.id))
+    kind = f"kind-{found.kind}"
+    base = kind if kind in index("constants") else "all"
+    records = _constants_of("constants", ChipConstants, (base, family, found.id))
     parts = {
         part: {k: v for record in records for k, v in getattr(record, part).items()}
         for part in ("product", "decode", "prefill")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ridgeline.catalog import engine as engine_of
@@ -35,6 +36,8 @@ __all__ = [
 
 #: the vendor whose chips engines are written for; to others they are ported
 _HOME = "nvidia"
+#: levels of an engine on other vendors' chips
+_PORTS = ("port", "port_chip")
 #: levels at which some scopes scatter more than others, widest first
 SCATTER_LEVELS = ("engine", "era", "port_chip", "chip")
 #: where no measurement tells how much
@@ -173,8 +176,9 @@ def scopes_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict
         "engine": f"engine {engine.id}",
         "era": f"era {era.id}",
     }
-    if era.age:
-        found["age"] = f"age {era.age}"
+    age = (_eras().get(era.follows) or era).age
+    if age:
+        found["age"] = f"age {age}"
     if class_:
         found["class"] = f"class {class_}"
     vendor = chip.vendor.casefold()
@@ -246,23 +250,51 @@ def members_of(engine: Engine, version: str = "", date: str = "") -> list[tuple[
 
 
 def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[str, Resolved]:
-    """Effects of one engine at its scopes: see `resolve`."""
+    """Effects of one engine at its scopes: see `resolve`.
+
+    What an era assumes stands in place of what the fit says. An era that follows another takes that
+    one's factors where it has none of its own; it is a place that was not measured all the same.
+    """
     seen = frozenset(constants.seen)
+    era = _eras().get(scopes.get("era", "").removeprefix("era "))
     found = {}
     for name, kind in EFFECTS.items():
+        own = era.assumed.get(name) if era else None
+        if own and own.vendor in ("", _vendor(scopes)):
+            found[name] = Resolved(own.value, own.sigma)
+            continue
         effect = constants.effects.get(name)
         value, variance = (1.0, 0.0) if effect else (kind.prior, 0.0)
         for level in kind.levels:
             place = scopes.get(level)
             if place is None:
                 continue
-            factor = effect.factors.get(place) if effect else None
+            before = _before(level, place, era)
+            factor = (effect.factors.get(place) or effect.factors.get(before)) if effect else None
             if factor is not None:
                 value = value * factor.value
-            if place not in seen:
+            if place not in seen and not (level in _PORTS and before in seen):
                 variance += kind.spread[level] ** 2
         found[name] = Resolved(value, variance**0.5)
     return found
+
+
+def _vendor(scopes: Mapping[str, str]) -> str:
+    """Whose chip a run is on, by its port."""
+    return scopes["port"].rpartition(" to ")[2] if "port" in scopes else _HOME
+
+
+def _before(level: str, place: str, era: Era | None) -> str:
+    """The same place of the era that this one follows; else the place itself."""
+    if era is None or not era.follows or level not in ("era", *_PORTS):
+        return place
+    return place.replace(f" {era.id}", f" {era.follows}", 1)
+
+
+@cache
+def _eras() -> dict[str, Era]:
+    """All eras, by id."""
+    return {era.id: era for record in _records() for era in record.eras}
 
 
 def _named(era_id: str) -> tuple[Engine, Era]:

@@ -121,7 +121,8 @@ def _unfused_s(op: Any, x: Inputs, reach: Any, e: Effects) -> Any:
 
 def _one_gemm_s(op: Any, x: Inputs, v: Inputs) -> Any:
     """The GEMM alone; experts' tokens fill whole tiles. [s]"""
-    padding = where(x["expert"], padded_tokens(op.m) / maximum(op.m, _TINY), 1.0)
+    filled = padded_tokens(op.m, x["tile"]) / maximum(op.m, _TINY)
+    padding = where(x["expert"], filled, 1.0)
     return product_time_s(
         op.flops * padding,
         op.weight_bytes + op.activation_bytes,

@@ -28,6 +28,8 @@ WIDENED = ("w8a16", "w4a16")
 #: kernels that an elementwise op stands for: a norm on each side of a sublayer
 _LAUNCHES = 2
 _BF16_BYTES = 2
+#: rows that matrix units multiply at least
+_TILE_ROWS = 16
 _ONE_BYTE_BITS = 8
 #: whose share of the peak decode attention reaches with full matrix units
 _MATRIX = "prefill bf16"
@@ -147,6 +149,7 @@ class Platform:
             "narrow": float(name in QUANTISED),
             "widened": float(name in WIDENED),
             "expert": float(key.part == "experts"),
+            "tile": float(_TILE_ROWS if self.cluster.chip.matrix_units else 1),
         }
         return Kernel("gemm", (group,), inputs)
 

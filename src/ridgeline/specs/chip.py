@@ -38,10 +38,13 @@ class Chip(Sourced):
     ----------
     peak : mapping of compute dtype to FLOP/s
         *Dense* peak, two FLOPs a multiply-add. Vendors often print twice that (2:4 sparsity).
+    matrix_units : bool
+        Whether products fill tiles of rows; vectors are multiplied one by one where not.
     node : str
         The cluster meant when this chip's id is given where a cluster is expected.
     engine : str
-        The engine people run on it, where the servers' engines (vLLM and its like) do not run.
+        The engine people run on it, where the servers' engines (vLLM and its like) do not run or
+        run as a program compiled for it.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Chip(Sourced):
     tdp: Watts | None = Field(default=None, description="Thermal design power of the package.")
     node: str = ""
     engine: str = ""
+    matrix_units: bool = True
     confidence: Literal["high", "medium", "low"] | None = None
     notes: str = ""
 

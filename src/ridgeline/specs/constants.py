@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: whose measurements a group stands on: its own, its family's, or all there are
-Level = Literal["own", "family", "all"]
+Level = Literal["own", "family", "kind", "all"]
 
 
 class Constant(Record):
@@ -52,8 +52,8 @@ class FittedGroup(Record):
 
     Attributes
     ----------
-    level : str       ``own``, or the family or pool they were taken from.
-    n_points : int    Measurements fitted.
+    level : str       ``own``, or the family, kind or pool they were taken from.
+    n_points : int    Measurements fitted; 0 where the constants come from how such chips work.
     engines : tuple   Whose measurements: engines or libraries with their versions pooled.
     members : tuple   Chips or fabrics measured.
     scatter : float   Standard deviation of ln(measured / predicted) of a single call on shapes

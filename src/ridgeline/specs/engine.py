@@ -10,7 +10,7 @@ from pydantic import Field
 from ridgeline.specs.quantities import Bytes, PositiveCount
 from ridgeline.specs.record import Record
 
-__all__ = ["Engine", "Era"]
+__all__ = ["Assumed", "Engine", "Era"]
 
 #: ages of engines: static batches and first servers; paged caches in all; graphs of all steps
 _OLDEST, _NEWEST = 2023, 2025
@@ -18,17 +18,37 @@ _OLDEST, _NEWEST = 2023, 2025
 _DATE = r"^(\d{4}(-\d{2}){0,2})?$"
 
 
+class Assumed(Record):
+    """An effect that no fit has measured there, from physics or from published figures.
+
+    Attributes
+    ----------
+    value, sigma : float   In place of what the fit says; standard deviation on the log scale.
+    vendor : str           Whose chips it is meant for; empty for all.
+    why : str              Where it comes from.
+    """
+
+    value: float = Field(gt=0)
+    sigma: float = Field(ge=0)
+    vendor: str = ""
+    why: str
+
+
 class Era(Record):
     """Releases of an engine that run alike.
 
     Attributes
     ----------
+    follows : str             Earlier era whose fitted factors stand in for its own.
+    assumed : mapping         Effect to what is taken for it, where no fit has measured it.
     versions : tuple of str   Patterns (``0.9*``) of how tables write its versions.
     since : str               Date from which a run without a version is taken for it.
     max_sequences : int       Sequences of a rank at most, where releases differ in it.
     """
 
     id: str
+    follows: str = ""
+    assumed: dict[str, Assumed] = Field(default_factory=dict)
     versions: tuple[str, ...] = ()
     since: str = Field(default="", pattern=_DATE)
     max_sequences: PositiveCount | None = None
@@ -103,7 +123,7 @@ class Engine(Record):
 
         Returns
         -------
-        Era   One named like the engine where it has none.
+        Era   One named like the engine where it has none; the oldest of a date before all.
         """
         if not self.eras:
             return Era(id=self.id, since=self.since)
@@ -111,5 +131,6 @@ class Engine(Record):
         for era in self.eras:
             if wanted and any(fnmatchcase(wanted, p.casefold()) for p in era.versions):
                 return era
-        past = [e for e in self.eras if date and e.since and e.since <= date]
-        return past[-1] if past else self.eras[-1]
+        dated = [e for e in self.eras if e.since]
+        past = [e for e in dated if date and e.since <= date]
+        return past[-1] if past else dated[0] if date and dated else self.eras[-1]

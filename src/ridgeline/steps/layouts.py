@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ridgeline.errors import InfeasibleError
+from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.blocks import Attention, CompressedAttention, LatentAttention, MixtureOfExperts
 from ridgeline.specs.layout import Layout
 
@@ -17,6 +18,8 @@ __all__ = ["check_layout", "default_layout", "usual_layouts"]
 
 #: tensor parallelism of layers that name no limit (recurrent ones)
 _USUAL_TP = 8
+#: layers of the fullest stage over the mean, up to which a plain default is uneven
+_UNEVEN = 1.5
 
 
 def _tp_limit(model: Model) -> int:
@@ -81,11 +84,15 @@ def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
     while degrees[-1] * 2 <= cluster.domain_size and n_chips % (degrees[-1] * 2) == 0:
         degrees.append(degrees[-1] * 2)
     usual = max(tp for tp in degrees if tp <= limit)
+    n_layers = sum(b.repeat for b in model.blocks)
     found = []
     for tp in degrees:
         if tp < usual or any(_heads(b, tp) % tp for b in model.blocks):
             continue
         rest = n_chips // tp
+        # Of chips with little memory there are more than the layers fill: more share a layer.
+        if not experts and (rest > n_layers or stage_imbalance(n_layers, rest) > _UNEVEN):
+            continue
         if experts:
             spread = max(e for e in range(1, min(n_chips, *experts) + 1) if n_chips % e == 0)
             found.append(Layout(tp=tp, attn_dp=rest, ep=spread))
