@@ -70,7 +70,12 @@ def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
         return found, f"The engine is {found.name}, which {stored.id} weights are made for."
     if chip.engine:
         found = engine(chip.engine)
-        return found, f"The engine is {found.name}, which is what runs on {chip.name}."
+        stands = (
+            " It stands for MLX, too: no run of that was measured."
+            if stored.id.endswith("-affine")
+            else ""
+        )
+        return found, f"The engine is {found.name}, which is what runs on {chip.name}.{stands}"
     return engine(), ""
 
 

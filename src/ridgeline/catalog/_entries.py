@@ -262,8 +262,8 @@ def constants(found: Chip) -> ChipConstants:
     """Constants of the calibrated laws for a chip: its own, else its family's, else all there are.
 
     Kinds of chips that launch no kernels (wafers, chips of SRAM, TPUs, CPUs) have constants of
-    their kind in place of those of all, which are GPUs'. Looked up for each component and format by itself; ``level`` of each group says which it is,
-    and the wider ones have wider sigmas.
+    their kind in place of those of all, which are GPUs'. Looked up for each component and format by
+    itself; ``level`` of each group says which it is, and the wider ones have wider sigmas.
 
     Parameters
     ----------

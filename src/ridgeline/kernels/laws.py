@@ -166,7 +166,8 @@ def _decode_constants(x: Inputs, e: Effects) -> dict[str, Any]:
 def _decode_compute_s(op: Any, x: Inputs, e: Effects) -> Any:
     """Arithmetic at the share of the matrix units that the queries of a cached entry fill. [s]"""
     entries = maximum(op.kv_bytes / x["dtype_bytes"], _TINY)
-    filled = matrix_row_share(op.flops / (2 * entries))
+    # Vectors run at the whole peak where there are no matrix units to leave idle.
+    filled = where(x["vectors"], 1.0, matrix_row_share(op.flops / (2 * entries)))
     reach = _capped(x["matrix"], e["compute"], e["port"], e["decode_compute"])
     return op.flops / (reach * x["peak"] * filled)
 

@@ -166,8 +166,10 @@ def sizes(cluster: Cluster, *, whole_domains: bool = False) -> list[int]:
     list of int   Increasing.
     """
     domain = cluster.domain_size
+    # What nothing joins is one domain; single chips may share a host's bus: see `joined`.
+    most = _MAX_DOMAINS if domain == 1 or cluster.scale_out is not None else 1
     parts = [] if whole_domains else [2**i for i in range(domain.bit_length()) if 2**i < domain]
-    return [*parts, *(domain * k for k in range(1, _MAX_DOMAINS + 1))]
+    return [*parts, *(domain * k for k in range(1, most + 1))]
 
 
 def fewest_chips(
