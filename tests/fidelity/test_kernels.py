@@ -161,7 +161,9 @@ def test_the_catalogue_holds_what_the_fit_gives(outcome: Outcome, tmp_path: Path
     written = fidelity.write_constants(outcome, tmp_path)
     shipped = Path(catalog.__file__).parent / "constants"
     assert {p.relative_to(tmp_path) for p in written} == {
-        p.relative_to(shipped) for p in shipped.rglob("*.toml")
+        p.relative_to(shipped)
+        for p in shipped.rglob("*.toml")
+        if not p.read_text().startswith("# By hand")
     }
     for path in written:
         _assert_same_constants(path, shipped / path.relative_to(tmp_path))

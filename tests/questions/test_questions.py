@@ -405,7 +405,11 @@ def test_no_advice_where_nothing_fits() -> None:
 
 ODD: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "nothing cached": ("google/gemma-2-9b", "rtx-3080-ti", {"context": 0, "reading": "ideal"}),
-    "no network": ("zai-org/GLM-4.5-Air", "ws-rtx-a6000-4x", {"reading": "ideal"}),
+    "no network": (
+        "zai-org/GLM-4.5-Air",
+        "ws-rtx-a6000-4x",
+        {"reading": "ideal", "weights": "fp8"},
+    ),
     "no growing cache": ("tiiuae/falcon-mamba-7b", "h100-sxm", {}),
     "hybrid": ("Qwen/Qwen3-Next-80B-A3B-Instruct", "h200-sxm", {"reading": "blackboard"}),
     "hardly fits": ("Qwen/Qwen3-8B", "pc-rtx-3070", {"context": 1e6, "reading": "blackboard"}),
