@@ -408,7 +408,7 @@ ODD: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "no network": (
         "zai-org/GLM-4.5-Air",
         "ws-rtx-a6000-4x",
-        {"reading": "ideal", "weights": "fp8"},
+        {"reading": "ideal", "weights": "int8"},
     ),
     "no growing cache": ("tiiuae/falcon-mamba-7b", "h100-sxm", {}),
     "hybrid": ("Qwen/Qwen3-Next-80B-A3B-Instruct", "h200-sxm", {"reading": "blackboard"}),
