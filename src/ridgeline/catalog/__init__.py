@@ -17,6 +17,7 @@ from ridgeline.catalog._entries import (
     model,
     node_of,
     sources,
+    widest_constants,
 )
 from ridgeline.catalog._flags import (
     chips_per_host,
@@ -64,4 +65,5 @@ __all__ = [
     "to_toml",
     "user_folders",
     "usual_engine",
+    "widest_constants",
 ]

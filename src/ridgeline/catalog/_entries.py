@@ -284,6 +284,12 @@ def constants(found: Chip) -> ChipConstants:
     return ChipConstants(id=found.id, family=family, **parts)
 
 
+def widest_constants() -> ChipConstants:
+    """Constants of all chips that were measured, which stand for any chip of no measured family."""
+    (record,) = _constants_of("constants", ChipConstants, ("all",))
+    return record
+
+
 def fabric_constants(found: Cluster) -> FabricConstants:
     """Constants of exchanges on a cluster's fabric: its generation's, its kind's, or all there are.
 

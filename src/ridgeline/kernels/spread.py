@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.kernels.extrapolation import extrapolation_sigma
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def log_variance(cal: Calibration, value_of: Callable[[Calibration], Any], value
     .. math:: \sum_x \left(\frac{\partial \ln y}{\partial \ln x}\,\sigma_x\right)^2
 
     Over the engine's effects, as far as they are not known at the machine's and engine's scopes,
-    and over rates of the machine that are estimates.
+    and over rates of the machine that are estimates; and for a chip unlike those measured, what
+    extrapolating the laws to it adds.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def log_variance(cal: Calibration, value_of: Callable[[Calibration], Any], value
     -----
     Slopes by a small nudge of each; unknowns are taken as independent.
     """
-    variance: Any = 0.0
+    variance: Any = extrapolation_sigma(cal.cluster.chip) ** 2
     for name, sigma in cal.effect_sigmas.items():
         if sigma > 0:
             moved = value_of(cal.with_effect(name, 1 - _NUDGE))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
-from ridgeline.questions.serving.words import engine_words
+from ridgeline.questions.serving.words import engine_words, extrapolation_words
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.ranking import Search
@@ -21,6 +21,7 @@ def cluster_notes(search: Search) -> list[str]:
     said = [*([search.too_few] if search.too_few else []), *search.notes]
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
+    said += extrapolation_words(search.candidates.base)
     watts, of = power_w(cluster)
     if watts is not None:
         said.append(f"{name}: {watts:,.0f} W per chip, {of}.")

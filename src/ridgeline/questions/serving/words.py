@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
+from ridgeline.kernels.extrapolation import beyond
 from ridgeline.questions import prices
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
@@ -21,6 +22,7 @@ __all__ = [
     "choice_of_experts",
     "count",
     "engine_words",
+    "extrapolation_words",
     "layout_words",
     "one_box_words",
     "price_words",
@@ -40,6 +42,27 @@ def one_box_words(cluster: Cluster) -> str:
         f"{cluster.domain_size} x {cluster.chip.name} are taken as one machine: cards on "
         f"one host's bus, {rate} each way per card."
     )
+
+
+def extrapolation_words(replica: Replica) -> list[str]:
+    """What is said of a chip unlike those whose kernels were measured, where times rest on them."""
+    chip = replica.cluster.chip
+    figures = beyond(chip) if replica.how.calibrated else []
+    if not figures:
+        return []
+    each = [
+        f"its {f.what} of {_figure(f.value, f.unit)} is outside the {_figure(f.low, f.unit)} to "
+        f"{_figure(f.high, f.unit)}"
+        for f in figures
+    ]
+    return [
+        f"{chip.name} is unlike the chips measured: {' and '.join(each)} of "
+        "those. Times are extrapolated, and their intervals wider for it."
+    ]
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{value:,.3g}" if unit == "1" else format_quantity(value, unit)
 
 
 def layout_words(layout: Layout) -> str:

@@ -1,0 +1,50 @@
+"""Chips unlike those measured have wider intervals, and the answer says why."""
+
+from __future__ import annotations
+
+import pytest
+
+import ridgeline as rl
+from ridgeline.kernels.extrapolation import beyond, extrapolation_sigma
+
+
+def own_chip(peak: float, bandwidth: float) -> rl.Chip:
+    return rl.Chip(
+        id="own", name="Own", vendor="me",
+        memory={"capacity": 96e9, "bandwidth": bandwidth}, peak={"bf16": peak},
+    )  # fmt: skip
+
+
+def width(chip: rl.Chip) -> float:
+    """How many times the low end of a decode step's interval its high end is."""
+    row = rl.serving("Qwen/Qwen3-8B", chip, batch=16, chips=1).at(16)
+    return row["time_high_s"] / row["time_low_s"]
+
+
+def test_chips_that_were_measured_are_not_extrapolated() -> None:
+    for name in ("h100-sxm", "a100-80gb-sxm", "mi300x", "apple-m2-ultra", "rtx-4090"):
+        assert beyond(rl.chip(name)) == []
+        assert extrapolation_sigma(rl.chip(name)) == 0
+
+
+def test_the_further_from_the_chips_measured_the_wider() -> None:
+    inside, low, lower = (own_chip(peak, 3e12) for peak in (900e12, 200e12, 20e12))
+    assert [b.what for b in beyond(low)] == ["FLOPs per byte"]
+    assert 0 == extrapolation_sigma(inside) < extrapolation_sigma(low) < extrapolation_sigma(lower)
+    assert width(inside) < width(low)
+
+
+def test_the_answer_says_what_lies_outside() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", own_chip(800e12, 6e12), batch=9)
+    (said,) = [n for n in answer.notes if "extrapolated" in n]
+    assert "its FLOPs per byte of 133 is outside the 153 to 419" in said
+    quiet = rl.serving("Qwen/Qwen3-8B", own_chip(1200e12, 6e12), batch=9)
+    assert not any("extrapolated" in n for n in quiet.notes)
+
+
+@pytest.mark.parametrize("batch", [9, 64])
+def test_no_step_of_five_per_cent_of_the_peak_is_called_compute_bound(batch: int) -> None:
+    """What multiplies on a low ratio is attention on vector units, not GEMMs on matrix units."""
+    answer = rl.serving("Qwen/Qwen3-8B", own_chip(800e12, 6e12), batch=batch, chips=1)
+    row = answer.at(batch)
+    assert row["bound"] != "compute" or row["mfu"] > 0.2
