@@ -21,9 +21,12 @@ __all__ = [
     "MachinePrices",
     "choose_price",
     "common_basis",
+    "on_one_basis",
+    "price_notes",
     "price_terms",
     "price_words",
     "prices_of",
+    "recalled_clause",
 ]
 
 #: what renting costs somebody without a contract comes first, then contracts, then owning
@@ -71,6 +74,23 @@ def price_terms(price: Price) -> str:
     given = "as given" if not basis or _is_given(price) else ""
     old = "more than a year old" if price.is_old() else ""
     return ", ".join(part for part in (basis, dated, given, old) if part)
+
+
+def price_notes(name: str, price: Price | None) -> tuple[str, ...]:
+    """A note with a machine's price, for answers whose sentences do not say it."""
+    return () if price is None else (f"{name}: {price_words(price)}.",)
+
+
+def recalled_clause(price: Price | None) -> str:
+    """What a sentence about the cheapest must add where its price is on no list; else nothing."""
+    recalled = price is not None and price.is_recalled
+    return ", at a price that is recalled and on no list" if recalled else ""
+
+
+def on_one_basis(prices: Sequence[Price | None]) -> bool:
+    """Whether dollars may rank: all have a price, and of one basis."""
+    bases = {price.basis if price else None for price in prices}
+    return len(bases) == 1 and None not in bases
 
 
 def choose_price(cluster: Cluster, basis: str | None = None) -> Price | None:

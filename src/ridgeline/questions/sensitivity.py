@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.words import count, factor, percent, quantity
+from ridgeline.questions.prices import price_notes
 from ridgeline.questions.variants import (
     MOST_SEQUENCES,
     Point,
@@ -132,7 +133,7 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
             "cost_doubled": best["cost_doubled"],
             "cost_refilled": best["cost_refilled"],
         },
-        notes=answer.notes,
+        notes=(*answer.notes, *price_notes(answer.machine_name, answer.price)),
         provenance={**answer.result.about, "batch": base_batch},
         charts={"tornado": picture},
     )

@@ -20,6 +20,7 @@ from ridgeline.laws.roofline import (
     weight_fetch_time_s,
 )
 from ridgeline.questions.attention_kinds import AttentionKind, attention_kinds
+from ridgeline.questions.prices import price_notes
 from ridgeline.questions.solve import last_true
 from ridgeline.questions.variants import fits
 from ridgeline.specs.arguments import Amount, reads
@@ -134,7 +135,7 @@ def wall(
         sentences=_words(answer, rows, limits, batch, overtaking),
         tables=(Table("attention", _title(answer, limits, batch), columns, rows),),
         values=values,
-        notes=(*answer.notes, *_notes(answer)),
+        notes=(*answer.notes, *price_notes(answer.machine_name, answer.price), *_notes(answer)),
         provenance={**answer.result.about, "tpot_s": tpot_s, "usd_per_mtok": usd_per_mtok},
         charts={"cost": cost, "bounds": bounds},
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.table import Table
 from ridgeline.answers.words import quantity, usd
+from ridgeline.questions.prices import on_one_basis, recalled_clause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,7 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
         machines have a price on one basis; where they have not, by power, else by the number of
         chips, and the sentence says so.
     """
-    bases = {f.search.price.basis if f.search.price else None for f in fleets}
-    by_cost = len(bases) == 1 and None not in bases
+    by_cost = on_one_basis([f.search.price for f in fleets])
     by_power = not by_cost and all(f.options[0].power_w is not None for f in fleets)
     key = "usd_per_hour" if by_cost else "power_w" if by_power else "n_chips"
     ranked = sorted(
@@ -77,14 +77,15 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
     elif by_cost:
         said = (
             f"Cheapest per hour at {first['price_basis']} prices: {first['n_chips']:,} x "
-            f"{first['machine']}, {usd(first['usd_per_hour'])} per hour."
+            f"{first['machine']}, {usd(first['usd_per_hour'])} per hour"
+            f"{recalled_clause(best.search.price)}."
         )
     else:
         least = quantity(first["power_w"], "W") if by_power else f"{first['n_chips']:,} chips"
         said = (
             f"{'Least power' if by_power else 'Fewest chips'} first ({first['n_chips']:,} x "
             f"{first['machine']}, {least}): the machines have no price on one basis, so that "
-            "dollars do not rank them (give one with --price)."
+            "dollars do not rank them."
         )
     return ComparedFleets(
         best, said, Table("machines", "", COLUMNS, [row for row, _ in ranked], first=FIRST)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import listed, percent, quantity, seconds, times, tokens, usd
 from ridgeline.questions.layouts.words import layout_name
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.words import engine_words
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _money(fleet: Fleet) -> str:
     lines = []
     if used.prices is not None and used.usd_per_hour is not None:
         lines.append(
-            f"It costs {usd(used.usd_per_hour)} per hour: "
+            f"It costs {usd(used.usd_per_hour)} per hour, at {price_words(fleet.search.price)}: "
             f"{usd(used.prices.usd_per_mtok_output)} per million output tokens and "
             f"{usd(used.prices.usd_per_mtok_input)} per million input tokens"
         )

@@ -9,6 +9,7 @@ from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.reasons import why_best
 from ridgeline.questions.layouts.simplicity import TOO_CLOSE, tied
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
+from ridgeline.questions.prices import on_one_basis
 from ridgeline.questions.serving.words import layout_words, usd
 
 if TYPE_CHECKING:
@@ -107,7 +108,12 @@ def _by_machine(answer: Layouts) -> str:
         firsts.setdefault(row["cluster"], row)
     write = _WRITE[answer.rank.column]
     each = [f"{name} {write(row[answer.rank.column])}" for name, row in firsts.items()]
-    return f"Best of each machine: {listed(each)}."
+    apart = not on_one_basis([s.price for s in answer.searches])
+    why = "; dollars do not rank them, as they have no prices on one basis" if apart else ""
+    price = answer.search_of(answer.best).price
+    recalled = answer.rank.column.startswith("usd") and price is not None and price.is_recalled
+    first = f" The price of {answer.best['cluster']} is recalled, and on no list." * recalled
+    return f"Best of each machine: {listed(each)}{why}.{first}"
 
 
 def families_told(answer: Layouts, *, every: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.words import usd
+from ridgeline.questions.prices import on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def comparison_words(answers: Sequence[Serving]) -> str:
             "basis, so that dollars do not rank them."
         )
     bound = any(a.reading != "calibrated" for a in answers)
-    limits, best = answers[0].limits, _cost(first, bound)
+    price = next(a.price for a in answers if a.machine_name == first["machine"])
+    limits, best = answers[0].limits, f"{_cost(first, bound)}{recalled_clause(price)}"
     if not first["within_limits"]:
         return f"No machine keeps {limits}. Cheapest per output token: {best}."
     return (
@@ -69,14 +71,12 @@ def comparison_words(answers: Sequence[Serving]) -> str:
 
 def _cost(row: dict[str, Any], bound: bool) -> str:
     about = "at least" if bound else "about"
-    recalled = ", at a price that is recalled and on no list" * (row["price_kind"] == "recalled")
-    return f"{row['machine']}, {about} {usd(row['usd_per_mtok_output'])} per million{recalled}"
+    return f"{row['machine']}, {about} {usd(row['usd_per_mtok_output'])} per million"
 
 
 def _by_cost(answers: Sequence[Serving]) -> bool:
     """Whether all have a price, on one basis."""
-    bases = {answer.price.basis if answer.price else None for answer in answers}
-    return len(bases) == 1 and None not in bases
+    return on_one_basis([answer.price for answer in answers])
 
 
 def _row(answer: Serving) -> dict[str, Any]:
