@@ -69,6 +69,14 @@ def test_pools_and_the_engine_s_command(run) -> None:
     assert {c["title"].split(",")[0] for c in told["launch"]["commands"]} == {"Prefill", "Decode"}
 
 
+def test_notes_of_a_command_are_comments_that_fit_the_screen(run, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = run(*V3, "--tpot", "30", "--ttft", "1000", "--flags", "vllm", "--tp", "1")
+    after = out[out.index("# Options of vLLM") :].splitlines()
+    assert len(after) > 4
+    assert all(line.startswith("# ") and len(line) <= 80 for line in after)
+
+
 def test_the_fewest_chips_that_serve(run) -> None:
     asked = ("layouts", "Qwen3-32B", "--on", "h100-sxm", "--tpot", "15", "--reading", "ideal")
     told = json.loads(run(*asked, "--chips", "fewest", "--json"))

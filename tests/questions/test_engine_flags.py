@@ -185,10 +185,11 @@ def test_a_range_reaches_the_command() -> None:
     assert "longer than the model's 40,960" in " ".join(longer.command("vllm").notes)
 
 
+@pytest.mark.parametrize("timed", ["current", "tensorrt-llm"])
 @pytest.mark.parametrize("share", [0.7, 0.9, 0.95])
-def test_memory_is_of_what_each_engine_counts(share: float) -> None:
+def test_memory_is_of_what_each_engine_counts(share: float, timed: str) -> None:
     """Caches get what was priced, at most a hundredth of the memory less, never more."""
-    settings = engine().replaced({"memory_share": share}, where="test")
+    settings = engine(timed).replaced({"memory_share": share}, where="test")
     one = priced("Qwen/Qwen3-32B", layout=Layout(tp=2), settings=settings)
     held = one.replica.memory(4096)
     capacity = float(chip_capacity_bytes(one.replica.cluster.chip))
@@ -204,7 +205,7 @@ def test_memory_is_of_what_each_engine_counts(share: float) -> None:
         "sglang": said["sglang"] * capacity - weights,
         "tensorrt-llm": said["tensorrt-llm"] * (capacity - weights - taken - runtime),
     }
-    assert said["vllm"] == share
+    assert said["vllm" if timed == "current" else "tensorrt-llm"] == share
     for tool, had in left.items():
         assert caches - 0.0101 * capacity <= had <= caches * (1 + 1e-9), tool
 
@@ -421,6 +422,13 @@ def test_another_engine_than_the_one_that_was_timed_is_said() -> None:
     usual = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=500, osl=100)
     assert "Priced as" not in " ".join(usual.command("tensorrt-llm").notes)
     assert "Priced as a good engine" in " ".join(usual.command("llama.cpp").notes)
+    older = rl.serving(
+        "Qwen/Qwen3-8B", "h100-sxm", engine="vllm", engine_version="0.9.1", isl=500, osl=100,
+        weights="fp8", compute="bf16",
+    )  # fmt: skip
+    said = " ".join(older.command("vllm").notes)
+    assert "Priced as release 0.9.1 of vLLM" in said
+    assert "every GEMM in bf16" in said
 
 
 def test_llama_cpp_on_a_mac() -> None:

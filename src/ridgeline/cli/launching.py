@@ -9,12 +9,15 @@ from cyclopts import Parameter
 from ridgeline.catalog import known_flags
 from ridgeline.cli.declare import OUTPUT
 from ridgeline.cli.output import print_as_is
+from ridgeline.cli.screen import screen_width, wrapped
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
     from ridgeline.questions.launch import Launch
 
 __all__ = ["Flags", "check_flags", "launch_dict", "show_launch"]
+
+_COMMENT = "# "
 
 Flags = Annotated[
     str | None,
@@ -51,5 +54,8 @@ def launch_dict(found: Launch) -> dict[str, Any]:
 def show_launch(found: Launch) -> None:
     """Print what starts an answer, and its notes as comments: all of it can be pasted."""
     print_as_is(f"\n{found}\n")
+    width = screen_width()
     for note in found.notes:
-        print_as_is(f"# {' '.join(note.split())}")
+        # A note in one line, whatever is in it; on a screen, comments of several lines.
+        text = wrapped(" ".join(note.split()), width and max(width - len(_COMMENT), 1))
+        print_as_is("\n".join(_COMMENT + line for line in text.split("\n")))

@@ -285,12 +285,22 @@ def _notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
 
 
 def _engine_note(priced: Priced, flags: EngineFlags, engine: str) -> list[str]:
-    """Where times were those of another engine than the one that is started."""
-    timed = priced.replica.engine
+    """Where times were those of another engine, release or arithmetic than what is started."""
+    replica, notes = priced.replica, []
+    timed = replica.engine
     stands_for = (timed.id, *timed.stands_for)
-    if priced.replica.reading != "calibrated" or any(x.startswith(engine) for x in stands_for):
-        return []
-    return [f"Priced as {timed.name}: engine {engine} prices {flags.name} itself (--engine)."]
+    if replica.reading == "calibrated" and not any(x.startswith(engine) for x in stands_for):
+        notes.append(
+            f"Priced as {timed.name}: engine {engine} prices {flags.name} itself (--engine)."
+        )
+    if replica.version:
+        notes.append(f"Priced as release {replica.version} of {timed.name}.")
+    if replica.formats.compute:
+        notes.append(
+            f"Priced with every GEMM in {replica.formats.compute}: {flags.name} chooses its "
+            "arithmetic by weights and chip."
+        )
+    return notes
 
 
 def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
