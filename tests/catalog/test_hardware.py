@@ -227,6 +227,7 @@ UNLIKE_INT8 = {
 WIDE_FP8 = {
     "trainium3": "MXFP8 is 3.75 times bf16",
     "vr200": "bf16 is recalled, FP8 is half of FP4",
+    "maia-200": "bf16 runs on the vector engine",
 }
 
 
@@ -236,7 +237,7 @@ def test_chip_peaks_are_sane(path):
     peak = chip.peak
     bf16 = peak.get("bf16")
     if bf16 is None:
-        without = {"rubin-cpx", "rubin-ultra", "groq-3-lp30", "tpu-8t", "tpu-8i", "maia-200"}
+        without = {"rubin-cpx", "rubin-ultra", "groq-3-lp30", "tpu-8t", "tpu-8i"}
         assert chip.id in without
         return
     if chip.kind in {"gpu", "tpu", "asic", "consumer"}:
@@ -245,7 +246,7 @@ def test_chip_peaks_are_sane(path):
         assert peak["fp8"] <= 2.05 * bf16
     if "fp4" in peak:
         # FP32 accumulation at half rate makes GeForce's bf16 small; VR200's ratio is announced.
-        limit = 9.0 if chip.kind == "consumer" or chip.id == "vr200" else 6.5
+        limit = 9.0 if chip.kind == "consumer" or chip.id in WIDE_FP8 else 6.5
         assert peak["fp4"] <= limit * bf16
     if "fp32" in peak:
         assert peak["fp32"] <= bf16
@@ -683,3 +684,37 @@ def test_prices_agree_with_the_table(row):
         typical = float(row[column])
         assert any(p.usd_per_chip_hour == pytest.approx(typical) for p in prices)
     assert bool(prices) == any(row[c] for c in ("rental_usd_h_typical", *bases))
+
+
+# --------------------------------------------------------------------------------------------
+# everything that says where it comes from
+
+
+def cited(value: Any, path: str) -> list[tuple[str, str]]:
+    """Every ``source`` of raw data with its path."""
+    if isinstance(value, list):
+        return [c for i, item in enumerate(value) for c in cited(item, f"{path}.{i}")]
+    if not isinstance(value, dict):
+        return []
+    own = [(path, value["source"])] if isinstance(value.get("source"), str) else []
+    return own + [c for key, item in value.items() for c in cited(item, f"{path}.{key}")]
+
+
+@pytest.mark.parametrize("kind", ["chips", "clusters", "racks"])
+def test_every_source_is_in_the_list(kind):
+    found = [c for p in (CATALOG / kind).glob("*.toml") for c in cited(raw(p), p.stem)]
+    assert len(found) > 30
+    assert [c for c in found if c[1] not in sources()] == []
+
+
+def test_every_number_of_a_rack_has_a_source():
+    for rack in catalog.racks():
+        numbers = [n for n, v in rack.model_dump().items() if isinstance(v, int | float)]
+        assert [n for n in numbers if n not in rack.sources] == [], rack.id
+
+
+def test_every_group_of_fitted_constants_says_what_it_was_fitted_to():
+    for path in (CATALOG / "constants").rglob("*.toml"):
+        groups = [g for part in raw(path).values() if isinstance(part, dict) for g in part.values()]
+        assert groups, path.name
+        assert all(g["source"] and g["date"] for g in groups), path.name
