@@ -56,7 +56,9 @@ MAY_IMPORT = {
         "fidelity",
     },
 }
-EVERYBODY = {"errors", "naming", "units", "files", "clock", "__version__", "spreadsheets"}
+EVERYBODY = {
+    "errors", "naming", "units", "files", "clock", "__version__", "spreadsheets", "markup",
+}  # fmt: skip
 
 
 def _imports(path: Path) -> set[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from ridgeline import markup
+from ridgeline.answers.columns import Shown, fitting, shown_columns
 
 if TYPE_CHECKING:
     from ridgeline.answers.answer import Answer
@@ -13,31 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_html", "table_html"]
 
+#: characters of a table's row: as wide as a notebook's cell
+_WIDTH = 110
 #: longer tables are cut: the exports have all rows
 _MOST_ROWS = 40
 #: units that the cells of a column do not say themselves
 _HEADING_UNITS = {"tok/s": "tok/s", "tokens": "tokens", "reach": "tokens", "USD/Mtok": "$/Mtok"}
-_STYLE = """\
-<style>
-.ridgeline { font-size: 0.95em; line-height: 1.4; max-width: 70em; }
-.ridgeline table { border-collapse: collapse; margin: 0.7em 0; }
-.ridgeline caption { text-align: left; font-weight: bold; padding: 0.2em 0; }
-.ridgeline th, .ridgeline td { padding: 0.15em 0.7em; text-align: right; white-space: nowrap; }
-.ridgeline .text { text-align: left; }
-.ridgeline thead th { border-bottom: 1px solid currentColor; }
-.ridgeline small { font-weight: normal; opacity: 0.7; }
-.ridgeline svg { max-width: 100%; height: auto; }
-</style>"""
-
-
-def table_html(table: Table) -> str:
-    """Write a table as HTML without scripts or outside resources.
-
-    Parameters
-    ----------
-    table : Table   Its text is escaped.
-    """
-    return f'<div class="ridgeline">{_STYLE}{_table(table)}</div>'
 
 
 def answer_html(answer: Answer) -> str:
@@ -45,48 +28,59 @@ def answer_html(answer: Answer) -> str:
 
     Parameters
     ----------
-    answer : Answer   Its text is escaped; its first chart is inline SVG if it can be drawn.
+    answer : Answer   Its text is escaped; its first chart is an image if it can be drawn.
     """
-    parts = [_STYLE, f"<p><b>{escape(answer.title)}</b></p>"]
-    parts += [f"<p>{escape(s)}</p>" for s in answer.sentences]
+    headline, *more = answer.sentences or (answer.title,)
+    parts = []
+    if answer.title not in headline:
+        parts.append(markup.paragraph(answer.title, small=True))
+    parts.append(markup.paragraph(headline, strong=True))
+    parts += [markup.paragraph(s) for s in more]
     parts += [_table(t) for t in answer.tables]
-    if answer.notes:
-        notes = "".join(f"<li>{escape(n)}</li>" for n in dict.fromkeys(answer.notes))
-        parts.append(f"<p>Notes</p><ul>{notes}</ul>")
+    notes = list(dict.fromkeys(answer.notes))
+    parts.append(markup.folded(f"{len(notes)} note{'s' * (len(notes) > 1)}", notes))
     parts.append(_picture(answer))
-    return f'<div class="ridgeline">{"".join(parts)}</div>'
+    return markup.section(parts)
+
+
+def table_html(table: Table) -> str:
+    """Write a table as HTML without scripts or outside resources.
+
+    Parameters
+    ----------
+    table : Table   Its text is escaped; columns that are less important are named below.
+    """
+    return markup.section([_table(table)])
 
 
 def _table(table: Table) -> str:
-    caption = f"<caption>{escape(table.title)}</caption>" if table.title else ""
-    head = "".join(_heading(key, *column) for key, column in table.columns.items())
-    cells = table.cells()
-    body = "".join(_row(row, table) for row in cells[:_MOST_ROWS])
-    rest = len(table.rows) - min(len(cells), _MOST_ROWS)
-    more = f"<p><small>{rest:,} more rows: to_csv() has all.</small></p>" if rest > 0 else ""
-    head, body = f"<thead><tr>{head}</tr></thead>", f"<tbody>{body}</tbody>"
-    return f"<table>{caption}{head}{body}</table>{more}"
+    columns, left_out = fitting(shown_columns(table), table.first, _WIDTH)
+    rows = list(zip(*(c.cells[:_MOST_ROWS] for c in columns), strict=True))
+    rest = len(table.rows) - len(rows)
+    below = [f"{rest:,} more rows"] * (rest > 0) + left_out
+    drawn = markup.table([_heading(c) for c in columns], rows, table.title)
+    if not below:
+        return drawn
+    return drawn + markup.paragraph(f"Also in to_csv(): {', '.join(below)}.", small=True)
 
 
-def _heading(key: str, heading: str, unit: str) -> str:
-    said = _HEADING_UNITS.get(unit, "")
-    shown = f" <small>[{said}]</small>" if said and said not in heading else ""
-    tip = escape(f"{key} [{unit}]" if unit else key)
-    return f'<th{_side(unit)} title="{tip}">{escape(heading)}{shown}</th>'
-
-
-def _row(row: dict[str, str], table: Table) -> str:
-    cells = (f"<td{_side(table.columns[k][1])}>{escape(text)}</td>" for k, text in row.items())
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _side(unit: str) -> str:
-    return ' class="text"' if unit == "" else ""
+def _heading(column: Shown) -> markup.Heading:
+    said = _HEADING_UNITS.get(column.unit, "")
+    return markup.Heading(
+        column.heading,
+        column.is_text,
+        "" if said in column.heading else said,
+        f"{column.key} [{column.unit}]" if column.unit else column.key,
+    )
 
 
 def _picture(answer: Answer) -> str:
-    """The first chart as SVG; nothing where it cannot be drawn (no price, no converter)."""
-    if answer.charts and find_spec("vl_convert") is not None:
-        with suppress(Exception):
-            return answer.chart().to_bytes(".svg").decode()
+    """The first chart as an image; nothing where it cannot be drawn (no price, no converter)."""
+    if not answer.charts or find_spec("vl_convert") is None:
+        return ""
+    first, *others = answer.charts
+    with suppress(Exception):
+        drawn = markup.image(answer.chart(first).to_bytes(".svg"), f"{answer.title}: {first}")
+        named = ", ".join(f'chart("{name}")' for name in others)
+        return drawn + (markup.paragraph(f"More pictures: {named}.", small=True) if named else "")
     return ""

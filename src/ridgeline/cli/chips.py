@@ -9,10 +9,11 @@ from cyclopts import Parameter
 from ridgeline import catalog
 from ridgeline.cli.declare import Csv, Json, Wide, machine_names
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
-from ridgeline.cli.search import Show, facts_of, show_fields
+from ridgeline.cli.search import Show, show_fields
 from ridgeline.errors import CatalogError, SpecError
 from ridgeline.questions.machines import chips as chips_named
 from ridgeline.questions.machines import clusters as clusters_named
+from ridgeline.specs.facts import facts_of
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip

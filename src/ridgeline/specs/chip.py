@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ridgeline.specs.quantities import Bytes, BytesPerSecond, FlopsPerSecond, Watts
 from ridgeline.specs.record import Record, Sourced
+from ridgeline.units import format_quantity
 
 __all__ = ["Chip", "ComputeDtype", "Memory"]
 
@@ -64,6 +65,14 @@ class Chip(Sourced):
     matrix_units: bool = True
     confidence: Literal["high", "medium", "low"] | None = None
     notes: str = ""
+
+    def in_words(self) -> str:
+        """Memory and rates."""
+        memory = self.memory
+        said = [format_quantity(memory.capacity, "B"), format_quantity(memory.bandwidth, "B/s")]
+        peaks = {k: v for k, v in self.peak.items() if k in ("bf16", "fp8")}
+        said += [f"{k} {format_quantity(v, 'FLOP/s')}" for k, v in peaks.items()]
+        return ", ".join(said)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

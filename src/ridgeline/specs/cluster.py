@@ -88,6 +88,10 @@ class Cluster(Sourced):
     prices: tuple[Price, ...] = ()
     notes: str = ""
 
+    def in_words(self) -> str:
+        """Number and kind of chips, and what joins them."""
+        return f"{self.domain_size} x {self.chip.id}, {self.fabric}"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.domain_size > 1 and (self.link is None or self.fabric == "none"):

@@ -89,6 +89,12 @@ class Model(Sourced):
     published: Published | None = None
     notes: str = ""
 
+    def in_words(self) -> str:
+        """Layers, width and format."""
+        n_layers = sum(block.repeat for block in self.blocks)
+        shape = f"{n_layers} layers, d_model {self.d_model:,}, " if n_layers else ""
+        return f"{shape}weights {self.weight_dtype}, KV cache {self.kv_dtype}"
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if (self.counts is None) == (not self.blocks):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date as Date  # noqa: N812  (the field below is called date)
+from textwrap import shorten
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -202,6 +203,29 @@ class Sourced(Record):
     """
 
     sources: dict[str, Provenance] = Field(default_factory=dict, repr=False)
+
+    def in_words(self) -> str:
+        """What it is, in a few words: a part of its repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        """Id and a few words, below 300 characters; `model_dump` has all fields."""
+        words = self.in_words()
+        if not words:
+            return super().__repr__()
+        return f"<{type(self).__name__} {shorten(f'{self._id!r}: {words}', 280)}>"
+
+    __str__ = __repr__
+
+    @property
+    def _id(self) -> str:
+        return str(getattr(self, "id", ""))
+
+    def _repr_html_(self) -> str:
+        """Every field with its source, for notebooks."""
+        from ridgeline.specs.facts import facts_html  # noqa: PLC0415  (only for notebooks)
+
+        return facts_html(self)
 
     @model_validator(mode="before")
     @classmethod
