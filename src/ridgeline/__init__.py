@@ -16,6 +16,7 @@ Names are loaded when first used, so that ``import ridgeline`` itself costs noth
 TYPE_CHECKING = False  # as type checkers know it; `typing` takes longer to import than all of this
 if TYPE_CHECKING:
     from ridgeline.answers import Answer as Answer
+    from ridgeline.answers import Table as Table
     from ridgeline.catalog import chip as chip
     from ridgeline.catalog import cluster as cluster
     from ridgeline.catalog import dtype as dtype
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
     from ridgeline.questions.racks import racks as racks
     from ridgeline.questions.scaleup import scaleup as scaleup
     from ridgeline.questions.sensitivity import sensitivity as sensitivity
+    from ridgeline.questions.serving import Comparison as Comparison
     from ridgeline.questions.serving import Serving as Serving
     from ridgeline.questions.serving import compare as compare
     from ridgeline.questions.serving import serving as serving
     from ridgeline.questions.sparsity import sparsity as sparsity
+    from ridgeline.questions.sweep import Sweep as Sweep
     from ridgeline.questions.sweep import sweep as sweep
     from ridgeline.questions.tiers import tiers as tiers
     from ridgeline.questions.wall import wall as wall
@@ -60,6 +63,7 @@ __version__ = "0.2.0.dev0"
 
 _HOME = {
     "Answer": "answers",
+    "Table": "answers",
     "chip": "catalog",
     "cluster": "catalog",
     "dtype": "catalog",
@@ -84,9 +88,11 @@ _HOME = {
     "sparsity": "questions.sparsity",
     "tiers": "questions.tiers",
     "wall": "questions.wall",
+    "Comparison": "questions.serving",
     "Serving": "questions.serving",
     "compare": "questions.serving",
     "serving": "questions.serving",
+    "Sweep": "questions.sweep",
     "sweep": "questions.sweep",
     "Chip": "specs",
     "Cluster": "specs",
@@ -105,6 +111,7 @@ __all__ = [
     "Answer",
     "Chip",
     "Cluster",
+    "Comparison",
     "Fleet",
     "Layout",
     "Layouts",
@@ -116,6 +123,8 @@ __all__ = [
     "RidgelineError",
     "Scenario",
     "Serving",
+    "Sweep",
+    "Table",
     "Workload",
     "advice",
     "chip",

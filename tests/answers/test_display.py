@@ -17,7 +17,7 @@ MODEL, MACHINE = "Qwen/Qwen3-8B", "hgx-h100"
 def shown() -> dict[str, Any]:
     """One of each."""
     serving = rl.serving(MODEL, MACHINE, batch=[1, 8])
-    loaded = {"isl": 1000, "osl": 200}
+    loaded: dict[str, Any] = {"isl": 1000, "osl": 200}
     return {
         "serving": serving,
         "answer": serving.answer,

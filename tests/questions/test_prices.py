@@ -14,7 +14,6 @@ from ridgeline import catalog
 from ridgeline.cli import main
 from ridgeline.errors import SpecError
 from ridgeline.questions.prices import choose_price, price_words, prices_of
-from ridgeline.questions.serving import comparison_words
 from ridgeline.specs.choices import PriceChoice
 from ridgeline.specs.price import Price
 from ridgeline.specs.price_list import PriceList
@@ -98,7 +97,7 @@ def test_a_winner_by_a_recalled_price_says_so() -> None:
     found = prices_of(clusters("hgx-h100", "mi300x"))
     assert found.comparable
     assert "On the basis rental-3yr all prices were read." in found.notes[-1]
-    words = comparison_words([asked("hgx-h100"), asked("mi300x")])
+    words = rl.compare([asked("hgx-h100"), asked("mi300x")]).sentence()
     assert "MI300X" in words
     assert "at a price that is recalled and on no list" in words
 
@@ -108,7 +107,7 @@ def test_a_comparison_across_bases_ranks_by_throughput() -> None:
     rows = rl.compare(answers)
     assert {row["price_basis"] for row in rows} == {"on-demand", "rental-3yr"}
     assert rows[0]["tokens_per_s_per_chip"] >= rows[1]["tokens_per_s_per_chip"]
-    assert "dollars do not rank" in comparison_words(answers)
+    assert "dollars do not rank" in rows.sentence()
 
 
 def test_a_sweep_over_machines_has_dollars_of_one_basis_only() -> None:

@@ -25,19 +25,15 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
-from ridgeline.cli.output import as_table, print_csv, print_json, print_table, print_text
+from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import beside, save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
 from ridgeline.questions.prices import price_words, prices_of
-from ridgeline.questions.serving import Serving, compare, comparison_words, serve
-from ridgeline.questions.serving.words import count, usd
-from ridgeline.units import format_quantity
+from ridgeline.questions.serving import Serving, compare, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ridgeline.catalog import MachineNamed
     from ridgeline.specs.model import Model as ModelRecord
 
@@ -176,10 +172,6 @@ def _show(answer: Serving, explain: bool, wide: bool) -> None:
         print_text(f"Note: {note}")
 
 
-def _seconds(value: Any) -> str:
-    return format_quantity(value, "s")
-
-
 def _show_comparison(
     answers: list[Serving],
     refused: list[dict[str, str]],
@@ -187,29 +179,10 @@ def _show_comparison(
     explain: bool,
     wide: bool,
 ) -> None:
-    rows = compare(answers)
-    bounds = any(a.reading != "calibrated" for a in answers)
-    least, most = (" ≥", " ≤") if bounds else ("", "")
-    served = any(a.has_requests for a in answers)
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "machine": ("machine", str),
-        "batch": ("batch", count),
-        **({"ttft_s": (f"TTFT{least}", _seconds)} if served else {}),
-        "tpot_s": (f"TPOT{least}", _seconds),
-        "bound": ("bottleneck", str),
-        "tokens_per_s_per_chip": (f"tok/s/chip{most}", lambda v: f"{v:,.0f}"),
-        "power_w_per_chip": ("W/chip", lambda v: f"{v:,.0f}"),
-        "usd_per_chip_hour": ("$/chip-hour", lambda v: f"{v:,.2f}"),
-        "usd_per_mtok_output": (f"$/Mtok out{least}", usd),
-        "within_limits": ("", lambda v: "" if v else "misses the limits"),
-    }
-    first = ["usd_per_mtok_output", "usd_per_chip_hour", "tokens_per_s_per_chip", "tpot_s"]
-    if len({row["price_basis"] for row in rows}) > 1:
-        columns["price_basis"] = ("basis", str)
-        first[:2] = ["usd_per_chip_hour", "price_basis"]
-    if rows:
-        print_text(comparison_words(answers))
-        as_table(rows, columns, first=first, wide=wide)
+    if answers:
+        found = compare(answers)
+        print_text(found.sentence())
+        print_table(found.table(), wide=wide)
     for row in refused:
         print_text(f"{row['cluster']}: {row['reason']}")
     for answer in answers if explain else ():

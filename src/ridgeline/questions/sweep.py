@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from ridgeline import catalog
+from ridgeline.answers.table import Table
 from ridgeline.errors import SpecError
 from ridgeline.grid import (
     BLOCK_POINTS,
@@ -36,12 +38,52 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
 
-__all__ = ["sweep"]
+__all__ = ["Sweep", "sweep"]
 
 Values = Sequence[Any] | np.ndarray
 _READINGS = ("ideal", "calibrated")
 
 
+class Sweep(Result):
+    """The grid of a sweep; it shows itself as a table."""
+
+    __slots__ = ()
+
+    def table(self) -> Table:
+        """The points as a table, last axis fastest."""
+        return Table.from_result(self, "sweep", f"{math.prod(self.shape):,} points")
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return self.table()._repr_html_()
+
+
+@overload
+def sweep(
+    model: Model | str,
+    on: Cluster | str,
+    axes: Mapping[str, Values | Mapping[str, Values]],
+    *,
+    layout: Layout | None = None,
+    load: Load | None = None,
+    reading: str = "calibrated",
+    reductions: None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep: ...
+@overload
+def sweep(
+    model: Model | str,
+    on: Cluster | str,
+    axes: Mapping[str, Values | Mapping[str, Values]],
+    *,
+    layout: Layout | None = None,
+    load: Load | None = None,
+    reading: str = "calibrated",
+    reductions: Callable[[], Mapping[str, Reduction]],
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[dict[str, Any]]: ...
 def sweep(
     model: Model | str,
     on: Cluster | str,
@@ -53,7 +95,7 @@ def sweep(
     reductions: Callable[[], Mapping[str, Reduction]] | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Any:
+) -> Sweep | list[dict[str, Any]]:
     """Evaluate a decode step over axes of any numeric fields.
 
     Parameters
@@ -75,7 +117,7 @@ def sweep(
 
     Returns
     -------
-    Result, or list of dict   Columns ``time_s``, ``tokens_per_s_per_chip``,
+    Sweep, or list of dict   A `Result` with columns ``time_s``, ``tokens_per_s_per_chip``,
         ``usd_per_mtok_output``, ``memory_bytes_per_chip``, ``fits``. Dollars are of prices on
         one basis; of clusters that have none in common they are NaN.
 
@@ -225,14 +267,14 @@ def _result(
     numeric: dict[str, dict[str, np.ndarray]],
     found: list[dict[str, np.ndarray]],
     reading: str,
-) -> Result:
+) -> Sweep:
     """Stack the outer loops in front of the axes; a zipped axis shows its first field."""
     outer = tuple(len(v) for v in ids.values())
     shape = (*outer, *(len(next(iter(p.values()))) for p in numeric.values()))
     stacked = {n: np.stack([f[n] for f in found]).reshape(shape) for n in found[0]}
     named = [Axis(n, np.asarray([str(v) for v in vs]), "", n) for n, vs in ids.items()]
     valued = [Axis(n, next(iter(p.values())), "", n) for n, p in numeric.items()]
-    return Result(
+    return Sweep(
         axes=(*named, *valued),
         columns={n: Column(stacked[n], *about) for n, about in _COLUMNS.items()},
         infeasible=np.where(stacked["fits"], 0, 1),

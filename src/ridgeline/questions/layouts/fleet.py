@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from ridgeline.answers import Answer
+from ridgeline.answers.answered import Answered
 from ridgeline.answers.plain import plain
 from ridgeline.answers.table import Table
 from ridgeline.errors import InfeasibleError, SpecError
@@ -15,7 +17,6 @@ from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.fleet_option import COLUMNS
 from ridgeline.questions.layouts.fleet_search import MOST_CHIPS, FleetSearch, fleet_search
 from ridgeline.questions.layouts.question import base_replica
-from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.service.deployment import Deployment
 from ridgeline.service.fleet import LONG_RUN
@@ -161,7 +162,7 @@ def fleet_at(search: FleetSearch, rate: float, n_smaller: int = 3) -> Fleet:
 
 
 @dataclass(frozen=True, repr=False)
-class Fleet:
+class Fleet(Answered):
     """The fewest chips that hold limits and headroom at a rate.
 
     Attributes
@@ -290,11 +291,16 @@ class Fleet:
             }
         )
 
-    def __repr__(self) -> str:
-        used = self.chosen or self.too_small
-        assert used is not None
-        holds = "" if self.chosen else ", misses its limits"
-        return (
-            f"Fleet({self.rate_per_s:g} requests/s: {used.n_chips} chips, "
-            f"{layout_name(used.layout)}{holds})"
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`."""
+        told = self.to_dict()
+        base = self.search.base
+        return Answer(
+            question="fleet",
+            title=f"{base.model.name or base.model.id} on {base.cluster.chip.name}",
+            sentences=tuple(self.sentences()),
+            tables=(self.table(),),
+            values={"holds": told["holds"], "n_chips": self.options[0].n_chips},
+            provenance=told["about"],
         )

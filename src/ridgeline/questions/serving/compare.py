@@ -2,58 +2,136 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
 
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import usd
+from ridgeline.errors import SpecError
 from ridgeline.questions.prices import on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from ridgeline.questions.serving.answer import Serving
 
-__all__ = ["compare", "comparison_words"]
+__all__ = ["Comparison", "compare"]
 
 
-def compare(answers: Sequence[Serving]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, repr=False)
+class Comparison(Answered, Sequence[dict[str, Any]]):
+    """One question on several machines; a sequence of rows, best first.
+
+    Attributes
+    ----------
+    answers : tuple of Serving   In the order in which they were given.
+    rows : tuple of dict         Of each machine its size, floor, balance batch, power, price, and
+                                 its cheapest point within the limits (else its fastest).
+    by_cost : bool               Whether cost ranks; else throughput per chip does.
+    """
+
+    answers: tuple[Serving, ...]
+    rows: tuple[dict[str, Any], ...]
+    by_cost: bool
+
+    def __len__(self) -> int:
+        """Number of machines."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[dict[str, Any], ...]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        """The row of a machine."""
+        return self.rows[index]
+
+    def sentence(self) -> str:
+        """What ranks the machines, and which comes first."""
+        return _words(self)
+
+    def table(self) -> Table:
+        """The rows as a table."""
+        bounds = any(a.reading != "calibrated" for a in self.answers)
+        least, most = (" ≥", " ≤") if bounds else ("", "")
+        served = any(a.has_requests for a in self.answers)
+        several = len({row["price_basis"] for row in self.rows}) > 1
+        columns = {
+            "machine": ("machine", ""),
+            "batch": ("batch", "#"),
+            **({"ttft_s": (f"TTFT{least}", "s")} if served else {}),
+            "tpot_s": (f"TPOT{least}", "s"),
+            "bound": ("bottleneck", ""),
+            "tokens_per_s_per_chip": (f"tok/s/chip{most}", "tok/s"),
+            "power_w_per_chip": ("power/chip", "W"),
+            "usd_per_chip_hour": ("price/chip", "USD/h"),
+            "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
+            "remark": ("", ""),
+            **({"price_basis": ("basis", "")} if several else {}),
+        }
+        first = ["usd_per_mtok_output", "usd_per_chip_hour", "tokens_per_s_per_chip", "tpot_s"]
+        if several:
+            first[:2] = ["usd_per_chip_hour", "price_basis"]
+        return Table("machines", "", columns, self.rows, first=tuple(first))
+
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`."""
+        first = self.answers[0]
+        notes = (note for answer in self.answers for note in answer.notes)
+        return Answer(
+            question="compare",
+            title=f"{first.model.name or first.model.id} on {len(self)} machines",
+            sentences=(self.sentence(),),
+            tables=(self.table(),),
+            values={"by_cost": self.by_cost},
+            notes=tuple(dict.fromkeys(notes)),
+            provenance={"machines": [a.result.about for a in self.answers]},
+        )
+
+
+def compare(answers: Iterable[Serving]) -> Comparison:
     """Rank machines by what a token costs at the point a user would run.
 
     Parameters
     ----------
-    answers : sequence of Serving   The same question on several machines.
+    answers : iterable of Serving   The same question on several machines.
 
     Returns
     -------
-    list of dict
-        A row per machine: its size, floor, balance batch, power, and its cheapest point within the
-        limits (else its fastest). Cheapest first where all have a price on one basis; prices of
-        different bases are not compared, so that then, and without prices, throughput per chip
-        ranks.
+    Comparison
+        A row per machine. Cheapest first where all have a price on one basis; prices of different
+        bases are not compared, so that then, and without prices, throughput per chip ranks.
+
+    Raises
+    ------
+    SpecError   No answers.
 
     Notes
     -----
     `questions.prices.prices_of` chooses prices of one basis for all of them.
     """
+    answers = tuple(answers)
+    if not answers:
+        raise SpecError("There is nothing to compare: give answers of rl.serving.")
     by_cost = _by_cost(answers)
-    return sorted(
+    rows = sorted(
         (_row(answer) for answer in answers),
         key=lambda row: (
             not row["within_limits"],
             row["usd_per_mtok_output"] if by_cost else -(row["tokens_per_s_per_chip"] or 0.0),
         ),
     )
+    return Comparison(answers, tuple(rows), by_cost)
 
 
-def comparison_words(answers: Sequence[Serving]) -> str:
-    """What ranks the machines, and which comes first; a sentence.
-
-    Parameters
-    ----------
-    answers : sequence of Serving   As for `compare`, at least one.
-    """
-    first = compare(answers)[0]
-    if not _by_cost(answers):
+def _words(found: Comparison) -> str:
+    """What ranks the machines, and which comes first; a sentence."""
+    answers, first = found.answers, found[0]
+    if not found.by_cost:
         return (
             f"Most output per chip first: {first['machine']}. The machines have no prices on one "
             "basis, so that dollars do not rank them."
@@ -83,6 +161,7 @@ def _row(answer: Serving) -> dict[str, Any]:
     point = answer.chosen
     names = ("batch", "time_s", "ttft_s", "tpot_s", "tokens_per_s_per_user",
              "tokens_per_s_per_chip", "usd_per_mtok_output", "bound", "infeasible")  # fmt: skip
+    kept = bool(point["within_limits"]) and not point["infeasible"]
     watts, _ = power_w(answer.machine.cluster)
     return {
         "cluster": answer.machine.cluster.id,
@@ -96,6 +175,7 @@ def _row(answer: Serving) -> dict[str, Any]:
         "price_date": answer.price.date if answer.price else None,
         "price_kind": answer.price.kind if answer.price else None,
         "power_w_per_chip": watts,
-        "within_limits": bool(point["within_limits"]) and not point["infeasible"],
+        "within_limits": kept,
         **{name: point.get(name) for name in names},
+        "remark": "" if kept else "misses the limits",
     }
