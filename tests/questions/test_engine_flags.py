@@ -14,7 +14,14 @@ from launched import check_fields, option_list, parsed, priced
 import ridgeline as rl
 from ridgeline.catalog import chips_per_host, engine, engine_flags, engines_with_flags, known_flags
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
-from ridgeline.questions.launch import Launch, first_that_runs, launch, refuses, start
+from ridgeline.questions.launch import (
+    Launch,
+    first_that_runs,
+    launch,
+    refuses,
+    start,
+    too_many_hosts,
+)
 from ridgeline.questions.launch.quantities import quantities
 from ridgeline.questions.lengths import longest
 from ridgeline.specs import Layout
@@ -320,6 +327,37 @@ def test_a_rank_over_several_hosts() -> None:
     slurm = launch([priced(layout=Layout(tp=16))], "tensorrt-llm").commands
     assert len(slurm) == 1
     assert "--nodes 2 --ntasks 16 --ntasks-per-node 8" in slurm[0].launch
+
+
+@pytest.mark.parametrize(
+    ("layout", "hosts"),
+    [
+        (Layout(tp=4, replicas=18), None),
+        (Layout(attn_dp=6, tp=2, ep=12, replicas=6), None),
+        (Layout(tp=2, pp=3, replicas=12), 24),
+        (Layout(attn_dp=3, ep=3, replicas=24), 24),
+        (Layout(attn_dp=18, ep=18, replicas=4), 20),
+    ],
+)
+def test_replicas_fit_the_hosts_of_a_rack(layout: Layout, hosts: int | None) -> None:
+    """18 hosts of four chips: replicas of 3, 6 or 18 chips leave chips of their hosts unused."""
+    one = priced(on="gb200-nvl72", layout=layout)
+    why = refuses(one, "vllm")
+    assert bool(why) == (hosts is not None)
+    assert hosts is None or f"take {hosts} hosts of 4 chips, and there are 18" in why
+
+
+def test_pools_share_hosts_where_they_can() -> None:
+    """On 18 hosts of four: 8 x 3 chips leave 8 single ones, and 10 hosts for replicas of four."""
+    wide = priced("Qwen/Qwen3-8B", "gb200-nvl72", Layout(pp=3), n_replicas=8, pool="prefill")
+    for layout, n, fits in (
+        (Layout(), 8, True),
+        (Layout(tp=4), 10, True),
+        (Layout(tp=4), 11, False),
+        (Layout(tp=2), 21, False),
+    ):
+        other = priced("Qwen/Qwen3-8B", "gb200-nvl72", layout, n_replicas=n, pool="decode")
+        assert bool(too_many_hosts([wide, other])) != fits
 
 
 def test_many_hosts_are_written_in_short() -> None:

@@ -2,7 +2,7 @@
 
 from ridgeline.questions.launch.commands import Command, Launch, launch
 from ridgeline.questions.launch.manifests import manifest
-from ridgeline.questions.launch.quantities import Priced, refuses
+from ridgeline.questions.launch.quantities import Priced, refuses, too_many_hosts
 from ridgeline.questions.launch.start import (
     first_that_runs,
     prompts_of_a_step,
@@ -21,6 +21,7 @@ __all__ = [
     "prompts_of_a_step",
     "refuses",
     "start",
+    "too_many_hosts",
     "what_was_priced",
     "why_not",
 ]

@@ -11,7 +11,7 @@ from ridgeline.catalog import engine_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint
 from ridgeline.questions.launch.fill import filled
-from ridgeline.questions.launch.quantities import holds, quantities, refuses
+from ridgeline.questions.launch.quantities import holds, quantities, refuses, too_many_hosts
 from ridgeline.questions.launch.yaml_text import to_yaml
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
     notes += _engine_note(priced[0], flags, engine)
     for one in side_by_side(priced):
-        why = refuses(one, engine)
+        why = refuses(one, engine) or too_many_hosts(priced)
         if why:
             raise InfeasibleError(f"{why}. Choose another layout, or another engine.")
         found = checkpoint(one, flags)

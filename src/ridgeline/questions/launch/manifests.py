@@ -12,7 +12,7 @@ from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import checkpoint
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
-from ridgeline.questions.launch.quantities import first_refusal, quantities, refuses
+from ridgeline.questions.launch.quantities import first_refusal, quantities, refuses, too_many_hosts
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.steps import counts
 
@@ -76,6 +76,9 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
         f"{engine_flags(engine).versions}.",
         f"{how.apply.replace('FILE', f'{tool}.yaml')}.",
     ]
+    why = too_many_hosts(priced)
+    if why:
+        raise InfeasibleError(f"{why}. Choose another layout.")
     for one in priced:
         pool, told = _pool(one, how, engine)
         known[f"pool_{one.pool or 'all'}"] = pool

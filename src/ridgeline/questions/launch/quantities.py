@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Priced", "holds", "quantities", "refuses", "round_down"]
+__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "too_many_hosts"]
 
 _WIDE = ("bf16", "fp16", "fp32")
 #: what shares of memory are rounded down to
@@ -82,6 +82,12 @@ class Priced:
     def servers_per_host(self) -> int:
         """Replicas that a host has room for."""
         return max(self.chips_per_host // self.n_chips, 1)
+
+    @property
+    def fills_hosts(self) -> bool:
+        """Whether replicas leave no chip of their hosts unused."""
+        n, each = self.n_chips, self.chips_per_host
+        return n % each == 0 or each % n == 0
 
     def neighbour(self, i: int) -> Priced:
         """The i-th replica after this one on the same host."""
@@ -153,7 +159,43 @@ def refuses(priced: Priced, engine: str) -> str:
     if vendor not in flags.vendors:
         chip = priced.replica.cluster.chip.name
         return f"{flags.name} does not run on {chip} (it runs on chips of {_listed(flags.vendors)})"
-    return first_refusal(flags.refuses, shape(priced))
+    return first_refusal(flags.refuses, shape(priced)) or too_many_hosts([priced])
+
+
+def too_many_hosts(priced: Sequence[Priced]) -> str:
+    """Why hosts do not hold some replicas, which take as many chips of each; empty if they do."""
+    cluster, each = priced[0].replica.cluster, priced[0].chips_per_host
+    used = sum(one.n_chips * one.n_replicas for one in priced)
+    there_are = -(-max(cluster.domain_size * cluster.n_domains, used) // each)
+    needed = _hosts(priced, each)
+    if needed <= there_are:
+        return ""
+    told = " and ".join(f"{one.n_replicas} x {one.n_chips} chips" for one in priced)
+    return (
+        f"{told} take {needed} hosts of {each} chips, and there are {there_are}: a replica has as "
+        "many chips on each of its hosts"
+    )
+
+
+def _hosts(priced: Sequence[Priced], each: int) -> int:
+    """Hosts that replicas take: whole ones for those of several, else the largest are put first."""
+    alone = sorted((one for one in priced if one.n_nodes == 1), key=lambda one: -one.n_chips)
+    hosts = sum(one.n_replicas * one.n_nodes for one in priced if one.n_nodes > 1)
+    room: dict[int, int] = {}  # chips that are left on a host, and how many such hosts there are
+    for one in alone:
+        left = one.n_replicas
+        for free, n in list(room.items()):
+            fits = min(free // one.n_chips * n, left)
+            left -= fits
+            # What remains there is less than another replica of this size, and is not used again.
+            if fits:
+                room.pop(free)
+        full, rest = divmod(left, one.servers_per_host)
+        hosts += full + bool(rest)
+        for n, servers in ((full, one.servers_per_host), (int(bool(rest)), rest)):
+            free = each - servers * one.n_chips
+            room[free] = room.get(free, 0) + n
+    return hosts
 
 
 def first_refusal(rules: Sequence[Refusal], known: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from ridgeline.questions.launch import (
     first_that_runs,
     prompts_of_a_step,
     start,
+    too_many_hosts,
     what_was_priced,
     why_not,
 )
@@ -67,15 +68,13 @@ def start_pools(answer: Layouts, engine: str) -> Launch:
     search = answer.search_of(answer.best) if answer.rows else answer.searches[0]
     found = answer.pools()
     both = _pools(answer, search, found)
-    why = next(filter(None, (why_not(one, engine) for one in both)), "")
+    why = next(filter(None, (why_not(one, engine) for one in both)), "") or too_many_hosts(both)
     if not why:
         return start(both, engine)
 
     def can(layout: Layout) -> bool:
-        return not any(
-            why_not(_priced(answer, search, layout, 1.0, 1, pool), engine)
-            for pool in ("prefill", "decode")
-        )
+        one = [_priced(answer, search, layout, 1.0, 1, pool) for pool in ("prefill", "decode")]
+        return one[0].fills_hosts and not any(why_not(x, engine) for x in one)
 
     try:
         other = answer.pools(can)
