@@ -9,6 +9,7 @@ import re
 import sys
 from pathlib import Path
 
+import ridgeline
 from ridgeline.questions.registry import GROUPS, QUESTIONS, Question
 
 PAGE = Path(__file__).parents[1] / "docs" / "questions.md"
@@ -27,7 +28,8 @@ def tables() -> str:
 
 def _row(question: Question) -> str:
     module, _, name = question.function.partition(":")
-    function = f"rl.{name}" if module.startswith("questions.") else f"ridgeline.{module}.{name}"
+    is_public = question.name in ridgeline.__all__
+    function = f"rl.{name}" if is_public else f"ridgeline.{module}.{name}"
     command = f"`ridgeline {question.name}`" if question.command else ""
     return f"| {question.summary} | {command} | `{function}` |"
 

@@ -42,7 +42,17 @@ MAY_IMPORT = {
     },
     "charts": {"grid"},
     "mixing": {"laws", "grid", "charts"},
-    "fidelity": {"laws", "specs", "catalog", "grid", "steps", "kernels", "replica", "service"},
+    "fidelity": {
+        "answers",
+        "laws",
+        "specs",
+        "catalog",
+        "grid",
+        "steps",
+        "kernels",
+        "replica",
+        "service",
+    },
     "cli": {
         "answers",
         "specs",

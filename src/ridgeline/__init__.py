@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from ridgeline.catalog import dtype as dtype
     from ridgeline.catalog import model as model
     from ridgeline.errors import RidgelineError as RidgelineError
+    from ridgeline.fidelity.asking import predict as predict
+    from ridgeline.fidelity.asking import validate as validate
     from ridgeline.grid import logspace as logspace
     from ridgeline.questions.advice import advice as advice
     from ridgeline.questions.design import design as design
@@ -69,6 +71,8 @@ _HOME = {
     "dtype": "catalog",
     "model": "catalog",
     "RidgelineError": "errors",
+    "predict": "fidelity.asking",
+    "validate": "fidelity.asking",
     "logspace": "grid",
     "read_config": "readers",
     "advice": "questions.advice",
@@ -142,6 +146,7 @@ __all__ = [
     "model",
     "models",
     "pipelining",
+    "predict",
     "racks",
     "read_config",
     "scaleup",
@@ -150,6 +155,7 @@ __all__ = [
     "sparsity",
     "sweep",
     "tiers",
+    "validate",
     "wall",
 ]
 
