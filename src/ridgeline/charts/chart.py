@@ -14,7 +14,7 @@ from ridgeline.files import write_whole
 __all__ = ["Chart"]
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-_FORMATS = (".png", ".svg", ".html", ".pdf", ".json")
+PICTURE_SUFFIXES = (".png", ".svg", ".html", ".pdf", ".json")
 #: pixels a point in PNG files: sharp on dense screens and in print
 _PNG_SCALE = 2.0
 
@@ -52,8 +52,8 @@ class Chart:
         spec = self.to_dict(dark=dark)
         if suffix == ".json":
             return json.dumps(spec, indent=1, ensure_ascii=False).encode()
-        if suffix not in _FORMATS:
-            known = ", ".join(_FORMATS)
+        if suffix not in PICTURE_SUFFIXES:
+            known = ", ".join(PICTURE_SUFFIXES)
             other = f"not as {suffix!r}" if suffix else "and the name of the file must end in one"
             raise SpecError(f"Pictures can be written as {known}, {other}.")
         try:

@@ -24,6 +24,7 @@ def components(
             "others.",
         ),
     ],
+    /,
     *,
     fit: Annotated[
         bool,

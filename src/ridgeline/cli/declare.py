@@ -131,10 +131,26 @@ Fetch = Annotated[
         help="Read the config and the headers of the weights from the HuggingFace hub.",
     ),
 ]
+
+
+def _picture_paths(_: object, tokens: Sequence[Token]) -> tuple[Path, ...]:
+    """Paths of pictures; a wrong one is refused before anything is computed."""
+    from ridgeline.charts.chart import PICTURE_SUFFIXES  # noqa: PLC0415  (only for pictures)
+
+    for token in tokens:
+        if Path(token.value).suffix.casefold() not in PICTURE_SUFFIXES:
+            raise SpecError(
+                f"pictures can be written as {', '.join(PICTURE_SUFFIXES)}; a file's name must end "
+                f"in one, not {shown(token.value)}."
+            )
+    return tuple(Path(token.value) for token in tokens)
+
+
 Out = Annotated[
     tuple[Path, ...],
     Parameter(
         group=OUTPUT,
+        converter=_picture_paths,
         metavar="FILE",
         consume_multiple=False,
         help="Write the picture: .png, .svg, .html, .pdf or .json (Vega-Lite). May be repeated.",

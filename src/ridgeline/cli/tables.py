@@ -61,8 +61,8 @@ class Sides:
             help="Chips: a CSV file with the columns of chips_missing.csv, or a TOML record.",
         ),
     ] = None
-    model: Annotated[str | None, Parameter(metavar="NAME", help="Model.")] = None
-    on: Annotated[str | None, Parameter(metavar="NAME", help="Chip or cluster.")] = None
+    model: Annotated[str | None, Parameter(metavar="NAME", help="Model that was run.")] = None
+    on: Annotated[str | None, Parameter(metavar="NAME", help="Chip or cluster it ran on.")] = None
     n_chips: Annotated[
         int | None,
         takes(CHIPS, "Chips of the whole run; without it tp x pp x attn-dp.", TABLES, unit="chips"),
@@ -85,7 +85,9 @@ class Sides:
         str | None,
         Parameter(name=("--kv", "--kv-dtype"), metavar="NAME", help="Format of the KV cache."),
     ] = None
-    engine: Annotated[str | None, Parameter(metavar="NAME", help="Serving engine.")] = None
+    engine: Annotated[str | None, Parameter(metavar="NAME", help="Serving engine it ran with.")] = (
+        None
+    )
     batch: Annotated[
         int | None,
         takes(_REQUESTS, "Sequences of a fixed batch, whole system.", TABLES, unit="sequences"),

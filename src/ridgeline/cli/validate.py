@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide
+from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide, takes
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.tables import (
@@ -26,6 +26,7 @@ from ridgeline.cli.tables import (
 )
 from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError, did_you_mean
+from ridgeline.specs.fields import Choice
 
 if TYPE_CHECKING:
     from ridgeline.fidelity.scores import PredictionLines, Scored
@@ -55,11 +56,11 @@ def validate(
     ] = None,
     leave_out: Annotated[
         str | None,
-        Parameter(
-            group=TABLES,
-            metavar="WORD",
-            help="models or chips: predict each row with constants fitted without its model, or "
+        takes(
+            Choice(("models", "chips")),
+            "models or chips: predict each row with constants fitted without its model, or "
             "without its chip where the family has others. Needs the optional part [calibrate].",
+            TABLES,
         ),
     ] = None,
     constants: Annotated[

@@ -45,18 +45,23 @@ class _Line:
         share = share or (f" {self.done:,}," if self.done else "")
         return f"{self.what}:{share} {time.monotonic() - self.begun:,.0f} s"
 
-    def erase(self) -> None:
-        """Leave the terminal's line to others."""
-        with self.lock, suppress(OSError, ValueError):
-            if self.shown:
-                sys.stderr.write(_ERASE)
-                sys.stderr.flush()
-                self.shown = False
+    def say(self, text: str) -> None:
+        """Write a line that stays, in its place."""
+        with self.lock:
+            self._erase()
+            print(text, file=sys.stderr)  # noqa: T201  (beside the answer)
 
     def end(self) -> None:
         """Erase, and write no more."""
         self.ended.set()
-        self.erase()
+        with self.lock, suppress(OSError, ValueError):
+            self._erase()
+
+    def _erase(self) -> None:
+        if self.shown:
+            sys.stderr.write(_ERASE)
+            sys.stderr.flush()
+            self.shown = False
 
 
 class _Printed:
@@ -110,6 +115,7 @@ def tell(what: str, done: int = 0, of: int = 0) -> None:
 
 def note(text: str) -> None:
     """Say something beside the answer, on standard error."""
-    for line in _lines:
-        line.erase()
-    print(text, file=sys.stderr)  # noqa: T201  (beside the answer)
+    if _lines:
+        _lines[-1].say(text)
+    else:
+        print(text, file=sys.stderr)  # noqa: T201  (beside the answer)

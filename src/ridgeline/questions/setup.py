@@ -114,8 +114,8 @@ class Setup:
             usual, _ = catalog.usual_engine(self.model, chip)
         if chosen.version and usual.stands_for:
             raise SpecError(
-                f"A version is of one engine: {usual.name} stands for several. Name the engine, "
-                "such as vllm."
+                f"engine_version: a version is of one engine, and {usual.name} stands for several. "
+                "Name the engine, such as vllm."
             )
         if chosen.version and not usual.knows(chosen.version):
             eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in usual.eras)
