@@ -434,3 +434,13 @@ def test_a_fleet_that_holds_comes_before_a_cheaper_one_that_does_not(
     assert missing.chosen is None
     assert compare_fleets([missing, second]).best is second
     assert compare_fleets([missing]).sentence.startswith("No machine holds")
+
+
+def test_what_starts_a_fleet_has_its_layout_and_slots(two_machines: list[Fleet]) -> None:
+    found = two_machines[0]
+    text = str(found.command("vllm"))
+    slots = found.performance.slots / found.layout.replicas
+    assert f"--max-num-seqs {slots:.0f}" in text
+    assert "--max-model-len 1536" in text
+    with pytest.raises(SpecError, match="from a scenario"):
+        replace(found, scenario=None).command("vllm")

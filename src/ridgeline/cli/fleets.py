@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ridgeline.cli.launching import launch_dict, show_launch
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts.fleet_compare import compare_fleets
@@ -33,7 +34,9 @@ def refuse_beside_rate(**given: object) -> None:
             )
 
 
-def show_fleets(found: list[Fleet], *, json: bool, csv: bool, wide: bool = False) -> None:
+def show_fleets(
+    found: list[Fleet], *, json: bool, csv: bool, wide: bool = False, flags: str | None = None
+) -> None:
     """Print a fleet; of several machines their comparison, and the best of them in words.
 
     Parameters
@@ -41,15 +44,20 @@ def show_fleets(found: list[Fleet], *, json: bool, csv: bool, wide: bool = False
     found : list of Fleet   One per machine.
     json, csv : bool        As JSON, or the rows as CSV.
     wide : bool             All columns, however narrow the screen.
+    flags : str or None     Also what starts the fleet (of one machine) on this engine.
     """
     if json:
         every = [one.to_dict() for one in found]
+        if flags is not None:
+            every[0] |= launch_dict(found[0].command(flags))
         print_json(every[0] if len(every) == 1 else {"answers": every})
     elif csv:
         print_csv([row for one in found for row in one.table().records()])
     elif len(found) == 1:
         print_text("\n".join(found[0].sentences()))
         print_table(found[0].table(), wide=wide)
+        if flags is not None:
+            show_launch(found[0].command(flags))
     else:
         compared = compare_fleets(found)
         print_text(compared.sentence)

@@ -111,8 +111,9 @@ def layouts(
         record, given, machine=[m.cluster for m in named], more=load_changes(changes)
     )
     if scenario.workload.arrival == "open":
-        refuse_beside_rate(out=out, explain=explain, flags=flags, disaggregate=disaggregate)
-        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide)
+        check_flags(flags, csv=csv, n_machines=len(named))
+        refuse_beside_rate(out=out, explain=explain, disaggregate=disaggregate)
+        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
     answer = search_layouts(scenario, rank, numbers)

@@ -84,13 +84,13 @@ def serving(
     machines = machines_from(given.on, chip, changes["cluster"])
     check_flags(flags, csv=csv, n_machines=len(machines))
     if getattr(given, "rate", None) is not None:
-        refuse_beside_rate(out=out, explain=explain, flags=flags)
+        refuse_beside_rate(out=out, explain=explain)
         scenario = scenario_from(
             record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
         )
         from ridgeline.questions.layouts import fleets  # noqa: PLC0415  (only for a rate)
 
-        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide)
+        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
         return
     answers, refused, notes = _ask_each(record, machines, given, load_changes(changes))
     _draw(answers, out, chart, dark)

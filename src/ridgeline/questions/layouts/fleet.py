@@ -12,7 +12,9 @@ from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.plain import plain
 from ridgeline.answers.table import Table
+from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.launch import start, what_was_priced
 from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.fleet_option import COLUMNS
 from ridgeline.questions.layouts.fleet_search import MOST_CHIPS, FleetSearch, fleet_search
@@ -26,6 +28,7 @@ from ridgeline.specs.scenario import Scenario
 
 if TYPE_CHECKING:
     from ridgeline.kernels.calibration import Calibration
+    from ridgeline.questions.launch import Launch
     from ridgeline.questions.layouts.fleet_option import FleetOption
     from ridgeline.replica import Replica
     from ridgeline.service.performance import Performance
@@ -133,15 +136,14 @@ def fleets(scenario: Scenario) -> list[Fleet]:
     for on, price in zip(scenario.machines, setup.prices.prices, strict=True):
         cluster = machine_of(on).cluster
         setup.check_native(cluster)
-        found.append(
-            size_fleet(
-                base_replica(setup, cluster),
-                load,
-                price=price,
-                max_sequences=scenario.engine.max_sequences,
-                only=setup.layout,
-            )
+        sized = size_fleet(
+            base_replica(setup, cluster),
+            load,
+            price=price,
+            max_sequences=scenario.engine.max_sequences,
+            only=setup.layout,
         )
+        found.append(replace(sized, scenario=scenario))
     return found
 
 
@@ -172,6 +174,7 @@ class Fleet(Answered):
     chosen : FleetOption or None   None where no fleet holds.
     smaller : tuple of FleetOption   The next smaller fleets and what they miss, largest first.
     too_small : FleetOption or None   Where none holds: of the largest fleets what comes closest.
+    scenario : Scenario or None   The question, where it was asked by one: `command` needs it.
     """
 
     search: FleetSearch
@@ -179,6 +182,7 @@ class Fleet(Answered):
     chosen: FleetOption | None
     smaller: tuple[FleetOption, ...]
     too_small: FleetOption | None
+    scenario: Scenario | None = None
 
     @property
     def best(self) -> FleetOption:
@@ -212,6 +216,34 @@ class Fleet(Answered):
         layout = (option or self.best).layout
         replica = replace(self.search.base, layout=layout)
         return Deployment(replica, max_sequences=self.search.max_sequences)
+
+    def command(self, engine: str) -> Launch:
+        """What starts the fleet: every replica in the layout and with the slots it was sized with.
+
+        Parameters
+        ----------
+        engine : str   ``vllm``, ``sglang``, ``tensorrt-llm`` or ``llama.cpp``; or the manifest of
+                       ``dynamo``, ``llm-d`` or ``kserve``.
+
+        Raises
+        ------
+        CatalogError      Nobody knows the engine.
+        SpecError         The fleet was not asked for by a scenario (`fleet`, `fleets`).
+        InfeasibleError   No fleet holds, or the engine cannot run its layout.
+        """
+        name = known_flags(engine)
+        used = self.best
+        if self.scenario is None:
+            raise SpecError("What starts a fleet follows from a scenario: ask by `fleet`.")
+        replicas = used.layout.replicas
+        one = what_was_priced(
+            self.scenario,
+            self.deployment(used).replica,
+            self.search.requests,
+            used.performance.slots / replicas,
+            replicas,
+        )
+        return start([one], name)
 
     def workload(self, option: FleetOption | None = None) -> Workload:
         """The workload of a fleet as `service.deployment.steady` takes it: a run without end."""

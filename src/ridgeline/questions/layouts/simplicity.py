@@ -31,8 +31,9 @@ def simplicity(layout: Layout, domain_size: int) -> tuple[int, ...]:
     -------
     tuple of int
         In this order: scale-up domains that a replica spans; kinds of parallelism within it (TP,
-        EP, attention DP, PP); chips of a replica; then the degrees themselves, from the one that
-        is rarest in use (PP, attention DP, EP, TP). Replicas are no kind: they exchange nothing.
+        EP, attention DP, PP; experts that are both spread and cut count as one more); chips of a
+        replica; then the degrees themselves, from the one that is rarest in use (PP, attention DP,
+        EP, TP). Replicas are no kind: they exchange nothing.
 
     Examples
     --------
@@ -45,6 +46,7 @@ def simplicity(layout: Layout, domain_size: int) -> tuple[int, ...]:
     """
     chips = layout.pp * layout.attn_dp * layout.tp
     kinds = sum(d > 1 for d in (layout.pp, layout.attn_dp, layout.ep, layout.tp))
+    kinds += 1 < layout.ep < layout.attn_dp * layout.tp
     domains = math.ceil(chips / domain_size)
     return (domains, kinds, chips, layout.pp, layout.attn_dp, layout.ep, layout.tp)
 
