@@ -101,9 +101,10 @@ def test_explain_tells_every_family(run) -> None:
 
 
 @pytest.mark.parametrize("chart", ["front", "roofline", "memory", "rack", "timeline"])
-def test_pictures_are_written(run, tmp_path: Path, chart: str) -> None:
+def test_pictures_are_written(capsys, tmp_path: Path, chart: str) -> None:
     path = tmp_path / f"{chart}.svg"
-    run(*V3, "--tpot", "30", "--chart", chart, "--out", str(path))
+    assert main([*V3, "--tpot", "30", "--chart", chart, "--out", str(path)]) == 0
+    assert capsys.readouterr().err == f"Wrote {path}.\n"
     assert path.read_text().startswith("<svg")
 
 

@@ -61,22 +61,9 @@ CASES: dict[str, tuple[list[str], str]] = {
         ],
         "--out does not go with --rate",
     ),
-    "flags of a fleet": (
-        [
-            "layouts",
-            "Qwen3-8B",
-            "--on",
-            "h100",
-            "--isl",
-            "99",
-            "--osl",
-            "9",
-            "--rate",
-            "5",
-            "--flags",
-            "vllm",
-        ],
-        "--flags does not go with --rate",
+    "flags of two fleets": (
+        ["layouts", "Qwen3-8B", "--on", "h100,h200", "--rate", "5", "--flags", "vllm"],
+        "--flags starts one machine",
     ),
     "a count twice": (
         ["serving", "--from-counts", "active=3B,active=4B", "--on", "h100"],
