@@ -25,18 +25,17 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
-from ridgeline.questions.serving.words import usd
+from ridgeline.questions.layouts.table import layouts_table
 from ridgeline.specs.fields import Number
-from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
 
 __all__ = ["layouts"]
@@ -154,9 +153,7 @@ def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
     print_text("\n".join(answer.sentences()))
     rows = answer.rows[:top] or answer.closest(top)
     if rows:
-        as_table(
-            answer.with_intervals(rows), _columns(answer, rows), title=_title(answer), wide=wide
-        )
+        print_table(layouts_table(answer, answer.with_intervals(rows), top), wide=wide)
     if answer.rows:
         told = families_told(answer, every=explain)
         if told:
@@ -168,52 +165,3 @@ def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
             print_text(f"  {line}.")
     for note in dict.fromkeys(answer.notes()):
         print_text(f"Note: {note}")
-
-
-def _title(answer: Layouts) -> str:
-    n = sum(len(s.candidates.layouts) for s in answer.searches)
-    points = sum(s.result.infeasible.size for s in answer.searches)
-    best = "cheapest" if answer.rank.column.startswith("usd") else "best"
-    best = f"{best} first (of ties the simplest)"
-    if not answer.rows:
-        best = "closest first"
-    plural = "" if n == 1 else "s"
-    return (
-        f"{n:,} layout{plural}, {points:,} points, {answer.reading}; {best}, each at its best batch"
-    )
-
-
-def _columns(
-    answer: Layouts, rows: list[dict[str, Any]]
-) -> dict[str, tuple[str, Callable[[Any], str]]]:
-    least = " ≥" if answer.reading == "ideal" else ""
-    columns: dict[str, tuple[str, Callable[[Any], str]]] = {
-        "cluster": ("on", str),
-        "layout": ("layout", str),
-        "concurrency": ("in flight", lambda v: f"{v:,.0f}"),
-        "ttft_s": (f"TTFT{least}", _seconds),
-        "tpot_s": (f"TPOT{least}", _seconds),
-        "tpot_low_s": ("80% from", _seconds),
-        "tpot_high_s": ("to", _seconds),
-        "tokens_per_s_per_user": ("tok/s/user", lambda v: f"{v:,.0f}"),
-        "tokens_per_s_per_chip": ("tok/s/chip", lambda v: f"{v:,.0f}"),
-        "usd_per_mtok_input": ("$/Mtok in", usd),
-        "usd_per_mtok_cached_input": ("cached", usd),
-        "usd_per_mtok_output": ("out", usd),
-        "usd_per_mtok": ("all", usd),
-        "mfu": ("MFU", lambda v: f"{v:.0%}"),
-        "mbu": ("MBU", lambda v: f"{v:.0%}"),
-        "joule_per_token": ("J/token", lambda v: f"{v:.3g}"),
-        "tokens_per_s_per_mw": ("tok/s/MW", lambda v: f"{v:,.0f}"),
-        "bound": ("bottleneck", str),
-    }
-    unused = {n for n in columns if rows and all(r.get(n) is None for r in rows)}
-    if len(answer.searches) == 1:
-        unused.add("cluster")
-    if answer.reading == "calibrated":
-        unused -= {"tpot_low_s", "tpot_high_s"}
-    return {n: c for n, c in columns.items() if n not in unused}
-
-
-def _seconds(value: float) -> str:
-    return format_quantity(value, "s")

@@ -96,7 +96,7 @@ def predict(
     elif csv:
         print_csv(rows)
     else:
-        as_table(rows, _COLUMNS, faint=lambda r: r["status"] != "ok", wide=wide)
+        as_table(rows, _COLUMNS, faint=lambda r: r["status"] != "ok", first=_FIRST, wide=wide)
         if counts["all"] > len(rows):
             print_text(
                 f"The first {len(rows)} of {counts['all']:,} rows; --predictions FILE writes all."
@@ -145,6 +145,9 @@ def _shown(row: Row, prediction: Prediction) -> dict[str, Any]:
     return {"id": row.id, "metric": row.metric, **numbers,
             "status": found["status"], "reason": found["reason"]}  # fmt: skip
 
+
+#: what a narrow screen keeps
+_FIRST = ("predicted", ("low", "high"), "status", "metric", "reason")
 
 _COLUMNS = {
     "id": ("id", str),

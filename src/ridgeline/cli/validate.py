@@ -214,14 +214,16 @@ def _print_rows(rows: list[dict[str, Any]], *, wide: bool) -> None:
     """Each row, where there are few: what was measured, what is predicted, what is to be said."""
     answered = [row for row in rows if row["predicted"] is not None]
     if answered:
-        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units", wide=wide)
+        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
 
 
 def _print_board(board: list[dict[str, Any]], leave_out: str | None, *, wide: bool) -> None:
     title = "Predicted against measured"
     if leave_out:
         title += f", {leave_out} left out of the fit"
-    as_table(board, _COLUMNS, title=title, faint=lambda r: not r["n_answered"], wide=wide)
+    as_table(
+        board, _COLUMNS, title=title, faint=lambda r: not r["n_answered"], first=_FIRST, wide=wide
+    )
     print_text(
         "error: exp|ln(predicted / measured)| - 1. bias above 0: predicted too much. "
         "covered: share inside the 80% interval; width: its median high / low."
@@ -246,6 +248,10 @@ _ROW_COLUMNS = {
     "error": ("error", "{:+.1%}".format),
     "remark": ("remark", str),
 }
+
+#: what a narrow screen keeps of the board, and of single rows
+_FIRST = ("group", "n_rows", "median", "coverage", "bias", "p90", "within_20", "width")
+_FIRST_OF_ROWS = ("measured", "predicted", ("low", "high"), "error", "metric", "remark")
 
 _COLUMNS = {
     "by": ("by", str),

@@ -42,6 +42,9 @@ GENERATIONS = (
 )
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 72, 128, 144, 256, 576)
 _LONGEST_TOKENS = 1e10
+#: what a narrow screen keeps
+_FIRST = ("n_chips", "context", "largest_params", "weight_fetch_s", "limit", "launched",
+          "memory_bytes")  # fmt: skip
 _COLUMNS = {
     "machine": ("one domain of", ""),
     "launched": ("launched", ""),
@@ -120,7 +123,7 @@ def scaleup(
         sentences=_words(answer, generations, sizes, tpot_s, batch),
         tables=(
             Table("generations", f"Batch {count(batch)}, {quantity(tpot_s, 's')} a token",
-                  _COLUMNS, generations),
+                  _COLUMNS, generations, _FIRST),
             Table("sizes", f"Domains of {own.chip.name} of any size", shown, sizes),
         ),
         values={

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.answers import Answer, Table
+from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.layouts.closest import closest_rows, missing
-from ridgeline.questions.layouts.grid import COLUMNS
 from ridgeline.questions.layouts.notes import cluster_notes
 from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
 from ridgeline.questions.layouts.reasons import Family, families, impossible
 from ridgeline.questions.layouts.sentences import sentences
 from ridgeline.questions.layouts.starting import start_best, start_pools
+from ridgeline.questions.layouts.table import layouts_table
 from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.words import choice_of_experts
 
@@ -218,15 +218,12 @@ class Layouts(Answered):
     def answer(self) -> Answer:
         """The same as one `Answer`: the ranking, or what comes closest."""
         rows = self.rows or self.closest(20)
-        shown = {n: (label, unit) for n, (unit, label) in COLUMNS.items()}
-        columns = {"cluster": ("machine", ""), "layout": ("layout", ""), **shown}
-        columns["bound"] = ("bottleneck", "")
         kept = {"meets_limits": bool(self.rows)}
         return Answer(
             question="layouts",
             title=f"Layouts of {self.model.name or self.model.id}",
             sentences=tuple(self.sentences()),
-            tables=(Table("layouts", "", columns, rows),),
+            tables=(layouts_table(self, rows),),
             values=kept,
             charts={name: partial(self.chart, name) for name in PICTURE_NAMES} if self.rows else {},
             notes=tuple(self.notes()),

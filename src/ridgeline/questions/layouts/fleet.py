@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["Fleet", "fleet", "fleet_at", "fleets", "size_fleet"]
 
 Row = dict[str, Any]
+#: what a narrow screen keeps of `COLUMNS`
+_FIRST = ("layout", "utilization", "tpot_s", "ttft_s", "usd_per_mtok_output", "usd_per_hour",
+          "most_per_s", "misses", "e2e_s")  # fmt: skip
 
 
 def size_fleet(
@@ -287,7 +290,9 @@ class Fleet(Answered):
 
     def table(self) -> Table:
         """The options as a table."""
-        return Table("fleets", "The fleet, and what smaller ones miss", COLUMNS, self.rows())
+        return Table(
+            "fleets", "The fleet, and what smaller ones miss", COLUMNS, self.rows(), _FIRST
+        )
 
     def sentences(self) -> list[str]:
         """The answer in words."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
-from ridgeline.answers.words import usd
+from ridgeline.answers.words import count, usd
 from ridgeline.errors import SpecError
 from ridgeline.questions.prices import on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.serving.words import limits_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,13 +139,24 @@ def _words(found: Comparison) -> str:
         )
     bound = any(a.reading != "calibrated" for a in answers)
     price = next(a.price for a in answers if a.machine_name == first["machine"])
-    limits, best = answers[0].limits, f"{_cost(first, bound)}{recalled_clause(price)}"
+    limits, best = _limits(answers[0]), f"{_cost(first, bound)}{recalled_clause(price)}"
     if not first["within_limits"]:
         return f"No machine keeps {limits}. Cheapest per output token: {best}."
-    return (
-        f"Cheapest per output token, each machine at its cheapest batch within {limits}, "
-        f"{first['price_basis']} prices: {best}."
-    )
+    return f"Cheapest per output token, {_at(answers[0])}, {first['price_basis']} prices: {best}."
+
+
+def _limits(answer: Serving) -> str:
+    return limits_words(answer.limits, answer.scenario.workload)
+
+
+def _at(answer: Serving) -> str:
+    """At which batch machines are compared."""
+    load, batches = answer.scenario.workload, answer.result["batch"]
+    if load.batch is None and load.concurrency is None:
+        return f"each machine at its cheapest batch within {_limits(answer)}"
+    if len(batches) == 1 and load.batch is not None:
+        return f"at the batch of {count(batches[0])} that was asked for"
+    return f"each machine at the cheapest batch of those asked for within {_limits(answer)}"
 
 
 def _cost(row: dict[str, Any], bound: bool) -> str:

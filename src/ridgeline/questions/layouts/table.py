@@ -1,0 +1,84 @@
+"""The ranking of layouts as a table: its columns, the most important first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.answers import Table
+from ridgeline.questions.serving.power import power_w
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.questions.layouts.answer import Layouts
+
+__all__ = ["layouts_table"]
+
+#: rows of a ranking that are worth a line
+_LINES = 10
+_TPOT = ("tpot_low_s", "tpot_high_s")
+#: after what is ranked by; what a narrow screen keeps
+_FIRST = (
+    "layout", "concurrency", "tokens_per_s_per_user", "tpot_s", "ttft_s", "usd_per_mtok_output",
+    "usd_per_mtok_input", "tokens_per_s_per_chip", "bound", _TPOT, "usd_per_mtok", "mfu", "mbu",
+    "joule_per_token", "usd_per_mtok_cached_input", "tokens_per_s_per_mw",
+)  # fmt: skip
+
+
+def layouts_table(answer: Layouts, rows: Sequence[dict[str, Any]], n: int = _LINES) -> Table:
+    """Rows of a ranking as a table.
+
+    Parameters
+    ----------
+    answer : Layouts
+    rows : sequence of dict   Of its ranking, or of what comes closest.
+    n : int                   How many are worth a line.
+    """
+    shown = rows[:n]
+    columns = {
+        k: c for k, c in _columns(answer).items() if any(r.get(k) is not None for r in shown)
+    }
+    if len(answer.searches) == 1:
+        columns.pop("cluster", None)
+    first = ("layout", answer.rank.column, *_FIRST)
+    return Table("layouts", _title(answer), columns, rows, first, range(len(shown)))
+
+
+def _title(answer: Layouts) -> str:
+    n = sum(len(s.candidates.layouts) for s in answer.searches)
+    points = sum(s.result.infeasible.size for s in answer.searches)
+    best = "cheapest" if answer.rank.column.startswith("usd") else "best"
+    best = f"{best} first (of ties the simplest)"
+    if not answer.rows:
+        best = "closest first"
+    plural = "" if n == 1 else "s"
+    return (
+        f"{n:,} layout{plural}, {points:,} points, {answer.reading}; {best}, each at its best batch"
+    )
+
+
+def _columns(answer: Layouts) -> dict[str, tuple[str, str]]:
+    """Heading and unit; where times are lower bounds, on which side the truth lies."""
+    least, most = (" ≥", " ≤") if answer.reading == "ideal" else ("", "")
+    powers = {power_w(s.candidates.base.cluster)[1] for s in answer.searches}
+    per = "" if len(powers) > 1 else " (TDP)" if "thermal" in powers.pop() else " (wall)"
+    return {
+        "cluster": ("on", ""),
+        "layout": ("layout", ""),
+        "concurrency": ("in flight", "sequences"),
+        "ttft_s": (f"TTFT{least}", "s"),
+        "tpot_s": (f"TPOT{least}", "s"),
+        "tpot_low_s": ("80% from", "s"),
+        "tpot_high_s": ("to", "s"),
+        "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
+        "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
+        "usd_per_mtok": (f"$/Mtok all{least}", "USD/Mtok"),
+        "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
+        "usd_per_mtok_input": (f"$/Mtok in{least}", "USD/Mtok"),
+        "usd_per_mtok_cached_input": (f"$/Mtok cached{least}", "USD/Mtok"),
+        "mfu": (f"MFU{most}", "%"),
+        "mbu": (f"MBU{most}", "%"),
+        "joule_per_token": (f"J/token{per}{least}", "1"),
+        "tokens_per_s_per_mw": (f"tok/s per MW{most}", "tok/s"),
+        "bound": ("bottleneck", ""),
+    }
