@@ -52,7 +52,12 @@ def check_picture(name: str, known: Iterable[str]) -> None:
 
 def print_text(text: str = "") -> None:
     """Print lines of the answer, wrapped at words where the screen is narrower."""
-    print(wrapped(text, screen_width()))  # noqa: T201  (the face)
+    _put(lambda width: wrapped(text, width))
+
+
+def _put(render: Callable[[int | None], str]) -> None:
+    """Print what is rendered for the screen's width; all that is for people passes here."""
+    print(render(screen_width()))  # noqa: T201  (the face)
 
 
 def print_as_is(text: str) -> None:
@@ -119,19 +124,23 @@ def _print_columns(
     first: Sequence[Keys],
     wide: bool,
 ) -> None:
-    width = None if wide else screen_width()
-    shown, left_out = fitting(columns, first, width)
-    print_text(f"\n{title}" if title else "")
-    _draw(shown, widths(shown, width), faint, wrapped(_left_out(left_out), width))
+    def render(width: int | None) -> str:
+        room = None if wide else width
+        shown, left_out = fitting(columns, first, room)
+        return _drawn(shown, widths(shown, room), faint, wrapped(_left_out(left_out), width))
+
+    print_text(f"\n{title}" if title else title)
+    _put(render)
 
 
 def _left_out(names: Sequence[str]) -> str:
     return f"Also: {', '.join(names)} (--wide)" if names else ""
 
 
-def _draw(
+def _drawn(
     columns: Sequence[Shown], shares: Sequence[int], faint: Sequence[bool], below: str
-) -> None:
+) -> str:
+    """Columns as text, and a faint line below them."""
     from rich import box  # noqa: PLC0415  (only when a table is shown)
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table as Drawn  # noqa: PLC0415
@@ -152,4 +161,4 @@ def _draw(
         for line in below.splitlines():
             console.print(line, style="dim", soft_wrap=True)
     lines = (line.rstrip() for line in captured.get().splitlines())
-    print("\n".join([*lines, ""]))  # noqa: T201
+    return "\n".join([*lines, ""])

@@ -12,7 +12,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.tiers import batch_ratio, tier_batches
-from ridgeline.questions.serving.words import price_words
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.variants import MOST_SEQUENCES, require_a_time
 from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.ranges import RATIO
@@ -180,7 +180,7 @@ def _normal_words(answer: Serving, row: dict[str, Any]) -> str:
     cost = (
         f"{usd(row['usd_per_mtok_output'])} per million output tokens at " if answer.price else ""
     )
-    rent = price_words(answer) if answer.price else "chip-seconds its only price"
+    rent = price_words(answer.price) if answer.price else "chip-seconds its only price"
     return (
         f"{answer.name}, {count(answer.context)} tokens of context: the normal tier is a batch of "
         f"{count(row['batch'])}, {row['tokens_per_s_per_user']:,.0f} tok/s per user, {cost}{rent}."

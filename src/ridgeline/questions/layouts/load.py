@@ -16,7 +16,7 @@ __all__ = ["lengths_words", "limit_words"]
 def lengths_words(requests: Requests) -> str:
     """The lengths in a few words."""
     if not requests.osl:
-        return f"context {requests.context:,.0f}"
+        return f"{requests.context:,.0f} tokens of context"
     cached = f", {requests.cached:,.0f} of them cached" if requests.cached else ""
     mean = "" if requests.is_fixed else " on average"
     return f"{requests.isl:,.0f} tokens in{cached}, {requests.osl:,.0f} out{mean}"

@@ -9,8 +9,8 @@ from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.reasons import why_best
 from ridgeline.questions.layouts.simplicity import TOO_CLOSE, tied
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
-from ridgeline.questions.prices import on_one_basis
-from ridgeline.questions.serving.words import layout_words, usd
+from ridgeline.questions.prices import on_one_basis, price_words
+from ridgeline.questions.serving.words import layout_words, limits_words, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,10 +61,12 @@ def _winner(answer: Layouts, row: Row) -> str:
         money = f", {least}{usd(row['usd_per_mtok_output'])} per million output tokens"
         if row["usd_per_mtok_input"] is not None:
             money += f" and {usd(row['usd_per_mtok_input'])} per million input"
+        money += f" at {price_words(search.price)}"
     most = "at most " if is_bound else ""
+    limits = limits_words(answer.limits, answer.scenario.workload)
     return (
         f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
-        f"{lengths_words(answer.requests)}, within {answer.limits}: "
+        f"{lengths_words(answer.requests)}, within {limits}: "
         f"{layout_words(layout)}{replicas}, "
         f"{sequences(row['concurrency'])} in flight: "
         f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s per chip and "

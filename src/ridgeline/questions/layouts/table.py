@@ -40,7 +40,10 @@ def layouts_table(answer: Layouts, rows: Sequence[dict[str, Any]], n: int = _LIN
     }
     if len(answer.searches) == 1:
         columns.pop("cluster", None)
-    first = ("layout", answer.rank.column, *_FIRST)
+    ranked_by = answer.rank.column
+    if "usd_per_mtok_input" not in columns and columns.pop("usd_per_mtok", None):
+        ranked_by = "usd_per_mtok_output"  # all tokens that are paid for are output
+    first = ("layout", ranked_by, *_FIRST)
     return Table("layouts", _title(answer), columns, rows, first, range(len(shown)))
 
 

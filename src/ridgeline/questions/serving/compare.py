@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "compare"]
 
+#: what a narrow screen keeps of a comparison
+_FIRST = ("batch", "ttft_s", "tpot_s", "usd_per_mtok_output", "remark", "bound",
+          "tokens_per_s_per_chip", "tokens_per_s_per_user", "largest_batch", "usd_per_chip_hour",
+          "power_w_per_chip")  # fmt: skip
+
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Answered, Sequence[dict[str, Any]]):
@@ -65,18 +70,18 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
             "batch": ("batch", "#"),
             **({"ttft_s": (f"TTFT{least}", "s")} if served else {}),
             "tpot_s": (f"TPOT{least}", "s"),
+            "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
+            "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
             "bound": ("bottleneck", ""),
-            "tokens_per_s_per_chip": (f"tok/s/chip{most}", "tok/s"),
-            "power_w_per_chip": ("power/chip", "W"),
-            "usd_per_chip_hour": ("price/chip", "USD/h"),
+            "largest_batch": ("sequences that fit", "#"),
+            "power_w_per_chip": ("power per chip", "W"),
+            "usd_per_chip_hour": ("price per chip", "USD/h"),
             "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
             "remark": ("", ""),
             **({"price_basis": ("basis", "")} if several else {}),
         }
-        first = ["usd_per_mtok_output", "usd_per_chip_hour", "tokens_per_s_per_chip", "tpot_s"]
-        if several:
-            first[:2] = ["usd_per_chip_hour", "price_basis"]
-        return Table("machines", "", columns, self.rows, first=tuple(first))
+        prices = ("usd_per_chip_hour", "price_basis") if several else ()
+        return Table("machines", "", columns, self.rows, first=(*prices, *_FIRST))
 
     @property
     def answer(self) -> Answer:

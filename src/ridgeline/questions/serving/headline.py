@@ -6,14 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.words import count, quantity, sequences, usd
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.rows import cheapest
-from ridgeline.questions.serving.words import layout_words, price_words
+from ridgeline.questions.serving.words import layout_words, limits_words
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving.answer import Serving
 
-__all__ = ["limits_words", "sentences"]
+__all__ = ["sentences"]
 
 
 def sentences(answer: Serving) -> list[str]:
@@ -26,13 +27,8 @@ def sentences(answer: Serving) -> list[str]:
     return [s for s in [*said, _floor(answer), _balance(answer)] if s]
 
 
-def limits_words(answer: Serving) -> str:
-    """The limits that count, and whether they were stated."""
-    limits = answer.limits
-    given = answer.scenario.workload.limits.model_fields_set
-    stated = any(name in given for name, _ in limits.items())
-    n = len(list(limits.items()))
-    return f"{limits}" if stated else f"{limits} (the usual limit{'' if n == 1 else 's'})"
+def _limits(answer: Serving) -> str:
+    return limits_words(answer.limits, answer.scenario.workload)
 
 
 def _name(answer: Serving) -> str:
@@ -59,12 +55,12 @@ def _choice(answer: Serving, row: dict[str, Any]) -> str:
     limited, several = any(answer.limits.items()), len(answer.result["batch"]) > 1
     best = "cheapest" if answer.price is not None else "most output per chip"
     if cheapest(answer.result, 0) is None:
-        missed = f"keeps {limits_words(answer)}"
+        missed = f"keeps {_limits(answer)}"
         nearest = "the nearest is" if several else "the one asked for is"
         return f"no batch {missed}; {nearest} {batch}"
     if not several:
-        return f"{batch}, within {limits_words(answer)}" if limited else batch
-    return f"{best} {f'within {limits_words(answer)} ' if limited else ''}is {batch}"
+        return f"{batch}, within {_limits(answer)}" if limited else batch
+    return f"{best} {f'within {_limits(answer)} ' if limited else ''}is {batch}"
 
 
 def _latency(answer: Serving, row: dict[str, Any]) -> str:
@@ -100,7 +96,7 @@ def _cost(answer: Serving, row: dict[str, Any]) -> list[str]:
         return []
     least = "" if answer.reading == "calibrated" else "at least "
     cost = usd(row["usd_per_mtok_output"])
-    return [f"{least}{cost} per million output tokens at {price_words(answer)}"]
+    return [f"{least}{cost} per million output tokens at {price_words(answer.price)}"]
 
 
 def _input_cost(answer: Serving, row: dict[str, Any]) -> str:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
 from ridgeline.kernels.extrapolation import beyond
-from ridgeline.questions import prices
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from ridgeline.questions.serving.answer import Serving
     from ridgeline.replica import Replica
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
+    from ridgeline.specs.workload import Workload
 
 __all__ = [
     "choice_of_experts",
@@ -24,15 +24,24 @@ __all__ = [
     "engine_words",
     "extrapolation_words",
     "layout_words",
+    "limits_words",
     "one_box_words",
-    "price_words",
     "usd",
 ]
 
 
-def price_words(answer: Serving) -> str:
-    """What an hour of a chip costs, on which basis, when; recalled and old ones say so."""
-    return prices.price_words(answer.price)
+def limits_words(limits: Limits, load: Workload) -> str:
+    """Limits that count, and whether they were stated.
+
+    Parameters
+    ----------
+    limits : Limits    Those that count.
+    load : Workload    As it was asked for.
+    """
+    names = [name for name, _ in limits.items()]
+    if not names or any(name in load.limits.model_fields_set for name in names):
+        return str(limits)
+    return f"{limits} (the usual limit{'' if len(names) == 1 else 's'})"
 
 
 def one_box_words(cluster: Cluster) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import quantity
 from ridgeline.kernels.explain import laws_used
 from ridgeline.laws.roofline import hardware_ratio, sparsity
-from ridgeline.questions.serving.words import count, layout_words, price_words, usd
+from ridgeline.questions.prices import price_words
+from ridgeline.questions.serving.words import count, layout_words, usd
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
     ]
     return [
         "",
-        f"Cost at {price_words(answer)}",
+        f"Cost at {price_words(answer.price)}",
         f"  t / B x {answer.replica.n_chips} chips x $/h / 3600 x 10^6 = "
         f"{usd(row['usd_per_mtok_output'])} per million output tokens",
         *([f"  each part alone: {', '.join(parts)}"] if parts else []),
