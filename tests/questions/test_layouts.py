@@ -492,7 +492,7 @@ def test_limits_and_lengths_say_what_they_are() -> None:
         lengths_words(Requests(4096, 1024, 1024))
         == "4,096 tokens in, 1,024 of them cached, 1,024 out"
     )
-    assert lengths_words(Requests(decode_context=8192)) == "context 8,192"
+    assert lengths_words(Requests(decode_context=8192)) == "8,192 tokens of context"
 
 
 def test_cards_on_one_host_are_joined_as_in_serving():
