@@ -58,7 +58,7 @@ def roofline_chart(
         }
         for name, peak in peaks_flops_per_s.items()
     ]
-    right = max(4 * max(r[_X] for r in ridges), 2 * max(o[_X] for o in operators))
+    right = max(8 * max(r[_X] for r in ridges), 2 * max(o[_X] for o in operators))
     left = min(0.5, min(o[_X] for o in operators) / 2)
     bottom = min(0.5 * min(o[_Y] for o in operators), left * bandwidth_bytes_per_s)
     x = log_axis(_X, "intensity (FLOP per byte of memory)", (left, right), form="~s")

@@ -29,6 +29,8 @@ PART_COLUMNS = {
 }
 _STRIP, _LINE, _SIZE = 6, 18, 12
 _HEIGHT = 120
+#: a shorter span of what binds has no name if another has it [px]
+_SHORT = 60
 #: an area thinner than this cannot hold its name [px]
 _THICK = 17
 
@@ -46,7 +48,12 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
     ]
     ends: list[float] = []
     labels = []
+    widest = {s["part"]: max(spans, key=lambda o, p=s["part"]: (o["part"] == p) * _ratio(o))
+              for s in spans}  # fmt: skip
     for i, span in enumerate(spans):
+        wide = _share(span["to"], low, high) - _share(span["from"], low, high)
+        if i and wide * width < _SHORT and widest[span["part"]] is not span:
+            continue  # named elsewhere
         text = f"{said} {span['part']}" if i == 0 else span["part"]
         wide = text_width(text, _SIZE)
         left = min(_share(span["from"], low, high) * width, width - wide)
@@ -125,6 +132,10 @@ def _named(plane: Plane, batches: Any, part: str, low: Any, share: Any) -> bool:
         return False
     plane.label_at(*place, part, align="center", size=_SIZE, color=f"$on-{part}")
     return True
+
+
+def _ratio(span: Row) -> float:
+    return span["to"] / span["from"]
 
 
 def _share(value: float, low: float, high: float) -> float:

@@ -1,0 +1,59 @@
+"""Draw all pictures of the docs: docs/pictures, and docs/lecture/pictures by the chapters' blocks.
+
+    python scripts/draw_pictures.py             all that print the same anywhere
+    python scripts/draw_pictures.py front 4     those of docs/pictures, and of chapter 4, by name
+
+Pictures of chapter 7 that measure this machine are drawn by ``build_lecture.py 7 --measured``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from build_lecture import FOLDER, built, pages
+
+import ridgeline as rl
+
+if TYPE_CHECKING:
+    from ridgeline.charts import Chart
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+#: pictures of one layouts question, by name
+OF_LAYOUTS = ("front", "roofline", "memory", "rack", "timeline")
+
+
+def drawn(names: set[str]) -> dict[str, Chart]:
+    """Pictures of docs/pictures by file name: those of `names`, or all."""
+    model, machine = "deepseek-ai/DeepSeek-V3", "gb200-nvl72"
+    found = {}
+    if not names or "serving" in names:
+        found["deepseek-v3-gb200"] = rl.serving(model, machine).chart("both")
+    wanted = [n for n in OF_LAYOUTS if not names or n in names]
+    if wanted:
+        answer = rl.layouts(model, machine, ttft="1 s", tpot="30 ms")
+        found |= {f"layouts-{name}": answer.chart(name) for name in wanted}
+    return found
+
+
+def main() -> int:
+    """Draw in place."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="serving, front, ..., or numbers of chapters")
+    names = set(parser.parse_args().names)
+    chapters = {n for n in names if n.isdigit()}
+    if not names or names - chapters:
+        for name, chart in drawn(names - chapters).items():
+            print(chart.save(PICTURES / f"{name}.svg").relative_to(PICTURES.parents[1]))
+    for path in pages():
+        number = path.stem.removeprefix("chapter-")
+        if number in chapters or not names:
+            built(path.read_text(), measured=False, folder=FOLDER)
+            print(f"pictures of {path.stem}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
