@@ -24,6 +24,8 @@ Layer = dict[str, Any]
 
 #: what an axis with its title takes at the left of a panel, at least [px]
 _LEFT = 44.0
+#: a key is no wider than this [px]
+_KEY = 640.0
 #: widths of letters of DejaVu Sans, a wide face, in its size: what is laid out with them has room
 _NARROW, _MIDDLE, _CAPITAL, _BROAD = 0.36, 0.61, 0.67, 0.9
 _THIN, _WIDE = set("iljtfrI.,:;'|!()[]/ -"), set("mwMWGOQ%@—&")
@@ -164,6 +166,9 @@ def key(
     symbol = {"symbolType": "square", "symbolSize": 160, "symbolStrokeWidth": 0}
     if legend.get("symbolType") == "stroke":
         symbol = {"symbolSize": 160}
+    room = sum(text_width(name, 13) + 45 for name in used)
+    if room > _KEY:  # in lines that are no wider than a panel
+        symbol["columns"] = max(1, int(len(used) * _KEY / room))
     return {
         "field": field,
         "type": "nominal",

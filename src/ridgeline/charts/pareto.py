@@ -19,6 +19,8 @@ Row = dict[str, Any]
 
 _WIDTH, _HEIGHT = 700, 420
 _X, _Y = "tokens_per_s_per_user", "tokens_per_s_per_chip"
+#: stretches of fronts that are named, the longest
+_NAMED = 12
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _TOOLTIP = [
     {"field": "machine", "title": "on"},
@@ -77,7 +79,7 @@ def pareto_chart(
         plane.keep_off_points(front, 4)
     plane.keep_off_points(cloud, 2, faint=True)
     colours = _colours(fronts)
-    for row in _runs(fronts):
+    for row in _runs(fronts)[:_NAMED]:
         color = f"{colours[row['machine']]}-line" if len(fronts) > 1 else "$ink"
         plane.label(row, row["layout"], rings=5, directions=_BESIDE, color=color)
     size = {"width": _WIDTH, "height": _HEIGHT}

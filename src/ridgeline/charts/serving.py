@@ -143,7 +143,8 @@ def _subtitle(result: Result) -> list[str]:
     if _has_requests(result) and request:
         lengths = f"{request['isl']:,.0f} tokens in, {request['osl']:,.0f} out"
         about = f"{lengths}, the prompts' time and cost included"
-    said = f"{kind}, {about}{rent}"
+    full = ", does not fit in memory" if (result.infeasible != 0).all() else ""
+    said = f"{kind}, {about}{full}{rent}"
     if len(result["context"]) == 1:
         return [said]
     return [said, "dot: compute binds from here; dotted: does not fit in memory"]
@@ -250,6 +251,8 @@ def _tooltip(title: str) -> list[Row]:
 
 def _band_layers(bands: list[Row], plane: Plane) -> list[Row]:
     area = {"type": "area", "color": "$tint", "clip": True}
+    if len({b["batch"] for b in bands}) == 1:
+        area = {"type": "rule", "color": "$edge", "strokeWidth": 4}
     return [
         data_layer([b for b in bands if b["part"] == part], area, x=plane.x,
                    y={**plane.y, "field": "low"}, y2={"field": "high"})

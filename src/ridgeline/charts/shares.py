@@ -28,7 +28,7 @@ PART_COLUMNS = {
     "overhead": "overhead_s",
 }
 _STRIP, _LINE, _SIZE = 6, 18, 12
-_HEIGHT = 120
+_HEIGHT, _POINTS = 120, 97
 #: a shorter span of what binds has no name if another has it [px]
 _SHORT = 60
 #: an area thinner than this cannot hold its name [px]
@@ -76,12 +76,16 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
 
 def share_panel(result: Result, x: Row, width: float, title: str) -> Row:
     """Stacked shares of a decode step at the first context."""
-    batches, whole = result["batch"], result["time_s"][0]
-    at = np.zeros_like(whole)
+    low, high = x["scale"]["domain"]
+    # As many points as make edges smooth and names find their room, of few batches, too.
+    batches = np.geomspace(low, high, _POINTS)
+    own = np.log(np.asarray(result["batch"], dtype=float))
+    at = np.zeros(_POINTS)
     rows, areas = [], []
     for name, column in reversed(PART_COLUMNS.items()):
         part = "attention" if name == "KV" else name  # its arithmetic, too, in this reading
-        share = np.nan_to_num(result[column][0] / whole)
+        share = np.interp(np.log(batches), own,
+                          np.nan_to_num(result[column][0] / result["time_s"][0]))  # fmt: skip
         rows += [
             {"batch": float(b), "part": part, "from": float(a), "to": float(a + s),
              "share": float(s)}
