@@ -46,12 +46,11 @@ def main() -> int:
     chapters = {n for n in names if n.isdigit()}
     if not names or names - chapters:
         for name, chart in drawn(names - chapters).items():
-            print(chart.save(PICTURES / f"{name}.svg").relative_to(PICTURES.parents[1]))
+            chart.save(PICTURES / f"{name}.svg")
     for path in pages():
         number = path.stem.removeprefix("chapter-")
         if number in chapters or not names:
             built(path.read_text(), measured=False, folder=FOLDER)
-            print(f"pictures of {path.stem}")
     return 0
 
 
