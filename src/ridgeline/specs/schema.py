@@ -11,6 +11,7 @@ from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
+from ridgeline.specs.price_list import PriceList
 from ridgeline.specs.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "load": Load,
     "model": Model,
     "price": Price,
+    "price-list": PriceList,
     "scenario": Scenario,
 }
 
