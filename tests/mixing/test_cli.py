@@ -64,9 +64,9 @@ def test_reversible_as_table_json_and_csv(
     [
         ([*CIPHERS, "--json", "--csv"], "Choose one"),
         ([*CIPHERS, "--chart", "x", "--out", "x.json"], "There is no picture"),
-        (["ciphers", "--nets", "0"], "n_nets is 0"),
-        (["ciphers", "--seed=-1"], "seed is -1; a number from 0"),
-        (["ciphers", "--samples", "1" + "0" * 400], "n_samples is beyond all range"),
+        (["ciphers", "--nets", "0"], "--nets: a whole number from 1 to 1024"),
+        (["ciphers", "--seed=-1"], "--seed: a whole number from 0 to"),
+        (["ciphers", "--samples", "1" + "0" * 400], "--samples: a whole number from 1 to 65536"),
     ],
 )
 def test_bad_input_of_ciphers(arguments, message, capsys: pytest.CaptureFixture[str]) -> None:

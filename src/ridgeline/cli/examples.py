@@ -47,7 +47,7 @@ ridgeline chips h100-sxm mi300x --csv
 ridgeline predict runs.csv
 ridgeline predict runs.csv --predictions predicted.csv
 ridgeline validate
-ridgeline validate results.json --model Qwen/Qwen3-8B --on h100-sxm
+ridgeline validate results.json --model Qwen/Qwen3-8B --on h100-sxm --tp 1
 ridgeline validate runs.csv --by chip,model --report report.md
 ridgeline calibrate
 ridgeline calibrate runs.csv --out constants.toml
