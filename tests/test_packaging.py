@@ -134,6 +134,7 @@ def test_the_lowest_versions_that_are_allowed(built: tuple[Path, Path], tmp_path
     _uv("pip", "compile", "pyproject.toml", *extras, *lowest, "-o", tmp_path / "low.txt")
     programs = _environment(tmp_path / "low", "-r", tmp_path / "low.txt")
     _uv("pip", "install", "--no-deps", "--python", programs / "python", wheel)
+    _run(programs / "ridgeline", "serving", "--help", cwd=tmp_path)
     _run(programs / "ridgeline", *QUESTION, "--out", "x.png", cwd=tmp_path)
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     asked = (
