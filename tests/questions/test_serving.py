@@ -75,7 +75,8 @@ def test_several_contexts_are_an_axis() -> None:
     one = rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", context=8192, batch=[1, 8])
     assert both.result.shape == (2, 2)
     assert both.result["time_s"][1].tolist() == one.result["time_s"][0].tolist()
-    assert both.chart("latency").to_dict()["layer"]
+    drawn = json.dumps(both.chart("latency").to_dict())
+    assert all(f"{context:,}" in drawn for context in (1024, 8192))
 
 
 def test_lengths_of_a_request_give_its_mean_context() -> None:
