@@ -12,7 +12,8 @@ __all__ = ["screen_width", "wrapped"]
 
 #: a number and its unit, or a bound and its number, stay on one line
 _JOINED = re.compile(
-    r"(?<=\d) (?=(?:(?:[numkMGTPE]|µ)?(?:s|B|W|J|FLOP)(?:/s)?|tok/s|tokens?|TB|x)\b)|(?<=<=) (?=\d)"
+    r"(?<=\d) (?=(?:(?:[numkMGTPE]|µ)?(?:s|B|W|J|FLOP)(?:/s)?|[kMT]|tok/s|tokens?|TB|x)\b)"
+    r"|(?<=<=) (?=\d)"
 )
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 

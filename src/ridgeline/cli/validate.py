@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -213,8 +214,14 @@ def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
 def _print_rows(rows: list[dict[str, Any]], *, wide: bool) -> None:
     """Each row, where there are few: what was measured, what is predicted, what is to be said."""
     answered = [row for row in rows if row["predicted"] is not None]
-    if answered:
-        as_table(answered, _ROW_COLUMNS, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
+    if not answered:
+        return
+    columns = {k: c for k, c in _ROW_COLUMNS.items() if wide or k != "remark"}
+    as_table(answered, columns, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
+    # What was assumed is never left out, however narrow the screen.
+    for remark, n in Counter(row["remark"] for row in answered if row["remark"]).items():
+        which = "all rows" if n == len(answered) else f"{n} of {len(answered)} rows"
+        print_text(f"Note: {which}: {remark}.")
 
 
 def _print_board(board: list[dict[str, Any]], leave_out: str | None, *, wide: bool) -> None:
@@ -251,7 +258,7 @@ _ROW_COLUMNS = {
 
 #: what a narrow screen keeps of the board, and of single rows
 _FIRST = ("group", "n_rows", "median", "coverage", "bias", "p90", "within_20", "width")
-_FIRST_OF_ROWS = ("measured", "predicted", ("low", "high"), "error", "metric", "remark")
+_FIRST_OF_ROWS = ("measured", "predicted", ("low", "high"), "error", "metric")
 
 _COLUMNS = {
     "by": ("by", str),

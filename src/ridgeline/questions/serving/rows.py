@@ -78,7 +78,8 @@ def marks(
         where = " in limits" if limited else ""
         said.setdefault(best, []).append(("cheapest" if priced else "best") + where)
     for j, name in _changes(result, i):
-        said.setdefault(j, []).append(f"{name} takes over")
+        verb = "take" if name == "weights" else "takes"
+        said.setdefault(j, []).append(f"{name} {verb} over")
     last = _last(fits)
     if last is not None and batches[last] == math.floor(largest_batch):
         said.setdefault(last, []).append("most that fits")
