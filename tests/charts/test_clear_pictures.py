@@ -53,8 +53,13 @@ def test_every_picture_is_clear(machine: str, dark: bool) -> None:
 
 
 def _all_of(machine: str) -> Iterator[Chart]:
-    for asked in ({}, {"isl": 4096, "osl": 1024}, {"context": [1024, 4000, 16_384, 65_536]},
-                  {"reading": "ideal"}):  # fmt: skip
+    cases: list[dict[str, Any]] = [
+        {},
+        {"isl": 4096, "osl": 1024},
+        {"context": [1024, 4000, 16_384, 65_536]},
+        {"reading": "ideal"},
+    ]
+    for asked in cases:
         yield rl.serving(*MACHINES[machine], **asked).chart("both")
     board = rl.serving(*MACHINES[machine], reading="blackboard")
     yield board.chart("both")
