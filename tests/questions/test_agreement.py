@@ -145,3 +145,17 @@ def test_what_to_buy_is_what_saves_most_in_its_own_table(batch: int | None) -> N
     assert saved == pytest.approx(1 - best[column], abs=0.006)
     if batch == 1:
         assert best["what"] == "memory bandwidth"
+
+
+def test_energy_of_a_token_counts_every_machine_alike() -> None:
+    """H100 is known at the wall too, an RTX 4090 is not: both count their TDP."""
+    for model, machine, tdp in (
+        ("Qwen/Qwen3-8B", "h100-sxm", 700),
+        ("Qwen/Qwen3-8B", "rtx-4090", 450),
+    ):
+        row = rl.serving(model, machine, chips=1, batch=8, context=4096).at(8)
+        assert row["joule_per_token"] * row["tokens_per_s_per_chip"] == pytest.approx(tdp)
+    notes = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", context=4096).notes()
+    (said,) = [n for n in notes if "J/token" in n]
+    assert "700 W per chip (TDP)" in said
+    assert "1,730 W" in said

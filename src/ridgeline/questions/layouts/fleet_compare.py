@@ -23,7 +23,7 @@ COLUMNS = {
     "layout": ("layout", ""),
     "usd_per_hour": ("$/h", "USD/h"),
     "usd_per_mtok_output": ("$/Mtok output", "USD/Mtok"),
-    "power_w": ("power", "W"),
+    "power_w": ("TDP of chips", "W"),
     "ttft_s": ("TTFT", "s"),
     "tpot_s": ("TPOT", "s"),
     "utilization": ("utilization", "%"),
@@ -83,7 +83,7 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
     else:
         least = quantity(first["power_w"], "W") if by_power else f"{first['n_chips']:,} chips"
         said = (
-            f"{'Least power' if by_power else 'Fewest chips'} first ({first['n_chips']:,} x "
+            f"{'Least TDP' if by_power else 'Fewest chips'} first ({first['n_chips']:,} x "
             f"{first['machine']}, {least}): the machines have no price on one basis, so that "
             "dollars do not rank them."
         )

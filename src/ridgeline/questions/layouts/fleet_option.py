@@ -52,7 +52,7 @@ class FleetOption:
     misses : tuple of Miss    What it does not keep, worst first; empty if it holds.
     prices : PriceSheet or None
     usd_per_hour : float or None   [USD/h]
-    power_w : float or None   Of all its chips: see `questions.serving.power`. [W]
+    power_w : float or None   TDP of all its chips: see `questions.serving.power`. [W]
     """
 
     layout: Layout

@@ -248,7 +248,7 @@ class FleetSearch:
         layout = self.layouts[row].model_copy(update={"replicas": replicas})
         chips = int(self.n_chips[row])
         each = as_numbers(self.rows.open(np.array([rate / replicas]), np.array([row])))
-        watts = power_w(self.base.cluster)[0]
+        watts = power_w(self.base.cluster)
         return FleetOption(
             layout=layout,
             n_chips=chips * replicas,

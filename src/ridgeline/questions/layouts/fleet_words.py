@@ -132,7 +132,7 @@ def _money(fleet: Fleet) -> str:
             f"{usd(used.prices.usd_per_mtok_input)} per million input tokens"
         )
     if used.power_w is not None:
-        lines.append(f"{'it' if lines else 'It'} draws about {quantity(used.power_w, 'W')}")
+        lines.append(f"{'its' if lines else 'Its'} chips draw {quantity(used.power_w, 'W')} (TDP)")
     return f"{'; '.join(lines)}." if lines else ""
 
 

@@ -61,8 +61,8 @@ COLUMNS = {
     "usd_per_mtok": ("USD/Mtok", "$/Mtok, all tokens"),
     "mfu": ("1", "MFU"),
     "mbu": ("1", "MBU"),
-    "joule_per_token": ("J/token", "J per output token"),
-    "tokens_per_s_per_mw": ("tok/s/MW", "output tok/s per MW"),
+    "joule_per_token": ("J/token", "J per output token, chips at TDP"),
+    "tokens_per_s_per_mw": ("tok/s/MW", "output tok/s per MW of TDP"),
     "memory_bytes_per_chip": ("B", "memory per chip"),
 }
 PARTS = {f"{name.lower()}_s": name for name in COMPONENTS}
@@ -267,7 +267,7 @@ class Candidates:
         gained, served = self.requests.tokens_per_step, self.has_requests
         tokens = found.requests_per_s * self.requests.osl if served else batch / found.tpot_s
         per_chip = tokens / n_chips
-        power = power_w(self.base.cluster)[0]
+        power = power_w(self.base.cluster)
         fixed, each = (v[index] for v in self.held)
         where = components["compute"].find(batch, index)
         lines = {name: line.at(*where) for name, line in components.items()}

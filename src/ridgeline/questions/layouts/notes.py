@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ridgeline.questions.prices import price_words
-from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.serving.power import power_words
 from ridgeline.questions.serving.words import engine_words, extrapolation_words
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ def cluster_notes(search: Search) -> list[str]:
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
     said += extrapolation_words(search.candidates.base)
-    watts, of = power_w(cluster)
-    if watts is not None:
-        said.append(f"{name}: {watts:,.0f} W per chip, {of}.")
+    said += power_words(cluster)
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]
     used = [p for p in guessed if p.startswith(("memory", "peak"))]
     if used:

@@ -217,12 +217,12 @@ def _use(server: Server, found: Performance) -> Numbers:
 
 
 def _power_columns(replica: Replica, tokens_per_s_per_chip: Any) -> Numbers:
-    power = power_w(replica.cluster)[0] or np.nan
+    power = power_w(replica.cluster) or np.nan
     joule = energy_per_token_j(power, tokens_per_s_per_chip)
     per_mw = tokens_per_s_per_mw(power, tokens_per_s_per_chip)
     return {
-        "joule_per_token": (joule, "J/token", "J per output token"),
-        "tokens_per_s_per_mw": (per_mw, "tok/s/MW", "tok/s per MW"),
+        "joule_per_token": (joule, "J/token", "J per output token, chips at TDP"),
+        "tokens_per_s_per_mw": (per_mw, "tok/s/MW", "tok/s per MW of TDP"),
     }
 
 

@@ -179,7 +179,7 @@ def _row(answer: Serving) -> dict[str, Any]:
     names = ("batch", "time_s", "ttft_s", "tpot_s", "tokens_per_s_per_user",
              "tokens_per_s_per_chip", "usd_per_mtok_output", "bound", "infeasible")  # fmt: skip
     kept = bool(point["within_limits"]) and not point["infeasible"]
-    watts, _ = power_w(answer.machine.cluster)
+    watts = power_w(answer.machine.cluster)
     return {
         "cluster": answer.machine.cluster.id,
         "machine": answer.machine_name,

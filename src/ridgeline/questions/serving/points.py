@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.answers import Table
-from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.rows import marks, telling
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ def points_table(answer: Serving, contexts: Iterable[int] | None = None) -> Tabl
 def _columns(answer: Serving) -> dict[str, tuple[str, str]]:
     """Columns of the table; bounds say on which side the truth lies."""
     least, most = (" ≥", " ≤") if answer.reading != "calibrated" else ("", "")
-    per = "TDP" if power_w(answer.machine.cluster)[1].startswith("thermal") else "wall"
     columns = {
         "batch": ("batch", "sequences"),
         "ttft_s": (f"TTFT{least}", "s"),
@@ -87,7 +85,7 @@ def _columns(answer: Serving) -> dict[str, tuple[str, str]]:
         "requests_per_s": (f"req/s{most}", "1/s"),
         "mfu": (f"MFU{most}", "%"),
         "mbu": (f"MBU{most}", "%"),
-        "joule_per_token": (f"J/token ({per}){least}", "1"),
+        "joule_per_token": (f"J/token (TDP){least}", "1"),
         "memory_bytes_per_chip": ("memory per chip", "B"),
         "mark": ("", ""),
     }
