@@ -34,6 +34,14 @@ def test_a_wider_domain_makes_a_wide_group_as_simple_as_any() -> None:
     assert simplicity(wide, 16) < simplicity(narrow, 16)
 
 
+def test_replicas_that_leave_part_of_a_host_over_are_less_simple() -> None:
+    """18 chips on trays of 4 are five trays, of which engines refuse the last; 24 are six."""
+    ragged, even = Layout(replicas=4, attn_dp=18, ep=18), Layout(replicas=3, attn_dp=24, ep=24)
+    assert simplicity(ragged, 72) < simplicity(even, 72)
+    assert simplicity(even, 72, 4) < simplicity(ragged, 72, 4)
+    assert simplicity(Layout(replicas=2, tp=4), 8, 8) < simplicity(Layout(tp=3, replicas=2), 8, 8)
+
+
 def row(cost: float, key: int, cluster: str = "one") -> dict:
     return {"usd_per_mtok": cost, "key": (key,), "cluster": cluster}
 

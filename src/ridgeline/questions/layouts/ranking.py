@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.catalog import chips_per_host
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.grid import Pareto
 from ridgeline.questions.layouts.grid import DEGREES
@@ -116,7 +117,9 @@ class Search:
 
     def simplicity(self, row: Row) -> tuple[int, ...]:
         """How simple a row's layout is: see `questions.layouts.simplicity`."""
-        return simplicity(self.layout(row), self.candidates.base.cluster.domain_size)
+        cluster = self.candidates.base.cluster
+        host = chips_per_host(cluster.id, cluster.domain_size)
+        return simplicity(self.layout(row), cluster.domain_size, host)
 
     def row(self, i: int, j: int) -> Row:
         """One point with its degrees and what all its batches share."""

@@ -19,21 +19,23 @@ Row = dict[str, Any]
 TOO_CLOSE = 0.05
 
 
-def simplicity(layout: Layout, domain_size: int) -> tuple[int, ...]:
+def simplicity(layout: Layout, domain_size: int, host_size: int = 1) -> tuple[int, ...]:
     """A key that sorts layouts, simplest first.
 
     Parameters
     ----------
     layout : Layout
     domain_size : int   Chips of a scale-up domain. [1]
+    host_size : int     Chips of a host. [1]
 
     Returns
     -------
     tuple of int
-        In this order: scale-up domains that a replica spans; kinds of parallelism within it (TP,
-        EP, attention DP, PP; experts that are both spread and cut count as one more); chips of a
-        replica; then the degrees themselves, from the one that is rarest in use (PP, attention DP,
-        EP, TP). Replicas are no kind: they exchange nothing.
+        In this order: scale-up domains that a replica spans; whether it leaves part of a host over,
+        which engines refuse; kinds of parallelism within it (TP, EP, attention DP, PP; experts that
+        are both spread and cut count as one more); chips of a replica; then the degrees themselves,
+        from the one that is rarest in use (PP, attention DP, EP, TP). Replicas are no kind: they
+        exchange nothing.
 
     Examples
     --------
@@ -48,7 +50,8 @@ def simplicity(layout: Layout, domain_size: int) -> tuple[int, ...]:
     kinds = sum(d > 1 for d in (layout.pp, layout.attn_dp, layout.ep, layout.tp))
     kinds += 1 < layout.ep < layout.attn_dp * layout.tp
     domains = math.ceil(chips / domain_size)
-    return (domains, kinds, chips, layout.pp, layout.attn_dp, layout.ep, layout.tp)
+    uneven = int(max(chips, host_size) % min(chips, host_size) > 0)
+    return (domains, uneven, kinds, chips, layout.pp, layout.attn_dp, layout.ep, layout.tp)
 
 
 def tied(rows: Sequence[Row], rank: Rank) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Table
-from ridgeline.questions.serving.power import power_w
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +62,6 @@ def _title(answer: Layouts) -> str:
 def _columns(answer: Layouts) -> dict[str, tuple[str, str]]:
     """Heading and unit; where times are lower bounds, on which side the truth lies."""
     least, most = (" ≥", " ≤") if answer.reading == "ideal" else ("", "")
-    powers = {power_w(s.candidates.base.cluster)[1] for s in answer.searches}
-    per = "" if len(powers) > 1 else " (TDP)" if "thermal" in powers.pop() else " (wall)"
     return {
         "cluster": ("on", ""),
         "layout": ("layout", ""),
@@ -81,7 +78,7 @@ def _columns(answer: Layouts) -> dict[str, tuple[str, str]]:
         "usd_per_mtok_cached_input": (f"$/Mtok cached{least}", "USD/Mtok"),
         "mfu": (f"MFU{most}", "%"),
         "mbu": (f"MBU{most}", "%"),
-        "joule_per_token": (f"J/token{per}{least}", "1"),
+        "joule_per_token": (f"J/token (TDP){least}", "1"),
         "tokens_per_s_per_mw": (f"tok/s per MW{most}", "tok/s"),
         "bound": ("bottleneck", ""),
     }

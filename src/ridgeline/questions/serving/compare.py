@@ -74,7 +74,7 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
             "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
             "bound": ("bottleneck", ""),
             "largest_batch": ("sequences that fit", "#"),
-            "power_w_per_chip": ("power per chip", "W"),
+            "power_w_per_chip": ("TDP per chip", "W"),
             "usd_per_chip_hour": ("price per chip", "USD/h"),
             "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
             "remark": ("", ""),
