@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+import ridgeline
 from ridgeline.cli import main
 from ridgeline.cli.app import app
 from ridgeline.cli.examples import EXAMPLES
@@ -50,6 +53,14 @@ def test_every_option_is_explained(command: str, capsys, monkeypatch) -> None:
     for line, following in pairwise(about):
         if line and following and not line.startswith("Usage"):
             assert len(line) + 1 + len(following.split()[0]) > 78, "the paragraph is ragged"
+
+
+def test_the_package_is_the_command(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ridgeline", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("ridgeline", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == ridgeline.__version__
 
 
 def test_examples_of_every_command_are_understood() -> None:

@@ -49,7 +49,9 @@ def test_every_time_of_the_command_line_has_one_bare_unit() -> None:
         if question.command:
             for argument in app[question.name].assemble_argument_collection():
                 if argument.parameter.metavar == "TIME":
-                    assert "a bare number is in ms" in argument.parameter.help, argument.name
+                    assert "a bare number is in ms" in (argument.parameter.help or ""), (
+                        argument.name
+                    )
 
 
 def test_prefixes_are_decimal_or_binary_everywhere(capsys) -> None:
