@@ -147,6 +147,13 @@ def test_what_to_buy_is_what_saves_most_in_its_own_table(batch: int | None) -> N
         assert best["what"] == "memory bandwidth"
 
 
+def test_the_number_of_chips_keeps_to_what_the_engine_is_set_to_take() -> None:
+    """With 4 sequences at most there is nothing to gain by a second chip's memory."""
+    free = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=8192)
+    few = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=8192, max_sequences=4)
+    assert free.machine.n_chips > few.machine.n_chips == 1
+
+
 def test_energy_of_a_token_counts_every_machine_alike() -> None:
     """H100 is known at the wall too, an RTX 4090 is not: both count their TDP."""
     for model, machine, tdp in (

@@ -111,6 +111,7 @@ def serve(
         expert_load_cv=load.expert_load_cv,
         reading=setup.reading,
         limits=load.limits,
+        max_sequences=setup.max_sequences,
     )
     kept = float(requests.kept(sizing.engine)) if requests.osl else float(contexts[0])
     chips = scenario.layout.chips if scenario.layout.chips is not None else named.n_chips

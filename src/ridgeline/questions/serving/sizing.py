@@ -58,6 +58,7 @@ class Sizing:
     expert_load_cv: float
     reading: str
     limits: Limits
+    max_sequences: float | None = None
 
     def sized(self, context: float, chips: int | str | None, is_chip: bool) -> tuple[Sized, list]:
         """The replica on the chips named, and a sentence where those are more than were named."""
@@ -179,6 +180,8 @@ class Sizing:
         """Output tokens/s per chip within the limits, 0 for none; and TPOT of a single user. [s]"""
         replica, requests = found.replica, self.requests
         most = float(replica.max_sequences(_kept(replica, requests), drafts=requests.has_drafts))
+        if self.max_sequences is not None:
+            most = min(most, float(self.max_sequences * replica.layout.attn_dp))
         batch = lattice(max(min(most, _MOST), 1.0), LIVE)
         batch = batch[batch <= max(most, 1.0)]
         if not requests.osl:
@@ -187,7 +190,7 @@ class Sizing:
             kept = tpot <= self.limits.tpot_s
             rate = batch / tpot / replica.n_chips
             return float(np.max(rate, where=kept, initial=0.0)), float(tpot[0])
-        server = Server(replica, requests, most=float(batch[-1]))
+        server = Server(replica, requests, most=float(batch[-1]), max_sequences=self.max_sequences)
         perf = server.closed(batch, np.zeros(len(batch), dtype=np.intp))
         kept = perf.keeps(self.limits)
         rate = perf.requests_per_s * requests.osl / replica.n_chips
