@@ -212,6 +212,6 @@ def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture) -> N
     assert main(["components", *arguments]) == 0
     shown = capsys.readouterr()
     assert "product" in shown.out
-    assert "measurements" in shown.err
+    assert "Wrote" in shown.err
     assert (tmp_path / "c" / "fabrics" / "nvl72.toml").exists()
     assert (tmp_path / "r.md").exists()

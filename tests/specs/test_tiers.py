@@ -86,7 +86,7 @@ def test_fields_may_be_arrays() -> None:
         ({"size": 8, "kind": "mesh", "link": "1 GB/s", "link_per_peer": "2 GB/s"}, "exceed link"),
         ({"size": 0}, "size: "),
         ({"size": 2, "kind": "star", "link": "1 GB/s"}, "kind: "),
-        ({"size": 1, "oversubscription": 0.5}, "oversubscription: .*greater than or equal to 1"),
+        ({"size": 1, "oversubscription": 0.5}, "oversubscription: a number of at least 1"),
         ({"size": 1, "latency_s": -1}, "latency_s: .*not positive"),
         ({"size": 1, "links": 1}, "Did you mean 'link'"),
     ],

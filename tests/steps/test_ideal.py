@@ -125,7 +125,7 @@ def test_default_layouts(model: str, cluster: str, n: int, layout: Layout) -> No
     ("layout", "says"),
     [
         (Layout(tp=3), "does not divide the 128 attention heads"),
-        (Layout(pp=99), "more than the 61 layers"),
+        (Layout(pp=99), "more stages than the 61 layers"),
         (Layout(attn_dp=512, ep=512), "more than the 256 experts"),
     ],
 )
