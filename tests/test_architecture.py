@@ -112,7 +112,7 @@ def test_names_are_those_that_are_public() -> None:
     assert shown == set(ridgeline.__all__)
     tree = ast.parse(Path(ridgeline.__file__).read_text())
     typed = {alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-             for alias in node.names if node.module.startswith("ridgeline.")}  # fmt: skip
+             for alias in node.names if (node.module or "").startswith("ridgeline.")}  # fmt: skip
     assert typed == set(ridgeline._HOME) == set(ridgeline.__all__)
 
 

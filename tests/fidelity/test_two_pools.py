@@ -47,7 +47,7 @@ def test_a_prompts_cache_is_sent_before_its_first_token_by_the_narrower_side() -
     model, hgx = rl.model("Qwen/Qwen3-8B"), rl.cluster("hgx-h100")
     assert hgx.link is not None
     slow = hgx.model_copy(update={"link": hgx.link / 1000})
-    sent = float(rl.steps.counts(model).cache_bytes(2048))
+    sent = float(rl.counts(model).cache_bytes(2048))
     gained = value("ttft_s", concurrency=1, cluster=slow) - value("ttft_s", concurrency=1)
     assert gained == pytest.approx(999 * sent / hgx.link, rel=1e-6)
 

@@ -9,10 +9,8 @@ from ridgeline.kernels.extrapolation import beyond, extrapolation_sigma
 
 
 def own_chip(peak: float, bandwidth: float) -> rl.Chip:
-    return rl.Chip(
-        id="own", name="Own", vendor="me",
-        memory={"capacity": 96e9, "bandwidth": bandwidth}, peak={"bf16": peak},
-    )  # fmt: skip
+    given = {"id": "own", "name": "Own", "vendor": "me", "peak": {"bf16": peak}}
+    return rl.Chip.model_validate(given | {"memory": {"capacity": 96e9, "bandwidth": bandwidth}})
 
 
 def width(chip: rl.Chip) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,9 @@ def test_advice_brings_what_it_says() -> None:
             seen.add(advised.subject)
             if advised.scenario is None:
                 row = answer.chosen
-                said = float(re.search(r"take (\d+)% of a step", advised.text)[1]) / 100
+                found_share = re.search(r"take (\d+)% of a step", advised.text)
+                assert found_share is not None
+                said = float(found_share[1]) / 100
                 assert said == pytest.approx(row[f"{advised.subject}_s"] / row["time_s"], abs=0.006)
                 continue
             asked = advised.scenario
@@ -93,6 +96,8 @@ def test_advice_brings_what_it_says() -> None:
             if match := re.search(r"([\d.]+)% (cheaper|dearer|less)", advised.text):
                 sign = -1 if match[2] == "dearer" else 1
                 if advised.subject == "price":
+                    assert again.price is not None
+                    assert answer.price is not None
                     ratio = again.price.usd_per_chip_hour / answer.price.usd_per_chip_hour
                 else:
                     ratio = cost_of(again, then) / cost_of(answer, now)
@@ -109,11 +114,13 @@ def test_advice_brings_what_it_says() -> None:
 
 
 def test_no_larger_batch_is_advised_than_fits_or_keeps_the_limits() -> None:
-    for options in ({"batch": 111, "chips": 2}, {"isl": 1000, "osl": 1000}):
+    each: tuple[dict[str, Any], ...] = ({"batch": 111, "chips": 2}, {"isl": 1000, "osl": 1000})
+    for options in each:
         answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", **options)
         for advised in rl.advice(answer):
             assert "larger batch" not in advised.text
             if advised.subject == "batch":
+                assert advised.scenario is not None
                 assert advised.scenario.workload.batch < answer.chosen["batch"]
 
 
@@ -141,7 +148,9 @@ def test_what_to_buy_is_what_saves_most_in_its_own_table(batch: int | None) -> N
     best = min(buys, key=lambda r: r[column])
     assert found.values["best_buy"] == best["what"]
     assert f"buy next: {best['what']}." in found.sentences[1]
-    saved = float(re.search(r"(\d+)% cheaper", found.sentences[1])[1]) / 100
+    match = re.search(r"(\d+)% cheaper", found.sentences[1])
+    assert match is not None
+    saved = float(match[1]) / 100
     assert saved == pytest.approx(1 - best[column], abs=0.006)
     if batch == 1:
         assert best["what"] == "memory bandwidth"

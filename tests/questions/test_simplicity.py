@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import ridgeline as rl
@@ -70,7 +72,7 @@ def test_the_winner_of_a_search_is_the_simplest_of_its_ties_and_says_so(rank: st
 
 
 def test_bare_cards_in_a_search_are_said_to_be_one_machine() -> None:
-    options = {"chips": 2, "isl": 1000, "osl": 256}
+    options: Any = {"chips": 2, "isl": 1000, "osl": 256}
     notes = rl.layouts("Qwen/Qwen3-8B", "rtx-4090", **options).notes()
     assert any("taken as one machine" in note for note in notes)
     assert not any(
