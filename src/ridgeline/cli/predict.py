@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Json, Wide
+from ridgeline.cli.declare import Csv, Json, Wide
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
+    Constants,
+    Predictions,
     Sides,
     chunks_of,
     end_with_bugs,
@@ -44,23 +46,8 @@ def predict(
         ),
     ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
-    constants: Annotated[
-        Path | None,
-        Parameter(
-            group=TABLES,
-            metavar="FILE",
-            help="Predict with the constants of this file, as calibrate writes it.",
-        ),
-    ] = None,
-    predictions: Annotated[
-        Path | None,
-        Parameter(
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
-            "in SI units.",
-        ),
-    ] = None,
+    constants: Constants = None,
+    predictions: Predictions = None,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.declare import TABLES, takes
+from ridgeline.cli.declare import OUTPUT, TABLES, takes
 from ridgeline.cli.working import note, tell
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.files import named, writing_whole
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.scores import PredictionLines
 
 __all__ = [
+    "Constants",
+    "Predictions",
     "Sides",
     "chunks_of",
     "end_with_bugs",
@@ -39,6 +41,26 @@ __all__ = [
 
 _LISTED = 20
 _REQUESTS = Number(1, 10**9, whole=True)
+
+
+Constants = Annotated[
+    Path | None,
+    Parameter(
+        group=TABLES,
+        metavar="FILE",
+        help="Predict with the constants of this file, as calibrate writes it.",
+    ),
+]
+
+Predictions = Annotated[
+    Path | None,
+    Parameter(
+        group=OUTPUT,
+        metavar="FILE",
+        help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
+        "in SI units.",
+    ),
+]
 
 
 @Parameter(name="*", group=TABLES)

@@ -14,6 +14,8 @@ from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide, takes
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.tables import (
+    Constants,
+    Predictions,
     Sides,
     chunks_of,
     end_with_bugs,
@@ -64,23 +66,8 @@ def validate(
             TABLES,
         ),
     ] = None,
-    constants: Annotated[
-        Path | None,
-        Parameter(
-            group=TABLES,
-            metavar="FILE",
-            help="Predict with the constants of this file, as calibrate writes it.",
-        ),
-    ] = None,
-    predictions: Annotated[
-        Path | None,
-        Parameter(
-            group=OUTPUT,
-            metavar="FILE",
-            help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
-            "in SI units.",
-        ),
-    ] = None,
+    constants: Constants = None,
+    predictions: Predictions = None,
     chart: Annotated[
         Path | None,
         Parameter(
