@@ -27,6 +27,9 @@ COMMANDS = [q.name for q in QUESTIONS if q.command]
 
 def help_of(command: str, width: int, capsys, monkeypatch) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
+    # The parser measures the terminal once in a process; here its width changes.
+    for asked in (app, *(app[name] for name in shlex.split(command))):
+        monkeypatch.setattr(asked, "_fallback_console", None)
     assert main([*shlex.split(command), "--help"]) == 0
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
