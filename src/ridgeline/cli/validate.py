@@ -120,6 +120,11 @@ def validate(
     else:
         _print_rows(few, wide=wide)
         _print_board(board, leave_out, wide=wide)
+        if not tables and leave_out is None and constants is None:
+            print_text(
+                "Note: these rows come with the package and are in the fit of its constants; "
+                "--leave-out models scores each by a fit without its model."
+            )
     end_with_bugs(scored.by_status)
 
 
