@@ -6,6 +6,7 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.kernels.extrapolation import beyond, extrapolation_sigma
+from ridgeline.laws.attention_core import matrix_row_share
 
 
 def own_chip(peak: float, bandwidth: float) -> rl.Chip:
@@ -46,3 +47,25 @@ def test_no_step_of_five_per_cent_of_the_peak_is_called_compute_bound(batch: int
     answer = rl.serving("Qwen/Qwen3-8B", own_chip(800e12, 6e12), batch=batch, chips=1)
     row = answer.at(batch)
     assert row["bound"] != "compute" or row["mfu"] > 0.2
+
+
+def test_few_matrix_units_do_not_slow_the_vector_units_beside_them() -> None:
+    h20 = rl.chip("h20")
+    times = {}
+    for fp32 in (h20.peak["fp32"], None):
+        rates = {k: v for k, v in h20.peak.items() if k != "fp32"} | (
+            {"fp32": fp32} if fp32 else {}
+        )
+        chip = h20.model_copy(update={"peak": rates})
+        answer = rl.serving("Qwen/Qwen3-8B", chip, batch=32, chips=1)
+        times[fp32] = answer.at(32)["attention_s"]
+        assert any("No fp32 rate" in note for note in answer.notes) == (fp32 is None)
+    # 38.7 GB of cache take 9.7 ms at 4 TB/s.
+    assert 9.6e-3 < times[h20.peak["fp32"]] < 20e-3
+    assert times[None] > 2 * times[h20.peak["fp32"]]
+
+
+def test_vector_units_of_the_usual_share_change_nothing() -> None:
+    assert float(matrix_row_share(1, 1 / 20)) == float(matrix_row_share(1)) == 1 / 16
+    assert float(matrix_row_share(1, 0.3)) == 0.3
+    assert float(matrix_row_share(32, 0.3)) == 0.5

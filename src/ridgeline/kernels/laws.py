@@ -167,7 +167,7 @@ def _decode_compute_s(op: Any, x: Inputs, e: Effects) -> Any:
     """Arithmetic at the share of the matrix units that the queries of a cached entry fill. [s]"""
     entries = maximum(op.kv_bytes / x["dtype_bytes"], _TINY)
     # Vectors run at the whole peak where there are no matrix units to leave idle.
-    filled = where(x["vectors"], 1.0, matrix_row_share(op.flops / (2 * entries)))
+    filled = where(x["vectors"], 1.0, matrix_row_share(op.flops / (2 * entries), x["vector_share"]))
     reach = _capped(x["matrix"], e["compute"], e["port"], e["decode_compute"])
     return op.flops / (reach * x["peak"] * filled)
 

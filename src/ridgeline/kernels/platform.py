@@ -166,6 +166,7 @@ class Platform:
             **shared,
             "matrix": self.constants[_MATRIX]["compute_efficiency"],
             "dtype_bytes": dtype_of(key.dtype).bits / 8,
+            "vector_share": self.cluster.chip.peak.get("fp32", 0.0) / peak,
             "vectors": float(not self.cluster.chip.matrix_units),
         }
         return Kernel("decode", (group, _MATRIX), inputs)

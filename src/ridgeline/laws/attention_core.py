@@ -10,7 +10,12 @@ from typing import Any
 
 from ridgeline.laws._namespace import log10, maximum, minimum
 
-__all__ = ["decode_attention_time_s", "matrix_row_share", "prefill_attention_time_s"]
+__all__ = [
+    "VECTOR_SHARE",
+    "decode_attention_time_s",
+    "matrix_row_share",
+    "prefill_attention_time_s",
+]
 
 _PER_OCTAVE = 3.321928094887362
 """Octaves a decade: log2(x) = log10(x) log2(10)."""
@@ -18,8 +23,8 @@ _PER_OCTAVE = 3.321928094887362
 _TILE_ROWS = 64
 """Rows of a tile of the matrix units."""
 
-_VECTOR_SHARE = 1 / 16
-"""Rate of vector units over that of matrix units."""
+VECTOR_SHARE = 1 / 16
+"""Rate of vector units over that of matrix units, on most chips."""
 
 _SHORT_CONTEXT_TOKENS = 1024
 """Below it a sequence's cache is read by one block, so there is nothing to merge."""
@@ -86,15 +91,17 @@ def decode_attention_time_s(
     return start_s + merge_s * octaves + item_s * items + (read_s**2 + compute_s**2) ** 0.5
 
 
-def matrix_row_share(rows: Any) -> Any:
+def matrix_row_share(rows: Any, vector_share: Any = 0) -> Any:
     r"""Share of the matrix units' rate that decode attention can use, by the rows it multiplies.
 
-    .. math:: \min\left(1,\ \max\left(\tfrac{1}{16},\ \tfrac{g}{64}\right)\right)
+    .. math:: \min\left(1,\ \max\left(v,\ \tfrac{1}{16},\ \tfrac{g}{64}\right)\right)
 
     Parameters
     ----------
     rows : array   Query rows that share a cached entry, g: query heads of its group, times the
                    tokens that are verified at once. [1]
+    vector_share : array   Rate of the vector units over that of the matrix units, v; at least a
+                           sixteenth is taken, also where it is not known. [1]
 
     Returns
     -------
@@ -103,8 +110,9 @@ def matrix_row_share(rows: Any) -> Any:
     Notes
     -----
     Matrix units multiply tiles of 64 rows, most of them padding where few queries share a key;
-    vector units, a sixteenth as fast, are taken where that is less. A latent shared by 128 heads
-    fills tiles; a head with keys of its own fills nothing.
+    vector units are taken where those are faster: on most chips they reach a sixteenth of the
+    matrix units' rate, on those with few matrix units (H20, Ada) much more. A latent shared by 128
+    heads fills tiles; a head with keys of its own fills nothing.
 
     References
     ----------
@@ -116,7 +124,7 @@ def matrix_row_share(rows: Any) -> Any:
     >>> [float(matrix_row_share(g)) for g in (1, 8, 128)]
     [0.0625, 0.125, 1.0]
     """
-    return minimum(maximum(rows / _TILE_ROWS, _VECTOR_SHARE), 1.0)
+    return minimum(maximum(rows / _TILE_ROWS, maximum(vector_share, VECTOR_SHARE)), 1.0)
 
 
 def prefill_attention_time_s(

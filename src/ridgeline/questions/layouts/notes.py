@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_words
-from ridgeline.questions.serving.words import engine_words, extrapolation_words
+from ridgeline.questions.serving.words import engine_words, extrapolation_words, vector_words
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.ranking import Search
@@ -22,6 +22,7 @@ def cluster_notes(search: Search) -> list[str]:
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
     said += extrapolation_words(search.candidates.base)
+    said += vector_words(search.candidates.base)
     said += power_words(cluster)
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]
     used = [p for p in guessed if p.startswith(("memory", "peak"))]

@@ -14,7 +14,12 @@ from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.columns import answer_grid
 from ridgeline.questions.serving.landmarks import landmarks, most_sequences
 from ridgeline.questions.serving.sizing import Sizing
-from ridgeline.questions.serving.words import choice_of_experts, engine_words, extrapolation_words
+from ridgeline.questions.serving.words import (
+    choice_of_experts,
+    engine_words,
+    extrapolation_words,
+    vector_words,
+)
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import counts
@@ -129,6 +134,7 @@ def serve(
         *length_notes(record, longest(load)),
         *engine_words(replica),
         *extrapolation_words(replica),
+        *vector_words(replica),
         *_caveats(record, cluster, rent, requests),
     ]
     if not replica.how.whole:

@@ -27,6 +27,7 @@ __all__ = [
     "limits_words",
     "one_box_words",
     "usd",
+    "vector_words",
 ]
 
 
@@ -67,6 +68,19 @@ def extrapolation_words(replica: Replica) -> list[str]:
     return [
         f"{chip.name} is unlike the chips measured: {' and '.join(each)} of "
         "those. Times are extrapolated, and their intervals wider for it."
+    ]
+
+
+def vector_words(replica: Replica) -> list[str]:
+    """What is assumed of vector units, which decode attention runs on, where nothing is stated."""
+    chip = replica.cluster.chip
+    if not replica.how.calibrated or not chip.matrix_units or "fp32" in chip.peak:
+        return []
+    if not beyond(chip):
+        return []
+    return [
+        f"No fp32 rate of {chip.name} is stated (peak.fp32): attention in decoding, which runs on "
+        "vector units, is taken to multiply at a sixteenth of the matrix units' rate."
     ]
 
 
