@@ -320,3 +320,16 @@ def test_an_engine_is_chosen_by_name() -> None:
     assert time_s("vllm") != time_s("tensorrt-llm")
     with pytest.raises(CatalogError, match="Did you mean 'vllm'"):
         time_s("vlm")
+
+
+def test_the_number_of_chips_is_chosen_at_the_batch_asked_for() -> None:
+    name = "meta-llama/Llama-3.1-8B-Instruct"
+    found = rl.serving(name, "h100-sxm", batch=7)
+    each = [rl.serving(name, f"{n}xh100-sxm", batch=7) for n in (1, 2, 4, 8)]
+    costs = [answer.chosen["usd_per_mtok_output"] for answer in each]
+    assert found.machine.n_chips == each[int(np.argmin(costs))].machine.n_chips
+    assert found.chosen["usd_per_mtok_output"] == pytest.approx(min(costs))
+    assert "at the batch asked for" in " ".join(found.notes)
+    # Where no number keeps the limits, the fastest at that batch.
+    fastest = rl.serving(name, "h100-sxm", batch=7, tpot="1 ms")
+    assert fastest.chosen["tpot_s"] == pytest.approx(min(a.chosen["tpot_s"] for a in each))

@@ -53,7 +53,8 @@ def serving(
     model : Model or str            Record, HuggingFace id, or path of a ``config.json``.
     on : Cluster, Chip or str       A cluster is used whole; a chip alone means the number of chips
                                     of its node with the lowest cost per output token within the
-                                    limits; ``8xh100-sxm`` is eight.
+                                    limits, at the batches given if some are; ``8xh100-sxm`` is
+                                    eight.
     layout : Layout or None         A layout record, instead of ``tp``, ``pp`` and so on.
     **options : ScenarioOptions     Everything else, by the names of the command line; see
                                     `ridgeline.specs.scenario`. With ``isl`` and ``osl``, answers
@@ -117,6 +118,7 @@ def serve(
         reading=setup.reading,
         limits=load.limits,
         max_sequences=setup.max_sequences,
+        batches=setup.batches(),
     )
     kept = float(requests.kept(sizing.engine)) if requests.osl else float(contexts[0])
     chips = scenario.layout.chips if scenario.layout.chips is not None else named.n_chips

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ridgeline.answers.words import count
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.serving.words import one_box_words
 from ridgeline.replica import Formats, Replica
@@ -45,7 +47,13 @@ class Sized:
 
 @dataclass(frozen=True, slots=True)
 class Sizing:
-    """All that a replica needs but the number of chips."""
+    """All that a replica needs but the number of chips.
+
+    Attributes
+    ----------
+    batches : array or None   Sequences in flight in a replica that were asked for: the number of
+                              chips is chosen at those; None for the best of all that fit.
+    """
 
     model: Model
     counts: Counts
@@ -59,6 +67,7 @@ class Sizing:
     reading: str
     limits: Limits
     max_sequences: float | None = None
+    batches: np.ndarray | None = None
 
     def sized(self, context: float, chips: int | str | None, is_chip: bool) -> tuple[Sized, list]:
         """The replica on the chips named, and a sentence where those are more than were named."""
@@ -142,8 +151,9 @@ class Sizing:
     def best(self, context: float) -> tuple[Sized, list]:
         """The number of chips of a node with the lowest cost per output token within the limits.
 
-        Without a price, that with most tokens per second and chip. Where no number keeps the
-        limits, the one that is fastest for a single user. The blackboard takes the fewest: it
+        Without a price, that with most tokens per second and chip. Only the batches asked for
+        count, where some were. Where no number keeps the limits, the one that is fastest for a
+        single user, or at the smallest batch asked for. The blackboard takes the fewest: it
         divides everything evenly, so that a token costs the same on any number.
         """
         fewest = self.fewest(context)
@@ -154,19 +164,28 @@ class Sizing:
         tried = [
             (n, found, *self._worth(found)) for n in numbers if (found := self._try(n, context))
         ]
-        rate = [per_chip for _, _, per_chip, _ in tried]
-        chip = self.cluster.chip.name
-        if max(rate) > 0:
-            best = tried[int(np.argmax(rate))]
-            why = f"the number with the lowest cost per output token within {self.limits}"
-        else:
-            best = min(tried, key=lambda row: row[3])
-            why = f"the fastest for a single user: no number keeps {self.limits}"
-        others = [n for n, *_ in tried if n != best[0]]
+        n_chips, best, why = self._chosen(tried)
+        others = [n for n, *_ in tried if n != n_chips]
         if not others:
-            return best[1], []
-        listed = ", ".join(f"{n}" for n in others)
-        return best[1], [f"{best[0]} x {chip}: {why}; {listed} were looked at, too (--chips)."]
+            return best, []
+        chip, listed = self.cluster.chip.name, ", ".join(f"{n}" for n in others)
+        return best, [f"{n_chips} x {chip}: {why}; {listed} were looked at, too (--chips)."]
+
+    def _chosen(self, tried: list[tuple[int, Sized, float, float]]) -> tuple[int, Sized, str]:
+        """The best of some numbers of chips with what each is worth, and why it is that."""
+        asked = self.batches
+        plural = "" if asked is None or len(asked) == 1 else "es"
+        most = max(tried, key=lambda row: row[2])
+        if most[2] > 0:
+            at = "" if asked is None else f" at the batch{plural} asked for"
+            why = f"the number with the lowest cost per output token{at}"
+            return *most[:2], f"{why} within {self.limits}" if any(self.limits.items()) else why
+        fastest = min(tried, key=lambda row: row[3])
+        if math.isinf(fastest[3]):
+            fullest = max(tried, key=lambda row: self._most(row[1]))
+            return *fullest[:2], "the number that holds most sequences: none holds those asked for"
+        whom = "for a single user" if asked is None else f"at a batch of {count(asked.min())}"
+        return *fastest[:2], f"the fastest {whom}: no number keeps {self.limits}"
 
     def _try(self, n_chips: int, context: float) -> Sized | None:
         """The plain layout on so many chips; None where it does not hold a sequence."""
@@ -176,21 +195,32 @@ class Sizing:
             return None
         return found if self._fits(found, context) else None
 
-    def _worth(self, found: Sized) -> tuple[float, float]:
-        """Output tokens/s per chip within the limits, 0 for none; and TPOT of a single user. [s]"""
+    def _most(self, found: Sized) -> float:
+        """Sequences that a replica may have in flight at most."""
         replica, requests = found.replica, self.requests
         most = float(replica.max_sequences(_kept(replica, requests), drafts=requests.has_drafts))
         if self.max_sequences is not None:
             most = min(most, float(self.max_sequences * replica.layout.attn_dp))
-        batch = lattice(max(min(most, _MOST), 1.0), LIVE)
-        batch = batch[batch <= max(most, 1.0)]
+        return most
+
+    def _worth(self, found: Sized) -> tuple[float, float]:
+        """Output tokens/s per chip within the limits, 0 for none; and the shortest TPOT. [s]"""
+        replica, requests, most = found.replica, self.requests, self._most(found)
+        if self.batches is None:
+            batch = lattice(max(min(most, _MOST), 1.0), LIVE)
+            batch = batch[batch <= max(most, 1.0)]
+        else:
+            batch = np.unique(self.batches[self.batches <= most])
+            if not batch.size:
+                return 0.0, math.inf
         if not requests.osl:
             tpot = np.broadcast_to(replica.seconds(requests.decode(batch)), batch.shape)
             tpot = tpot / requests.tokens_per_step
             kept = tpot <= self.limits.tpot_s
             rate = batch / tpot / replica.n_chips
             return float(np.max(rate, where=kept, initial=0.0)), float(tpot[0])
-        server = Server(replica, requests, most=float(batch[-1]), max_sequences=self.max_sequences)
+        most_live = max(float(batch[-1]), 1.0)
+        server = Server(replica, requests, most=most_live, max_sequences=self.max_sequences)
         perf = server.closed(batch, np.zeros(len(batch), dtype=np.intp))
         kept = perf.keeps(self.limits)
         rate = perf.requests_per_s * requests.osl / replica.n_chips
