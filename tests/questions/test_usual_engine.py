@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import ridgeline as rl
+from ridgeline import catalog
+from ridgeline.errors import InfeasibleError
+from ridgeline.questions.layouts.legal import legal_layouts
 
 QWEN = "Qwen/Qwen3-8B"
 
@@ -52,3 +57,30 @@ def test_caches_take_gguf_types_too(kv: str, bits: float) -> None:
     wide = rl.serving(QWEN, "h100-sxm", weights="q4_k_m").counts.kv_bytes_per_token
     narrow = rl.serving(QWEN, "h100-sxm", weights="q4_k_m", kv=kv).counts.kv_bytes_per_token
     assert narrow == pytest.approx(wide * bits / 16)
+
+
+def test_only_what_the_engine_can_run_is_searched_and_taken() -> None:
+    """llama.cpp cuts layers or tensors, never experts or sequences."""
+    moe, machine = "Qwen/Qwen3-30B-A3B", "2xrtx-4090"
+    gguf: dict[str, Any] = {"weights": "q4_k_m", "batch": 1}
+    plain = rl.serving(moe, machine, **gguf).replica.layout
+    assert (plain.attn_dp, plain.ep) == (1, 1)
+    searched = rl.layouts(moe, machine, **gguf)
+    names = {row["layout"] for row in searched.rows}
+    assert names == {"2x 1 chip", "TP2", "PP2"}
+    refused = {(r.degree, r.value): r.reason for r in searched.searches[0].refusals}
+    assert "llama.cpp has no attention data parallelism" in refused["attn_dp", 2]
+    assert "llama.cpp has no expert parallelism" in refused["ep", 2]
+    every = rl.layouts(moe, machine, engine="vllm", **gguf)
+    assert {"DP2", "TP2 EP2"} <= {row["layout"] for row in every.rows}
+    degrees: list[dict[str, Any]] = [{"tp": 2, "ep": 2}, {"attn_dp": 2}]
+    for asked in degrees:
+        with pytest.raises(InfeasibleError, match=r"llama.cpp has no .*--engine"):
+            rl.serving(moe, machine, **gguf, **asked)
+        with pytest.raises(InfeasibleError, match=r"llama.cpp has no .*--engine"):
+            rl.layouts(moe, machine, **gguf, **asked)
+    with pytest.raises(InfeasibleError, match="by layers or by tensors, not both"):
+        rl.layouts(moe, "4xrtx-4090", tp=2, pp=2, **gguf)
+    four, _ = legal_layouts(rl.model(moe), [4], engine=catalog.engine("llama.cpp"))
+    assert not [x for x in four if x.tp > 1 and x.pp > 1]
+    assert [x for x in four if x.tp == 4]

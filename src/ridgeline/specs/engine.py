@@ -87,6 +87,8 @@ class Engine(Record):
                               its own. [1]
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
+    spreads_experts, has_attention_dp, joins_tp_and_pp : bool   Whether it has expert parallelism
+                              and attention data parallelism, and tensor parallelism in stages.
     """
 
     id: str
@@ -105,6 +107,9 @@ class Engine(Record):
     allgather_dispatch_max_chips: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
+    spreads_experts: bool = True
+    has_attention_dp: bool = True
+    joins_tp_and_pp: bool = True
     notes: str = ""
 
     def knows(self, version: str) -> bool:
@@ -112,6 +117,16 @@ class Engine(Record):
         wanted = version.strip().casefold()
         patterns = [p.casefold() for era in self.eras for p in era.versions]
         return not patterns or any(fnmatchcase(wanted, p) for p in patterns)
+
+    def cannot_run(self, *, pp: int = 1, attn_dp: int = 1, tp: int = 1, ep: int = 1) -> str:
+        """Why it has no layout of such degrees, in words; empty where it has."""
+        if attn_dp > 1 and not self.has_attention_dp:
+            return f"{self.name} has no attention data parallelism"
+        if ep > 1 and not self.spreads_experts:
+            return f"{self.name} has no expert parallelism: it cuts experts as other weights"
+        if tp > 1 and pp > 1 and not self.joins_tp_and_pp:
+            return f"{self.name} splits a model by layers or by tensors, not both"
+        return ""
 
     def era(self, version: str = "", date: str = "") -> Era:
         """The era of a version; without one, of a date; without either, the newest.

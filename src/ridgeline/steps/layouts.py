@@ -12,9 +12,10 @@ from ridgeline.specs.layout import Layout
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
 
-__all__ = ["check_layout", "default_layout", "usual_layouts"]
+__all__ = ["check_engine", "check_layout", "default_layout", "usual_layouts"]
 
 #: tensor parallelism of layers that name no limit (recurrent ones)
 _USUAL_TP = 8
@@ -33,7 +34,9 @@ def _tp_limit(model: Model) -> int:
     return limit
 
 
-def default_layout(model: Model, cluster: Cluster, n_chips: int) -> Layout:
+def default_layout(
+    model: Model, cluster: Cluster, n_chips: int, engine: Engine | None = None
+) -> Layout:
     """A layout as engines start with: no search, one rule.
 
     Parameters
@@ -41,6 +44,7 @@ def default_layout(model: Model, cluster: Cluster, n_chips: int) -> Layout:
     model : Model
     cluster : Cluster
     n_chips : int     Chips of one replica.
+    engine : Engine or None   That is to run it; None for one that has every layout.
 
     Returns
     -------
@@ -56,10 +60,12 @@ def default_layout(model: Model, cluster: Cluster, n_chips: int) -> Layout:
     >>> default_layout(model("deepseek-ai/DeepSeek-V3"), cluster("gb200-nvl72"), 72)
     Layout(replicas=1, pp=1, attn_dp=72, tp=1, ep=72)
     """
-    return usual_layouts(model, cluster, n_chips)[0]
+    return usual_layouts(model, cluster, n_chips, engine)[0]
 
 
-def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
+def usual_layouts(
+    model: Model, cluster: Cluster, n_chips: int, engine: Engine | None = None
+) -> list[Layout]:
     """Return the plain default, and the same with more tensor parallelism, which replicates less.
 
     Parameters
@@ -67,10 +73,12 @@ def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
     model : Model
     cluster : Cluster
     n_chips : int     Chips of one replica.
+    engine : Engine or None   That is to run it; None for one that has every layout.
 
     Returns
     -------
     list of Layout   Increasing tensor parallelism, within a scale-up domain and the model's heads.
+                     Where the engine has none of those, its plain tensor parallelism or stages.
 
     Examples
     --------
@@ -79,6 +87,8 @@ def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
     [1, 2, 4, 8]
     """
     experts = [b.ffn.n_experts for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    if engine is not None and experts and not (engine.has_attention_dp and engine.spreads_experts):
+        experts = []
     limit = _tp_limit(model) if experts else max(_tp_limit(model), _USUAL_TP)
     degrees = [1]
     while degrees[-1] * 2 <= cluster.domain_size and n_chips % (degrees[-1] * 2) == 0:
@@ -98,11 +108,29 @@ def usual_layouts(model: Model, cluster: Cluster, n_chips: int) -> list[Layout]:
             found.append(Layout(tp=tp, attn_dp=rest, ep=spread))
         else:
             found.append(Layout(tp=tp, pp=rest))
-    return found or [Layout(tp=usual, pp=n_chips // usual)]
+    found = found or [Layout(tp=usual, pp=n_chips // usual)]
+    if engine is None:
+        return found
+    return [x for x in found if not _cannot(engine, x)] or [Layout(pp=n_chips)]
 
 
 def _heads(block: Block, usual: int) -> int:
     return getattr(block.mixer, "n_heads", usual)
+
+
+def _cannot(engine: Engine, layout: Layout) -> str:
+    return engine.cannot_run(pp=layout.pp, attn_dp=layout.attn_dp, tp=layout.tp, ep=layout.ep)
+
+
+def check_engine(engine: Engine, layout: Layout) -> None:
+    """Refuse a layout that an engine does not have.
+
+    Raises
+    ------
+    InfeasibleError   Says which part of it.
+    """
+    if why := _cannot(engine, layout):
+        raise InfeasibleError(f"{why}. Choose another layout, or another engine (--engine).")
 
 
 def check_layout(model: Model, layout: Layout, n_chips: int) -> None:

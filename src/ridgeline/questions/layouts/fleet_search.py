@@ -29,6 +29,7 @@ from ridgeline.service.prices import PriceSheet, cached_token_s, price_sheet
 from ridgeline.service.server import Server
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
+from ridgeline.steps.layouts import check_engine
 from ridgeline.steps.machine import joined, sizes
 from ridgeline.units import format_quantity
 
@@ -95,13 +96,15 @@ def fleet_search(
             "Give its config.json."
         )
     if only is not None:
+        check_engine(base.engine, only)
         n_chips = only.pp * only.attn_dp * only.tp
         base = replace(base, cluster=joined(base.cluster, n_chips))
     cluster = base.cluster
     n_domains, found = cluster.n_domains, None
     while True:
         most = min(n_domains * cluster.domain_size, most_chips)
-        drawn, _ = legal_layouts(base.model, [n for n in sizes(cluster) if n <= most], whole=False)
+        numbers = [n for n in sizes(cluster) if n <= most]
+        drawn, _ = legal_layouts(base.model, numbers, whole=False, engine=base.engine)
         drawn = drawn if only is None else [only.model_copy(update={"replicas": 1})]
         draft = FleetSearch(base, workload, tuple(drawn), price, max_sequences, most_chips)
         room = draft.rows.slots

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ridgeline.specs.blocks import Block
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
 
 __all__ = ["Refusal", "legal_layouts"]
@@ -39,7 +40,7 @@ class Refusal:
 
 
 def legal_layouts(
-    model: Model, sizes: Iterable[int], *, whole: bool = True
+    model: Model, sizes: Iterable[int], *, whole: bool = True, engine: Engine | None = None
 ) -> tuple[list[Layout], list[Refusal]]:
     """Enumerate layouts.
 
@@ -49,6 +50,7 @@ def legal_layouts(
     sizes : iterable of int   Numbers of chips.
     whole : bool           Each number is all there is, to be filled with replicas; otherwise it is
                            the size of one replica.
+    engine : Engine or None   That is to run them; None for one that has every layout.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def legal_layouts(
     parallelism is for sparse models (without experts it is the same as replicas), and then experts
     are spread at least as wide as it, or cut over all chips, as engines do.
     """
-    rules = _Rules(model)
+    rules = _Rules(model, engine)
     found: dict[tuple[int, ...], Layout] = {}
     for n_chips in sizes:
         for replicas in _divisors(n_chips) if whole else [1]:
@@ -84,8 +86,8 @@ def _divisors(n: int) -> list[int]:
 class _Rules:
     """What a model's shape allows, remembered by value of each degree."""
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, engine: Engine | None) -> None:
+        self.model, self.engine = model, engine
         self.sparse = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
         self.n_layers = sum(b.repeat for b in model.blocks)
         self._said: dict[tuple[str, int], str] = {}
@@ -102,9 +104,11 @@ class _Rules:
                 continue
             stage = n_chips // pp
             for tp in _divisors(stage) if self.sparse else [stage]:
-                if self._may("tp", tp):
-                    attn_dp = stage // tp
-                    for ep in self._spreads(attn_dp, tp):
+                attn_dp = stage // tp
+                if not (self._may("tp", tp) and self._may("attn_dp", attn_dp)):
+                    continue
+                for ep in self._spreads(attn_dp, tp):
+                    if not self._engine_lacks(pp=pp, tp=tp):
                         yield pp, attn_dp, tp, ep
 
     def _spreads(self, attn_dp: int, tp: int) -> Iterable[int]:
@@ -140,7 +144,15 @@ class _Rules:
                 return why
         return ""
 
+    def _not_attn_dp(self, attn_dp: int) -> str:
+        return self._engine_lacks(attn_dp=attn_dp)
+
+    def _engine_lacks(self, **degrees: int) -> str:
+        return self.engine.cannot_run(**degrees) if self.engine else ""
+
     def _not_ep(self, ep: int) -> str:
+        if why := self._engine_lacks(ep=ep):
+            return why
         fewest = min(moe.n_experts for moe in self.sparse)
         return f"{ep} chips are more than the {fewest} experts of a layer" if ep > fewest else ""
 

@@ -170,7 +170,10 @@ def split(
     if not found.has_requests:
         raise SpecError("Pools need requests: give isl and osl instead of a context.")
     layouts, _ = legal_layouts(
-        found.base.model, _sizes(found.base.cluster.domain_size, search.n_chips), whole=False
+        found.base.model,
+        _sizes(found.base.cluster.domain_size, search.n_chips),
+        whole=False,
+        engine=found.base.engine,
     )
     layouts = [x for x in layouts if can is None or can(x)]
     candidates = replace(found, layouts=tuple(layouts))

@@ -314,7 +314,7 @@ def _of_size(draft: Candidates, n_chips: int) -> tuple[Candidates, list]:
     ------
     InfeasibleError   Nothing joins them, and replicas of one chip are not asked for.
     """
-    found, refusals = legal_layouts(draft.base.model, [n_chips])
+    found, refusals = legal_layouts(draft.base.model, [n_chips], engine=draft.base.engine)
     kept = [x for x in found if all(getattr(x, n) == v for n, v in draft.fixed.items())]
     base = draft.base
     try:
@@ -346,6 +346,9 @@ def _no_layout(candidates: Candidates, refusals: list, n_chips: int) -> str:
     base = candidates.base
     if candidates.fixed:
         wanted = ", ".join(f"{n} = {v}" for n, v in candidates.fixed.items())
+        without_replicas = {n: v for n, v in candidates.fixed.items() if n != "replicas"}
+        if why := base.engine.cannot_run(**without_replicas):
+            return f"{why} ({wanted}). Choose another layout, or another engine (--engine)."
         return (
             f"{base.cluster.name}: no layout that engines could run on {n_chips} chips has "
             f"{wanted}. Change a degree, or the number of chips."

@@ -16,7 +16,7 @@ from ridgeline.service.server import Server
 from ridgeline.service.surface import LIVE, lattice
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_LOAD_CV
-from ridgeline.steps.layouts import check_layout, usual_layouts
+from ridgeline.steps.layouts import check_engine, check_layout, usual_layouts
 from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, joined, machine, sizes
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ class Sizing:
             return self._laid_out(Layout(tp=n_chips), bound)
         if self.layout is not None:
             return self._laid_out(self.layout, bound)
-        usual = [self._laid_out(x, bound) for x in usual_layouts(self.model, cluster, n_chips)]
+        usual = [
+            self._laid_out(x, bound)
+            for x in usual_layouts(self.model, cluster, n_chips, self.engine)
+        ]
         return next((x for x in usual if self._fits(x, context)), usual[0])
 
     def _plain_forms_only(self) -> None:
@@ -117,6 +120,7 @@ class Sizing:
     def _laid_out(self, layout: Layout, bound: Machine) -> Sized:
         if self.reading != "blackboard":
             check_layout(self.model, layout, bound.n_chips)
+            check_engine(self.engine, layout)
         replica = Replica(
             model=self.model,
             cluster=bound.cluster,
