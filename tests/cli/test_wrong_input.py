@@ -19,6 +19,18 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown chip": (["serving", "Qwen3-8B", "--on", "h100-smx"], "Did you mean 'h100-sxm'"),
     "unknown option": (["serving", "Qwen3-8B", "--onn", "h100"], "Did you mean --on"),
     "unknown command": (["serve"], 'Did you mean "serving"'),
+    "engine of other chips": (
+        ["serving", "Qwen3-8B", "--on", "m4-max", "--batch", "1", "--flags", "vllm"],
+        "vLLM does not run on Apple M4 Max (40 GPU cores) (it runs on chips of NVIDIA",
+    ),
+    "engine of other chips, of a search": (
+        ["layouts", "Qwen3-8B", "--on", "mi300x", "--chips", "1", "--flags", "trtllm"],
+        "Choose --flags vllm or sglang or llama.cpp.",
+    ),
+    "engine of other chips, of a fleet": (
+        ["layouts", "Qwen3-8B", "--on", "mi300x", "--rate", "1", "--flags", "trtllm"],
+        "Choose --flags vllm or sglang or llama.cpp.",
+    ),
     "negative batch": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "-4"],
         "--batch: a number from 1 to 1e12 or a list of such numbers is expected, not '-4'",

@@ -149,16 +149,44 @@ def test_no_row_of_the_tables_is_misspelt(tool: str) -> None:
         )
 
 
-def test_sequences_are_cut_to_the_engine_s_own_unless_asked_for() -> None:
+def test_as_many_sequences_as_were_priced() -> None:
+    """A batch that is kept in flight is started whole; an engine that takes fewer says so."""
     one = priced("Qwen/Qwen3-8B", layout=Layout(), batch=3495)
     found = launch([one], "vllm")
-    assert degrees(found, "vllm")["slots"] == 1024
-    assert "3,495 sequences per rank, which nobody asked for" in " ".join(found.notes)
+    assert degrees(found, "vllm")["slots"] == 3495
+    assert "sequences per rank" not in " ".join(found.notes)
+    cut = launch([one], "llama.cpp")
+    assert degrees(cut, "llama.cpp")["slots"] == 256
+    assert "Priced with 3,495 sequences per rank, and llama.cpp takes at most 256" in " ".join(
+        cut.notes
+    )
     asked = priced("Qwen/Qwen3-8B", layout=Layout(), batch=3495, asked_batch=True)
     found = launch([asked], "vllm")
     assert degrees(found, "vllm")["slots"] == 3495
     with pytest.raises(InfeasibleError, match="at most 256 sequences, not 3,495"):
         launch([asked], "llama.cpp")
+
+
+@pytest.mark.parametrize(("live", "slots"), [(976, 1024 * 8), (8000, 1413 * 8)])
+def test_a_fleet_has_room_for_what_is_live(live: float, slots: int) -> None:
+    """Of what memory holds, what no request will use is left out; what most use is not."""
+    one = priced(layout=Layout(attn_dp=8, ep=8), batch=1413 * 8, n_live=live)
+    found = launch([one], "vllm")
+    said = "room for 1,413 sequences per rank, of which 122 are live on average"
+    assert degrees(found, "vllm")["slots"] == slots
+    assert (said in " ".join(found.notes)) == (slots < 1413 * 8)
+    with pytest.raises(InfeasibleError, match="at most 256 sequences, not 300"):
+        launch([priced("Qwen/Qwen3-8B", layout=Layout(), batch=999, n_live=300)], "llama.cpp")
+
+
+def test_hosts_of_other_replicas_are_counted_without_the_first() -> None:
+    """24 replicas of a chip are on three hosts of eight."""
+    one = priced("Qwen/Qwen3-8B", layout=Layout(replicas=24))
+    assert "--port 8007 on the same host, and 2 more hosts alike." in " ".join(
+        launch([one], "vllm").notes
+    )
+    two = priced("Qwen/Qwen3-8B", layout=Layout(replicas=16))
+    assert "and 1 more host alike." in " ".join(launch([two], "vllm").notes)
 
 
 def test_a_step_has_room_for_a_token_of_every_sequence() -> None:
@@ -262,7 +290,13 @@ def test_the_checkpoint_has_the_weights_that_were_priced(
         ("llama.cpp", {"pool": "decode"}, "no pools"),
         ("sglang", {"layout": Layout(attn_dp=8), "drafts": 2, "model": "openai/gpt-oss-120b"},
          "not over 8 ranks"),
-        ("vllm", {"on": "m4-max", "layout": Layout()}, "does not run on"),
+        ("vllm", {"on": "m4-max", "layout": Layout()},
+         r"does not run on .*\. Choose --flags llama\.cpp\.$"),
+        ("tensorrt-llm", {"on": "mi300x-8"}, r"Choose --flags vllm or sglang or llama\.cpp\.$"),
+        ("kserve", {"on": "m4-max", "layout": Layout()}, r"Choose --flags llama\.cpp\.$"),
+        ("vllm", {"on": "cs-3", "layout": Layout()}, r"No engine with flags .*runs on Cerebras"),
+        ("llama.cpp", {"on": "m4-max", "layout": Layout(), "weights": "int4-g64"},
+         r"q4_0 and 23 like it.*No engine with flags reads int4-g64 on .*choose other weights"),
     ],
 )  # fmt: skip
 def test_what_an_engine_cannot_do_is_refused_by_name(
@@ -270,7 +304,14 @@ def test_what_an_engine_cannot_do_is_refused_by_name(
 ) -> None:
     usual = {"model": "Qwen/Qwen3-8B", "layout": Layout()}
     with pytest.raises(InfeasibleError, match=message):
-        launch([priced(**(usual | change))], tool)
+        start([priced(**(usual | change))], tool)
+
+
+def test_no_layout_helps_an_engine_that_the_chip_does_not_run() -> None:
+    one = priced(on="mi300x-8")
+    with pytest.raises(InfeasibleError, match=r"MI300X.*Choose --flags vllm or") as refused:
+        first_that_runs(3, lambda _: one, "tensorrt-llm", str)
+    assert "layout" not in str(refused.value)
 
 
 def test_a_model_of_a_file_has_a_checkpoint_that_only_its_owner_knows() -> None:
@@ -441,7 +482,7 @@ def test_the_next_layout_that_an_engine_runs_is_taken_and_named() -> None:
 def test_serving_starts_its_chosen_point() -> None:
     answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=2000, osl=500, weights="fp8")
     told = degrees(answer.command("vllm"), "vllm")
-    assert told["slots"] == min(answer.chosen["batch"], 1024)
+    assert told["slots"] == answer.chosen["batch"]
     assert told["context"] == 2500
     board = rl.serving("Qwen/Qwen3-8B", "h100-sxm", reading="blackboard")
     with pytest.raises(SpecError, match="Flags need a layout"):
@@ -459,7 +500,8 @@ def test_another_engine_than_the_one_that_was_timed_is_said() -> None:
     assert "Priced as" not in " ".join(timed.command("sglang").notes)
     usual = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=500, osl=100)
     assert "Priced as" not in " ".join(usual.command("tensorrt-llm").notes)
-    assert "Priced as a good engine" in " ".join(usual.command("llama.cpp").notes)
+    said = " ".join(usual.command("llama.cpp").notes)
+    assert "Priced as a good engine of today: --engine llama.cpp prices llama.cpp itself." in said
     older = rl.serving(
         "Qwen/Qwen3-8B", "h100-sxm", engine="vllm", engine_version="0.9.1", isl=500, osl=100,
         weights="fp8", compute="bf16",

@@ -13,6 +13,7 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.fleet import Fleet, fleet_at, fleets
 from ridgeline.questions.layouts.fleet import size_fleet as fleet
 from ridgeline.questions.layouts.fleet_compare import compare_fleets
@@ -21,7 +22,7 @@ from ridgeline.questions.layouts.fleet_search import FleetSearch, fleet_search
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.replica import Replica
 from ridgeline.service.deployment import Deployment, steady
-from ridgeline.service.fleet import LONG_RUN
+from ridgeline.service.fleet import LONG_RUN, Miss
 from ridgeline.service.performance import Performance
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.price import Price
@@ -253,9 +254,27 @@ def test_one_chip_in_words() -> None:
     answer = fleet(SMALL, load(rate=1))
     assert answer.n_chips == 1
     assert "1 chip (on 1 node of 8), is the smallest" in answer.sentences()[0]
-    assert answer.sentences()[-1].endswith("have no room for the model.")
+    assert not any("no room for the model" in s for s in answer.sentences())  # 1 is the least
     two = fleet(SMALL, load(rate=20))
     assert any(s.startswith("1 chip misses: ") for s in two.sentences())
+
+
+def test_a_fleet_that_is_nearly_idle_says_so() -> None:
+    """Live sequences are those of Little's law, over all time, and not one where there is any."""
+    answer = fleet(SMALL, load(rate=0.001))
+    found = answer.performance
+    decoding = 0.001 * (found.e2e_s - found.ttft_s)
+    assert answer.best.n_live == pytest.approx(decoding)
+    assert answer.rows()[0]["n_live_per_replica"] == pytest.approx(decoding)
+    words = " ".join(answer.sentences())
+    assert f"with {decoding:.3g} live sequences on average" in words
+    assert f"({0.001 * answer.search.requests.osl:.3g} output tok/s" in words
+
+
+def test_a_utilization_that_is_barely_missed_is_told_apart() -> None:
+    missed = Miss("utilization", "mean", 0.8003, 0.8)
+    option = replace(fleet(SMALL, load(rate=1)).best, misses=(missed,))
+    assert fleet_words.missed(option) == "utilization 80.03% of at most 80.00%"
 
 
 @pytest.mark.parametrize(
@@ -345,7 +364,8 @@ def test_the_answer_in_words(answer: Fleet) -> None:
     assert words[4].startswith("It costs $")
     least = "at least" if answer.search.base.reading == "ideal" else "80% interval"
     assert least in words[1]
-    assert len(words) == 5 + max(len(answer.smaller), 1)
+    least = not answer.smaller and answer.n_chips > 1
+    assert len(words) == 5 + len(answer.smaller) + least
 
 
 def test_the_answer_as_data(answer: Fleet) -> None:

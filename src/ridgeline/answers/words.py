@@ -19,6 +19,7 @@ __all__ = [
     "factor",
     "listed",
     "percent",
+    "percents_apart",
     "quantity",
     "seconds",
     "sequences",
@@ -26,6 +27,9 @@ __all__ = [
     "tokens",
     "usd",
 ]
+
+#: decimals of two shares that are nearly the same
+_MOST_DECIMALS = 6
 
 
 def quantity(value: float, unit: str) -> str:
@@ -105,6 +109,22 @@ def percent(share: float) -> str:
     """
     digits = 0 if abs(share) >= 0.0995 or share == 0 else 1 if abs(share) >= 0.00995 else 2
     return f"{share * 100:.{digits}f}%"
+
+
+def percents_apart(share: float, other: float) -> tuple[str, str]:
+    """Write two shares that differ, with as many decimals as it takes to tell them apart.
+
+    Examples
+    --------
+    >>> percents_apart(0.84, 0.8), percents_apart(0.8003, 0.8)
+    (('84%', '80%'), ('80.03%', '80.00%'))
+    """
+    pair = percent(share), percent(other)
+    for digits in range(1, _MOST_DECIMALS + 1):
+        if pair[0] != pair[1]:
+            break
+        pair = f"{share * 100:.{digits}f}%", f"{other * 100:.{digits}f}%"
+    return pair
 
 
 def factor(value: float) -> str:

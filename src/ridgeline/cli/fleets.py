@@ -46,18 +46,20 @@ def show_fleets(
     wide : bool             All columns, however narrow the screen.
     flags : str or None     Also what starts the fleet (of one machine) on this engine.
     """
+    # What cannot be started is refused before anything is shown.
+    started = None if flags is None else found[0].command(flags)
     if json:
         every = [one.to_dict() for one in found]
-        if flags is not None:
-            every[0] |= launch_dict(found[0].command(flags))
+        if started is not None:
+            every[0] |= launch_dict(started)
         print_json(every[0] if len(every) == 1 else {"answers": every})
     elif csv:
         print_csv([row for one in found for row in one.table().records()])
     elif len(found) == 1:
         print_text("\n".join(found[0].sentences()))
         print_table(found[0].table(), wide=wide)
-        if flags is not None:
-            show_launch(found[0].command(flags))
+        if started is not None:
+            show_launch(started)
     else:
         compared = compare_fleets(found)
         print_text(compared.sentence)

@@ -35,7 +35,7 @@ from ridgeline.questions.layouts.table import layouts_table
 from ridgeline.specs.fields import Number
 
 if TYPE_CHECKING:
-    pass
+    from ridgeline.questions.launch import Launch
 
 
 __all__ = ["layouts"]
@@ -118,25 +118,27 @@ def layouts(
     answer = search_layouts(scenario, rank, numbers)
     # A picture that is named must be one that there is, drawn or not.
     picture = answer.chart(chart) if out or chart != "front" else None
+    # What cannot be started is refused before anything is shown.
+    started = None if flags is None else answer.command(flags, disaggregate=disaggregate)
     save_picture(picture, out, dark=dark)
     if json:
-        print_json(_as_dict(answer, disaggregate, flags))
+        print_json(_as_dict(answer, disaggregate, started))
     elif csv:
         print_csv(_every_point(answer))
     else:
         _show(answer, top, explain, wide)
         if disaggregate:
             print_text("\n" + "\n".join(answer.pools().sentences()))
-        if flags is not None:
-            show_launch(answer.command(flags, disaggregate=disaggregate))
+        if started is not None:
+            show_launch(started)
 
 
-def _as_dict(answer: Layouts, disaggregate: bool, flags: str | None) -> dict[str, Any]:
+def _as_dict(answer: Layouts, disaggregate: bool, started: Launch | None) -> dict[str, Any]:
     found = answer.to_dict()
     if disaggregate:
         found |= {"pools": answer.pools().to_dict()}
-    if flags is not None:
-        found |= launch_dict(answer.command(flags, disaggregate=disaggregate))
+    if started is not None:
+        found |= launch_dict(started)
     return found
 
 

@@ -93,11 +93,13 @@ def serving(
         show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
         return
     answers, refused, notes = _ask_each(record, machines, given, load_changes(changes))
+    # What cannot be started is refused before anything is shown.
+    started = None if flags is None else answers[0].command(flags)
     _draw(answers, out, chart, dark)
     if json:
         every = [a.to_dict() for a in answers]
-        if flags is not None:
-            every[0] |= launch_dict(answers[0].command(flags))
+        if started is not None:
+            every[0] |= launch_dict(started)
         print_json(
             every[0]
             if len(machines) == 1
@@ -107,8 +109,8 @@ def serving(
         print_csv([_about(a) | row for a in answers for row in a.result.rows()])
     elif len(answers) + len(refused) == 1:
         _show(answers[0], explain, wide)
-        if flags is not None:
-            show_launch(answers[0].command(flags))
+        if started is not None:
+            show_launch(started)
     else:
         _show_comparison(answers, refused, notes, explain, wide)
 

@@ -6,14 +6,19 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from ridgeline import catalog
+from ridgeline.answers.words import listed
+from ridgeline.catalog import dtypes
 from ridgeline.errors import InfeasibleError
+from ridgeline.questions.launch.quantities import runs_on_chip
 
 if TYPE_CHECKING:
     from ridgeline.questions.launch.quantities import Priced
     from ridgeline.specs.engine_flags import EngineFlags, WeightRule
 
-__all__ = ["Checkpoint", "checkpoint"]
+__all__ = ["Checkpoint", "checkpoint", "what_instead"]
 
+#: formats of a pattern that are all named
+_ALL_NAMED = 3
 _KIND = {"bf16": "BF16", "fp16": "F16", "fp32": "F32", "mxfp4": "MXFP4"}
 
 
@@ -47,10 +52,10 @@ def checkpoint(priced: Priced, flags: EngineFlags) -> Checkpoint:
     model, own = priced.replica.model, priced.own
     rule = _rule(model.weight_dtype, flags)
     if rule is None:
-        told = ", ".join(pattern for r in flags.weights for pattern in r.formats)
+        told = ", ".join(_in_words(pattern) for r in flags.weights for pattern in r.formats)
         raise InfeasibleError(
             f"{flags.name} reads no weights in {model.weight_dtype}: it reads {told} (--weights). "
-            f"{_instead(model.weight_dtype)}"
+            f"{_engines_instead(priced, ', or other weights')}"
         )
     kind = _KIND.get(model.weight_dtype, model.weight_dtype.upper())
     if rule.file:
@@ -84,12 +89,42 @@ def _rule(dtype: str, flags: EngineFlags) -> WeightRule | None:
     return None
 
 
-def _instead(dtype: str) -> str:
-    """Which engine reads a format."""
-    fits = [e for e in catalog.engines_with_flags() if _rule(dtype, catalog.engine_flags(e))]
+def _engines_instead(priced: Priced, also: str = "") -> str:
+    """Which engines run on the chip that was priced and read its weights, as advice."""
+    dtype, chip = priced.replica.model.weight_dtype, priced.replica.cluster.chip
+    every = {e: catalog.engine_flags(e) for e in catalog.engines_with_flags()}
+    here = {e: flags for e, flags in every.items() if chip.vendor in flags.vendors}
+    fits = [e for e, flags in here.items() if _rule(dtype, flags)]
     if fits:
-        return f"Choose --flags {' or '.join(fits)}, or other weights."
-    return "Choose other weights."
+        return f"Choose --flags {' or '.join(fits)}{also}."
+    if here:
+        verb = "runs" if len(here) == 1 else "run"
+        return (
+            f"No engine with flags reads {dtype} on {chip.name}, where {listed([*here])} {verb}: "
+            "choose other weights."
+        )
+    return f"No engine with flags ({listed([*every])}) runs on {chip.name}."
+
+
+def what_instead(priced: Priced, engine: str) -> str:
+    """What helps where an engine cannot run a layout: another engine, or another layout.
+
+    Parameters
+    ----------
+    priced : Priced
+    engine : str   Id of an engine with flags, which refuses it.
+    """
+    if not runs_on_chip(priced, engine):
+        return _engines_instead(priced)
+    return "Choose another layout, or another engine."
+
+
+def _in_words(pattern: str) -> str:
+    """Formats of a pattern, of many the first."""
+    fits = [name for name in dtypes() if fnmatchcase(name, pattern)]
+    if len(fits) > _ALL_NAMED:
+        return f"{fits[0]} and {len(fits) - 1} like it"
+    return ", ".join(fits)
 
 
 def _published(own: str, dtype: str) -> str:

@@ -7,11 +7,17 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers.words import quantity
 from ridgeline.catalog import engine_flags
 from ridgeline.errors import InfeasibleError
-from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint
+from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint, what_instead
 from ridgeline.questions.launch.fill import filled
-from ridgeline.questions.launch.quantities import holds, quantities, refuses, too_many_hosts
+from ridgeline.questions.launch.quantities import (
+    holds,
+    quantities,
+    refuses,
+    too_many_hosts,
+)  # fmt: skip
 from ridgeline.questions.launch.yaml_text import to_yaml
 
 if TYPE_CHECKING:
@@ -126,7 +132,7 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     for one in side_by_side(priced):
         why = refuses(one, engine) or too_many_hosts(priced)
         if why:
-            raise InfeasibleError(f"{why}. Choose another layout, or another engine.")
+            raise InfeasibleError(f"{why}. {what_instead(one, engine)}")
         found = checkpoint(one, flags)
         fields, name = options_of(one, flags, found)[1], _file(one, flags)
         if fields and name:
@@ -253,7 +259,8 @@ def _other_replicas(priced: Priced, flags: EngineFlags, found: Checkpoint) -> li
     if not told:
         return []
     hosts = -(-priced.n_replicas // each)
-    places = f" on the same host, and {hosts} hosts alike" if hosts > 1 else ""
+    more = f"{hosts - 1} more host{'s' if hosts > 2 else ''}"
+    places = f" on the same host, and {more} alike" if hosts > 1 else ""
     kind = f"{priced.pool} servers" if priced.pool else "replicas"
     return [f"The other {kind}: {'; '.join(told)}{places}."]
 
@@ -290,9 +297,7 @@ def _engine_note(priced: Priced, flags: EngineFlags, engine: str) -> list[str]:
     timed = replica.engine
     stands_for = (timed.id, *timed.stands_for)
     if replica.reading == "calibrated" and not any(x.startswith(engine) for x in stands_for):
-        notes.append(
-            f"Priced as {timed.name}: engine {engine} prices {flags.name} itself (--engine)."
-        )
+        notes.append(f"Priced as {timed.name}: --engine {engine} prices {flags.name} itself.")
     if replica.version:
         notes.append(f"Priced as release {replica.version} of {timed.name}.")
     if replica.formats.compute:
@@ -309,10 +314,17 @@ def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
     model, known = priced.replica.model, quantities(priced, flags)
     ranks = priced.layout.attn_dp
     per_rank = -(-priced.batch // ranks)
-    if known["sequences_per_rank"] < per_rank:
+    allowed = known["sequences_per_rank"]
+    if allowed < per_rank and priced.n_live:
         notes.append(
-            f"Priced with {per_rank:,.0f} sequences per rank, which nobody asked for: "
-            f"{known['sequences_per_rank']:,} is {flags.name}'s own limit (--batch takes others)."
+            f"Sized with room for {per_rank:,.0f} sequences per rank, of which "
+            f"{quantity(priced.n_live / ranks, '1')} are live on average: the command leaves room "
+            f"for {allowed:,}, as many as {flags.name} takes unless told."
+        )
+    elif allowed < per_rank:
+        notes.append(
+            f"Priced with {per_rank:,.0f} sequences per rank, and {flags.name} takes at most "
+            f"{allowed:,}: --batch {allowed * ranks} prices what this starts."
         )
     if model.max_context and priced.longest_tokens > model.max_context:
         notes.append(

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import deployment, engine_flags
 from ridgeline.errors import InfeasibleError
-from ridgeline.questions.launch.checkpoints import checkpoint
+from ridgeline.questions.launch.checkpoints import checkpoint, what_instead
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
-from ridgeline.questions.launch.quantities import first_refusal, quantities, refuses, too_many_hosts
+from ridgeline.questions.launch.quantities import (
+    first_refusal,
+    quantities,
+    refuses,
+    runs_on_chip,
+    too_many_hosts,
+)  # fmt: skip
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.steps import counts
 
@@ -121,7 +127,10 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     }
     why = refuses(priced, engine) or first_refusal(how.refuses, known)
     if why:
-        raise InfeasibleError(f"{why}. Choose another layout, or --flags {engine}.")
+        helps = f"Choose another layout, or --flags {engine}."
+        if not runs_on_chip(priced, engine):
+            helps = what_instead(priced, engine)
+        raise InfeasibleError(f"{why}. {helps}")
     several = priced.n_nodes > 1
     out = {*how.leave_out, *(how.leave_out_nodes if several else ())}
     options, _, used = options_of(priced, flags, found)

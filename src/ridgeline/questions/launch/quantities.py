@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "too_many_hosts"]
+__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "runs_on_chip",
+           "too_many_hosts"]  # fmt: skip
 
 _WIDE = ("bf16", "fp16", "fp32")
+#: sequences that a fleet's replica has slots for, over those that are live on average
+_SPARE = 2
 #: what shares of memory are rounded down to
 _STEP = 0.01
 #: first ports of what servers tell each other about caches (SGLang's and vLLM's own defaults)
@@ -39,12 +42,14 @@ class Priced:
     replica : Replica      One of them: model, machine, layout, engine's settings.
     own : Model            The model as it was named, before a format was chosen.
     requests : Requests
-    batch : float          Sequences in flight in one replica.
+    batch : float          Sequences in flight in one replica; of a fleet, those it has room for.
     n_replicas : int
     longest_tokens : int   Longest request, input and output; 0 where it is not known.
     kept_tokens : float    Tokens that memory keeps for a sequence.
     pool : str             ``prefill``, ``decode`` or empty.
     asked_batch : bool     The batch was asked for, so that it is not cut.
+    n_live : float         Sequences of a replica that decode on average, where requests come and
+                           go (a fleet); 0 where the batch is kept in flight.
     asked_step_tokens : int   The token budget where one was asked for, else 0.
     slot, first_chip : int   Servers on its host before it, and chips that they have.
     """
@@ -58,6 +63,7 @@ class Priced:
     kept_tokens: float = 0.0
     pool: str = ""
     asked_batch: bool = False
+    n_live: float = 0.0
     asked_step_tokens: int = 0
     slot: int = 0
     first_chip: int = 0
@@ -155,11 +161,21 @@ def refuses(priced: Priced, engine: str) -> str:
     CatalogError   Nobody knows the engine.
     """
     flags = engine_flags(engine)
-    vendor = priced.replica.cluster.chip.vendor
-    if vendor not in flags.vendors:
+    if not runs_on_chip(priced, engine):
         chip = priced.replica.cluster.chip.name
         return f"{flags.name} does not run on {chip} (it runs on chips of {_listed(flags.vendors)})"
     return first_refusal(flags.refuses, shape(priced)) or too_many_hosts([priced])
+
+
+def runs_on_chip(priced: Priced, engine: str) -> bool:
+    """Whether an engine runs on the chips that were priced, in whatever layout.
+
+    Parameters
+    ----------
+    priced : Priced
+    engine : str   Id of an engine with flags.
+    """
+    return priced.replica.cluster.chip.vendor in engine_flags(engine).vendors
 
 
 def too_many_hosts(priced: Sequence[Priced]) -> str:
@@ -307,16 +323,23 @@ def quantities(priced: Priced, flags: EngineFlags, node: int = 0) -> dict[str, A
 
 
 def _sequences(priced: Priced, flags: EngineFlags) -> int:
-    """Sequences of a rank to allow: those priced, unless nobody asked for that many."""
-    per_rank = math.ceil(priced.batch / priced.layout.attn_dp)
-    if not priced.asked_batch:
+    """Sequences of a rank to allow: those priced.
+
+    Room that a fleet does not use is left out: memory for it is set aside when an engine starts. An
+    engine that takes no more allows what it takes, unless as many were asked for or are live.
+    """
+    ranks = priced.layout.attn_dp
+    per_rank, live = math.ceil(priced.batch / ranks), math.ceil(priced.n_live / ranks)
+    if not priced.asked_batch and 0 < _SPARE * live <= flags.usual_sequences:
         per_rank = min(per_rank, flags.usual_sequences)
-    if flags.most_sequences and per_rank > flags.most_sequences:
+    most = flags.most_sequences or per_rank
+    needed = per_rank if priced.asked_batch else live
+    if needed > most:
         raise InfeasibleError(
-            f"{flags.name} takes at most {flags.most_sequences} sequences, not {per_rank:,} "
+            f"{flags.name} takes at most {most} sequences, not {needed:,} "
             "(--batch, --max-sequences)."
         )
-    return max(per_rank, 1)
+    return max(min(per_rank, most), 1)
 
 
 def _step_tokens(priced: Priced, per_rank: int) -> int:

@@ -11,7 +11,7 @@ from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.commands import Launch, launch
 from ridgeline.questions.launch.manifests import engine_of, manifest
-from ridgeline.questions.launch.quantities import Priced, refuses
+from ridgeline.questions.launch.quantities import Priced, refuses, runs_on_chip
 from ridgeline.questions.lengths import longest
 
 if TYPE_CHECKING:
@@ -92,16 +92,20 @@ def start(priced: Sequence[Priced], name: str) -> Launch:
 def why_not(priced: Priced, name: str) -> str:
     """Why an engine cannot run a layout; empty where it can."""
     found = catalog.known_flags(name)
-    if found not in catalog.deployments():
-        return refuses(priced, found)
-    why = refuses(priced, engine_of(found, priced.replica.engine.id))
-    if why:
+    why = refuses(priced, _engine(priced, name))
+    if why or found not in catalog.deployments():
         return why
     try:
         manifest([priced], found)
     except InfeasibleError as error:
         return str(error).split(". Choose")[0]
     return ""
+
+
+def _engine(priced: Priced, name: str) -> str:
+    """The engine that is started: the one named, or that of a deployment tool."""
+    found = catalog.known_flags(name)
+    return engine_of(found, priced.replica.engine.id) if found in catalog.deployments() else found
 
 
 def first_that_runs(
@@ -123,6 +127,8 @@ def first_that_runs(
     reasons: list[str] = []
     for i in range(n):
         one = at(i)
+        if not runs_on_chip(one, _engine(one, name)):
+            return start([one], name)  # which refuses: no other layout helps
         why = why_not(one, name)
         if why:
             reasons.append(why)

@@ -245,6 +245,7 @@ class Fleet(Answered):
             self.search.requests,
             used.performance.slots / replicas,
             replicas,
+            n_live=used.n_live / replicas,
         )
         return start([one], name)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.plain import plain
 from ridgeline.laws.energy import energy_per_token_j
+from ridgeline.laws.traffic import sequences_in_flight
 from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.service.fleet import is_saturated, step_wait_s
@@ -72,6 +73,14 @@ class FleetOption:
         return self.rate_per_s / self.performance.capacity_per_s
 
     @property
+    def n_live(self) -> float:
+        """Sequences that decode in the whole fleet, on average over all time. [1]"""
+        found = self.performance
+        if self.is_saturated:
+            return float(found.n_live)
+        return float(sequences_in_flight(found.requests_per_s, 1.0, found.e2e_s - found.ttft_s))
+
+    @property
     def is_saturated(self) -> bool:
         """Whether more arrives than can be finished."""
         return bool(is_saturated(self.performance, self.rate_per_s))
@@ -100,7 +109,7 @@ class FleetOption:
             "step_wait_s": self.step_wait_s,
             "queue_wait_s": None if self.is_saturated else found.wait_s,
             "utilization": self.load,
-            "n_live_per_replica": found.n_live / self.layout.replicas,
+            "n_live_per_replica": self.n_live / self.layout.replicas,
             "slots_per_replica": found.slots / self.layout.replicas,
             "requests_per_s": found.requests_per_s,
             "capacity_per_s": found.capacity_per_s,

@@ -106,7 +106,9 @@ def fleet_search(
         numbers = [n for n in sizes(cluster) if n <= most]
         drawn, _ = legal_layouts(base.model, numbers, whole=False, engine=base.engine)
         drawn = drawn if only is None else [only.model_copy(update={"replicas": 1})]
-        draft = FleetSearch(base, workload, tuple(drawn), price, max_sequences, most_chips)
+        draft = FleetSearch(
+            base, workload, tuple(drawn), price, max_sequences, most_chips, only is not None
+        )
         room = draft.rows.slots
         fits = tuple(x for x, slots in zip(drawn, room, strict=True) if slots >= 1)
         found = replace(draft, layouts=fits)
@@ -150,6 +152,7 @@ class FleetSearch:
     price : Price or None       Of a chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int            Of the largest fleet looked at.
+    is_fixed : bool             The layout of a replica was given, and no other looked at.
     """
 
     base: Replica
@@ -158,6 +161,7 @@ class FleetSearch:
     price: Price | None = None
     max_sequences: float | None = None
     most_chips: int = MOST_CHIPS
+    is_fixed: bool = False
 
     @cached_property
     def requests(self) -> Requests:

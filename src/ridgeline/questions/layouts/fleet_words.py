@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ridgeline.answers.words import listed, percent, quantity, seconds, times, tokens, usd
+from ridgeline.answers.words import (
+    listed,
+    percent,
+    percents_apart,
+    quantity,
+    seconds,
+    times,
+    tokens,
+    usd,
+)  # fmt: skip
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.words import engine_words
@@ -33,7 +42,7 @@ def sentences(fleet: Fleet) -> list[str]:
         *engine_words(fleet.search.base),
     ]
     lines += [_smaller(option, fleet.rate_per_s) for option in fleet.smaller]
-    if not fleet.smaller:
+    if not fleet.smaller and fleet.n_chips > 1 and not fleet.search.is_fixed:
         lines.append(
             "Replicas of fewer chips (powers of two, whole nodes) have no room for the model."
         )
@@ -45,8 +54,9 @@ def _question(fleet: Fleet) -> str:
     base, requests = search.base, search.requests
     return (
         f"{base.model.name or base.model.id} on {base.cluster.chip.name} at "
-        f"{_rate(fleet.rate_per_s)} requests/s ({tokens(fleet.rate_per_s * requests.osl)} output "
-        f"tok/s; {tokens(requests.isl)} tokens in, {tokens(requests.osl)} out): "
+        f"{_rate(fleet.rate_per_s)} requests/s "
+        f"({quantity(fleet.rate_per_s * requests.osl, 'tok/s')} output tok/s; "
+        f"{tokens(requests.isl)} tokens in, {tokens(requests.osl)} out): "
     )
 
 
@@ -116,9 +126,11 @@ def _load(fleet: Fleet) -> str:
     used = fleet.best
     replicas = used.layout.replicas
     each = " per replica" if replicas > 1 else ""
+    live = quantity(used.n_live / replicas, "1")
     return (
-        f"Utilization is {percent(used.load)}, with {used.performance.n_live / replicas:,.0f} live "
-        f"sequences{each}; limits and headroom hold up to {_rate(used.most_per_s)} requests/s."
+        f"Utilization is {percent(used.load)}, with {live} live "
+        f"sequence{'' if live == '1' else 's'}{each} on average; "
+        f"limits and headroom hold up to {_rate(used.most_per_s)} requests/s."
     )
 
 
@@ -165,7 +177,8 @@ def _miss(miss: Miss) -> str:
     ratio = miss.value / miss.limit
     over = f"({percent(miss.excess)} over)" if miss.excess < 1 else f"({times(ratio)} that)"
     if miss.metric == "utilization":
-        return f"utilization {percent(miss.value)} of at most {percent(miss.limit)}"
+        value, limit = percents_apart(miss.value, miss.limit)
+        return f"utilization {value} of at most {limit}"
     value = seconds(miss.value) if math.isfinite(miss.value) else "without end"
     which = "" if miss.statistic == "mean" else f"{miss.statistic} "
     return f"{METRICS[miss.metric]} {which}{value} of at most {seconds(miss.limit)} {over}"
