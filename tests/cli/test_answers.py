@@ -187,3 +187,15 @@ def test_lists_search_and_csv(run, command: str) -> None:
     assert len(every) >= {"chips": 54, "models": 90}[command]
     some = run(command, {"chips": "instinct", "models": "gpt-oss"}[command])
     assert {"chips": "mi300x", "models": "openai/gpt-oss-120b"}[command] in some
+
+
+def test_another_chip_in_a_machine_is_named_and_priced_as_itself(run) -> None:
+    found = json.loads(
+        run("serving", "Qwen3-8B", "--on", "gb200-nvl72", "--chip", "h100-sxm", "--json")
+    )
+    text = run("serving", "Qwen3-8B", "--on", "gb200-nvl72", "--chip", "h100-sxm", "--batch", "8")
+    assert "GB200 NVL72 rack, 72 GPUs with NVIDIA H100 SXM5 80 GB" in " ".join(text.split())
+    own = json.loads(run("serving", "Qwen3-8B", "--on", "hgx-h100", "--json"))
+    assert found["about"]["price"] == own["about"]["price"]
+    same = run("serving", "Qwen3-8B", "--on", "hgx-h100", "--chip", "h100-sxm", "--batch", "8")
+    assert " with NVIDIA" not in same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -399,6 +400,61 @@ def test_advice_is_sorted_and_worth_it(calibrated: Any) -> None:
 def test_no_advice_where_nothing_fits() -> None:
     full = rl.serving(V3, "hgx-h200", chips=8, context=1e9, reading="blackboard")
     assert rl.advice(full) == []
+
+
+def test_where_nothing_fits_advice_is_what_makes_it_fit() -> None:
+    cases: list[tuple[str, str, dict[str, Any]]] = [
+        ("meta-llama/Llama-3.1-405B", "8xh100-sxm", {}),
+        (
+            "meta-llama/Llama-3.1-70B-Instruct",
+            "2xrtx-4090",
+            {"weights": "q4_k_m", "context": 4000},
+        ),
+        ("Qwen/Qwen3-8B", "1xh100-sxm", {"batch": 60}),
+    ]
+    said = []
+    for model, machine, options in cases:
+        full = rl.serving(model, machine, **options)
+        assert full.chosen["infeasible"]
+        found = rl.advice(full)
+        assert found
+        for advised in found:
+            assert advised.scenario is not None
+            asked = advised.scenario
+            again = rl.serving(asked.model, asked.machines[0], **asked.options())
+            assert not again.chosen["infeasible"]
+        said.append(" ".join(a.text for a in found))
+    assert "--weights fp8" in said[0]
+    assert "--memory-utilization 0.97): 2 sequences fit" in said[1]
+    assert "A batch of 48, the most that fits" in said[2]
+
+
+def test_formats_are_advised_that_the_engine_has() -> None:
+    options: dict[str, Any] = {"context": 32768, "batch": 1}
+    for weights in ("q4_k_m", None):
+        answer = rl.serving(
+            "Qwen/Qwen3-8B", "rtx-4090", engine="llama.cpp", weights=weights, **options
+        )
+        formats = [a.text for a in rl.advice(answer) if a.subject.endswith("dtype")]
+        assert any("--kv q8_0" in text for text in formats)
+        assert not any("fp8" in text for text in formats)
+    for name in catalog.engines_with_flags():
+        engine, flags = catalog.engine(name), catalog.engine_flags(name)
+        assert set(engine.narrow_caches) <= set(flags.kv_formats)
+        patterns = [p for rule in flags.weights for p in rule.formats]
+        for dtype in engine.narrow_weights:
+            assert any(fnmatch(dtype, p) for p in patterns), (name, dtype)
+
+
+def test_advice_counts_usable_memory_and_chips_that_are_there() -> None:
+    one = rl.serving("Qwen/Qwen3-8B", "h100-sxm", chips=1)
+    usable = one.machine.cluster.chip.memory.usable
+    assert usable is not None
+    (memory,) = [a.text for a in rl.advice(one) if a.subject == "capacity"]
+    assert f"({2 * usable / 1e9:.0f} GB)" in memory
+    small = rl.serving("Qwen/Qwen3-0.6B", "h100-sxm", chips=1, batch=1)
+    (overhead,) = [a.text for a in rl.advice(small) if a.subject == "overhead"]
+    assert "fewer chips" not in overhead
 
 
 # ---- odd corners

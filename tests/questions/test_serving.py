@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -299,7 +300,7 @@ def test_limits_are_told_where_they_have_a_meaning() -> None:
     request = {"isl": 4096, "osl": 512}
     assert "within TTFT mean <= 2 s, TPOT mean <= 50 ms (the usual limits)" in said(**request)
     missed = said(**request, tpot="none", ttft=0.001)
-    assert "no batch keeps TTFT mean <= 1 ms; the nearest is 1 request of" in missed
+    assert "no batch asked for keeps TTFT mean <= 1 ms; the nearest is 1 request of" in missed
 
 
 def test_the_chosen_point_keeps_a_limit_on_a_percentile() -> None:
@@ -333,3 +334,30 @@ def test_the_number_of_chips_is_chosen_at_the_batch_asked_for() -> None:
     # Where no number keeps the limits, the fastest at that batch.
     fastest = rl.serving(name, "h100-sxm", batch=7, tpot="1 ms")
     assert fastest.chosen["tpot_s"] == pytest.approx(min(a.chosen["tpot_s"] for a in each))
+
+
+def test_the_headline_says_of_which_batch_and_context_it_speaks() -> None:
+    name = "Qwen/Qwen3-8B"
+    one = rl.serving(name, "1xh100-sxm", batch=40, tpot="5 ms").sentences()[0]
+    assert "the batch of 40 asked for does not keep TPOT" in one
+    requests = rl.serving(name, "1xh100-sxm", batch=4, isl=2000, osl=500, ttft="1 ms")
+    assert "the batch asked for, 4 requests of" in requests.sentences()[0]
+    several = rl.serving(name, "1xh100-sxm", batch=[30, 40], tpot="5 ms").sentences()[0]
+    assert "no batch asked for keeps TPOT" in several
+    contexts = rl.serving(name, "1xh100-sxm", batch=[1, 16], context=[1, 8000]).sentences()[0]
+    assert "at 1 token of context, the first asked for" in contexts
+    assert "the first asked for" not in one
+
+
+def test_what_is_short_is_told_to_three_digits() -> None:
+    full = rl.serving(
+        "meta-llama/Llama-3.1-70B-Instruct", "2xrtx-4090", weights="q4_k_m", context=4000
+    )
+    assert re.search(r"are [\d.]*[1-9]\d* MB more than", full.sentences()[0])
+
+
+def test_norms_in_fp32_are_in_no_product() -> None:
+    said = " ".join(rl.serving("meta-llama/Llama-2-7b-hf", "apple-m2-ultra", weights="q4_0").notes)
+    assert "fp32" not in said
+    said = " ".join(rl.serving("Qwen/Qwen3-8B-FP8", "a100-sxm-80gb", batch=1).notes)
+    assert "has no fp8 arithmetic" in said

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ridgeline.catalog import MachineNamed
+    from ridgeline.specs.chip import Chip
+    from ridgeline.specs.cluster import Cluster
 
 __all__ = [
     "chips_of",
@@ -163,10 +165,22 @@ def on_from(name: str, chip: str | None, changes: Mapping[str, str]) -> MachineN
     named = catalog.machine_named(name)
     found = named.cluster
     if chip is not None:
-        found = found.model_copy(update={"chip": catalog.chip(chip)})
+        found = _with_chip(found, catalog.chip(chip))
     if changes:
         found = found.replaced({**changes}, "--set cluster")
     return replace(named, cluster=found)
+
+
+def _with_chip(cluster: Cluster, chip: Chip) -> Cluster:
+    """A machine with another chip, which its name says and its price is of."""
+    if chip.id == cluster.chip.id:
+        return cluster.model_copy(update={"chip": chip})
+    changes = {
+        "chip": chip,
+        "name": f"{cluster.name} with {chip.name}",
+        "prices": catalog.node_of(chip).prices,
+    }
+    return cluster.model_copy(update=changes)
 
 
 def machines_from(

@@ -17,6 +17,7 @@ from ridgeline.questions.serving.question import serve
 from ridgeline.questions.setup import machine_of
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.chip import Chip
+from ridgeline.steps import chip_capacity_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +34,8 @@ Row = dict[str, Any]
 _WORTH = 0.03
 #: a part of the step that is worth a word
 _LARGE_PART = 0.2
-#: formats to store weights in, and what a chip must multiply for them
-_WEIGHT_FORMATS = (("fp8", "fp8"), ("nvfp4", "fp4"))
+#: share of the memory that an engine may be given where nothing fits in its usual one
+_MOST_MEMORY_SHARE = 0.97
 #: how machines are rented: another of these is another contract
 _RENTS = ("on-demand", "spot", "contract", "rental-3yr")
 _DAYS_OF_A_YEAR = 366
@@ -49,7 +50,8 @@ class Advice:
     subject : str    ``batch``, ``kv_dtype``, ``weight_dtype``, ``network``, ``overhead``,
                      ``capacity``, ``experts``, ``price``.
     text : str       A sentence with its number.
-    worth : float    Share of the cost per token (or request) that it saves; of the TPOT where
+    worth : float    Share of the cost per token (or request) that it saves; all of it where nothing
+                     fitted; of the TPOT where
                      limits are at stake; of cost times TPOT for a batch; of the step for a part of
                      it. [1]
     saves : bool     Whether it makes a token cheaper, or keeps limits that were missed.
@@ -76,7 +78,7 @@ def advice(answer: Serving) -> list[Advice]:
     list of Advice
         Empty where nothing is worth 3%. Gains are from the point that a user would run
         (`Serving.chosen`) to the same point of the answer to the changed question, within the same
-        limits.
+        limits. Where nothing fits, what would make it fit.
 
     Notes
     -----
@@ -90,7 +92,7 @@ def advice(answer: Serving) -> list[Advice]:
     'kv_dtype'
     """
     if not _runs(answer):
-        return []
+        return list(_room(answer))
     found = [
         *_batch(answer),
         *_formats(answer),
@@ -206,16 +208,55 @@ def _same_chips(answer: Serving) -> dict[str, Any]:
 
 
 def _formats(answer: Serving) -> Iterator[Advice]:
-    model, chip = answer.model, answer.machine.cluster.chip
-    if model.counts is not None:
+    if answer.model.counts is not None:
         return
-    if catalog.dtype(model.kv_dtype).bits > 8:
-        yield from _changed(answer, "kv_dtype", "Store caches in fp8 (--kv fp8)", kv="fp8")
+    for subject, what, changes in _narrower(answer):
+        yield from _changed(answer, subject, what, **changes)
+
+
+def _narrower(answer: Serving) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Formats that the engine has and the chip multiplies, with less bits than now."""
+    engine, chip = answer.replica.engine, answer.machine.cluster.chip
+    for name in engine.narrow_caches:
+        if catalog.dtype(name).bits < catalog.dtype(answer.model.kv_dtype).bits / 1.5:
+            yield "kv_dtype", f"Store caches in {name} (--kv {name})", {"kv": name}
     bits = 8 * float(answer.counts.weight_bytes) / float(answer.counts.n_params)
-    for name, arithmetic in _WEIGHT_FORMATS:
-        if arithmetic in chip.peak and catalog.dtype(name).bits < 0.9 * bits:
-            what = f"Store weights in {name} (--weights {name})"
-            yield from _changed(answer, "weight_dtype", what, weights=name)
+    for name in engine.narrow_weights:
+        dtype = catalog.dtype(name)
+        native = dtype.compute[0] in chip.peak or dtype.compute[0] == "bf16"
+        if native and dtype.bits < 0.9 * bits:
+            yield "weight_dtype", f"Store weights in {name} (--weights {name})", {"weights": name}
+
+
+def _room(answer: Serving) -> Iterator[Advice]:
+    """What makes a model fit that does not: another batch, format, share of memory, more chips."""
+    if answer.model.counts is not None:
+        return
+    engine, most = answer.replica.engine, math.floor(min(answer.balance.largest_batch, 1e9))
+    tries: list[tuple[str, str, dict[str, Any]]] = []
+    if most >= 1:
+        what = f"A batch of {count(most)}, the most that fits"
+        tries.append(("batch", what, {"batch": most, "concurrency": None, **_same_chips(answer)}))
+    elif engine.memory_share < _MOST_MEMORY_SHARE:
+        share = f"{_MOST_MEMORY_SHARE:g}"
+        what = f"Give the engine {percent(_MOST_MEMORY_SHARE)} of the memory"
+        tries.append(("capacity", f"{what} (--memory-utilization {share})",
+                      {"memory_utilization": _MOST_MEMORY_SHARE}))  # fmt: skip
+    tries += _narrower(answer)
+    if _same_chips(answer):
+        twice = 2 * answer.machine.n_chips
+        tries.append(("capacity", f"Use {twice:,} chips (--chips {twice})", {"chips": twice}))
+    for subject, what, changes in tries:
+        if (then := _again(answer, **changes)) is not None:
+            row = then.chosen
+            fit = math.floor(then.balance.largest_batch)
+            room = (
+                ""
+                if subject == "batch"
+                else f"{fit:,} sequence{' fits' if fit == 1 else 's fit'}, "
+            )
+            at = f"TPOT {seconds(row['tpot_s'])} at a batch of {count(row['batch'])}"
+            yield Advice(subject, f"{what}: {room}{at}.", 1.0, scenario=then.scenario)
 
 
 _PART_WORDS = {
@@ -226,8 +267,8 @@ _PART_WORDS = {
     ),
     "overhead_s": (
         "overhead",
-        "Launches, small passes and the host take {share} of a step at a batch of {batch}: fewer "
-        "chips per replica, or drafts, spread them over more tokens.",
+        "Launches, small passes and the host take {share} of a step at a batch of {batch}: "
+        "{fewer}over more tokens.",
     ),
 }
 
@@ -235,10 +276,12 @@ _PART_WORDS = {
 def _parts(answer: Serving) -> Iterator[Advice]:
     """Parts of the step that neither compute nor memory explains."""
     row = answer.chosen
+    several = answer.replica.layout.replicas < answer.machine.n_chips
+    fewer = "fewer chips per replica, or drafts, spread them " if several else "drafts spread them "
     for part, (subject, words) in _PART_WORDS.items():
         share = row[part] / row["time_s"]
         if share >= _LARGE_PART:
-            said = words.format(share=percent(share), batch=count(row["batch"]))
+            said = words.format(share=percent(share), batch=count(row["batch"]), fewer=fewer)
             yield Advice(subject, said, share, saves=False)
 
 
@@ -279,7 +322,7 @@ def _with_memory(machine: Chip | Cluster, times: float) -> Any:
 
 def _memory_of(machine: Chip | Cluster) -> float:
     chip = machine if isinstance(machine, Chip) else machine.chip
-    return chip.memory.capacity
+    return chip_capacity_bytes(chip)
 
 
 def _experts(answer: Serving) -> Iterator[Advice]:

@@ -89,6 +89,8 @@ class Engine(Record):
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
     spreads_experts, has_attention_dp, joins_tp_and_pp : bool   Whether it has expert parallelism
                               and attention data parallelism, and tensor parallelism in stages.
+    narrow_caches, narrow_weights : tuple of str   Narrower formats that are usual with it, widest
+                              first.
     """
 
     id: str
@@ -110,6 +112,8 @@ class Engine(Record):
     spreads_experts: bool = True
     has_attention_dp: bool = True
     joins_tp_and_pp: bool = True
+    narrow_caches: tuple[str, ...] = ("fp8",)
+    narrow_weights: tuple[str, ...] = ("fp8", "nvfp4")
     notes: str = ""
 
     def knows(self, version: str) -> bool:

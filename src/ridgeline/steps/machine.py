@@ -136,11 +136,13 @@ def machine(
     chosen: dict[str, ComputeDtype] = {
         d.id: compute_dtype(d, chip, compute) for d in counts.dtypes.values()
     }
+    # Vectors, such as norms, and tables that are looked up are in no product.
+    multiplied = {dtype for part, dtype in counts.active if part not in ("other", "embedding")}
     notes = tuple(
         f"{chip.name} has no {d.compute[0]} arithmetic: {d.id} weights are stored as they are "
         f"and multiplied in {chosen[d.id]}."
         for d in counts.dtypes.values()
-        if compute is None and chosen[d.id] != d.compute[0]
+        if compute is None and chosen[d.id] != d.compute[0] and d.id in multiplied
     )
     return Machine(
         cluster=cluster,

@@ -16,6 +16,7 @@ from ridgeline.questions.serving.power import power_w
 from ridgeline.service.performance import Performance
 from ridgeline.service.prices import cached_token_s, price_sheet
 from ridgeline.service.server import N_REQUESTS, Server, intervals
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.kernels.calibration import Calibration
@@ -242,7 +243,7 @@ def _what_is_short(
     short = float(np.max(held.fixed_bytes)) - capacity
     has = f"the {capacity / 1e9:,.0f} GB that a chip has"
     # A sentence for each code, used or not.
-    by = f"are {short / 1e9:,.1f} GB more than" if short > 0 else "would be more than"
+    by = f"are {format_quantity(short, 'B')} more than" if short > 0 else "would be more than"
     return over, (
         f"out of memory: {named} {by} {has}",
         f"out of memory: caches of so many sequences, beside {named}, take more than {has}",

@@ -40,7 +40,11 @@ def _point(answer: Serving, row: dict[str, Any]) -> str:
     """Latency, throughput and cost of the point that a user would run, and why it is that."""
     numbers = [_latency(answer, row), *_rates(answer, row), *_cost(answer, row)]
     bound = f"bottleneck {row['bound']}"
-    return f"{_name(answer)}: {_choice(answer, row)}: {', '.join(numbers)}; {bound}."
+    at = ""
+    if len(answer.result["context"]) > 1:
+        tokens = f"{answer.context:,.0f} token{'' if answer.context == 1 else 's'}"
+        at = f"at {tokens} of context, the first asked for, "
+    return f"{_name(answer)}: {at}{_choice(answer, row)}: {', '.join(numbers)}; {bound}."
 
 
 def _choice(answer: Serving, row: dict[str, Any]) -> str:
@@ -55,9 +59,13 @@ def _choice(answer: Serving, row: dict[str, Any]) -> str:
     limited, several = any(answer.limits.items()), len(answer.result["batch"]) > 1
     best = "cheapest" if answer.price is not None else "most output per chip"
     if cheapest(answer.result, 0) is None:
-        missed = f"keeps {_limits(answer)}"
-        nearest = "the nearest is" if several else "the one asked for is"
-        return f"no batch {missed}; {nearest} {batch}"
+        asked = answer.scenario.workload
+        if asked.batch is None and asked.concurrency is None:
+            return f"no batch keeps {_limits(answer)}; the nearest is {batch}"
+        if several:
+            return f"no batch asked for keeps {_limits(answer)}; the nearest is {batch}"
+        which = f"the batch asked for, {batch}," if of else f"the batch of {n} asked for"
+        return f"{which} does not keep {_limits(answer)}"
     if not several:
         return f"{batch}, within {_limits(answer)}" if limited else batch
     return f"{best} {f'within {_limits(answer)} ' if limited else ''}is {batch}"
