@@ -267,7 +267,7 @@ def _landmarks(answer: Serving) -> list[str]:
         f"  balance batch, KV included       = (W/M) / (N_a/C - kv/M) = {with_kv}",
         f"  balance context                  = {limit}   (where kv(L) / M = N_a / C)",
         f"  sequences that fit               = {_finite(b.largest_batch)}",
-        f"  drain period, capacity / M       = {format_quantity(b.drain_s, 's')}"
+        f"  drain period, listed memory / M  = {format_quantity(b.drain_s, 's')}"
         f"; wait one, ride one = {format_quantity(b.worst_case_s, 's')}",
     ]
 
