@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import ridgeline as rl
 from ridgeline.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -104,3 +105,26 @@ def test_records_written_by_hand(page: Path, tmp_path: Path, capsys) -> None:
             continue
         assert main(["serving", str(path), "--on", "h100-sxm"]) == 0
         assert main(["models", str(path)]) == 0
+
+
+def test_figures_of_chips_beside_the_lecture_are_those_of_the_catalogue() -> None:
+    """Ratios and drain periods that docs/blackboard.md names, chip by chip."""
+    rows = {r["id"].split("-")[0]: r for r in rl.generations().table("chips").rows}
+    lines = (ROOT / "docs/blackboard.md").read_text().splitlines()
+    (ratios,) = [x for x in lines if x.startswith("| R is about 300")]
+    (drains,) = [x for x in lines if x.startswith("| HBM drains")]
+    ratios, drains = ratios.split("|")[2], drains.split("|")[2]
+    said = {name.lower(): float(r) for name, r in re.findall(r"(G?[ABH]\d{2,3}) (\d+)", ratios)}
+    for name, ratio in said.items():
+        assert ratio == round(rows[name]["ratio"]), name
+    assert set(said) == {"h100", "b200", "gb200", "a100", "h200"}
+    rubin = rl.chip("vr200")
+    per_flop = rows["vr200"]["ratio_fp4"] / rubin.peak["fp4"]
+    most = rubin.sources["peak.fp4"].high
+    assert most is not None
+    assert f"Rubin at fp4 {per_flop * rubin.peak['fp4']:.0f} or {per_flop * most:.0f} " in ratios
+    times = dict(re.findall(r"(\d+) on (?:the 80 GB )?(\w+)", drains.replace(" ms", "")))
+    chips = {"H100": "h100", "B200": "b200", "Rubin": "vr200", "H200": "h200", "A100": "a100"}
+    assert {v: int(k) for k, v in times.items()} == {
+        name: round(rows[key]["drain_s"] * 1e3) for name, key in chips.items()
+    }

@@ -216,6 +216,59 @@ def test_shapes_that_differ_are_ambiguous(fresh_catalogue, tmp_path, monkeypatch
     assert catalog.model("b/Pebble-1B-AWQ").blocks[0].repeat == 3
 
 
+_ACME = """id = "acme-mem"
+name = "Acme Mem-1"
+vendor = "Acme"
+aliases = ["mem-1"]
+[memory]
+capacity = "96 GB"
+bandwidth = "6 TB/s"
+[peak]
+bf16 = "400 TFLOP/s"
+"""
+
+
+def test_files_of_a_users_folder_are_known_by_the_ids_they_state(
+    fresh_catalogue, tmp_path, monkeypatch
+):
+    for kind in ("chips", "clusters", "models"):
+        (tmp_path / kind).mkdir()
+    (tmp_path / "chips" / "lowr.toml").write_text(_ACME)
+    (tmp_path / "clusters" / "box.toml").write_text(
+        'id = "acme-8"\nname = "Acme 8"\nchip = "acme-mem"\ndomain_size = 8\n'
+        'link = "400 GB/s"\nfabric = "switch"\n'
+    )
+    pebble = catalog.to_toml(catalog.model("Qwen/Qwen3-0.6B"))
+    pebble = pebble.replace("Qwen/Qwen3-0.6B", "acme/Pebble-1B")
+    (tmp_path / "models" / "mine.toml").write_text(pebble, encoding="utf-8")
+    monkeypatch.setenv("RIDGELINE_CATALOG", str(tmp_path))
+    fresh_catalogue()
+    for name in ("acme-mem", "Acme_Mem", "mem-1", "lowr"):
+        assert catalog.chip(name).id == "acme-mem"
+    assert catalog.cluster("acme-8").chip.id == "acme-mem"
+    assert catalog.machine_named("2xacme-mem").n_chips == 2
+    for name in ("acme/Pebble-1B", "Pebble-1B", "mine"):
+        assert catalog.model(name).id == "acme/Pebble-1B"
+    assert {"acme-mem"} == set(catalog.entry_ids("chips")) & {"acme-mem", "lowr"}
+    assert "acme/Pebble-1B" in catalog.entry_ids("models")
+
+    (tmp_path / "chips" / "other.toml").write_text(_ACME)
+    fresh_catalogue()
+    with pytest.raises(CatalogError, match=r"lowr\.toml and .*other\.toml have the same id"):
+        catalog.chip("h100-sxm")
+
+
+def test_the_chip_of_a_cluster_lies_beside_it_under_any_file_name(tmp_path):
+    (tmp_path / "lowr.toml").write_text(_ACME)
+    box = tmp_path / "box.toml"
+    box.write_text('id = "acme-1"\nname = "Acme 1"\nchip = "acme-mem"\n')
+    assert catalog.cluster(str(box)).chip.name == "Acme Mem-1"
+    gone = tmp_path / "gone.toml"
+    gone.write_text('id = "acme-2"\nname = "Acme 2"\nchip = "acme-nix"\n')
+    with pytest.raises(CatalogError, match=r"'acme-nix'.*gone\.toml names it"):
+        catalog.cluster(str(gone))
+
+
 def test_no_name_belongs_to_two_entries():
     seen: dict[str, str] = {}
     for path, names in other_names("models").items():

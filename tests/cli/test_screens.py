@@ -42,7 +42,7 @@ COMMANDS: dict[str, tuple[tuple[str, ...], bool, tuple[str, ...]]] = {
     "generations": (("generations",), False, ("chip", "drain", "bf16")),
     "wall": (("wall", *V3, "--tpot", "20ms"), True, ("attention", "balance")),
     "design": (("design", "--on", "gb200-nvl72", "--tpot", "20ms", "--context", "128k"), True,
-               ("model", "largest", "KV/token")),
+               ("model", "largest", "KV read", "verdict")),
     "sensitivity": (("sensitivity", *V3, "--reading", "blackboard"), False, ("what", "ln")),
     "chips": (("chips", "hopper"), True, ("chip", "memory", "bandwidth", "bf16")),
     "chip": (("chips", "gb200-nvl72"), False, ("source",)),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ridgeline.catalog import chip, engine, engine_constants, model, node_of
+from ridgeline.catalog import chip, cluster, engine, engine_constants, model, node_of
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.fidelity.engines.assumptions import assume, class_of, limits_of, n_requests
 from ridgeline.fidelity.engines.calibrate import (
@@ -230,6 +230,21 @@ def test_what_is_not_stated_is_said_and_widens() -> None:
 def test_a_chip_nobody_measured_is_less_sure() -> None:
     known, new = (predict([row(run("decode", on))])[0] for on in ("h100-sxm", "tpu-v5p"))
     assert new.high / new.low > 1.05 * known.high / known.low
+
+
+def test_a_chip_unlike_those_measured_says_so_and_is_less_sure() -> None:
+    hgx = cluster("hgx-h100")
+    slow = hgx.chip.memory.model_copy(update={"bandwidth": hgx.chip.memory.bandwidth / 20})
+    chip = hgx.chip.model_copy(update={"id": "own", "name": "Own", "memory": slow})
+    case = replace(run("decode"), cluster=hgx.model_copy(update={"chip": chip}))
+    known, (unlike,) = predict([row(run("decode"))])[0], predict([row(case)])
+    assert "unlike" not in known.reason
+    assert "Own is unlike the chips measured: memory bandwidth 168 GB/s" in unlike.reason
+    reach = math.log(unlike.high / unlike.low) - math.log(known.high / known.low)
+    assert reach > 0.02
+    pools = {"prefill_workers": "2", "prefill_tp": "1", "decode_workers": "2", "decode_tp": "1"}
+    two = replace(case, regime="closed", concurrency=32.0, n_chips=4, notes=pools)
+    assert "Own is unlike the chips measured" in predict([row(two, "tpot_s")])[0].reason
 
 
 def test_a_model_known_by_its_counts_says_why() -> None:

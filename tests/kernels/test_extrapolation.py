@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import ridgeline as rl
-from ridgeline.kernels.extrapolation import beyond, extrapolation_sigma
+from ridgeline.kernels.extrapolation import beyond, beyond_words, extrapolation_sigma
 from ridgeline.laws.attention_core import matrix_row_share
 
 
@@ -36,9 +36,14 @@ def test_the_further_from_the_chips_measured_the_wider() -> None:
 def test_the_answer_says_what_lies_outside() -> None:
     answer = rl.serving("Qwen/Qwen3-8B", own_chip(800e12, 6e12), batch=9)
     (said,) = [n for n in answer.notes if "extrapolated" in n]
-    assert "its FLOPs per byte of 133 is outside the 153 to 419" in said
+    assert "FLOPs per byte 133 (theirs 153 to 419)" in said
     quiet = rl.serving("Qwen/Qwen3-8B", own_chip(1200e12, 6e12), batch=9)
     assert not any("extrapolated" in n for n in quiet.notes)
+
+
+def test_large_figures_have_separators_and_small_ones_digits() -> None:
+    assert "FLOPs per byte 2,000 (theirs" in beyond_words(own_chip(6e15, 3e12))
+    assert "FLOPs per byte 0.5 (theirs" in beyond_words(own_chip(5e15, 1e16))
 
 
 @pytest.mark.parametrize("batch", [9, 64])

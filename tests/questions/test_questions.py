@@ -116,6 +116,16 @@ def test_tiers_without_a_price_still_compare() -> None:
 # ---- sparsity
 
 
+def test_a_dense_model_is_not_said_to_have_experts(short: Any) -> None:
+    dense = rl.sparsity(rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[1]))
+    assert "It has no experts; twice its parameters" in " ".join(dense.sentences)
+    bare = rl.sparsity(rl.serving(rl.Model.from_counts("8B"), "h100-sxm", context=0))
+    assert "It has no experts" in " ".join(bare.sentences)
+    routed = rl.Model.from_counts("37B", "296B", 0, 8)
+    for answer in (short, rl.serving(routed, "gb200-nvl72", context=0)):
+        assert "Twice the experts are worth" in " ".join(rl.sparsity(answer).sentences)
+
+
 def test_sparsity_changes_floor_and_batch_not_the_rate(short: Any) -> None:
     rows = rl.sparsity(short, sparsities=(4, 8)).tables[0].rows
     assert rows[1]["latency_floor_s"] / rows[0]["latency_floor_s"] == pytest.approx(2, rel=0.05)

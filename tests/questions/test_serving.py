@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ridgeline as rl
-from ridgeline.errors import CatalogError, InfeasibleError, SpecError
+from ridgeline.cli import main
+from ridgeline.errors import CatalogError, InfeasibleError, RidgelineError, SpecError
 from ridgeline.questions.serving import choose_price
 
 
@@ -266,6 +269,27 @@ def test_cards_without_a_network_share_their_hosts_bus_and_say_so() -> None:
     assert any("taken as one machine" in n for n in answer.notes)
     with pytest.raises(InfeasibleError, match="has no network"):
         rl.serving("Qwen/Qwen3-32B", "rtx-4090", batch=[1], chips=16)
+
+
+def test_several_of_a_chip_by_its_file_and_the_way_out_of_no_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mem.toml"
+    file.write_text(
+        'id = "acme-mem"\nname = "Acme Mem-1"\nvendor = "Acme"\n[memory]\ncapacity = "40 GB"\n'
+        'bandwidth = "6 TB/s"\n[peak]\nbf16 = "400 TFLOP/s"\n'
+    )
+    for named in (f"4x{file}", f"4 x {file}"):
+        with pytest.raises(InfeasibleError, match=r"--set cluster\.scale_out"):
+            rl.serving("Qwen/Qwen3-32B", named, batch=[1])
+    joined = ["serving", "Qwen/Qwen3-32B", "--on", f"4x{file}", "--batch", "1"]
+    assert main([*joined, "--set", "cluster.scale_out=50 GB/s"]) == 0
+    assert "4 x Acme Mem-1" in " ".join(capsys.readouterr().out.split())
+    for ask in (rl.layouts, partial(rl.fleet, rate=2)):
+        with pytest.raises(InfeasibleError, match=r"no network.*TOML file or with --set cluster"):
+            ask("Qwen/Qwen3-32B", str(file), isl="2k", osl=500)
+    with pytest.raises(RidgelineError, match=r"^nix\.toml: there is no such file"):
+        rl.serving("Qwen/Qwen3-32B", "4xnix.toml")
 
 
 @pytest.mark.parametrize("reading", ["blackboard", "ideal", "calibrated"])

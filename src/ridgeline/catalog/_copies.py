@@ -16,7 +16,7 @@ from ridgeline.catalog._names import (
     parsed,
     without_host,
 )
-from ridgeline.catalog._store import index, other_names
+from ridgeline.catalog._store import entry_id, index, other_names
 from ridgeline.catalog._stored import stored_as
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.formats import dtype, folded
@@ -64,7 +64,7 @@ def bases() -> tuple[dict[Key, list[Base]], dict[Key, list[Base]]]:
 def _every() -> Iterable[Base]:
     others = other_names("models")
     for path in index("models").values():
-        for name in (path.stem.replace("__", "/"), *others.get(path, ())):
+        for name in (entry_id(path), *others.get(path, ())):
             yield Base(name, path)
 
 

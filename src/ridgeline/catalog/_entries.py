@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 
 from ridgeline.catalog._copies import model_named
 from ridgeline.catalog._names import without_host
-from ridgeline.catalog._store import BUILT_IN, find_file, hardware_words, index, read_toml
+from ridgeline.catalog._store import (
+    BUILT_IN,
+    entry_id,
+    file_of_id,
+    find_file,
+    hardware_words,
+    index,
+    read_toml,
+)
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.formats import folded
@@ -37,7 +45,7 @@ __all__ = [
 
 R = TypeVar("R", bound=Record)
 
-_SEVERAL = re.compile(r"([1-9]\d{0,5}) ?[xX×] ?([a-zA-Z].*)")
+_SEVERAL = re.compile(r"([1-9]\d{0,5}) ?[xX×] ?([a-zA-Z].*|.+\.toml)")
 
 
 def entry_ids(kind: str) -> list[str]:
@@ -51,8 +59,7 @@ def entry_ids(kind: str) -> list[str]:
     -------
     list of str   Sorted; models as ``org/name``.
     """
-    names = (path.stem for path in index(kind).values())
-    return sorted((n.replace("__", "/") for n in names), key=str.casefold)
+    return sorted((entry_id(path) for path in index(kind).values()), key=str.casefold)
 
 
 def _find(kind: str, name: str, hint: str) -> Path:
@@ -68,16 +75,22 @@ def _find(kind: str, name: str, hint: str) -> Path:
 def _load(cls: type[R], path: Path) -> R:
     data: dict[str, Any] = read_toml(path)
     if cls is Cluster and isinstance(data.get("chip"), str):
-        data["chip"] = _chip_entry(_beside(data["chip"], path.parent))
+        data["chip"] = _chip_beside(data["chip"], path)
     return cls.parse(data, where=path.name)
 
 
-def _beside(name: str, folder: Path) -> str:
-    """A chip of a user's cluster may lie beside it: ``my-chip`` or ``my-chip.toml``."""
+def _chip_beside(name: str, cluster_file: Path) -> Chip:
+    """A cluster's chip: of the catalogue, or a file beside the cluster's, by name or by its id."""
+    folder = cluster_file.parent
     if name.endswith(".toml"):
-        return str(folder / name)
-    file = folder / f"{name}.toml"
-    return str(file) if find_file("chips", name) is None and exists(file) else name
+        return _load(Chip, folder / name)
+    if find_file("chips", name) is None and (beside := file_of_id(folder, name)) is not None:
+        return _load(Chip, beside)
+    hint = (
+        f"{cluster_file.name} names it: no file beside it has that id, and 'ridgeline chips' lists "
+        "the catalogue's."
+    )
+    return _load(Chip, _find("chips", name, hint))
 
 
 def _chip_entry(name: str) -> Chip:
@@ -148,7 +161,7 @@ def machine_named(name: str) -> MachineNamed:
     SpecError      A file that is no valid cluster or chip, or more domains than can be joined.
     """
     path = find_file("clusters", name)
-    if path is None and (several := _SEVERAL.fullmatch(name)):
+    if (path is None or not exists(path)) and (several := _SEVERAL.fullmatch(name)):
         return _several(int(several[1]), machine_named(several[2]), name)
     if path is not None and not (name.endswith(".toml") and _is_chip_file(path)):
         return MachineNamed(_load(Cluster, path))

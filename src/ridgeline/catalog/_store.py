@@ -13,6 +13,7 @@ from ridgeline.errors import CatalogError, first_line
 from ridgeline.files import (
     is_file,
     is_folder,
+    is_regular,
     listing,
     named,
     read_text,
@@ -24,6 +25,8 @@ from ridgeline.naming import tokens
 
 __all__ = [
     "BUILT_IN",
+    "entry_id",
+    "file_of_id",
     "find_file",
     "folded",
     "folders",
@@ -112,33 +115,81 @@ def folders(kind: str) -> list[Path]:
 
 @cache
 def index(kind: str) -> dict[str, Path]:
-    """Map the folded file name of every entry to its file; the user's entries win."""
+    """Map the folded id of every entry to its file; the user's entries win.
+
+    Raises
+    ------
+    CatalogError   Two files of a folder have the same id.
+    """
     found: dict[str, Path] = {}
     for folder in folders(kind):
+        own: dict[str, Path] = {}
         for path in listing(folder, ".toml", CatalogError):
-            found.setdefault(folded(path.stem), path)
+            name = _key(entry_id(path))
+            if own.setdefault(name, path) != path:
+                raise CatalogError(
+                    f"{named(own[name])} and {named(path)} have the same id, {entry_id(path)!r}: "
+                    "give one of them another."
+                )
+        found = own | found
     return found
 
 
 @cache
+def entry_id(path: Path) -> str:
+    """The id that a user's file states, else what its name says; built-in files have both alike.
+
+    A file that cannot be read is known by its name: to read the entry then says why.
+    """
+    by_name = path.stem.replace("__", "/")
+    if path.is_relative_to(BUILT_IN):
+        return by_name
+    try:
+        line = re.search(r"^id\s*=.*", _head(path), re.MULTILINE)
+        stated = tomllib.loads(line[0])["id"] if line else by_name
+    except (CatalogError, ValueError, RecursionError):
+        return by_name
+    return stated if isinstance(stated, str) and stated else by_name
+
+
+def file_of_id(folder: Path, name: str) -> Path | None:
+    """The TOML file of a folder that states an id, or is named after it."""
+    if is_file(named_after := folder / f"{name}.toml"):
+        return named_after
+    files = listing(folder, ".toml", CatalogError)
+    return next((p for p in files if is_regular(p) and _key(entry_id(p)) == _key(name)), None)
+
+
+@cache
 def other_names(kind: str) -> dict[Path, tuple[str, ...]]:
-    """Map the file of every entry to its aliases, as they are spelled there.
+    """Map the file of every entry to its aliases, as they are spelled there, and its own name.
 
     Only the lines before a file's first table are looked at, and only if they speak of aliases:
     catalogues of hundreds of entries are searched in a few milliseconds.
     """
-    return {path: tuple(_texts(_aliases_of(path))) for path in index(kind).values()}
+    return {path: (*_file_name(path), *_aliases_of(path)) for path in index(kind).values()}
 
 
-def _aliases_of(path: Path) -> object:
-    head, _, _ = read_text(path, "a TOML file", error=CatalogError).partition("\n[")
+def _file_name(path: Path) -> tuple[str, ...]:
+    """The name of a file that is not named after its id."""
+    by_name = path.stem.replace("__", "/")
+    return () if _key(by_name) == _key(entry_id(path)) else (by_name,)
+
+
+def _head(path: Path) -> str:
+    """The lines before a file's first table."""
+    return read_text(path, "a TOML file", error=CatalogError).partition("\n[")[0]
+
+
+def _aliases_of(path: Path) -> list[str]:
+    head = _head(path)
     begin = re.search(r"^aliases\s*=", head, re.MULTILINE)
     if begin is None:
-        return ()
+        return []
     try:
-        return tomllib.loads(head[begin.start() :])["aliases"]
+        return _texts(tomllib.loads(head[begin.start() :])["aliases"])
     except (ValueError, RecursionError):
-        return read_toml(path).get("aliases", ())
+        return _texts(read_toml(path).get("aliases", ()))
 
 
 @cache
@@ -182,6 +233,6 @@ def _by_words(kind: str) -> dict[tuple[str, ...], Path]:
     found: dict[tuple[str, ...], set[Path]] = {}
     others = other_names(kind)
     for path in index(kind).values():
-        for name in (path.stem, *others.get(path, ())):
+        for name in (entry_id(path), *others.get(path, ())):
             found.setdefault(hardware_words(name), set()).add(path)
     return {words: next(iter(paths)) for words, paths in found.items() if words and len(paths) == 1}

@@ -13,10 +13,10 @@ from ridgeline.cli.search import Show, show_fields
 from ridgeline.errors import CatalogError, SpecError
 from ridgeline.questions.machines import chips as chips_named
 from ridgeline.questions.machines import clusters as clusters_named
+from ridgeline.specs.chip import Chip
 from ridgeline.specs.facts import facts_of
 
 if TYPE_CHECKING:
-    from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
 
 __all__ = ["chips"]
@@ -86,3 +86,9 @@ def _show(records: list[Chip | Cluster], show: Show) -> None:
         print_csv([{k: f.value for k, f in facts_of(r).items()} for r in records])
     else:
         show_fields(records, with_sources=len(records) == 1, wide=show.wide)
+        memories = [(r if isinstance(r, Chip) else r.chip).memory for r in records]
+        if any((memory.usable or 0) > memory.capacity for memory in memories):
+            print_text(
+                "memory.capacity is nominal, in GB as its maker prints it: the modules hold as "
+                "many GiB, and memory.usable is what of them a program sees."
+            )

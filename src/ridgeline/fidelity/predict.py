@@ -15,6 +15,7 @@ from ridgeline.fidelity.engines.memory import process_bytes
 from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.kernels.effects import EFFECTS, members_of, resolved_over, scatter_of, scopes_of
+from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
 from ridgeline.kernels.spread import Z80
 
 if TYPE_CHECKING:
@@ -53,9 +54,11 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
     -----
     .. math:: \sigma^2 = s^2 + \sum_e \left(\frac{\partial \ln y}{\partial \ln e}\right)^2
               \sum_{\text{places not seen}} \sigma_{e,\text{level}}^2
+              + \sigma_{\text{chip}}^2
 
     s is what remained on models left out of the fit, by regime, metric, engine and chip: it holds
-    the uncertainty of the constants already. Medians leave open how long their request waited.
+    the uncertainty of the constants already. A chip unlike those measured adds what extrapolating
+    the laws to it may err (`ridgeline.kernels.extrapolation`). Medians leave open how long their request waited.
     """
     constants = constants or engine_constants()
     found: list[Prediction | None] = [None] * len(rows)
@@ -108,8 +111,10 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
         own = sum(each) / len(each)
         unstated = assumed.log_variance * (row.run.regime != "slo")
-        sigma = math.sqrt(own**2 + float(variance[i]) + unstated)
-        said = [*assumed.said, *assumed.remarks, saturated[case[i]]]
+        chip = row.run.cluster.chip
+        unlike = float(extrapolation_sigma(chip)) ** 2
+        sigma = math.sqrt(own**2 + float(variance[i]) + unstated + unlike)
+        said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip)]
         answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
     return answers
 

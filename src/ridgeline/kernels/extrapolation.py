@@ -15,11 +15,12 @@ import numpy as np
 
 from ridgeline.catalog import chip as chip_of
 from ridgeline.catalog import engine_constants, family_of, widest_constants
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
 
-__all__ = ["Beyond", "beyond", "extrapolation_sigma"]
+__all__ = ["Beyond", "beyond", "beyond_words", "extrapolation_sigma"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,33 @@ def beyond(chip: Chip) -> list[Beyond]:
             drift = outside / logs.std() / len(logs) ** 0.5
             found.append(Beyond(what, unit, value, low, high, drift))
     return found
+
+
+def beyond_words(chip: Chip) -> str:
+    """How a chip is unlike those measured, without a full stop; blank where it is not.
+
+    Parameters
+    ----------
+    chip : Chip
+
+    Examples
+    --------
+    >>> from ridgeline.catalog import chip
+    >>> beyond_words(chip("mi355x"))
+    ''
+    """
+    each = [
+        f"{f.what} {_figure(f.value, f.unit)} (theirs {_figure(f.low, f.unit)} to "
+        f"{_figure(f.high, f.unit)})"
+        for f in beyond(chip)
+    ]
+    return f"{chip.name} is unlike the chips measured: {', '.join(each)}" if each else ""
+
+
+def _figure(value: float, unit: str) -> str:
+    if unit == "1":
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return format_quantity(value, unit)
 
 
 def extrapolation_sigma(chip: Chip) -> Any:

@@ -70,16 +70,16 @@ _REGIONS = {
     "sparsity": ("total/active", "x"),
     "largest_params": ("largest model", "params"),
     "largest_params_active": ("active", "params"),
-    "kv_at_largest": ("its KV/token", "B"),
-    "largest_kv": ("largest KV/token", "B"),
+    "kv_at_largest": ("its KV read", "B"),
+    "largest_kv": ("largest KV read", "B"),
     "ends_by": ("size ends by", ""),
 }
 _MODELS = {
     "model": ("model", ""),
     "n_params": ("parameters", "params"),
     "sparsity": ("total/active", "x"),
-    "kv_bytes_per_token": ("KV/token", "B"),
-    "verdict": ("", ""),
+    "kv_bytes_per_token": ("KV read", "B"),
+    "verdict": ("verdict", ""),
     "batch": ("batch", "#"),
     "usd_per_mtok_output": ("$/Mtok out", "USD/Mtok"),
     "time_s": ("token", "s"),
@@ -178,6 +178,10 @@ def design(
 
         return design_chart(edges, models, asked.cluster.name, _limit_words(asked))
 
+    known_as = (
+        f"Known models, as if stored in {weight_bits:g} bits; KV read: bytes of cache that a step "
+        "reads per token of context"
+    )
     columns = {k: c for k, c in _MODELS.items() if asked.price or k != "usd_per_mtok_output"}
     return Answer(
         question="design",
@@ -185,7 +189,7 @@ def design(
         sentences=_words(asked, regions, models),
         tables=(
             Table("regions", _limit_words(asked), _REGIONS, regions),
-            Table("models", f"Known models, as if stored in {weight_bits:g} bits", columns, models),
+            Table("models", known_as, columns, models),
         ),
         values={"feasible_share": sum(share) / len(share)},
         notes=(_price_note(asked),),

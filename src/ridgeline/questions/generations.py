@@ -21,8 +21,8 @@ __all__ = ["CHIPS", "generations"]
 
 #: accelerators that large models are served on, oldest first
 CHIPS = (
-    "tpu-v4",
     "a100-80gb-sxm",
+    "tpu-v4",
     "mi250x",
     "h100-sxm",
     "tpu-v5e",
@@ -52,6 +52,7 @@ _COLUMNS = {
     "drain_s": ("drain", "s"),
     "ratio_bf16": ("R bf16", "R"),
     "ratio_fp8": ("R fp8", "R"),
+    "ratio_int8": ("R int8", "R"),
     "ratio_fp4": ("R fp4", "R"),
 }
 #: what the lecture says of all of them

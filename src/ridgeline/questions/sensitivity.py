@@ -293,8 +293,8 @@ def _words(
     idle = [r["what"] for r in buys if abs((r["cost_refilled"] or 0) - 1) < 0.005
             and abs(r["time_doubled"] - 1) < 0.005]  # fmt: skip
     said = [
-        f"{answer.name}, {_title(answer, batch)}: of the model {lead['what']} counts most; 1% "
-        f"more of it is {lead['time_elasticity']:+.2f}% of time and "
+        f"{answer.name}, {_title(answer, batch)}: of the model's constants, time depends most on "
+        f"{lead['what']}; 1% more is {lead['time_elasticity']:+.2f}% of time and "
         f"{lead['cost_elasticity']:+.2f}% of cost."
     ]
     saves = 1 - (best[saving] or 1.0)

@@ -21,6 +21,7 @@ from ridgeline.laws.traffic import (
 )
 from ridgeline.questions.solve import last_true
 from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.fields import Numbers
 from ridgeline.specs.ranges import LENGTH_TOKENS, REQUESTS_PER_S, SPARSITY
 from ridgeline.steps import balance, decode_step
@@ -100,7 +101,7 @@ def sparsity(
     values = {k: row[k] for k in ("sparsity", "balance_batch", "requests_per_s", "tokens_per_s")}
     words = [_own_words(answer, row), _worth_words(row, active)]
     doubled = _row(answer, 2 * own, osl)
-    words.append(_doubled_words(row, doubled))
+    words.append(_doubled_words(row, doubled, has_experts=_has_experts(answer)))
     if requests_per_s is not None:
         told, more = _traffic(answer, row, osl, requests_per_s)
         words, values = [*words, told], values | more
@@ -176,15 +177,28 @@ def _worth_words(row: dict[str, Any], active: float) -> str:
     )
 
 
-def _doubled_words(row: dict[str, Any], twice: dict[str, Any]) -> str:
+def _has_experts(answer: Serving) -> bool:
+    """Whether it is routed: some of its parameters work on some tokens alone."""
+    if not answer.model.blocks:
+        return bool(answer.counts.n_params > answer.counts.n_params_active)
+    routed = (b.ffn for b in answer.model.blocks if isinstance(b.ffn, MixtureOfExperts))
+    return any(ffn.n_experts_active < ffn.n_experts for ffn in routed)
+
+
+def _doubled_words(row: dict[str, Any], twice: dict[str, Any], *, has_experts: bool) -> str:
     gain = twice["effective_params"] / row["effective_params"] - 1
     room = ""
     if twice["verdict"]:
         room = f"; here it {twice['verdict']}" if "fit" in twice["verdict"] else (
             f"; but only {count(twice['largest_batch'])} fit"
         )  # fmt: skip
+    what = "Twice the experts are"
+    if not has_experts:
+        what = (
+            "It has no experts; twice its parameters at the same active ones, as experts, would be"
+        )
     return (
-        f"Twice the experts are worth {percent(gain)} more, cost nothing a token once "
+        f"{what} worth {percent(gain)} more, cost nothing a token once "
         f"{count(twice['balance_batch'])} sequences are there, and put the floor at "
         f"{quantity(twice['latency_floor_s'], 's')}{room}."
     )

@@ -22,6 +22,7 @@ __all__ = [
     "fewest_chips",
     "joined",
     "machine",
+    "network_hint",
     "sizes",
 ]
 
@@ -72,6 +73,21 @@ def compute_dtype(dtype: Dtype, chip: Chip, wanted: ComputeDtype | None = None) 
     )
 
 
+def network_hint(cluster: Cluster) -> str:
+    """What lets several chips share a model where nothing joins them; blank where something does.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    """
+    if cluster.domain_size > 1 or cluster.scale_out is not None:
+        return ""
+    return (
+        f" {cluster.name} has no network: to let several share a model, give its rate in a "
+        'cluster\'s TOML file or with --set cluster.scale_out="50 GB/s".'
+    )
+
+
 def joined(cluster: Cluster, n_chips: int) -> Cluster:
     """A machine with one chip and no network, with more of them on its host's bus.
 
@@ -83,8 +99,7 @@ def joined(cluster: Cluster, n_chips: int) -> Cluster:
         return cluster
     if cluster.host_link is None or n_chips > _SLOTS:
         raise InfeasibleError(
-            f"{cluster.name} has no network, so {n_chips} of them cannot share a model. "
-            'Give its rate with --set cluster.scale_out="50 GB/s", or choose another machine.'
+            f"{n_chips} x {cluster.chip.name} cannot share a model.{network_hint(cluster)}"
         )
     name = f"{n_chips} x {cluster.chip.name}"
     changes = {"name": name, "domain_size": n_chips, "fabric": "pcie", "link": cluster.host_link}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.fidelity.engines.assumptions import engine_and_era
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.kernels.effects import scatter_of, scopes_of
+from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
 from ridgeline.kernels.spread import Z80
 from ridgeline.replica import Replica
 from ridgeline.service.pools import UNSEEN_SIGMA, Pools, closed_pools
@@ -55,9 +56,12 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     found = closed_pools(pools, requests, concurrency)
     value = _OF[metric](found, osl, run.n_chips)
     places = scopes_of(run.cluster.chip, engine, era)
-    sigma = math.hypot(scatter_of(constants, run.regime, metric, places), UNSEEN_SIGMA)
+    chip = run.cluster.chip
+    own = scatter_of(constants, run.regime, metric, places)
+    sigma = math.hypot(own, UNSEEN_SIGMA, float(extrapolation_sigma(chip)))
     reach = math.exp(Z80 * sigma)
-    return Prediction(value, value / reach, value * reach, OK, _SAID)
+    said = "; ".join(filter(None, [_SAID, beyond_words(chip)]))
+    return Prediction(value, value / reach, value * reach, OK, said)
 
 
 _OF: dict[str, Any] = {

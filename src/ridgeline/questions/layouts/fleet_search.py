@@ -30,7 +30,7 @@ from ridgeline.service.server import Server
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
 from ridgeline.steps.layouts import check_engine
-from ridgeline.steps.machine import joined, sizes
+from ridgeline.steps.machine import joined, network_hint, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _no_room(draft: FleetSearch) -> str:
         f"{base.model.id} does not fit on up to {most} x {base.cluster.chip.name} per replica: as "
         f"{layout_name(draft.layouts[i])} it needs {format_quantity(float(needed[i]), 'B')} per "
         f"chip for one sequence, and a chip has {format_quantity(have, 'B')}. "
-        "Use a smaller format (--weights), or chips with more memory."
+        f"Use a smaller format (--weights), or chips with more memory.{network_hint(base.cluster)}"
     )
 
 

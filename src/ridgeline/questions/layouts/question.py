@@ -21,7 +21,7 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import chip_capacity_bytes, counts
-from ridgeline.steps.machine import joined, sizes
+from ridgeline.steps.machine import joined, network_hint, sizes
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -368,10 +368,12 @@ def _short_of(search: Search) -> str:
     needed = fixed + each
     i = int(needed.argmin())
     have = candidates.capacity_bytes
+    lacking = network_hint(base.cluster) if base.cluster.host_link is None else ""
+    more = "" if lacking else "more chips (--chips), "
     return (
         f"{base.model.id} does not fit on {search.n_chips} x {base.cluster.chip.name}: laid out "
         f"as {candidates.name(i)} it still needs {format_quantity(float(needed[i]), 'B')} per chip "
         f"for one sequence, {format_quantity(float(needed[i] - have), 'B')} more than the "
         f"{format_quantity(have, 'B')} that a chip has. "
-        "Use more chips (--chips), a smaller format (--weights), or a chip with more memory."
+        f"Use {more}a smaller format (--weights), or a chip with more memory.{lacking}"
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
-from ridgeline.kernels.extrapolation import beyond
+from ridgeline.kernels.extrapolation import beyond, beyond_words
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
@@ -56,19 +56,8 @@ def one_box_words(cluster: Cluster) -> str:
 
 def extrapolation_words(replica: Replica) -> list[str]:
     """What is said of a chip unlike those whose kernels were measured, where times rest on them."""
-    chip = replica.cluster.chip
-    figures = beyond(chip) if replica.how.calibrated else []
-    if not figures:
-        return []
-    each = [
-        f"its {f.what} of {_figure(f.value, f.unit)} is outside the {_figure(f.low, f.unit)} to "
-        f"{_figure(f.high, f.unit)}"
-        for f in figures
-    ]
-    return [
-        f"{chip.name} is unlike the chips measured: {' and '.join(each)} of "
-        "those. Times are extrapolated, and their intervals wider for it."
-    ]
+    said = beyond_words(replica.cluster.chip) if replica.how.calibrated else ""
+    return [f"{said}. Times are extrapolated, and their intervals wider for it."] if said else []
 
 
 def vector_words(replica: Replica) -> list[str]:
@@ -82,10 +71,6 @@ def vector_words(replica: Replica) -> list[str]:
         f"No fp32 rate of {chip.name} is stated (peak.fp32): attention in decoding, which runs on "
         "vector units, is taken to multiply at a sixteenth of the matrix units' rate."
     ]
-
-
-def _figure(value: float, unit: str) -> str:
-    return f"{value:,.3g}" if unit == "1" else format_quantity(value, unit)
 
 
 def layout_words(layout: Layout) -> str:
