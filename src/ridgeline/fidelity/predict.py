@@ -58,7 +58,8 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
 
     s is what remained on models left out of the fit, by regime, metric, engine and chip: it holds
     the uncertainty of the constants already. A chip unlike those measured adds what extrapolating
-    the laws to it may err (`ridgeline.kernels.extrapolation`). Medians leave open how long their request waited.
+    the laws to it may err (`ridgeline.kernels.extrapolation`). Medians leave open how long their
+    request waited.
     """
     constants = constants or engine_constants()
     found: list[Prediction | None] = [None] * len(rows)
