@@ -224,7 +224,36 @@ def test_a_label_pushed_far_is_joined_to_its_point(plane: Plane) -> None:
     plane.keep_off((170, 70, 230, 130))
     assert plane.label({"x": 100, "y": 0.5}, "name")
     rules = [la for la in plane.layers() if la["mark"]["type"] == "rule"]
-    assert (rules[0]["data"]["values"][0]["px"], rules[0]["data"]["values"][0]["py"]) == (200, 100)
+    join = rules[0]["data"]["values"][0]
+    rim = math.hypot(join["px"] - 200, join["py"] - 100)
+    assert rim == pytest.approx(4)  # of a dot
+    # A line to the middle of the dot, prolonged, is the same line.
+    away = math.hypot(join["qx"] - 200, join["qy"] - 100)
+    long = math.hypot(join["qx"] - join["px"], join["qy"] - join["py"])
+    assert long + rim == pytest.approx(away)
+
+
+def test_joining_lines_do_not_cross_and_names_stand_by_their_own_points(plane: Plane) -> None:
+    rows = [{"x": 10 ** (2 + 0.04 * i), "y": 0.5 + 0.02 * (-1) ** i} for i in range(4)]
+    plane.keep_off_points(rows)
+    for i, row in enumerate(rows):
+        assert plane.label(row, f"point {i}")
+    joins = [tuple(r[k] for k in ("px", "py", "qx", "qy")) for la in plane.layers()
+             if la["mark"]["type"] == "rule" for r in la["data"]["values"]]  # fmt: skip
+    assert joins
+    for a, b in itertools.combinations(joins, 2):
+        (p, q), (r, s) = (np.reshape(line, (2, 2)) for line in (a, b))
+        turns = [np.linalg.det([v - u, w - u]) for u, v, w in
+                 ((p, q, r), (p, q, s), (r, s, p), (r, s, q))]  # fmt: skip
+        assert turns[0] * turns[1] > 0 or turns[2] * turns[3] > 0, "two joining lines cross"
+    dots = np.asarray([plane.at(r) for r in rows])
+    ends = np.asarray([j[:2] for j in joins])
+    joined = {int(np.argmin(np.hypot(*(dots - e).T))) for e in ends}
+    for i, (text, px, py) in enumerate(_boxes(plane)):
+        if i not in joined:
+            gap = np.maximum(abs(dots[:, 0] - px) - text_width(text, 12) / 2, 0)
+            away = np.hypot(gap, np.maximum(abs(dots[:, 1] - py) - 7.5, 0))
+            assert np.argmin(away) == i, f"{text} is nearer to another point"
 
 
 def test_names_at_ends_are_spread_and_stay_beside_the_panel(plane: Plane) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any
 
 import altair
 import pytest
 import vl_convert
-from clear import assert_clear
+from clear import assert_clear, layers_of, texts
 
 import ridgeline as rl
+from ridgeline.charts.labels import Plane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ridgeline.charts import Chart
 
@@ -98,6 +102,51 @@ def test_nothing_that_fits_is_still_a_picture() -> None:
     assert "DeepSeek-V3" in vl_convert.vegalite_to_svg(none.to_dict())
     full = rl.serving("deepseek-ai/DeepSeek-V3", "hgx-h100", reading="blackboard")
     assert "bottleneck" in vl_convert.vegalite_to_svg(rl.wall(full).chart("bounds").to_dict())
+
+
+def _undated(folder: Path, name: str, bandwidth: str) -> str:
+    path = folder / f"{name}.toml"
+    path.write_text(f"""id = "{name}"\nname = "{name.upper()}"\nvendor = "Acme"\ntdp = "400 W"
+[memory]\ncapacity = "96 GB"\nbandwidth = "{bandwidth}"\n[peak]\nbf16 = "400 TFLOP/s"\n""")
+    return str(path)
+
+
+def test_chips_without_a_date_stand_in_a_column_of_their_own(tmp_path: Path) -> None:
+    own = [_undated(tmp_path, "one", "6 TB/s"), _undated(tmp_path, "two", "1 TB/s")]
+    for asked in (own, [own[0], "h100-sxm", own[1]]):
+        svg = vl_convert.vegalite_to_svg(rl.generations(asked).chart().to_dict())
+        drawn = {text for text, _ in texts(svg)[0]}
+        assert {"ONE", "TWO", "ONE bf16", "TWO bf16", "no date"} <= drawn
+        assert ("H100" in drawn) == (len(asked) == 3)
+    assert "no date" not in vl_convert.vegalite_to_svg(rl.generations().chart().to_dict())
+
+
+def test_points_of_one_month_do_not_hide_each_other() -> None:
+    upper = rl.generations().chart().spec["vconcat"][0]
+    dots = [la for la in layers_of(upper) if la["mark"]["type"] == "point"]
+    x, y = (dots[0]["encoding"][c] for c in "xy")
+    plane = Plane(upper["width"], upper["height"], x, y)
+    places = [plane.at(r) for r in dots[0]["data"]["values"]]
+    assert min(math.dist(a, b) for a, b in itertools.combinations(places, 2)) > 9
+
+
+def test_several_contexts_promise_only_signs_that_are_drawn() -> None:
+    said = str(rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=[2000, 32_000]).chart("latency")
+               .spec["title"])  # fmt: skip
+    assert "interval" not in said
+    assert "compute binds" not in said
+    assert "dotted" in said
+    board = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=[100, 200], reading="blackboard")
+    assert "compute binds" in str(board.chart("latency").spec["title"])
+
+
+def test_a_single_batch_is_one_bar_not_a_range() -> None:
+    panels = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=64).chart("latency").spec["vconcat"]
+    for panel, field, end in ((panels[0], "from", "to"), (panels[2], "batch", "batch")):
+        rows = [r for la in layers_of(panel) for r in la["data"]["values"] if field in r]
+        low, high = min(r[field] for r in rows), max(r[end] for r in rows)
+        assert 40 < low < 64 < high < 96
+        assert math.sqrt(low * high) == pytest.approx(64)
 
 
 def test_a_cost_needs_a_price(unpriced: Any) -> None:

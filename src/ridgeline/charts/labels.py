@@ -23,15 +23,17 @@ Box = tuple[float, float, float, float]
 _LINE = 1.25
 #: room between a label and anything else [px]
 _ROOM = 2.0
-#: a label farther off than this is joined to its point [px]
-_JOINED = 16.0
+#: a line from a label ends so far before the nearest place of a label: at the rim of its point [px]
+_RIM = 4.0
 #: directions in which a place is sought: to the right and left first, then above and below
 _DIRECTIONS: tuple[tuple[float, float], ...] = (
     *((1, 0), (-1, 0), (1, -1), (1, 1), (-1, -1), (-1, 1), (0, -1), (0, 1)),
     *((1, -0.6), (1, 0.6), (-1, -0.6), (-1, 0.6)),
 )
 _ALIGNED = {"left": 0.0, "center": 0.5, "right": 1.0}
-_RINGS = (0, 7, 15, 24, 34, 46, 60, 76)
+_RINGS = (0, 7, 15, 24, 34, 46, 60, 76, 95, 116)
+#: steps that a label is pushed at most, unless told otherwise
+_PUSHED = 8
 
 
 class Plane:
@@ -47,6 +49,7 @@ class Plane:
         self.width, self.height, self.x, self.y = width, height, x, y
         self._boxes: list[Box] = []
         self._faint: list[Box] = []
+        self._points: list[tuple[float, float]] = []
         self._segments: list[Box] = []
         self._placed: list[Row] = []
         self._joins: list[Row] = []
@@ -65,6 +68,8 @@ class Plane:
             px, py = self.at(row)
             box = (px - radius, py - radius, px + radius, py + radius)
             (self._faint if faint else self._boxes).append(box)
+            if not faint:
+                self._points.append((px, py))
 
     def keep_off_line(self, rows: Iterable[Row]) -> None:
         """Labels do not cross the line through these rows."""
@@ -92,11 +97,11 @@ class Plane:
         off: float = 8.0,
         size: float = 12.0,
         needed: bool = False,
-        rings: int = len(_RINGS),
+        rings: int = _PUSHED,
         directions: tuple[tuple[float, float], ...] = _DIRECTIONS,
         color: str = "$ink",
     ) -> bool:
-        """Find a label a place near a row.
+        """Find a label a place near a row; where it is not the nearest, a line joins them.
 
         Parameters
         ----------
@@ -116,17 +121,37 @@ class Plane:
         px, py = self.at(row)
         wide, high = text_width(text, size), _LINE * size
         places = [
-            (_beside(px, py, dx, dy, off + ring, wide, high), ring + off > _JOINED)
+            (_beside(px, py, dx, dy, off + ring, wide, high),
+             ring > 0 or abs(dy) > 1)
             for ring in _RINGS[:rings]
             for dx, dy in directions
-        ]
-        for faint, strict in ((True, True), (False, True), (False, False))[: 3 if needed else 2]:
+        ]  # fmt: skip
+        # Faint points, lines under letters, and lines crossed by the joining line: all are kept
+        # clear of, then fewer and fewer.
+        passes = ((True, True, True), (False, True, True), (False, True, False),
+                  (False, False, False))  # fmt: skip
+        for faint, strict, clear in passes[: 4 if needed else 3]:
             for box, far in places:
-                join = _join(px, py, box) if far else None
+                join = _join(px, py, box, off - _RIM) if far else None
+                if clear and (self._crosses(join) if join else self._misleads(box, (px, py))):
+                    continue
                 if self._free(box, join, (px, py), strict=strict, faint=faint):
                     self._keep(text, box, join, size, color)
                     return True
         return False
+
+    def _crosses(self, join: Box) -> bool:
+        """Whether a joining line crosses another or a line of the panel."""
+        return any(_meet(join, other) for other in self._segments)
+
+    def _misleads(self, box: Box, at: tuple[float, float]) -> bool:
+        """Whether a label that no line joins to its point is nearer to another one."""
+        own = _distance(at, box)
+        return any(
+            _distance(other, box) < own
+            for other in self._points
+            if math.hypot(other[0] - at[0], other[1] - at[1]) > 1
+        )
 
     def label_rule(self, value: float, text: str, *, size: float = 12.0) -> None:
         """Name a vertical rule near its top, on the side and in the line that are free."""
@@ -302,10 +327,34 @@ def _beside(
     return left, top, left + wide, top + high
 
 
-def _join(px: float, py: float, box: Box) -> Box:
-    """From a point to the nearest place on a box."""
+def _nearest(px: float, py: float, box: Box) -> tuple[float, float]:
     left, top, right, bottom = box
-    return px, py, min(max(px, left), right), min(max(py, top), bottom)
+    return min(max(px, left), right), min(max(py, top), bottom)
+
+
+def _distance(at: tuple[float, float], box: Box) -> float:
+    """Of a point from a box. [px]"""
+    qx, qy = _nearest(*at, box)
+    return math.hypot(qx - at[0], qy - at[1])
+
+
+def _join(px: float, py: float, box: Box, rim: float) -> Box:
+    """From the rim of a point to the nearest place on a box."""
+    qx, qy = _nearest(px, py, box)
+    share = min(1.0, rim / max(math.hypot(qx - px, qy - py), 1e-9))
+    return px + share * (qx - px), py + share * (qy - py), qx, qy
+
+
+def _meet(a: Box, b: Box) -> bool:
+    """Whether two segments cross."""
+
+    def side(s: Box, x: float, y: float) -> float:
+        return (s[2] - s[0]) * (y - s[1]) - (s[3] - s[1]) * (x - s[0])
+
+    return (
+        side(a, b[0], b[1]) * side(a, b[2], b[3]) < 0
+        and side(b, a[0], a[1]) * side(b, a[2], a[3]) < 0
+    )
 
 
 def _overlap(a: Box, b: Box) -> bool:

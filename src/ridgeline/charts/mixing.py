@@ -265,9 +265,11 @@ def _two(top: dict[str, Any], bottom: dict[str, Any]) -> dict[str, Any]:
 def _avalanche(data: dict[str, Any]) -> dict[str, Any]:
     share = {"domain": [0, 0.6]}
     y = _y_plain("share of output bits that change", ".1f", share)
-    top = _panel(
-        _curves(data["cipher_avalanche"], "round", y, 0.5), 240, "Ciphers: one bit flipped"
-    )
+    seen = data["cipher_avalanche"]
+    shown = max(r["x"] for r in seen)
+    is_cut = any(r["n_rounds"] > shown for r in data["summary"])
+    title = "Ciphers: one bit flipped" + (f"; the first {shown} rounds" if is_cut else "")
+    top = _panel(_curves(seen, "round", y, 0.5), 240, title)
     y = _y_plain("share of output signs that change", ".1f", share)
     title = "Random transformers: one input number changes its sign"
     return _two(top, _panel(_curves(data["net_avalanche"], "layer", y, 0.5), 240, title))
@@ -288,21 +290,25 @@ def _jacobians(data: dict[str, Any]) -> dict[str, Any]:
     return _panel(_curves(rows, "layer", y, 1.0), 340)
 
 
-#: picture -> (title, subtitle, how to draw it)
-MIXING_PICTURES: dict[str, tuple[str, str, Any]] = {
+#: picture -> (title, lines below it, how to draw it)
+MIXING_PICTURES: dict[str, tuple[str, str | list[str], Any]] = {
     "avalanche": (
-        "Both mix every input into every output",
-        "a demonstration: nothing here is fit to protect anything",
+        "How far one small change of the input spreads",
+        [
+            "dotted: one half, as of outputs that have nothing to do with each other",
+            "a demonstration: nothing here is fit to protect anything",
+        ],
         _avalanche,
     ),
     "derivatives": (
         "What differs is whether a derivative means anything",
-        "a cipher wears it down to chance; residual connections with normalisation keep it",
+        "a cipher wears it down to chance; residual connections with normalisation keep it; "
+        "dotted: derivatives that have nothing to do with each other",
         _derivatives,
     ),
     "jacobians": (
         "Jacobian norms by depth",
-        "random transformers; 1: a small change of the input is as large at the output",
+        "random transformers; dotted, 1: a small change of the input is as large at the output",
         _jacobians,
     ),
 }

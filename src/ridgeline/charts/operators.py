@@ -116,8 +116,6 @@ def _roofs(ridges: list[Row], left: float, bandwidth: float, plane: Plane) -> li
         _, py = plane.at(ridge)
         edge = _WIDTH - 4
         plane.label_first([(edge, py - 11, "right"), (edge, py + 13, "right")], ridge["label"])
-    for ridge in ridges:
-        plane.keep_off_line([ridge, {**ridge, _Y: bottom}])
     start = {_X: 3 * left, _Y: 3 * left * bandwidth}
     for where in ((1, 1), (-1, -1)):
         if plane.label(start, f"memory {bandwidth / 1e12:.3g} TB/s", directions=(where,)):
@@ -131,8 +129,16 @@ def _name(operators: list[Row], plane: Plane) -> None:
     for o in operators:
         plane.keep_off_points([o], 0.85 * _radius(o, most))
     for o in operators:
-        rings = 8 if o["share"] >= _LABELLED else 6
-        plane.label(o, f"{o['name']} {_percent(o['share'])}", off=_radius(o, most) + 4, rings=rings)
+        rings = 10 if o["share"] >= _LABELLED else 6
+        plane.label(o, f"{o['name']} {_percent(o['share'])}", off=_radius(o, most) + 4, rings=rings,
+                    directions=_BELOW)  # fmt: skip
+
+
+#: operators lie below the slope of memory: room is on the right and below
+_BELOW = (
+    *((1, 0), (1, 0.6), (1, -0.6), (1, 1), (1, -1), (-1, 0), (-1, 1), (-1, 0.6)),
+    *((1, 2), (1, -2), (-1, 2), (1, 3), (-1, 3), (0, 1), (0, -1)),
+)
 
 
 def _percent(share: float) -> str:

@@ -67,12 +67,17 @@ def pareto_chart(
     layers = []
     if least_tokens_per_s_per_user:
         layers += _limit(least_tokens_per_s_per_user, plane)
-    dot = {"type": "circle", "size": 9, "opacity": 1, "color": "$edge"}
+    dot = {"type": "point", "shape": _CROSS, "size": 22, "strokeWidth": 1.2, "opacity": 1,
+           "color": "$edge"}  # fmt: skip
     layers += [data_layer(cloud, dot, x=x, y=y), *_fronts(fronts, x, y)]
     if best is not None:
-        disc = {"type": "point", "size": 190, "filled": True, "opacity": 1, "color": "$you",
+        disc = {"type": "point", "size": 260, "filled": True, "opacity": 1, "color": "$you",
                 "stroke": "$ink", "strokeWidth": 2.5}  # fmt: skip
         layers.append(data_layer([best], disc, x=x, y=y, tooltip=_TOOLTIP))
+        if len(fronts) == 1:  # its bottleneck is not hidden
+            inner = {"type": "point", "filled": True, "size": 64, "opacity": 1, "stroke": "$ink",
+                     "strokeWidth": 1}  # fmt: skip
+            layers.append(data_layer([best], inner, x=x, y=y, color=_bound(rows), tooltip=_TOOLTIP))
         plane.keep_off_points([best], 10)
     for front in fronts.values():
         plane.keep_off_line(front)
@@ -81,14 +86,22 @@ def pareto_chart(
     colours = _colours(fronts)
     for row in _runs(fronts)[:_NAMED]:
         color = f"{colours[row['machine']]}-line" if len(fronts) > 1 else "$ink"
-        plane.label(row, row["layout"], rings=5, directions=_BESIDE, color=color)
+        plane.label(row, row["layout"], directions=_BESIDE, color=color)
     size = {"width": _WIDTH, "height": _HEIGHT}
     head = heading(title, subtitle, _WIDTH)
     return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
 
 
 #: a front falls to the right: above it and to the right is room
-_BESIDE = ((1, -1), (1, 0), (0, -1), (-1, 1), (0, 1), (-1, 0))
+_BESIDE = ((1, -1), (1, 0), (0, -1), (1, -0.6), (-1, -1))
+#: of what does not make the front, unlike any point of a front
+_CROSS = "M-1,-1L1,1M-1,1L1,-1"
+
+
+def _bound(rows: list[Row]) -> Row:
+    """Colours of what binds."""
+    return key("bound", RESOURCES, {r["bound"] for r in rows}, "bottleneck", **_DOTS,
+               titleOrient="left")  # fmt: skip
 
 
 def _axis(rows: list[Row], field: str, title: str, also: float = 0.0) -> dict[str, Any]:
@@ -119,13 +132,11 @@ def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row) -> list[Row]:
     line = {"type": "line", "strokeWidth": 2.5}
     point = {"type": "point", "filled": True, "opacity": 1, "stroke": "$paper", "strokeWidth": 0.6}
     if len(fronts) == 1:
-        bound = key("bound", RESOURCES, {r["bound"] for r in rows}, "bottleneck", **_DOTS,
-                    titleOrient="left")  # fmt: skip
         return [
             data_layer(rows, area, x=x, y=low, y2=high),
             data_layer(rows, {**line, "color": "$ink"}, x=x, y=y),
             data_layer(rows, {**point, "size": 64, "stroke": "$ink", "strokeWidth": 1}, x=x, y=y,
-                       color=bound, tooltip=_TOOLTIP),
+                       color=_bound(rows), tooltip=_TOOLTIP),
         ]  # fmt: skip
     names, colours = list(fronts), _colours(fronts)
     colour = key("machine", colours, names, None, **_DOTS)

@@ -37,8 +37,8 @@ _LETTERS = {
 }
 _INSIDE, _ACROSS = "inside the scale-up domain", "across domains"
 _LINES = {_INSIDE: "$network", _ACROSS: "$you"}
-#: how far lines bow from the straight: all alike, so that those along one row fan out [chips]
-_BOW, _STEPS = 0.44, 16
+#: how far lines bow from the straight, at most [chips]; points of a line
+_BOW, _STEPS = 0.46, 16
 #: titles of a small rack may be wider than it [px]
 _NARROWEST = 520.0
 
@@ -148,10 +148,11 @@ def _lines(
     if not sends:
         return []
     points, ends = [], []
+    bows = _bows([(squares[a], squares[b]) for a, b in sends])
     for i, (a, b) in enumerate(sends):
         send = _INSIDE if a // domain_size == b // domain_size else _ACROSS
         ends.append({"x": squares[b]["x"], "y": squares[b]["y"], "send": send})
-        points += [{**p, "send": send, "line": i} for p in _bowed(squares[a], squares[b])]
+        points += [{**p, "send": send, "line": i} for p in _bowed(squares[a], squares[b], bows[i])]
     colour = key("send", _LINES, {e["send"] for e in ends}, symbolType="stroke")
     line = {"type": "line", "strokeWidth": 2}
     under = {**line, "strokeWidth": 3.5, "color": "$paper"}
@@ -171,14 +172,29 @@ def _lines(
     ]
 
 
-def _bowed(a: Row, b: Row) -> list[Row]:
+def _bows(pairs: list[tuple[Row, Row]]) -> list[float]:
+    """How far each line bows: of those the same way long ones bow farther."""
+    ways: dict[tuple[float, float, float], list[int]] = {}
+    lengths = [math.hypot(b["x"] - a["x"], b["y"] - a["y"]) for a, b in pairs]
+    for i, (a, b) in enumerate(pairs):
+        angle = round(math.atan2(b["y"] - a["y"], b["x"] - a["x"]), 2)
+        ways.setdefault((a["x"], a["y"], angle), []).append(i)
+    found = [0.0] * len(pairs)
+    for own in ways.values():
+        own.sort(key=lambda i: lengths[i])
+        for rank, i in enumerate(own):
+            found[i] = _BOW * (rank + 1) / len(own)
+    return found
+
+
+def _bowed(a: Row, b: Row, bow: float) -> list[Row]:
     """Points on a parabola from one chip to another."""
     across, down = b["x"] - a["x"], b["y"] - a["y"]
     length = max(math.hypot(across, down), 1e-9)
     found = []
     for step in range(_STEPS + 1):
         t = step / _STEPS
-        rise = 4 * t * (1 - t) * _BOW / length
+        rise = 4 * t * (1 - t) * bow / length
         found.append({"x": a["x"] + t * across - rise * down,
                       "y": a["y"] + t * down + rise * across, "step": step})  # fmt: skip
     return found

@@ -136,7 +136,10 @@ def _subtitle(result: Result) -> list[str]:
     price = result.about.get("price")
     rent = f", {price['words']}" if price else ""
     reading = result.about["reading"]
-    kind = "calibrated, 80% interval" if _is_calibrated(result) else f"{reading} lower bound"
+    alone = len(result["context"]) == 1
+    kind = f"{reading} lower bound"
+    if _is_calibrated(result):
+        kind = "calibrated, 80% interval" if alone else "calibrated"
     contexts = " / ".join(f"{c:,.0f}" for c in result["context"])
     about = f"context {contexts} tokens"
     request = result.about.get("request")
@@ -145,9 +148,17 @@ def _subtitle(result: Result) -> list[str]:
         about = f"{lengths}, the prompts' time and cost included"
     full = ", does not fit in memory" if (result.infeasible != 0).all() else ""
     said = f"{kind}, {about}{full}{rent}"
-    if len(result["context"]) == 1:
-        return [said]
-    return [said, "dot: compute binds from here; dotted: does not fit in memory"]
+    return [said] if alone else [said, "; ".join(_signs(result))]
+
+
+def _signs(result: Result) -> list[str]:
+    """What the signs on lines of several contexts mean: those that are drawn."""
+    computes = result["bound"] == result.columns["bound"].choices.index("compute")
+    drawn = {
+        "dot: compute binds from here": computes.any(),
+        "dotted: does not fit in memory": (result.infeasible != 0).any(),
+    }
+    return [words for words, is_drawn in drawn.items() if is_drawn]
 
 
 def _panel(result: Result, landmarks: dict[str, float], name: str, x: Row) -> Row:

@@ -29,10 +29,21 @@ PART_COLUMNS = {
 }
 _STRIP, _LINE, _SIZE = 6, 18, 12
 _HEIGHT, _POINTS = 120, 97
+#: half the width of the bar of a single batch, as a ratio
+_BAR = 2**0.25
 #: a shorter span of what binds has no name if another has it [px]
 _SHORT = 60
 #: an area thinner than this cannot hold its name [px]
 _THICK = 17
+
+
+def _extent(result: Result, x: Row) -> tuple[float, float]:
+    """What is drawn along the axis: all of it, or of a single batch one bar around it."""
+    if len(result["batch"]) > 1:
+        low, high = x["scale"]["domain"]
+        return low, high
+    batch = float(result["batch"][0])
+    return batch / _BAR, batch * _BAR
 
 
 def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
@@ -41,7 +52,8 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
     names = result.columns["bound"].choices
     starts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(codes)))]
     low, high = x["scale"]["domain"]
-    edges = [low, *(math.sqrt(batches[s - 1] * batches[s]) for s in starts[1:]), high]
+    first, last = _extent(result, x)
+    edges = [first, *(math.sqrt(batches[s - 1] * batches[s]) for s in starts[1:]), last]
     spans = [
         {"from": float(a), "to": float(b), "part": names[codes[s]]}
         for (a, b), s in zip(itertools.pairwise(edges), starts, strict=True)
@@ -76,7 +88,7 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
 
 def share_panel(result: Result, x: Row, width: float, title: str) -> Row:
     """Stacked shares of a decode step at the first context."""
-    low, high = x["scale"]["domain"]
+    low, high = _extent(result, x)
     # As many points as make edges smooth and names find their room, of few batches, too.
     batches = np.geomspace(low, high, _POINTS)
     own = np.log(np.asarray(result["batch"], dtype=float))
@@ -111,6 +123,8 @@ def share_panel(result: Result, x: Row, width: float, title: str) -> Row:
         {"field": "batch", "format": ",.0f"},
         {"field": "share", "format": ".1%", "title": "share of a step"},
     ]
+    if len(result["batch"]) == 1:
+        tip = [t for t in tip if t["field"] != "batch"]  # the width of a bar says nothing
     area = {"type": "area", "stroke": "$paper", "strokeWidth": 1}
     stacked = data_layer(
         [r for r in rows if r["part"] in drawn], area, x={**x, "field": "batch"}, y=y,
@@ -126,7 +140,8 @@ def _named(plane: Plane, batches: Any, part: str, low: Any, share: Any) -> bool:
     wide = text_width(part, _SIZE) / 2 + 6
     best, place = 0.0, (0.0, 0.0)
     xs = np.asarray([plane.at({"batch": float(b), "from": 0.0})[0] for b in batches])
-    for i in np.flatnonzero((xs > wide) & (xs < plane.width - wide)):
+    inside = np.flatnonzero((xs > xs[0] + wide) & (xs < xs[-1] - wide))
+    for i in sorted(inside, key=lambda i: abs(i - len(xs) // 2)):
         under = (xs >= xs[i] - wide) & (xs <= xs[i] + wide)
         floor, ceiling = low[under].max(), (low + share)[under].min()
         if ceiling - floor > best:

@@ -36,7 +36,8 @@ def cost_context_chart(
     Parameters
     ----------
     rows : list      ``attention``, ``context``, ``usd``.
-    kinds : list     ``attention`` and ``kink_context``, marked for the first where there is one.
+    kinds : list     ``attention``, ``balance_context`` and ``kink_context``, marked for the first
+                     where there is one.
     title : str
     tpot_s : float   Time a token may take. [s]
 
@@ -45,7 +46,7 @@ def cost_context_chart(
     Chart
     """
     contexts = [r["context"] for r in rows]
-    x = log2_axis("context", "context (tokens)", (min(contexts), max(contexts)))
+    x = log2_axis("context", "context (tokens)", (min(contexts), max(contexts)), most=7)
     y = log_axis(
         "usd", "cost of output ($ per million tokens)",
         rounded_out([r["usd"] for r in rows], 1.3), form="$,~r",
@@ -67,12 +68,18 @@ def cost_context_chart(
                          strokeDash=dashes, tooltip=tip)]  # fmt: skip
     for own in series:
         plane.keep_off_line(own)
-    kink = kinds[0]["kink_context"]
+    kink, balance = kinds[0]["kink_context"], kinds[0]["balance_context"]
+    also = ""
     if kink and min(contexts) <= kink <= max(contexts):
         style = {"type": "rule", "strokeDash": [1, 4], "strokeWidth": 1.5}
         layers.append(data_layer([{"context": kink}], style, x=x))
         plane.keep_off_rule(x=kink)
         plane.label_rule(kink, f"kink: multiplying binds until {kink:,.0f} tokens")
+        if kink < balance:
+            also = (
+                f"the kink comes before {balance:,.0f} tokens, where reading a sequence takes as "
+                "long as multiplying, as weights are read, too"
+            )
     plane.label_ends(
         [(own, name, f"{colours[name]}-line") for own, name in zip(series, names, strict=True)]
     )
@@ -81,7 +88,7 @@ def cost_context_chart(
         "bound"
     )
     size = {"width": _WIDTH, "height": _HEIGHT}
-    head = heading(title, said, _WIDTH)
+    head = heading(title, [said, also], _WIDTH)
     return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
 
 

@@ -16,7 +16,6 @@ from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.words import percent, seconds, sequences
-from ridgeline.questions.serving.words import layout_words
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
@@ -83,7 +82,7 @@ def _front(answer: Layouts) -> Chart:
     band = ", 80% band" if answer.reading == "calibrated" else ""
     on = ", ".join(fronts) if len(fronts) < 3 else f"{len(fronts)} machines"
     best = answer.best
-    ringed = f"; yellow: {best['layout']}, {sequences(best['batch'])} per replica"
+    ringed = f"; yellow: {best['layout']}, {sequences(best['batch'])} per replica; crosses: others"
     limit = answer.limits.tpot_s
     return pareto_chart(
         fronts,
@@ -108,7 +107,8 @@ def _with_width(search: Search, points: list[Row]) -> list[Row]:
 
 def _told(piece: Op) -> str:
     name = piece.name.replace("_", " ").replace("+", " + ")
-    return f"expert {name}" if piece.part == "experts" else name
+    kind = {"experts": "expert ", "shared_experts": "shared expert "}.get(piece.part, "")
+    return f"{kind}{name}"
 
 
 def _group_of(piece: Op) -> str:
@@ -202,7 +202,7 @@ def _rack(answer: Layouts) -> Chart:
         chips,
         _sends(answer, layout),
         domain_size=search.candidates.base.cluster.domain_size,
-        title=f"{_name(answer)} on {_machine(search)}: {layout_words(layout)}",
+        title=f"{_name(answer)} on {_machine(search)}: {row['layout']}",
         subtitle=_traffic(search, row, _experts_of(answer) is not None),
     )
 
