@@ -19,6 +19,26 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown chip": (["serving", "Qwen3-8B", "--on", "h100-smx"], "Did you mean 'h100-sxm'"),
     "unknown option": (["serving", "Qwen3-8B", "--onn", "h100"], "Did you mean --on"),
     "unknown command": (["serve"], 'Did you mean "serving"'),
+    "headroom without a rate": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--headroom", "0.9"],
+        "headroom is of a fleet that is sized for a rate: give a rate (--rate), too.",
+    ),
+    "acceptance without drafts": (
+        ["layouts", "Qwen3-8B", "--on", "h100", "--acceptance", "0.9"],
+        "acceptance is of drafted tokens: give drafts (--drafts), too.",
+    ),
+    "a run without end": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--rate", "5", "--n-requests", "9"],
+        "give arrival offline (--arrival), not open, or leave it out.",
+    ),
+    "requests of a batch": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--batch", "8", "--n-requests", "9"],
+        "n_requests (--n-requests) is of a queue that is worked off",
+    ),
+    "a price and a basis": (
+        ["serving", "Qwen3-8B", "--on", "h100,h200-sxm", "--price", "3", "--basis", "spot"],
+        "price (--price) is used whatever basis (--basis) says: give one of the two.",
+    ),
     "engine of other chips": (
         ["serving", "Qwen3-8B", "--on", "m4-max", "--batch", "1", "--flags", "vllm"],
         "vLLM does not run on Apple M4 Max (40 GPU cores) (it runs on chips of NVIDIA",

@@ -11,6 +11,7 @@ import numpy as np
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.prices import MachinePrices, prices_of
+from ridgeline.questions.unused import refuse_unused
 from ridgeline.replica import Formats
 from ridgeline.replica.readings import reading_named
 from ridgeline.service.deployment import requests_of
@@ -52,11 +53,19 @@ class Setup:
     scenario : Scenario
     workload : Workload        With lengths: those of the scenario or the usual ones.
     given_layout : Layout or None   A layout record, instead of the scenario's degrees.
+
+    Raises
+    ------
+    SpecError   Options that change nothing beside the others: see `refuse_unused`.
     """
 
     scenario: Scenario
     workload: Workload
     given_layout: Layout | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no answer would use."""
+        refuse_unused(self.scenario)
 
     @cached_property
     def model(self) -> Model:
