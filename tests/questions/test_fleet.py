@@ -271,6 +271,15 @@ def test_a_fleet_that_is_nearly_idle_says_so() -> None:
     assert f"({0.001 * answer.search.requests.osl:.3g} output tok/s" in words
 
 
+def test_rates_that_were_computed_have_three_digits() -> None:
+    answer = fleet(SMALL, load(rate=2))
+    for most, written in ((2.8, "2.80"), (99.97, "100"), (1234.5, "1,234")):
+        best = replace(answer.best, most_per_s=most)
+        words = " ".join(replace(answer, chosen=best).sentences())
+        assert f"hold up to {written} requests/s" in words
+    assert " at 2 requests/s" in words
+
+
 def test_a_utilization_that_is_barely_missed_is_told_apart() -> None:
     missed = Miss("utilization", "mean", 0.8003, 0.8)
     option = replace(fleet(SMALL, load(rate=1)).best, misses=(missed,))

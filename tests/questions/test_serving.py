@@ -13,6 +13,7 @@ import pytest
 import ridgeline as rl
 from ridgeline.cli import main
 from ridgeline.errors import CatalogError, InfeasibleError, RidgelineError, SpecError
+from ridgeline.questions.layouts.table import layouts_table
 from ridgeline.questions.serving import choose_price
 
 
@@ -385,3 +386,21 @@ def test_norms_in_fp32_are_in_no_product() -> None:
     assert "fp32" not in said
     said = " ".join(rl.serving("Qwen/Qwen3-8B-FP8", "a100-sxm-80gb", batch=1).notes)
     assert "has no fp8 arithmetic" in said
+
+
+def test_one_of_a_thing_is_singular() -> None:
+    one = rl.serving("Qwen/Qwen3-8B", "h100-sxm", chips=1, context=1, batch=1)
+    assert "1 token of context" in " ".join(one.sentences())
+    found = rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, batch=1)
+    assert layouts_table(found, found.rows).title.startswith("1 layout, 1 point, ")
+
+
+def test_a_comparison_at_a_given_price_and_without_limits_reads_well() -> None:
+    none = {"ttft": "none", "tpot": "none"}
+    asked = {"isl": 1000, "osl": 200, "chips": 1, **none}
+    machines = ["h100-sxm", "h200-sxm"]
+    answers = [rl.serving("Qwen/Qwen3-8B", on, price=3, **asked) for on in machines]
+    said = rl.compare(answers).sentence()
+    assert "each machine at its cheapest batch, at the price given: " in said
+    sentences = rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, batch=1, **none).sentences()
+    assert "1,024 out: one chip" in sentences[0]

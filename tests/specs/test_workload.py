@@ -188,7 +188,7 @@ def test_pairs_of_two_ranges_are_every_one_with_every_one() -> None:
         ({"bacth": 1}, "bacth: there is no such field. Did you mean 'batch'?"),
         ({"limits": {"tpto": 1}}, "tpto: there is no such field. Did you mean 'tpot'?"),
         ({"limits": 5}, "limits: a table of fields is expected, not 5."),
-        ({"context": "1:16384"}, "context: a number from 1 to 1e9 or 0 or a list of such numbers"),
+        ({"context": "1:16384"}, "context: a number from 1 to 1e9 or 0, or a list of such numbers"),
         ({"context": -1e-300}, "context: a number from 1 to 1e9"),
         ({"batch": [1, math.nan]}, "not nan."),
         ({"batch": np.array([0.0])}, "batch: a number from 1 to 1e12 or a list of such numbers is"),

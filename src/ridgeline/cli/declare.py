@@ -32,6 +32,7 @@ __all__ = [
     "AssumeHarmless",
     "Chip",
     "Csv",
+    "CsvPoints",
     "Dark",
     "Explain",
     "Fetch",
@@ -162,6 +163,7 @@ Explain = Annotated[
 ]
 Json = Annotated[bool, Parameter(group=OUTPUT, help="Everything as JSON.")]
 Csv = Annotated[bool, Parameter(group=OUTPUT, help="The main table as CSV.")]
+CsvPoints = Annotated[bool, Parameter(group=OUTPUT, name="--csv", help="Every point as CSV.")]
 Wide = Annotated[
     bool,
     Parameter(group=OUTPUT, help="Show all columns of tables, however narrow the terminal."),

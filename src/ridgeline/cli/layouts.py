@@ -11,7 +11,7 @@ from ridgeline.cli.declare import (
     OUTPUT,
     AssumeHarmless,
     Chip,
-    Csv,
+    CsvPoints,
     Dark,
     Fetch,
     FromCounts,
@@ -89,7 +89,7 @@ def layouts(
         ),
     ] = False,
     json: Json = False,
-    csv: Csv = False,
+    csv: CsvPoints = False,
     wide: Wide = False,
 ) -> None:
     """Search every layout and batch that fits; rank them within limits on latency.

@@ -11,7 +11,7 @@ from ridgeline.cli.declare import (
     OUTPUT,
     AssumeHarmless,
     Chip,
-    Csv,
+    CsvPoints,
     Dark,
     Explain,
     Fetch,
@@ -61,7 +61,7 @@ def serving(
     flags: Flags = None,
     explain: Explain = False,
     json: Json = False,
-    csv: Csv = False,
+    csv: CsvPoints = False,
     wide: Wide = False,
 ) -> None:
     """What a model takes and costs to serve on a machine: steps, requests, tokens, dollars.

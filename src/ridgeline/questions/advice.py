@@ -139,7 +139,8 @@ def _gain(answer: Serving, then: Serving) -> tuple[float, str]:
     batches = count(now_row["batch"]), count(row["batch"])
     chips = f"{answer.machine.n_chips:,}", f"{then.machine.n_chips:,}"
     at = f", at a batch of {batches[1]} instead of {batches[0]}" if batches[0] != batches[1] else ""
-    at += f", on {chips[1]} chips instead of {chips[0]}" if chips[0] != chips[1] else ""
+    noun = "chip" if chips[1] == "1" else "chips"
+    at += f", on {chips[1]} {noun} instead of {chips[0]}" if chips[0] != chips[1] else ""
     if not now_row["within_limits"]:
         times = seconds(row["tpot_s"]), seconds(now_row["tpot_s"])
         kept = f"which keeps {answer.limits}" if row["within_limits"] else "still beyond the limits"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MachinePrices",
+    "basis_words",
     "choose_price",
     "common_basis",
     "on_one_basis",
@@ -63,6 +64,17 @@ def price_words(price: Price | None) -> str:
     if price is None:
         return "no price"
     return f"${price.usd_per_chip_hour:,.2f} per chip-hour ({price_terms(price)})"
+
+
+def basis_words(basis: str) -> str:
+    """Prices of one basis, in a sentence.
+
+    Examples
+    --------
+    >>> basis_words("on-demand"), basis_words("user")
+    ('on-demand prices', 'at the price given')
+    """
+    return "at the price given" if basis == "user" else f"{basis} prices"
 
 
 def price_terms(price: Price) -> str:

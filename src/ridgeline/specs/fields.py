@@ -212,7 +212,8 @@ class Numbers(Rule):
     @property
     def expected(self) -> str:
         """What the field takes."""
-        return f"{self.each.expected} or a list of such numbers"
+        comma = "," if getattr(self.each, "or_zero", False) else ""
+        return f"{self.each.expected}{comma} or a list of such numbers"
 
     @property
     def range(self) -> str:

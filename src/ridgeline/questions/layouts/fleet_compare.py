@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.table import Table
 from ridgeline.answers.words import quantity, usd
-from ridgeline.questions.prices import on_one_basis, recalled_clause
+from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
         said = "No machine holds the limits; what comes closest on each:"
     elif by_cost:
         said = (
-            f"Cheapest per hour at {first['price_basis']} prices: {first['n_chips']:,} x "
+            f"Cheapest per hour, {basis_words(first['price_basis'])}: {first['n_chips']:,} x "
             f"{first['machine']}, {usd(first['usd_per_hour'])} per hour"
             f"{recalled_clause(best.search.price)}."
         )

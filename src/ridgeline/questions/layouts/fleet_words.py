@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "missed", "sentences"]
 
+#: from here on whole numbers have three digits
+_THREE_DIGITS = 99.95
 METRICS = {"ttft": "TTFT", "tpot": "TPOT", "e2e": "E2E"}
 
 
@@ -130,7 +132,7 @@ def _load(fleet: Fleet) -> str:
     return (
         f"Utilization is {percent(used.load)}, with {live} live "
         f"sequence{'' if live == '1' else 's'}{each} on average; "
-        f"limits and headroom hold up to {_rate(used.most_per_s)} requests/s."
+        f"limits and headroom hold up to {_measured(used.most_per_s)} requests/s."
     )
 
 
@@ -166,7 +168,7 @@ def missed(option: FleetOption) -> str:
     Where a queue grows without end, only that and what is missed besides.
     """
     if option.is_saturated:
-        most = _rate(option.performance.capacity_per_s)
+        most = _measured(option.performance.capacity_per_s)
         over = f"at most {most} requests/s are finished, so that the queue grows without end"
         others = [_miss(m) for m in option.misses if m.metric == "tpot"]
         return listed([over, *others])
@@ -207,6 +209,11 @@ def _closest(fleet: Fleet) -> str:
     )
 
 
+def _measured(value: float) -> str:
+    """Requests per second that were computed: all of three digits."""
+    return f"{value:,.0f}" if value >= _THREE_DIGITS else f"{value:#.3g}"
+
+
 def _rate(value: float) -> str:
-    """Requests per second with three digits."""
+    """Requests per second that were asked for: at most three digits."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -156,7 +156,7 @@ def _cause(own: _Compared, winner: _Compared) -> str:
     more = {name: spent[name] - best[name] for name in spent}
     worst = max(more, key=lambda name: more[name])
     if more[worst] <= _AS_GOOD * sum(best.values()):
-        return f"nothing that takes much more ({own.row['layout']})"
+        return f"no part of it takes much more ({own.row['layout']})"
     share = spent[worst] / sum(spent.values())
     words = _CAUSES[worst](own, share)
     grown = times(spent[worst] / best[worst]) + " the winner's" if best[worst] > 0 else "new"

@@ -64,9 +64,10 @@ def _winner(answer: Layouts, row: Row) -> str:
         money += f" at {price_words(search.price)}"
     most = "at most " if is_bound else ""
     limits = limits_words(answer.limits, answer.scenario.workload)
+    within = f", within {limits}" if any(answer.limits.items()) else ""
     return (
         f"{answer.model.name or answer.model.id} on {search.n_chips} x {chip}, "
-        f"{lengths_words(answer.requests)}, within {limits}: "
+        f"{lengths_words(answer.requests)}{within}: "
         f"{layout_words(layout)}{replicas}, "
         f"{sequences(row['concurrency'])} in flight: "
         f"{most}{row['tokens_per_s_per_chip']:,.0f} output tok/s per chip and "

@@ -53,10 +53,12 @@ def _title(answer: Layouts) -> str:
     best = f"{best} first (of ties the simplest)"
     if not answer.rows:
         best = "closest first"
-    plural = "" if n == 1 else "s"
-    return (
-        f"{n:,} layout{plural}, {points:,} points, {answer.reading}; {best}, each at its best batch"
-    )
+    counted = f"{_counted(n, 'layout')}, {_counted(points, 'point')}"
+    return f"{counted}, {answer.reading}; {best}, each at its best batch"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _columns(answer: Layouts) -> dict[str, tuple[str, str]]:

@@ -10,7 +10,7 @@ from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import count, usd
 from ridgeline.errors import SpecError
-from ridgeline.questions.prices import on_one_basis, recalled_clause
+from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import limits_words
 
@@ -147,7 +147,8 @@ def _words(found: Comparison) -> str:
     limits, best = _limits(answers[0]), f"{_cost(first, bound)}{recalled_clause(price)}"
     if not first["within_limits"]:
         return f"No machine keeps {limits}. Cheapest per output token: {best}."
-    return f"Cheapest per output token, {_at(answers[0])}, {first['price_basis']} prices: {best}."
+    basis = basis_words(first["price_basis"])
+    return f"Cheapest per output token, {_at(answers[0])}, {basis}: {best}."
 
 
 def _limits(answer: Serving) -> str:
@@ -158,10 +159,14 @@ def _at(answer: Serving) -> str:
     """At which batch machines are compared."""
     load, batches = answer.scenario.workload, answer.result["batch"]
     if load.batch is None and load.concurrency is None:
-        return f"each machine at its cheapest batch within {_limits(answer)}"
+        return f"each machine at its cheapest batch{_within(answer)}"
     if len(batches) == 1 and load.batch is not None:
         return f"at the batch of {count(batches[0])} that was asked for"
-    return f"each machine at the cheapest batch of those asked for within {_limits(answer)}"
+    return f"each machine at the cheapest batch of those asked for{_within(answer)}"
+
+
+def _within(answer: Serving) -> str:
+    return f" within {_limits(answer)}" if any(answer.limits.items()) else ""
 
 
 def _cost(row: dict[str, Any], bound: bool) -> str:

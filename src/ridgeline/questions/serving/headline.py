@@ -154,7 +154,8 @@ def _floor(answer: Serving) -> str:
 
 def _balance(answer: Serving) -> str:
     b = answer.balance
-    at = f"At {answer.context:,.0f} tokens of context"
+    one = round(answer.context) == 1
+    at = f"At {answer.context:,.0f} token{'' if one else 's'} of context"
     where = "memory binds whatever the context"
     if math.isfinite(b.context):
         where = f"beyond {count(b.context)} tokens memory binds whatever the batch"
@@ -187,7 +188,5 @@ def _compute_bound(answer: Serving) -> str:
     if not 1 <= b.largest_batch < math.inf:
         return f"{what} is never the bottleneck; {fit}"
     full = answer.replica.how.bottlenecks[int(answer.step(math.floor(b.largest_batch)).bottleneck)]
-    return (
-        f"{what} is never the bottleneck: with all {sequences(b.largest_batch)} that fit it is "
-        f"{full}"
-    )
+    most = "the 1 sequence that fits" if one else f"all {sequences(b.largest_batch)} that fit"
+    return f"{what} is never the bottleneck: with {most} it is {full}"
