@@ -63,6 +63,20 @@ def test_a_repr_never_floods_a_console(name: str) -> None:
     assert "object at 0x" not in repr(shown()[name])
 
 
+def test_the_text_of_an_answer_is_whole() -> None:
+    answer = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=1000, osl=100)
+    assert str(answer) == "\n".join(answer.answer.sentences)
+    assert max(map(len, answer.answer.sentences)) > 300
+    assert "…" in repr(answer)
+
+
+def test_what_is_true_or_false_leaves_as_such() -> None:
+    pytest.importorskip("polars")
+    frame = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[1, 512]).to_polars()
+    assert frame["within_limits"].to_list() == [True, False]
+    assert str(frame["within_limits"].dtype) == "Boolean"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_notebooks_get_whole_html(name: str) -> None:
     parser = _Tags()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
@@ -379,6 +380,20 @@ def test_calibrated_elasticities_of_rates_stay_within_bounds(calibrated: Any) ->
     assert all(r["time_doubled"] <= 1.001 for r in rates)
 
 
+@pytest.mark.parametrize(
+    ("model", "on"), [("Qwen/Qwen3-8B", "h100-sxm"), ("deepseek-ai/DeepSeek-V3", "gb200-nvl72")]
+)
+def test_what_comes_in_whole_numbers_is_not_nudged_by_a_fraction(model: str, on: str) -> None:
+    found = rl.sensitivity(rl.serving(model, on))
+    rows = {r["what"]: r for r in found.table("constants").rows}
+    assert 0.9 < rows["layers"]["time_elasticity"] < 1
+    for name, row in rows.items():
+        if name == "layers" or name.startswith("n_"):
+            expected = math.log2(row["time_doubled"])
+            assert row["time_elasticity"] == pytest.approx(expected, abs=1e-9), name
+    assert f"twice as many take {rows['layers']['time_doubled']:.3g}x the time" in str(found)
+
+
 def test_what_to_buy_next_is_the_best_of_the_table(board: Any) -> None:
     found = rl.sensitivity(board)
     rows = [r for r in found.table("constants").rows if r["kind"] == "machine"]
@@ -536,6 +551,51 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
     "nothing to draw": (lambda _: domain_limits("gb200-nvl72", 72).chart(), "nothing to draw"),
     "nothing to send": (lambda a: rl.racks(a, batch_per_chip=0), "batch_per_chip: a number from 1"),
     "no clusters": (lambda a: rl.scaleup(a, clusters=[]), "at least one cluster"),
+    "a name where an answer is expected": (
+        lambda _: rl.racks("Qwen/Qwen3-8B"),  # pyright: ignore[reportArgumentType]
+        r"answer: an answer of rl\.serving\(model, machine\) is expected, not 'Qwen/Qwen3-8B'",
+    ),
+    "nothing where an answer is expected": (
+        lambda _: rl.wall(None),  # pyright: ignore[reportArgumentType]
+        "an answer of rl.serving",
+    ),
+    "a number to compare": (
+        lambda _: rl.compare(3),  # pyright: ignore[reportArgumentType]
+        "an answer of rl.serving",
+    ),
+    "names to compare": (
+        lambda _: rl.compare(["h100"]),  # pyright: ignore[reportArgumentType]
+        "an answer of rl.serving.* not 'h100'",
+    ),
+    "a layout as text": (
+        lambda _: rl.serving("Qwen/Qwen3-8B", "hgx-h100", layout="tp8"),  # pyright: ignore[reportArgumentType]
+        r"layout: a layout, such as rl.Layout\(tp=8\), is expected, not 'tp8'",
+    ),
+    "a word that is none": (
+        lambda _: rl.models(5),  # pyright: ignore[reportArgumentType]
+        "Words of a name are expected, not 5",
+    ),
+    "a model that is a table": (
+        lambda _: rl.model({"a": 1}),  # pyright: ignore[reportArgumentType]
+        "A name or the path of a file is expected",
+    ),
+    "a layout over no chip": (lambda _: rl.Layout(tp=0), "^Layout: tp: a number of at least 1"),
+    "fewer tokens than none": (
+        lambda _: rl.counts("Qwen/Qwen3-8B").cache_bytes(-1),
+        "context: a number from 1 to 1e9 or 0 is expected, not -1",
+    ),
+    "no list of batches": (
+        lambda _: rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[]),
+        "not an empty list",
+    ),
+    "milliseconds as seconds": (
+        lambda _: rl.serving("Qwen/Qwen3-8B", "h100-sxm", tpot=20),
+        "tpot: a number is in seconds.*'20 ms' or 0.02",
+    ),
+    "many milliseconds as seconds": (
+        lambda _: rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=1000, osl=100, ttft=2000),
+        "ttft: a number is in seconds.*'2000 ms' or 2,",
+    ),
     "no batch": (lambda a: rl.sensitivity(a, batch=0.5), "a number from 1 to 1e12"),
     "no chips": (lambda _: rl.generations([]), "at least one chip"),
     "unknown chip": (lambda _: rl.generations(["h100-smx"]), "Did you mean"),
@@ -560,6 +620,25 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
 def test_wrong_questions_are_told(board: Any, ask: Callable[[Any], Any], said: str) -> None:
     with pytest.raises((SpecError, CatalogError, InfeasibleError), match=said):
         ask(board)
+
+
+def test_one_name_is_a_list_of_one(board: Any) -> None:
+    (row,) = rl.generations("h100-sxm").table().rows
+    assert row["chip"] == rl.generations(["h100-sxm"]).table().rows[0]["chip"]
+    alone = rl.scaleup(board, clusters="hgx-h100").table("generations").rows
+    assert alone == rl.scaleup(board, clusters=["hgx-h100"]).table("generations").rows
+
+
+def test_answers_are_compared_one_by_one_or_as_a_list() -> None:
+    one, other = (rl.serving("Qwen/Qwen3-8B", on, batch=8) for on in ("h100-sxm", "h200-sxm"))
+    assert list(rl.compare(one, other)) == list(rl.compare([one, other]))
+    assert list(rl.compare(a for a in (one, other))) == list(rl.compare([one, other]))
+
+
+def test_a_model_is_counted_by_its_name_at_lengths_as_typed() -> None:
+    named = rl.counts("Qwen/Qwen3-8B")
+    assert named.n_params == rl.counts(rl.model("Qwen/Qwen3-8B")).n_params
+    assert named.cache_bytes("8k") == named.cache_bytes(8000)
 
 
 def test_dense_models_have_no_experts_to_lay_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -105,3 +106,42 @@ def test_wrong_paths_say_what_there_is(axes: Any, words: str) -> None:
 def test_a_reading_that_cannot_be_swept_is_named() -> None:
     with pytest.raises(SpecError, match="ideal or calibrated"):
         rl.sweep(MODEL, CLUSTER, {"load.batch": [1]}, reading="blackboard")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("cluster.chip.memory.bandwidth", -4.8e12, "is not positive"),
+        ("cluster.chip.memory.bandwidth", "4.8 TB", "a rate"),
+        ("cluster.chip.peak.bf16", 0, "is not positive"),
+        ("load.batch", 0, "a number from 1 to 1e12 is expected, not 0"),
+        ("load.batch", -3, "a number from 1"),
+        ("load.batch", math.nan, "a number from 1"),
+        ("load.context", -8192, "a number from 1 to 1e9 or 0 is expected, not -8192"),
+        ("load.context", "8 apples", "not '8 apples'"),
+        ("load.acceptance", 1.5, "at most 1"),
+        ("layout.tp", 1.5, "a whole number is expected"),
+        ("model.n_kv_heads", 0, "at least 1"),
+    ],
+)
+@pytest.mark.parametrize("kind", [list, np.asarray])
+def test_values_that_no_record_could_hold_are_refused(
+    path: str, value: Any, words: str, kind: Any
+) -> None:
+    with pytest.raises(SpecError, match=words) as refused:
+        rl.sweep(MODEL, CLUSTER, {path: kind([value])})
+    assert path in str(refused.value)
+
+
+def test_an_array_is_held_to_its_field_from_end_to_end() -> None:
+    with pytest.raises(SpecError, match="not -1"):
+        rl.sweep(MODEL, CLUSTER, {"load.batch": np.arange(-1, 9)})
+    with pytest.raises(SpecError, match="a list of values is expected, not 4"):
+        rl.sweep(MODEL, CLUSTER, {"layout.tp": 4})  # pyright: ignore[reportArgumentType]
+
+
+def test_values_may_have_units() -> None:
+    typed = {"cluster.chip.memory.bandwidth": ["4.8 TB/s", 3e12], "load.context": ["8k"]}
+    plain = {"cluster.chip.memory.bandwidth": [4.8e12, 3e12], "load.context": [8000]}
+    asked = [rl.sweep(MODEL, CLUSTER, axes) for axes in (typed, plain)]
+    np.testing.assert_array_equal(asked[0]["time_s"], asked[1]["time_s"])

@@ -78,6 +78,16 @@ def test_the_command_line_means_milliseconds() -> None:
         Limits.parse_text(ttft="x", tpot="y")
 
 
+@pytest.mark.parametrize(("name", "seconds"), [("tpot", 20), ("ttft", 2000), ("e2e", 30_000)])
+def test_numbers_meant_in_milliseconds_are_refused(name: str, seconds: float) -> None:
+    with pytest.raises(SpecError, match=f"^{name}: a number is in seconds.*'{seconds} ms' or"):
+        Limits.parse({name: seconds})
+    meant = Limits.parse({name: f"{seconds} s"})
+    assert getattr(meant, name) == Limit(seconds)
+    assert Limits.parse(json.loads(meant.model_dump_json())) == meant
+    assert getattr(Limits.parse({name: seconds / 1000}), name) == Limit(seconds / 1000)
+
+
 def test_defaults_are_the_ones_of_one_constant() -> None:
     assert dict(Limits().items()) == DEFAULT_LIMITS
     assert str(Limits()) == "TTFT mean <= 2 s, TPOT mean <= 50 ms"
@@ -192,7 +202,7 @@ def test_pairs_of_two_ranges_are_every_one_with_every_one() -> None:
         ({"context": -1e-300}, "context: a number from 1 to 1e9"),
         ({"batch": [1, math.nan]}, "not nan."),
         ({"batch": np.array([0.0])}, "batch: a number from 1 to 1e12 or a list of such numbers is"),
-        ({"batch": []}, "not a list."),
+        ({"batch": []}, "not an empty list."),
         ({"batch": {}}, "not a table."),
         ({"n_requests": 1.5}, "n_requests: a whole number from 1 to 1e12 is expected, not 1.5."),
         ({"n_requests": 10**400}, "not a number beyond all range."),

@@ -24,6 +24,10 @@ class Answered:
         """Title and sentences, below 1 kB."""
         return repr(self.answer)
 
+    def __str__(self) -> str:
+        """All sentences, one per line."""
+        return str(self.answer)
+
     def _repr_html_(self) -> str:
         """What notebooks show."""
         return self.answer._repr_html_()

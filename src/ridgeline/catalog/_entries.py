@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cache, partial
@@ -20,7 +21,7 @@ from ridgeline.catalog._store import (
     index,
     read_toml,
 )
-from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.errors import CatalogError, SpecError, did_you_mean
 from ridgeline.files import exists
 from ridgeline.formats import folded
 from ridgeline.specs.chip import Chip
@@ -28,6 +29,7 @@ from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import ChipConstants, FabricConstants
 from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
+from ridgeline.specs.shown import shown
 
 __all__ = [
     "MachineNamed",
@@ -97,6 +99,14 @@ def _chip_entry(name: str) -> Chip:
     return _load(Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too."))
 
 
+def _text(name: object, example: str) -> str:
+    """A name as text; anything else is refused by what is expected."""
+    if isinstance(name, str | os.PathLike):
+        return os.fspath(name)
+    raise SpecError(f"A name or the path of a file is expected, such as {example}, not "
+                    f"{shown(name)}.")  # fmt: skip
+
+
 def chip(name: str) -> Chip:
     """Return the chip of an id, an alias or a TOML file; of a cluster, the chip it is made of.
 
@@ -109,6 +119,7 @@ def chip(name: str) -> Chip:
     CatalogError   Unknown; suggests near names.
     SpecError      A file that is no valid chip.
     """
+    name = _text(name, "'h100-sxm'")
     made_of = find_file("clusters", name) if find_file("chips", name) is None else None
     return _chip_entry(name) if made_of is None else _load(Cluster, made_of).chip
 
@@ -160,6 +171,7 @@ def machine_named(name: str) -> MachineNamed:
     CatalogError   Unknown; suggests near names of clusters and chips.
     SpecError      A file that is no valid cluster or chip, or more domains than can be joined.
     """
+    name = _text(name, "'hgx-h100'")
     path = find_file("clusters", name)
     if (path is None or not exists(path)) and (several := _SEVERAL.fullmatch(name)):
         return _several(int(several[1]), machine_named(several[2]), name)
@@ -224,6 +236,7 @@ def model(name: str, *, fetch: bool = False) -> Model:
     ConfigError         A config.json that is broken or not understood, or cannot be fetched.
     MissingExtraError   What reads a .gguf file, or the hub's client, is not installed.
     """
+    name = _text(name, "'Qwen/Qwen3-8B'")
     if fetch and not exists(name):
         from ridgeline.readers import read_hub  # noqa: PLC0415  (entries need no readers)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from ridgeline.catalog._entries import chip, cluster, entry_ids, model
+from ridgeline.errors import SpecError
 from ridgeline.naming import share, tokens
+from ridgeline.specs.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,9 @@ def find(kind: Literal["chips", "clusters", "models"], words: Sequence[str]) -> 
     >>> find("chips", ["h100 nvl"])
     ['h100-nvl']
     """
+    for word in words:
+        if not isinstance(word, str):
+            raise SpecError(f"Words of a name are expected, not {shown(word)}.")
     ids = entry_ids(kind)
     asked = tokens(" ".join(words))
     if not asked:

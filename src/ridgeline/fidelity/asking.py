@@ -12,6 +12,7 @@ from ridgeline.fidelity.predict import predict as predict_rows
 from ridgeline.fidelity.scores import BY, answered, score_chunks
 from ridgeline.fidelity.scores.scoring import shown
 from ridgeline.fidelity.shipped import SHIPPED
+from ridgeline.specs.arguments import NAMES, reads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,6 +77,7 @@ def predict(
     return Table("predictions", "", columns, rows, first=("predicted", "low", "high"))
 
 
+@reads(by=NAMES)
 def validate(
     *tables: str | Path,
     by: Sequence[str] = ("source", "chip", "regime", "metric"),

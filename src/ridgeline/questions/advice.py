@@ -15,6 +15,7 @@ from ridgeline.laws.rack import chips_used
 from ridgeline.questions.prices import price_terms
 from ridgeline.questions.serving.question import serve
 from ridgeline.questions.setup import machine_of
+from ridgeline.specs.arguments import ANSWER, reads
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.chip import Chip
 from ridgeline.steps import chip_capacity_bytes
@@ -66,6 +67,7 @@ class Advice:
     scenario: Scenario | None = None
 
 
+@reads(answer=ANSWER)
 def advice(answer: Serving) -> list[Advice]:
     """What would make an answer cheaper or faster: savings first, another contract last.
 

@@ -9,6 +9,7 @@ from ridgeline import catalog
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.words import quantity
 from ridgeline.errors import SpecError
+from ridgeline.specs.arguments import NAMES, reads
 from ridgeline.steps import chip_facts
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ _COLUMNS = {
 LECTURE_RATIO, LECTURE_DRAIN_S = 300.0, 0.020
 
 
+@reads(chips=NAMES)
 def generations(chips: Sequence[str] = CHIPS) -> Answer:
     """Hardware ratio and drain period by generation, beside what the lecture says of them.
 

@@ -18,7 +18,7 @@ from ridgeline.laws.pipeline import (
     weights_per_chip_bytes,
 )
 from ridgeline.laws.rack import chips_used, egress_time_s
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.ranges import HOP_S, SEQUENCES
 from ridgeline.steps import balance, chip_capacity_bytes, decode_step
@@ -49,6 +49,7 @@ _COLUMNS = {
 
 
 @reads(
+    answer=ANSWER,
     micro_batch=SEQUENCES,
     hop_s=HOP_S,
 )

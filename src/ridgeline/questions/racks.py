@@ -21,7 +21,7 @@ from ridgeline.laws.rack import (
     spread_slowdown,
 )
 from ridgeline.questions.scaleup import GENERATIONS
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.ranges import SEQUENCES
@@ -70,6 +70,7 @@ _LIMITS = {
 
 
 @reads(
+    answer=ANSWER,
     batch_per_chip=SEQUENCES,
 )
 def racks(answer: Serving, *, batch_per_chip: Amount = 128) -> Answer:

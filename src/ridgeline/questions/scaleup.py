@@ -12,7 +12,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.context import kv_budget_bytes
 from ridgeline.laws.roofline import weight_fetch_time_s
 from ridgeline.questions.solve import last_true
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, NAMES, Amount, reads
 from ridgeline.specs.ranges import LATENCY_S, SEQUENCES
 from ridgeline.steps import chip_capacity_bytes, decode_step
 from ridgeline.steps import machine as machine_of
@@ -59,8 +59,10 @@ _COLUMNS = {
 
 
 @reads(
+    answer=ANSWER,
     tpot_s=LATENCY_S,
     batch=SEQUENCES,
+    clusters=NAMES,
 )
 def scaleup(
     answer: Serving,

@@ -17,7 +17,7 @@ from ridgeline.questions.variants import (
     reading_with,
     require_a_time,
 )
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.ranges import SEQUENCES
 from ridgeline.steps.bind import bound
 
@@ -52,6 +52,8 @@ _COUNTS = {
     "KV bytes per token": "model.counts.kv_bytes_per_token",
     "bits per weight": "model.counts.weight_bits",
 }
+#: what comes in whole numbers, beside fields of layers that are named n_…
+_COUNTED = frozenset({"layers", "chips of the replica"})
 #: fields of layers that say which tokens are seen, not how much there is
 _NOT_SIZES = frozenset({"n_groups", "chunk", "topk_group", "n_group", "n_params_other"})
 
@@ -66,11 +68,17 @@ class _Knob:
     unit: str
 
     @property
+    def whole(self) -> bool:
+        """Whether it is counted (layers, heads, experts, chips), so that there is no 1% more."""
+        return self.what in _COUNTED or self.what.startswith("n_")
+
+    @property
     def now(self) -> float:
         return sum(self.paths.values()) if self.what == "layers" else max(self.paths.values())
 
 
 @reads(
+    answer=ANSWER,
     batch=SEQUENCES,
 )
 def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
@@ -85,11 +93,12 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
     -------
     Answer
         Table ``constants``, most telling first. Elasticities are logarithmic derivatives by a
-        nudge of 1%: -0.5 means that 1% more gives 0.5% less. The factors are what doubling
-        gives: past a change of regime they differ. The last column lets the batch grow or shrink
-        to what then fits. Values: ``best_buy``, the constant of the machine that saves most when
-        doubled (at the batch given; with the batch that then fits where none is), and its
-        ``cost_doubled`` and ``cost_refilled``. Chart ``tornado``.
+        nudge of 1%: -0.5 means that 1% more gives 0.5% less. What comes in whole numbers (layers,
+        heads, experts, chips) has no 1%: its elasticities are means over doubling it. The factors
+        are what doubling gives: past a change of regime they differ. The last column lets the
+        batch grow or shrink to what then fits. Values: ``best_buy``, the constant of the machine
+        that saves most when doubled (at the batch given; with the batch that then fits where none
+        is), and its ``cost_doubled`` and ``cost_refilled``. Chart ``tornado``.
 
     Raises
     ------
@@ -97,8 +106,8 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
 
     Notes
     -----
-    One constant at a time, all others as they are. Where engines cut heads over chips in whole
-    heads, a nudge may see a step; doubling does not.
+    One constant at a time, all others as they are. Engines cut layers, heads and experts over chips
+    in whole ones, so that a fraction of one would take the time of one more.
 
     Examples
     --------
@@ -238,15 +247,15 @@ def _row(answer: Serving, knob: _Knob, base: Point, batch: float) -> dict[str, A
     def at(scale: float) -> Point:
         return _evaluate(answer, {p: v * scale for p, v in knob.paths.items()}, batch)
 
-    whole = knob.what == "chips of the replica"
-    if whole and knob.now < 2:
+    if knob.what == "chips of the replica" and knob.now < 2:
         return None
     up, down = at(2.0), at(0.5)
-    high, low = (up, down) if whole else (at(1 + _NUDGE), at(1 - _NUDGE))
-    step = math.log(4.0 if whole else (1 + _NUDGE) / (1 - _NUDGE))
+    high, low = (up, base) if knob.whole else (at(1 + _NUDGE), at(1 - _NUDGE))
+    step = math.log(2.0 if knob.whole else (1 + _NUDGE) / (1 - _NUDGE))
     return {
         "what": knob.what,
         "kind": knob.kind,
+        "whole": knob.whole,
         "now": quantity(knob.now, knob.unit),
         "time_elasticity": math.log(high.time_s / low.time_s) / step,
         "cost_elasticity": math.log(high.usd_per_mtok / low.usd_per_mtok) / step,
@@ -294,8 +303,7 @@ def _words(
             and abs(r["time_doubled"] - 1) < 0.005]  # fmt: skip
     said = [
         f"{answer.name}, {_title(answer, batch)}: of the model's constants, time depends most on "
-        f"{lead['what']}; 1% more is {lead['time_elasticity']:+.2f}% of time and "
-        f"{lead['cost_elasticity']:+.2f}% of cost."
+        f"{lead['what']}; {_more(lead)}."
     ]
     saves = 1 - (best[saving] or 1.0)
     if saves < 0.005:
@@ -314,3 +322,12 @@ def _words(
     if idle:
         said.append(f"Doubling these changes nothing: {', '.join(idle)}.")
     return tuple(said)
+
+
+def _more(row: dict[str, Any]) -> str:
+    """What more of a constant does to time and cost."""
+    if row["whole"]:
+        time, cost = factor(row["time_doubled"]), factor(row["cost_doubled"])
+        return f"twice as many take {time} the time and {cost} the cost"
+    time, cost = row["time_elasticity"], row["cost_elasticity"]
+    return f"1% more is {time:+.2f}% of time and {cost:+.2f}% of cost"

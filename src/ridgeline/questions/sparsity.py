@@ -20,7 +20,7 @@ from ridgeline.laws.traffic import (
     sequences_in_flight,
 )
 from ridgeline.questions.solve import last_true
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.fields import Numbers
 from ridgeline.specs.ranges import LENGTH_TOKENS, REQUESTS_PER_S, SPARSITY
@@ -48,6 +48,7 @@ _COLUMNS = {
 
 
 @reads(
+    answer=ANSWER,
     osl=LENGTH_TOKENS,
     requests_per_s=REQUESTS_PER_S,
     sparsities=Numbers(SPARSITY),

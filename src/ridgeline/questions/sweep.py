@@ -31,6 +31,7 @@ from ridgeline.replica import Replica
 from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
+from ridgeline.steps.axes import axis_values
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ def sweep(
     axes : mapping
         Name of an axis to its values. The name is a field's path (``load.batch``,
         ``cluster.chip.memory.bandwidth``, ``layout.tp``, ``model.n_kv_heads``), or any word for a
-        mapping of several paths to values of one length, which vary together. The names ``model``
-        and ``cluster`` take ids: they are looped over, outermost.
+        mapping of several paths to values of one length, which vary together. Values are numbers
+        in SI or text with units (``"4.8 TB/s"``, ``"8k"``), as the field takes them. The names
+        ``model`` and ``cluster`` take ids: they are looped over, outermost.
     layout, load : record or None   One chip and one sequence at 8192 tokens by default.
     reading : str               ``ideal`` or ``calibrated``.
     reductions : callable or None
@@ -123,7 +125,8 @@ def sweep(
 
     Raises
     ------
-    SpecError   A path that leads to no number, or values of unequal lengths.
+    SpecError   A path that leads to no number, a value that its field does not take, or values of
+                unequal lengths.
 
     Examples
     --------
@@ -138,7 +141,9 @@ def sweep(
     if reading not in _READINGS:
         raise SpecError(f"A sweep is read as {' or '.join(_READINGS)}, not {reading!r}.")
     ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
-    numeric = {n: _zipped(n, v) for n, v in axes.items() if n not in ids}
+    first = {n: v[0] for n, v in ids.items() if v}
+    known = _records(first.get("model", model), first.get("cluster", on), layout, load)
+    numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
     lengths = [np.arange(_length(n, paths)) for n, paths in numeric.items()]
     found = []
     rents = _rents(ids.get("cluster", [on]))
@@ -161,9 +166,11 @@ def sweep(
     return found if reductions is not None else _result(ids, numeric, found, reading)
 
 
-def _zipped(name: str, values: Values | Mapping[str, Values]) -> dict[str, np.ndarray]:
+def _zipped(
+    name: str, values: Values | Mapping[str, Values], known: dict[str, Any]
+) -> dict[str, np.ndarray]:
     paths = values if isinstance(values, Mapping) else {name: values}
-    return {path: np.asarray(v, dtype=float) for path, v in paths.items()}
+    return {path: axis_values(known, path, v) for path, v in paths.items()}
 
 
 def _length(name: str, paths: Mapping[str, np.ndarray]) -> int:

@@ -14,7 +14,7 @@ from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.tiers import batch_ratio, tier_batches
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.variants import MOST_SEQUENCES, require_a_time
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.ranges import RATIO
 from ridgeline.steps import balance
 
@@ -41,6 +41,7 @@ _COLUMNS = {
 
 
 @reads(
+    answer=ANSWER,
     price_ratio=RATIO,
     speed_ratio=RATIO,
 )

@@ -23,7 +23,7 @@ from ridgeline.questions.attention_kinds import AttentionKind, attention_kinds
 from ridgeline.questions.prices import price_notes
 from ridgeline.questions.solve import last_true
 from ridgeline.questions.variants import fits
-from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.arguments import ANSWER, Amount, reads
 from ridgeline.specs.ranges import LATENCY_S, SEQUENCES, USD_PER_MTOK
 from ridgeline.steps import decode_step
 
@@ -56,6 +56,7 @@ class _Limits:
 
 
 @reads(
+    answer=ANSWER,
     tpot_s=LATENCY_S,
     usd_per_mtok=USD_PER_MTOK,
     batch=SEQUENCES,

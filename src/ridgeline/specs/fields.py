@@ -120,6 +120,7 @@ class Number(Rule):
     or_zero : bool      Zero is taken beside the range.
     bare : str          Unit of a number typed without one, where that is not the SI unit; from
                         Python such text needs its unit.
+    times : bool        A factor, whose text may end as answers write it: ``6x``.
     """
 
     low: float
@@ -129,6 +130,7 @@ class Number(Rule):
     above: bool = False
     or_zero: bool = False
     bare: str = ""
+    times: bool = False
 
     @property
     def bare_unit(self) -> str:
@@ -162,6 +164,7 @@ class Number(Rule):
         found = value.item() if getattr(value, "ndim", None) == 0 else value  # pyright: ignore[reportAttributeAccessIssue]
         try:
             if isinstance(found, str):
+                found = found.strip().removesuffix("x") if self.times else found
                 number = self._quantity(found) if self.dimension else parse_count(found)
             elif is_number(found):
                 number = float(found)  # pyright: ignore[reportArgumentType]

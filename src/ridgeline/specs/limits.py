@@ -127,37 +127,59 @@ def _seconds(text: str, bare: str, whole: str) -> float:
 #: and waits about as long as for a web page
 DEFAULT_LIMITS: Final = {"ttft": Limit(2.0), "tpot": Limit(0.05)}
 
-_RULE = Value(
-    what=_EXPECTED,
-    of=Limit.of,
-    plain=Limit.plain,
-    kinds=("number", "string"),
-    examples=("50 ms", "p99 <= 2 s", "none"),
-    typed=lambda text: Limit.of(text, bare=BARE_TIME),
-    bare=BARE_TIME,
-)
-_Limit = Annotated[Limit | None, _RULE]
+
+def _rule(most_bare_s: float) -> Value:
+    """How a limit is read; beyond some seconds a number without a unit was meant in ms."""
+
+    def of(value: object) -> Limit | None:
+        found = Limit.of(value)
+        number = value.item() if getattr(value, "ndim", None) == 0 else value  # pyright: ignore[reportAttributeAccessIssue]
+        if found is not None and is_number(number) and found.seconds > most_bare_s:
+            bare = plain_number(found.seconds)
+            raise SpecError(
+                f"a number is in seconds, and {bare} s is a long wait: write "
+                f"'{bare} ms' or {plain_number(found.seconds / 1e3)}, or '{bare} s' where that is "
+                "meant."
+            )
+        return found
+
+    def plain(limit: Limit) -> float | str:
+        if limit.statistic == "mean" and limit.seconds > most_bare_s:
+            return f"{plain_number(limit.seconds)} s"
+        return limit.plain()
+
+    return Value(
+        what=_EXPECTED,
+        of=of,
+        plain=plain,
+        kinds=("number", "string"),
+        examples=("50 ms", "p99 <= 2 s", "none"),
+        typed=lambda text: Limit.of(text, bare=BARE_TIME),
+        bare=BARE_TIME,
+    )
 
 
 class Limits(OptionRecord):
     """Latencies that every deployment must keep; None is no limit.
 
-    Those that are not given are `DEFAULT_LIMITS`.
+    Those that are not given are `DEFAULT_LIMITS`. A number is in seconds, whereas the command line
+    takes a bare one as milliseconds; numbers above 5 s for TPOT, 60 s for TTFT and 600 s for E2E
+    are refused for that: text with a unit says what is meant.
     """
 
-    ttft: _Limit = option(
+    ttft: Annotated[Limit | None, _rule(60.0)] = option(
         DEFAULT_LIMITS["ttft"],
         "Limit on the time to first token (TTFT): a time, with p50, p90 or p99 before it where it "
         "is not for the mean (p99<2s), or none.",
         "s",
     )
-    tpot: _Limit = option(
+    tpot: Annotated[Limit | None, _rule(5.0)] = option(
         DEFAULT_LIMITS["tpot"],
         "Limit on the time per output token (TPOT) after the first, in the forms of the limit on "
         "TTFT.",
         "s",
     )
-    e2e: _Limit = option(
+    e2e: Annotated[Limit | None, _rule(600.0)] = option(
         None,
         "Limit on the time from request to last token, in the forms of the limit on TTFT.",
         "s",

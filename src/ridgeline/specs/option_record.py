@@ -22,6 +22,11 @@ class OptionRecord(Record):
     """A record whose fields are options: errors are sentences that start with the option's name."""
 
     @classmethod
+    def _refusal(cls, error: ValidationError) -> str:
+        """What is wrong with fields given by name."""
+        return _sentences(cls, error, lambda name: name)
+
+    @classmethod
     def parse(cls, data: object, where: str = "") -> Self:
         """Validate raw data.
 
@@ -49,9 +54,12 @@ class OptionRecord(Record):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            problems = error.errors(include_url=False)
-            sentences = dict.fromkeys(_sentence(cls, problem, label) for problem in problems[:12])
-            raise SpecError(start + " ".join(sentences)) from None
+            raise SpecError(start + _sentences(cls, error, label)) from None
+
+
+def _sentences(cls: type[BaseModel], error: ValidationError, label: Callable[[str], str]) -> str:
+    problems = error.errors(include_url=False)
+    return " ".join(dict.fromkeys(_sentence(cls, problem, label) for problem in problems[:12]))
 
 
 def _sentence(cls: type[BaseModel], problem: Any, label: Callable[[str], str]) -> str:

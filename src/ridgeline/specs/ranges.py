@@ -40,7 +40,7 @@ HOP_S: Final = Number(1e-9, 1e3, dimension="s", or_zero=True, bare=BARE_TIME)
 USD_PER_CHIP_HOUR: Final = Number(*BOUNDS["USD/h"], dimension="USD/h")
 USD_PER_MTOK: Final = Number(1e-6, 1e6)
 #: of prices and speeds of two tiers
-RATIO: Final = Number(1, 1e6)
+RATIO: Final = Number(1, 1e6, times=True)
 #: total over active parameters
 SPARSITY: Final = Number(1, 1e6)
 PARAMS: Final = Number(1e3, 1e18)

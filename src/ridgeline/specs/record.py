@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date as Date  # noqa: N812  (the field below is called date)
 from textwrap import shorten
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,10 +21,30 @@ SourceKind = Literal[
 ]  # fmt: skip
 
 
-class Record(BaseModel):
+if TYPE_CHECKING:  # with it, a type checker reads the fields as it does of any record
+    from pydantic._internal._model_construction import ModelMetaclass as _RecordType
+else:
+
+    class _RecordType(type(BaseModel)):
+        """Makes errors of ``Layout(tp=0)`` sentences, as those of files are."""
+
+        def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().__call__(*args, **kwargs)
+            except ValidationError as error:
+                raise SpecError(cls._refusal(error)) from None
+
+
+class Record(BaseModel, metaclass=_RecordType):
     """A frozen record; unknown fields are refused by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @classmethod
+    def _refusal(cls, error: ValidationError) -> str:
+        """What is wrong with fields given by name."""
+        said = _explain(error, cls, "").splitlines()[1:]
+        return f"{cls.__name__}: {' '.join(line.strip() for line in said)}"
 
     @classmethod
     def parse(cls, data: object, where: str) -> Self:

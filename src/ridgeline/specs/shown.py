@@ -35,8 +35,8 @@ def shown(value: object) -> str:
 
     Examples
     --------
-    >>> shown("8q"), shown(-5), shown([1, 2]), shown({})
-    ("'8q'", '-5', 'a list', 'a table')
+    >>> shown("8q"), shown(-5), shown([1, 2]), shown([]), shown({})
+    ("'8q'", '-5', 'a list', 'an empty list', 'a table')
     """
     if isinstance(value, bool | NoneType):
         return str(value)
@@ -48,6 +48,11 @@ def shown(value: object) -> str:
         except OverflowError:
             return "a number beyond all range"
     if isinstance(value, Mapping):
-        return "a table"
-    is_list = isinstance(value, Iterable) and not isinstance(value, bytes | bytearray)
-    return "a list" if is_list else f"a value of type {type(value).__name__}"
+        what = "a table"
+    elif isinstance(value, list | tuple) and not value:
+        what = "an empty list"
+    elif isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+        what = "a list"
+    else:
+        what = f"a value of type {type(value).__name__}"
+    return what

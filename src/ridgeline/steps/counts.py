@@ -12,7 +12,11 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.catalog import dtype as dtype_of
+from ridgeline.catalog import model as named_model
+from ridgeline.errors import SpecError
 from ridgeline.laws.shapes import (
     Layer,
     Product,
@@ -24,6 +28,9 @@ from ridgeline.laws.shapes import (
     product_params,
 )
 from ridgeline.layers import block_layers
+from ridgeline.specs.arguments import MODEL
+from ridgeline.specs.ranges import CONTEXT_TOKENS
+from ridgeline.specs.shown import shown
 
 if TYPE_CHECKING:
     from ridgeline.specs.dtype import Dtype
@@ -111,8 +118,13 @@ class Counts:
 
         Parameters
         ----------
-        context : array   Tokens in the sequence. [tokens]
+        context : array   Tokens in the sequence, or text such as ``8k``. [tokens]
+
+        Raises
+        ------
+        SpecError   No number of tokens, or a negative one.
         """
+        context = _tokens(context)
         kept = sum(
             c.repeat * entries_stored(c.stream, context) * c.stream.elements * c.element_bytes
             for c in self._caches
@@ -124,8 +136,13 @@ class Counts:
 
         Parameters
         ----------
-        context : array   Tokens in the sequence. [tokens]
+        context : array   Tokens in the sequence, or text such as ``8k``. [tokens]
+
+        Raises
+        ------
+        SpecError   No number of tokens, or a negative one.
         """
+        context = _tokens(context)
         read = sum(
             c.repeat * entries_read(c.stream, context) * c.stream.elements * c.element_bytes
             for c in self._caches
@@ -137,10 +154,24 @@ class Counts:
 
         Parameters
         ----------
-        context : array   Tokens the token attends to. [tokens]
+        context : array   Tokens the token attends to, or text such as ``8k``. [tokens]
+
+        Raises
+        ------
+        SpecError   No number of tokens, or a negative one.
         """
+        context = _tokens(context)
         core = sum(repeat * core_macs(layer, context) for repeat, layer in self._layers)
         return 2 * (self.n_params_active + core)
+
+
+def _tokens(context: Any) -> Any:
+    """Check a context: text is read, arrays are looked at as they are."""
+    if isinstance(context, str):
+        return CONTEXT_TOKENS.read(context)
+    if isinstance(context, int | float | np.ndarray) and not np.all(np.asarray(context) >= 0):
+        raise SpecError(f"context: {CONTEXT_TOKENS.expected} is expected, not {shown(context)}.")
+    return context
 
 
 class _Tally:
@@ -258,12 +289,13 @@ def _by_counts(model: Model) -> Counts:
     )
 
 
-def counts(model: Model) -> Counts:
+def counts(model: Model | str) -> Counts:
     """Count a model: parameters, bytes, cache, FLOPs.
 
     Parameters
     ----------
-    model : Model   By shape or by counts; numeric fields may hold arrays.
+    model : Model or str   By shape or by counts; numeric fields may hold arrays. Or a name, as
+                           `ridgeline.model` takes it.
 
     Returns
     -------
@@ -271,7 +303,8 @@ def counts(model: Model) -> Counts:
 
     Raises
     ------
-    CatalogError   A storage format nobody knows.
+    CatalogError   A storage format, or a model, nobody knows.
+    SpecError      What is no model.
 
     Examples
     --------
@@ -280,4 +313,5 @@ def counts(model: Model) -> Counts:
     >>> round(c.n_params / 1e9), round(c.n_params_active / 1e9, 1), c.kv_bytes_per_token
     (671, 36.6, 70272.0)
     """
-    return _by_counts(model) if model.counts is not None else _by_shape(model)
+    record: Model = MODEL.read(named_model(model) if isinstance(model, str) else model)
+    return _by_counts(record) if record.counts is not None else _by_shape(record)

@@ -82,7 +82,11 @@ def answer_grid(
         numbers["within_limits"] = (in_time, "1", "within the limits")
     numbers |= _power_columns(replica, numbers["tokens_per_s_per_chip"][0])
     columns = {
-        name: Column(np.broadcast_to(np.asarray(v, dtype=float), shape), unit, label)
+        name: Column(
+            np.broadcast_to(np.asarray(v, dtype=bool if name in _TRUTHS else float), shape),
+            unit,
+            label,
+        )
         for name, (v, unit, label) in numbers.items()
         if v is not None
     }
@@ -199,6 +203,8 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
     }  # fmt: skip
 
 
+#: columns of true and false
+_TRUTHS = frozenset({"within_limits"})
 #: what is measured of each arrival, by the name of the measurements
 _REGIMES = {"closed": "closed", "offline": "offline", "fixed": "static"}
 

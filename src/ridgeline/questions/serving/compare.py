@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,6 +13,7 @@ from ridgeline.errors import SpecError
 from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import limits_words
+from ridgeline.specs.arguments import ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,12 +100,12 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
         )
 
 
-def compare(answers: Iterable[Serving]) -> Comparison:
+def compare(*answers: Serving | Iterable[Serving]) -> Comparison:
     """Rank machines by what a token costs at the point a user would run.
 
     Parameters
     ----------
-    answers : iterable of Serving   The same question on several machines.
+    *answers : Serving   The same question on several machines, one by one or as one list.
 
     Returns
     -------
@@ -114,24 +115,27 @@ def compare(answers: Iterable[Serving]) -> Comparison:
 
     Raises
     ------
-    SpecError   No answers.
+    SpecError   No answers, or what is none.
 
     Notes
     -----
     `questions.prices.prices_of` chooses prices of one basis for all of them.
     """
-    answers = tuple(answers)
-    if not answers:
+    many: list[Any] = []
+    for given in answers:
+        many += given if isinstance(given, list | tuple | Iterator) else [given]
+    if not many:
         raise SpecError("There is nothing to compare: give answers of rl.serving.")
-    by_cost = _by_cost(answers)
+    served: tuple[Serving, ...] = tuple(ANSWER.read(one) for one in many)
+    by_cost = _by_cost(served)
     rows = sorted(
-        (_row(answer) for answer in answers),
+        (_row(answer) for answer in served),
         key=lambda row: (
             not row["within_limits"],
             row["usd_per_mtok_output"] if by_cost else -(row["tokens_per_s_per_chip"] or 0.0),
         ),
     )
-    return Comparison(answers, tuple(rows), by_cost)
+    return Comparison(served, tuple(rows), by_cost)
 
 
 def _words(found: Comparison) -> str:

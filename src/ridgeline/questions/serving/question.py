@@ -21,6 +21,7 @@ from ridgeline.questions.serving.words import (
     vector_words,
 )
 from ridgeline.questions.setup import Setup, machine_of
+from ridgeline.specs.arguments import LAYOUT, reads
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import counts
 
@@ -39,6 +40,7 @@ __all__ = ["serve", "serving"]
 _LARGEST_BATCH_SHOWN = 2**20
 
 
+@reads(layout=LAYOUT)
 def serving(
     model: Model | str,
     on: Cluster | Chip | str,
