@@ -5,6 +5,7 @@
 
 A ``console`` block holds commands, each with what it prints in a terminal of 80 columns; what is
 below a ``$`` is replaced. Commands run in a copy of docs/errands/files: ``ridgeline`` and ``cat``.
+``<!-- from TEXT -->`` before a block leaves out what comes before the first line with that text.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "docs" / "errands"
 WIDTH = 80
-BLOCK = re.compile(r"^```console\n(?P<lines>.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"(?:^<!-- from (?P<start>.+?) -->\n)?^```console\n(?P<lines>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def pages() -> list[Path]:
@@ -49,8 +53,10 @@ def built(page: str, folder: Path) -> str:
     """
 
     def run(match: re.Match[str]) -> str:
-        shown = [f"$ {c}\n{printed(c)}".rstrip() for c in commands(match["lines"])]
-        return "```console\n" + "\n\n".join(shown) + "\n```"
+        start = match["start"]
+        shown = [f"$ {c}\n{_from(start, printed(c))}".rstrip() for c in commands(match["lines"])]
+        mark = f"<!-- from {start} -->\n" if start else ""
+        return f"{mark}```console\n" + "\n\n".join(shown) + "\n```"
 
     with _in_terminal(folder):
         return BLOCK.sub(run, page)
@@ -71,6 +77,15 @@ def printed(command: str) -> str:
     assert code == 0 or (code == 2 and not out.getvalue()), said.getvalue()
     text = out.getvalue() + (said.getvalue() if code else "")
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
+
+
+def _from(start: str | None, text: str) -> str:
+    lines = text.splitlines()
+    if start is None:
+        return text
+    first = next((i for i, line in enumerate(lines) if start in line), None)
+    assert first is not None, f"no line with {start!r} in\n{text}"
+    return "\n".join(["…", *lines[first:]])
 
 
 @contextmanager
