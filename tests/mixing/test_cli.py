@@ -78,11 +78,11 @@ def test_bad_input_of_ciphers(arguments, message, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--depths", "0"], "from 1 are expected"),
-        (["--depths", "two"], "a number, a list"),
+        (["--depths", "0"], "a whole number from 1 to 1e6"),
+        (["--depths", "two"], "a whole number from 1 to 1e6"),
         (["--device", "tpu7"], "There is no device"),
         (["--chart", "memories"], "memory, time, losses"),
-        (["--width", "0"], "d_model is 0"),
+        (["--width", "0"], "--width: a whole number from 1 to 1e6"),
         (["--json", "--csv"], "Choose one"),
     ],
 )
