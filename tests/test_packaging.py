@@ -40,7 +40,7 @@ def _run(*words: object, cwd: Path, code: int = 0) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The wheel, built from the sdist, and the sdist."""
     if UV is None:
-        pytest.skip("needs uv")
+        pytest.skip("uv, which builds and installs, is not on the path")
     out = tmp_path_factory.mktemp("dist")
     subprocess.run([UV, "build", "-q", "--out-dir", out], cwd=ROOT, check=True)
     (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")

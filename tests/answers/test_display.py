@@ -71,7 +71,7 @@ def test_the_text_of_an_answer_is_whole() -> None:
 
 
 def test_what_is_true_or_false_leaves_as_such() -> None:
-    pytest.importorskip("polars")
+    pytest.importorskip("polars", reason="frames need the extra [tables]")
     frame = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[1, 512]).to_polars()
     assert frame["within_limits"].to_list() == [True, False]
     assert str(frame["within_limits"].dtype) == "Boolean"

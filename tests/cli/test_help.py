@@ -92,7 +92,7 @@ def test_examples_run(line: str, tmp_path: Path, monkeypatch, capsys) -> None:
     }  # fmt: skip
     (tmp_path / "results.json").write_text(json.dumps(results))
     if "--report" in line:
-        pytest.importorskip("scipy")
+        pytest.importorskip("scipy", reason="a report fits constants: the extra [calibrate]")
     assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
 
@@ -116,7 +116,7 @@ def test_scripts_for_completion_know_the_options_of_commands(shell: str, capsys)
 def test_bash_completes(tmp_path: Path, capsys) -> None:
     bash = shutil.which("bash")
     if bash is None:
-        pytest.skip("no bash here")
+        pytest.skip("completion is tried in bash, which is not installed")
     assert main(["--completion", "bash"]) == 0
     (tmp_path / "completion").write_text(capsys.readouterr().out)
     ask = (

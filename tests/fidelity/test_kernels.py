@@ -70,7 +70,7 @@ def test_an_empty_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixt
 
 @pytest.fixture(scope="module")
 def outcome() -> Outcome:
-    pytest.importorskip("scipy")
+    pytest.importorskip("scipy", reason="fits need the extra [calibrate]")
     return fidelity.calibrate(fidelity.read_kernels(KERNELS))
 
 
@@ -200,7 +200,7 @@ def test_a_report_replaces_its_own_section_only(outcome: Outcome, tmp_path: Path
 
 @needs_tables
 def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    pytest.importorskip("scipy")
+    pytest.importorskip("scipy", reason="fits need the extra [calibrate]")
     arguments = [
         str(KERNELS),
         "--fit",

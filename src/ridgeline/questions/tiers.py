@@ -12,6 +12,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.tiers import batch_ratio, tier_batches
+from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.variants import MOST_SEQUENCES, require_a_time
 from ridgeline.specs.arguments import ANSWER, Amount, reads
@@ -31,12 +32,11 @@ _AS_CHEAP = 1.01
 _UNLIMITED_BATCH = 1e9
 _COLUMNS = {
     "tier": ("tier", ""),
-    "batch": ("batch", "#"),
-    "tokens_per_s_per_user": ("tok/s/user", "tok/s"),
+    **headings("batch", "tokens_per_s_per_user"),
     "speed_ratio": ("speed", "x"),
-    "usd_per_mtok_output": ("$/Mtok out", "USD/Mtok"),
+    **headings("usd_per_mtok_output"),
     "price_ratio": ("price", "x"),
-    "bound": ("bottleneck", ""),
+    **headings("bound"),
 }
 
 

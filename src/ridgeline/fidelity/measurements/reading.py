@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ridgeline.catalog import dtype, element_dtype
 from ridgeline.errors import RidgelineError, bug, did_you_mean
 from ridgeline.fidelity.measurements.columns import (
     COLUMNS,
@@ -101,6 +102,7 @@ def row_chunks(
     list of Row
     """
     resolver = _resolver(table, models, chips)
+    _check_fill(resolver, fill or {})
     seen = seen or Seen()
     with reading(table, "a CSV table or a file of benchmark results") as file:
         lines = lines_of(file, table, fill or {})
@@ -113,6 +115,21 @@ def row_chunks(
         while chunk := _some(lines, parser, measured, seen, str(table)):
             yield chunk
             parser.forget()
+
+
+def _check_fill(resolver: Resolver, fill: Mapping[str, str]) -> None:
+    """Refuse names that the user states for all rows once, before any row repeats the reason."""
+    try:
+        if "model" in fill:
+            resolver.model(fill["model"], "", "")
+        if "chip" in fill:
+            resolver.cluster(fill["chip"], 1)
+    except Fault as fault:
+        raise RidgelineError(fault.reason) from None
+    if "weight_dtype" in fill:
+        dtype(fill["weight_dtype"])
+    if "kv_dtype" in fill:
+        element_dtype(fill["kv_dtype"])
 
 
 def _places(names: list[str], table: Path, *, measured: bool) -> dict[str, int]:

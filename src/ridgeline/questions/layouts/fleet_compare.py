@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.table import Table
 from ridgeline.answers.words import quantity, usd
+from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 
 if TYPE_CHECKING:
@@ -17,20 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["ComparedFleets", "compare_fleets"]
 
 #: columns that tables show, with heading and unit
-COLUMNS = {
-    "machine": ("machine", ""),
-    "n_chips": ("chips", "#"),
-    "layout": ("layout", ""),
-    "usd_per_hour": ("$/h", "USD/h"),
-    "usd_per_mtok_output": ("$/Mtok output", "USD/Mtok"),
-    "power_w": ("TDP of chips", "W"),
-    "ttft_s": ("TTFT", "s"),
-    "tpot_s": ("TPOT", "s"),
-    "utilization": ("utilization", "%"),
-    "usd_per_chip_hour": ("$/chip-hour", "USD/h"),
-    "price_basis": ("basis", ""),
-    "misses": ("misses", ""),
-}
+COLUMNS = headings(
+    "machine", "n_chips", "layout", "usd_per_hour", "usd_per_mtok_output", "power_w", "ttft_s",
+    "tpot_s", "utilization", "usd_per_chip_hour", "price_basis", "misses",
+)  # fmt: skip
 #: the columns that a narrow screen shows first
 FIRST = ("n_chips", "layout", "usd_per_hour", "usd_per_mtok_output", "power_w", "tpot_s")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.answers.plain import plain
 from ridgeline.laws.energy import energy_per_token_j
 from ridgeline.laws.traffic import sequences_in_flight
+from ridgeline.questions.headings import headings
 from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.service.fleet import is_saturated, step_wait_s
@@ -22,18 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "FleetOption"]
 
 #: columns that tables show, with heading and unit
-COLUMNS = {
-    "n_chips": ("chips", "#"),
-    "layout": ("layout", ""),
-    "utilization": ("utilization", "%"),
-    "ttft_s": ("TTFT", "s"),
-    "tpot_s": ("TPOT", "s"),
-    "e2e_s": ("E2E", "s"),
-    "most_per_s": ("holds up to, requests/s", "1/s"),
-    "usd_per_hour": ("$/h", "USD/h"),
-    "usd_per_mtok_output": ("$/Mtok output", "USD/Mtok"),
-    "misses": ("misses", ""),
-}
+COLUMNS = headings(
+    "n_chips", "layout", "utilization", "ttft_s", "tpot_s", "e2e_s", "most_per_s", "usd_per_hour",
+    "usd_per_mtok_output", "misses",
+)  # fmt: skip
 
 Row = dict[str, Any]
 

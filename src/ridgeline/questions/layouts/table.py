@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Table
+from ridgeline.questions.headings import headings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,11 @@ __all__ = ["layouts_table"]
 #: rows of a ranking that are worth a line
 _LINES = 10
 _TPOT = ("tpot_low_s", "tpot_high_s")
+_COLUMNS = (
+    "cluster", "layout", "concurrency", "ttft_s", "tpot_s", *_TPOT, "tokens_per_s_per_user",
+    "tokens_per_s_per_chip", "usd_per_mtok", "usd_per_mtok_output", "usd_per_mtok_input",
+    "usd_per_mtok_cached_input", "mfu", "mbu", "joule_per_token", "tokens_per_s_per_mw", "bound",
+)  # fmt: skip
 #: after what is ranked by; what a narrow screen keeps
 _FIRST = (
     "layout", "concurrency", "tokens_per_s_per_user", "tpot_s", "ttft_s", "usd_per_mtok_output",
@@ -34,9 +40,8 @@ def layouts_table(answer: Layouts, rows: Sequence[dict[str, Any]], n: int = _LIN
     n : int                   How many are worth a line.
     """
     shown = rows[:n]
-    columns = {
-        k: c for k, c in _columns(answer).items() if any(r.get(k) is not None for r in shown)
-    }
+    columns = headings(*_COLUMNS, bounds=answer.reading == "ideal")
+    columns = {k: c for k, c in columns.items() if any(r.get(k) is not None for r in shown)}
     if len(answer.searches) == 1:
         columns.pop("cluster", None)
     ranked_by = answer.rank.column
@@ -59,28 +64,3 @@ def _title(answer: Layouts) -> str:
 
 def _counted(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
-def _columns(answer: Layouts) -> dict[str, tuple[str, str]]:
-    """Heading and unit; where times are lower bounds, on which side the truth lies."""
-    least, most = (" ≥", " ≤") if answer.reading == "ideal" else ("", "")
-    return {
-        "cluster": ("on", ""),
-        "layout": ("layout", ""),
-        "concurrency": ("in flight", "sequences"),
-        "ttft_s": (f"TTFT{least}", "s"),
-        "tpot_s": (f"TPOT{least}", "s"),
-        "tpot_low_s": ("80% from", "s"),
-        "tpot_high_s": ("to", "s"),
-        "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
-        "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
-        "usd_per_mtok": (f"$/Mtok all{least}", "USD/Mtok"),
-        "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
-        "usd_per_mtok_input": (f"$/Mtok in{least}", "USD/Mtok"),
-        "usd_per_mtok_cached_input": (f"$/Mtok cached{least}", "USD/Mtok"),
-        "mfu": (f"MFU{most}", "%"),
-        "mbu": (f"MBU{most}", "%"),
-        "joule_per_token": (f"J/token (TDP){least}", "1"),
-        "tokens_per_s_per_mw": (f"tok/s per MW{most}", "tok/s"),
-        "bound": ("bottleneck", ""),
-    }

@@ -10,6 +10,7 @@ from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import count, usd
 from ridgeline.errors import SpecError
+from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import limits_words
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "compare"]
 
 #: what a narrow screen keeps of a comparison
+_COLUMNS = (
+    "machine", "batch", "ttft_s", "tpot_s", "tokens_per_s_per_user", "tokens_per_s_per_chip",
+    "bound", "largest_batch", "power_w_per_chip", "usd_per_chip_hour", "usd_per_mtok_output",
+    "remark", "price_basis",
+)  # fmt: skip
 _FIRST = ("batch", "ttft_s", "tpot_s", "usd_per_mtok_output", "remark", "bound",
           "tokens_per_s_per_chip", "tokens_per_s_per_user", "largest_batch", "usd_per_chip_hour",
           "power_w_per_chip")  # fmt: skip
@@ -63,24 +69,10 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
     def table(self) -> Table:
         """The rows as a table."""
         bounds = any(a.reading != "calibrated" for a in self.answers)
-        least, most = (" ≥", " ≤") if bounds else ("", "")
         served = any(a.has_requests for a in self.answers)
         several = len({row["price_basis"] for row in self.rows}) > 1
-        columns = {
-            "machine": ("machine", ""),
-            "batch": ("batch", "#"),
-            **({"ttft_s": (f"TTFT{least}", "s")} if served else {}),
-            "tpot_s": (f"TPOT{least}", "s"),
-            "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
-            "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
-            "bound": ("bottleneck", ""),
-            "largest_batch": ("sequences that fit", "#"),
-            "power_w_per_chip": ("TDP per chip", "W"),
-            "usd_per_chip_hour": ("price per chip", "USD/h"),
-            "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
-            "remark": ("", ""),
-            **({"price_basis": ("basis", "")} if several else {}),
-        }
+        unused = {"ttft_s": not served, "price_basis": not several}
+        columns = headings(*(k for k in _COLUMNS if not unused.get(k)), bounds=bounds)
         prices = ("usd_per_chip_hour", "price_basis") if several else ()
         return Table("machines", "", columns, self.rows, first=(*prices, *_FIRST))
 

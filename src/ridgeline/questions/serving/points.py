@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.answers import Table
+from ridgeline.questions.headings import headings
 from ridgeline.questions.serving.rows import marks, telling
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ _PARTS = ("compute_s", "weight_fetch_s", "attention_s", "network_s", "overhead_s
 _STEP = ("time_low_s", "time_high_s")
 _TPOT = ("tpot_low_s", "tpot_high_s")
 
+_COLUMNS = (
+    "batch", "ttft_s", "tpot_s", *_TPOT, "time_s", *_STEP, *_PARTS, "bound",
+    "tokens_per_s_per_user", "tokens_per_s_per_chip", "usd_per_mtok_output", "usd_per_mtok_input",
+    "requests_per_s", "mfu", "mbu", "joule_per_token", "memory_bytes_per_chip", "mark",
+)  # fmt: skip
 #: columns of a table that a narrow screen keeps, the most important first
 _FIRST = (
     "context", "ttft_s", "tpot_s", "time_s", "tokens_per_s_per_user", "tokens_per_s_per_chip",
@@ -53,7 +59,7 @@ def points_table(answer: Serving, contexts: Iterable[int] | None = None) -> Tabl
         rows += [{**result.row((i, j)), "mark": marked.get(j)} for j in range(n)]
     columns = _columns(answer)
     if len(chosen) > 1:
-        columns = {"context": ("context", "tokens"), **columns}
+        columns = {**headings("context"), **columns}
     title = ""
     if len(chosen) == 1 and len(result["context"]) > 1:
         title = f"context {result['context'][chosen[0]]:,.0f} tokens"
@@ -61,34 +67,10 @@ def points_table(answer: Serving, contexts: Iterable[int] | None = None) -> Tabl
 
 
 def _columns(answer: Serving) -> dict[str, tuple[str, str]]:
-    """Columns of the table; bounds say on which side the truth lies."""
-    least, most = (" ≥", " ≤") if answer.reading != "calibrated" else ("", "")
-    columns = {
-        "batch": ("batch", "sequences"),
-        "ttft_s": (f"TTFT{least}", "s"),
-        "tpot_s": (f"TPOT{least}", "s"),
-        "tpot_low_s": ("80% from", "s"),
-        "tpot_high_s": ("to", "s"),
-        "time_s": (f"step{least}", "s"),
-        "time_low_s": ("80% from", "s"),
-        "time_high_s": ("to", "s"),
-        "compute_s": ("compute", "s"),
-        "weight_fetch_s": ("weights", "s"),
-        "attention_s": ("attention" if answer.reading == "calibrated" else "KV", "s"),
-        "network_s": ("network", "s"),
-        "overhead_s": ("overhead", "s"),
-        "bound": ("bottleneck", ""),
-        "tokens_per_s_per_user": (f"tok/s per user{most}", "tok/s"),
-        "tokens_per_s_per_chip": (f"tok/s per chip{most}", "tok/s"),
-        "usd_per_mtok_output": (f"$/Mtok out{least}", "USD/Mtok"),
-        "usd_per_mtok_input": (f"$/Mtok in{least}", "USD/Mtok"),
-        "requests_per_s": (f"req/s{most}", "1/s"),
-        "mfu": (f"MFU{most}", "%"),
-        "mbu": (f"MBU{most}", "%"),
-        "joule_per_token": (f"J/token (TDP){least}", "1"),
-        "memory_bytes_per_chip": ("memory per chip", "B"),
-        "mark": ("", ""),
-    }
+    """Columns of the table: those that say something about this answer."""
+    columns = headings(*_COLUMNS, bounds=answer.reading != "calibrated")
+    if answer.reading != "calibrated":
+        columns["attention_s"] = ("KV", "s")
     result = answer.result
     unused = {"usd_per_mtok_output", "usd_per_mtok_input"} if answer.price is None else set()
     unused |= {n for n in _PARTS[3:] if not result[n].any()}
