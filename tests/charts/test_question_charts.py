@@ -71,7 +71,7 @@ PICTURES: dict[str, tuple[Callable[[Any], Chart], tuple[str, ...]]] = {
     ),
     "tornado": (
         lambda a: rl.sensitivity(a).chart(),
-        ("cost of a token against now", "memory bandwidth (8.00 TB/s)", "doubled"),
+        ("cost per token against now", "memory bandwidth (8.00 TB/s)", "doubled"),
     ),
 }
 

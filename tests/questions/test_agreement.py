@@ -144,7 +144,7 @@ def test_what_to_buy_is_what_saves_most_in_its_own_table(batch: int | None) -> N
     found = rl.sensitivity(rl.serving("Qwen/Qwen3-8B", "h100-sxm", chips=1), batch=batch)
     column = "cost_refilled" if batch is None else "cost_doubled"
     rows = found.tables[0].rows
-    buys = [r for r in rows if r["kind"] == "machine" and r["what"] != "price of a chip-hour"]
+    buys = [r for r in rows if r["kind"] == "machine" and r["what"] != "price per chip-hour"]
     best = min(buys, key=lambda r: r[column])
     assert found.values["best_buy"] == best["what"]
     assert f"buy next: {best['what']}." in found.sentences[1]

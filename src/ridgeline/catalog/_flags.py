@@ -1,4 +1,4 @@
-"""Look up how engines, and what deploys them, are told what was priced."""
+"""Look up the options that start an engine, or what deploys it, as priced."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _points(points: list[Row], plane: Plane) -> list[Row]:
         {"field": "label", "title": "model"},
         {"field": "n_params", "format": ".3s", "title": "parameters"},
         {"field": "sparse", "title": "total/active"},
-        {"field": "kv", "format": ",.0f", "title": "KV bytes a token"},
+        {"field": "kv", "format": ",.0f", "title": "KV bytes per token"},
         {"field": "verdict", "title": "limits"},
     ]
     used = {k: v for k, v in _VERDICTS.items() if any(p["verdict"] == k for p in points)}

@@ -55,7 +55,7 @@ def tornado_chart(
         "scale": {"type": "log", "domain": [low, high], "nice": False},
         "axis": {
             "grid": True,
-            "title": "cost of a token against now, with the batch that then fits (log)",
+            "title": "cost per token against now, with the batch that then fits (log)",
             "format": "~r",
             "values": [*log_ticks(low, high), 1.0],
             "labelExpr": "datum.label + 'x'",

@@ -84,8 +84,8 @@ def cost_context_chart(
         [(own, name, f"{colours[name]}-line") for own, name in zip(series, names, strict=True)]
     )
     said = (
-        f"the most sequences that fit and get a token in {tpot_s * 1e3:.3g} ms; blackboard lower "
-        "bound"
+        f"the most sequences that fit and get a token within {tpot_s * 1e3:.3g} ms; blackboard "
+        "lower bound"
     )
     size = {"width": _WIDTH, "height": _HEIGHT}
     head = heading(title, [said, also], _WIDTH)

@@ -170,7 +170,7 @@ def shipped_or(tables: Sequence[Path], sides: Sides) -> list[Path]:
     if sides.fill():
         option = next(iter(sides.fill()))
         raise SpecError(
-            f"Name the file of benchmark results that {option!r} is said of; without a file the "
+            f"Name the file of benchmark results that {option!r} describes; without a file the "
             "measurements that come with the package are read."
         )
     return [SHIPPED]

@@ -370,7 +370,7 @@ def _price(answer: Serving) -> Iterator[Advice]:
     saves = 1 - other.usd_per_chip_hour / price.usd_per_chip_hour
     yield Advice(
         "price",
-        f"Under another contract ({price_terms(other)}) a chip-hour is "
+        f"Under another contract ({price_terms(other)}) the price per chip-hour is "
         f"${other.usd_per_chip_hour:,.2f} instead of ${price.usd_per_chip_hour:,.2f} "
         f"{price.basis}, {percent(saves)} less (--basis {other.basis}): other terms, not a lower "
         "price for the same.",

@@ -132,7 +132,7 @@ def design(
     usd_per_mtok : float or None  What a million output tokens may cost.
     chips : int or None           Chips that hold one copy; None for one scale-up domain.
     weight_bits : float           Bits a weight, scales included.
-    price : float, str or None    USD for a chip-hour, instead of the catalogue's.
+    price : float, str or None    USD per chip-hour, instead of the catalogue's.
     basis : str or None           Which prices to use; None for the most usual.
     prices : str, list or None    Rents of your own: a TOML file, or its contents.
     sparsities : sequence         Total over active parameters.
@@ -226,7 +226,7 @@ def _asked(
         peaks = ", ".join(cluster.chip.peak)
         raise InfeasibleError(
             f"{cluster.chip.name} cannot multiply weights of {weight_bits:g} bits: it has {peaks}. "
-            "Choose other bits a weight (--bits), or another machine."
+            "Choose other bits per weight (--bits), or another machine."
         ) from None
     return asked
 
@@ -323,8 +323,8 @@ def _known_row(asked: _Asked, name: str) -> dict[str, Any]:
 def _limit_words(asked: _Asked) -> str:
     cheap = "" if asked.usd_per_mtok is None else f", {usd(asked.usd_per_mtok)}/Mtok"
     return (
-        f"{quantity(asked.tpot_s, 's')} a token, {tokens(asked.context)} tokens of context{cheap}, "
-        f"{asked.weight_bits:g} bits a weight"
+        f"{quantity(asked.tpot_s, 's')} per token, {tokens(asked.context)} tokens of "
+        f"context{cheap}, {asked.weight_bits:g} bits per weight"
     )
 
 
@@ -343,9 +343,12 @@ def _words(
         end = f"; beyond, {r['ends_by']} ends it" if r["ends_by"] not in ("", "feasible") else ""
         said.append(
             f"{what} reach {quantity(r['largest_params'], 'params')} "
-            f"({quantity(r['largest_params_active'], 'params')} active){end}. With fewer "
-            f"parameters a token's cache may be up to {quantity(r['largest_kv'], 'B')}."
+            f"({quantity(r['largest_params_active'], 'params')} active){end}."
         )
+    caches = sorted({quantity(r["largest_kv"], "B") for r in (good[0], good[-1])}, reverse=True)
+    said.append(
+        f"With fewer parameters the cache may be up to {' or '.join(caches)} per token of context."
+    )
     inside = [m["model"] for m in models if m["verdict"] == "feasible"]
     if models:
         which = ", ".join(inside) if inside else "none"
@@ -364,12 +367,12 @@ def _closest(asked: _Asked, regions: list[dict[str, Any]]) -> str:
     quick = fits & (time_s <= asked.tpot_s)
     if not quick.any():
         return (
-            f"The easiest, 1 B parameters with {kv:g} bytes a token, takes "
+            f"The easiest, 1 B parameters with {kv:g} bytes per token, takes "
             f"{quantity(float(time_s[fits].min()), 's')} at least: allow that, shorten the context "
             "or add chips."
         )
     return (
-        f"The easiest, 1 B parameters with {kv:g} bytes a token, costs "
+        f"The easiest, 1 B parameters with {kv:g} bytes per token, costs "
         f"{usd(float(cost[quick].min()))} per million tokens in that time: allow that, or more "
         "time."
     )

@@ -109,7 +109,7 @@ def pipelining(
             {
                 **dict.fromkeys(MEMORY_PARTS, 0.0),
                 "label": f"{r['n_stages']} stage{'s' if r['n_stages'] > 1 else ''}",
-                "note": f"{r['n_chips']:,} chips, {quantity(r['latency_s'], 's')} a token",
+                "note": f"{r['n_chips']:,} chips, {quantity(r['latency_s'], 's')} per token",
                 "weights": r["weights_bytes"],
                 "caches": r["kv_bytes"],
             }

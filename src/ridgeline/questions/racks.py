@@ -250,12 +250,12 @@ def _leaving(ratio: float, row: dict[str, Any]) -> str:
 def _stages(moe: MixtureOfExperts, ratio: float, values: dict[str, Any]) -> str:
     up = values["scale_up_over_scale_out"]
     n = values["fewest_layers_per_stage"]
-    fine = "so that even one layer a stage keeps the fast fabric the busy one"
+    fine = "so that even one layer per stage keeps the fast fabric the busy one"
     if up < 1:
         fine = f"so that a stage needs at least {n} layers to keep the slow network out of the way"
     return (
-        f"A pipeline cut between domains sends one activation a token where a layer sends "
-        f"2 x {moe.n_experts_active}: scale-up over scale-out time is {up:.3g} for one layer a "
+        f"A pipeline cut between domains sends one activation per token where a layer sends "
+        f"2 x {moe.n_experts_active}: scale-up over scale-out time is {up:.3g} for one layer per "
         f"stage (2 x {moe.n_experts_active} / {ratio:.3g}), {fine}."
     )
 

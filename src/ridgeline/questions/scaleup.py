@@ -124,7 +124,7 @@ def scaleup(
         title=f"Scale-up domains for {answer.model.name or answer.model.id}",
         sentences=_words(answer, generations, sizes, tpot_s, batch),
         tables=(
-            Table("generations", f"Batch {count(batch)}, {quantity(tpot_s, 's')} a token",
+            Table("generations", f"Batch {count(batch)}, {quantity(tpot_s, 's')} per token",
                   _COLUMNS, generations, _FIRST),
             Table("sizes", f"Domains of {own.chip.name} of any size", shown, sizes),
         ),
@@ -211,8 +211,8 @@ def _words(
         return (said, _nothing(slow, generations, tpot_s, batch))
     return (
         said,
-        f"With {count(batch)} sequences and {quantity(tpot_s, 's')} a token the longest context is "
-        f"{reach}, on one {longest['machine']}.",
+        f"With {count(batch)} sequences and {quantity(tpot_s, 's')} per token the longest context "
+        f"is {reach}, on one {longest['machine']}.",
         _smallest(sizes, answer.machine.cluster.chip.name, tpot_s, batch),
     )
 
@@ -234,7 +234,7 @@ def _nothing(
 ) -> str:
     best = min(generations, key=lambda r: r["weight_fetch_s"])
     return (
-        f"No domain here serves {count(batch)} sequences in {quantity(tpot_s, 's')} a token. "
+        f"No domain here serves {count(batch)} sequences in {quantity(tpot_s, 's')} per token. "
         f"Closest is one {best['machine']}, where the weights alone take "
         f"{quantity(best['weight_fetch_s'], 's')}: {best['limit']}."
     )

@@ -123,7 +123,7 @@ def sensitivity(answer: Serving, *, batch: Amount | None = None) -> Answer:
     rows = [_row(answer, knob, base, base_batch) for knob in knobs]
     rows = [r for r in rows if r is not None]
     rows.sort(key=lambda r: -_swing(r))
-    buys = [r for r in rows if r["kind"] == "machine" and r["what"] != "price of a chip-hour"]
+    buys = [r for r in rows if r["kind"] == "machine" and r["what"] != "price per chip-hour"]
     saving = "cost_refilled" if batch is None else "cost_doubled"
     best = min(buys, key=lambda row: _worth(row, saving))
 
@@ -226,7 +226,7 @@ def _price(answer: Serving) -> list[_Knob]:
     if answer.price is None:
         return []
     paths = {"price.usd_per_chip_hour": answer.price.usd_per_chip_hour}
-    return [_Knob("price of a chip-hour", "machine", paths, "USD/h")]
+    return [_Knob("price per chip-hour", "machine", paths, "USD/h")]
 
 
 def _evaluate(answer: Serving, changes: dict[str, float], batch: float) -> Point:

@@ -199,7 +199,7 @@ def _doubled_words(row: dict[str, Any], twice: dict[str, Any], *, has_experts: b
             "It has no experts; twice its parameters at the same active ones, as experts, would be"
         )
     return (
-        f"{what} worth {percent(gain)} more, cost nothing a token once "
+        f"{what} worth {percent(gain)} more, cost nothing per token once "
         f"{count(twice['balance_batch'])} sequences are there, and put the floor at "
         f"{quantity(twice['latency_floor_s'], 's')}{room}."
     )
@@ -239,7 +239,7 @@ def _traffic(
         f"{quantity(requests_per_s, '1')} requests/s keep {quantity(in_flight, '1')} sequences in "
         f"flight. Gathering {count(full)} first would take {quantity(float(fill), 's')} and cost "
         f"the mean request {quantity(float(wait), 's')} of waiting, for chip-seconds "
-        f"{percent(saves)} fewer a token.",
+        f"{percent(saves)} fewer per token.",
         values,
     )
 

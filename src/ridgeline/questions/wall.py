@@ -189,7 +189,7 @@ def _best_batch(answer: Serving, kind: AttentionKind, limits: _Limits, context: 
 
 
 def _cost(answer: Serving, kind: AttentionKind, limits: _Limits, context: float) -> float:
-    """Of a million tokens at the best batch; inf where nobody can be served. [USD/Mtok]"""
+    """Of per million tokens at the best batch; inf where nobody can be served. [USD/Mtok]"""
     assert answer.price is not None
     batch = _best_batch(answer, kind, limits, context)
     if batch < 1:
@@ -255,7 +255,7 @@ def _notes(answer: Serving) -> tuple[str, ...]:
 def _title(answer: Serving, limits: _Limits, batch: float) -> str:
     price = f", {usd(limits.usd_per_mtok)}/Mtok" if limits.usd_per_mtok else ""
     return (
-        f"{quantity(limits.tpot_s, 's')} a token{price}, batch {count(batch)}; "
+        f"{quantity(limits.tpot_s, 's')} per token{price}, batch {count(batch)}; "
         f"reads at {count(answer.context)} tokens"
     )
 
@@ -287,12 +287,12 @@ def _served_words(answer: Serving, own: dict[str, Any], at: str, batch: float) -
             answer.counts.weight_bytes, answer.machine.bandwidth_bytes_per_s
         )
         return (
-            f"{answer.name} serves no context at {at} a token: reading the weights alone takes "
+            f"{answer.name} serves no context at {at} per token: reading the weights alone takes "
             f"{quantity(float(floor), 's')}. Missing is bandwidth: more chips in one domain, or a "
             "smaller format."
         )
     return (
-        f"{answer.name}: at {at} a token one sequence can have {_said(own['context_one'])}, "
+        f"{answer.name}: at {at} per token one sequence can have {_said(own['context_one'])}, "
         f"{count(batch)} at once {_said(own['context_batch'])}."
     )
 
@@ -300,13 +300,15 @@ def _served_words(answer: Serving, own: dict[str, Any], at: str, batch: float) -
 def _balance_words(own: dict[str, Any], over: float | None) -> str:
     balance = own["balance_context"]
     if balance is None:
-        said = "No context makes a sequence read longer than it multiplies."
+        said = "At no context does reading a sequence's cache take longer than its multiplies."
     elif balance == 0:
-        said = "From the first token on a sequence reads longer than it multiplies."
+        said = (
+            "From the first token on, reading a sequence's cache takes longer than its multiplies."
+        )
     else:
         said = (
-            f"Beyond {tokens(balance)} tokens a sequence reads longer than it multiplies: with "
-            "weights amortised twice that context costs twice as much."
+            f"Beyond {tokens(balance)} tokens of context, reading a sequence's cache takes longer "
+            "than its multiplies: with weights amortised, twice that context costs twice as much."
         )
     if over is None:
         return said
@@ -317,12 +319,12 @@ def _balance_words(own: dict[str, Any], over: float | None) -> str:
 def _price_words(answer: Serving, own: dict[str, Any], limits: _Limits) -> str:
     assert limits.usd_per_mtok is not None
     if own["context_price"] != 0:
-        return f"At {usd(limits.usd_per_mtok)} a million tokens: {_said(own['context_price'])}."
+        return f"At {usd(limits.usd_per_mtok)} per million tokens: {_said(own['context_price'])}."
     least = _cost(answer, attention_kinds(answer.counts)[0], limits, 1.0)
     closest = f"the cheapest is {usd(least)}, without any context" if least < math.inf else (
         "nobody can be served in that time at all"
     )  # fmt: skip
-    return f"At {usd(limits.usd_per_mtok)} a million tokens none: {closest}."
+    return f"At {usd(limits.usd_per_mtok)} per million tokens none: {closest}."
 
 
 def _cost_rows(

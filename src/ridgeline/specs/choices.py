@@ -67,7 +67,7 @@ class EngineChoice(OptionRecord):
 
 
 class PriceChoice(OptionRecord):
-    """The price of a chip-hour: as given, else the catalogue's."""
+    """The price per chip-hour: as given, else the catalogue's."""
 
     usd_per_chip_hour: Annotated[float | None, USD_PER_CHIP_HOUR] = option(
         None,

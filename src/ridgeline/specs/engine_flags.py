@@ -1,4 +1,4 @@
-"""How serving engines, and what deploys them, are told what was priced."""
+"""Options of serving engines, and of what deploys them, for what was priced."""
 
 from __future__ import annotations
 

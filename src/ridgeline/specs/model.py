@@ -167,7 +167,7 @@ class Model(Sourced):
         Parameters
         ----------
         dtype : str    Id of the format.
-        bits : float   Its bits a weight.
+        bits : float   Its bits per weight.
         """
         if self.counts is not None:
             counts = self.counts.model_copy(update={"weight_bits": bits})

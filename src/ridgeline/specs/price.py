@@ -1,4 +1,4 @@
-"""What a chip-hour costs, as a dated record."""
+"""The price per chip-hour, as a dated record."""
 
 from __future__ import annotations
 

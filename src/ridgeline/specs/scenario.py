@@ -105,7 +105,7 @@ class Scenario(OptionRecord):
     workload: Workload = option(None, "The load on the system.", factory=Workload)
     formats: FormatChoice = option(None, "Number formats.", factory=FormatChoice)
     engine: EngineChoice = option(None, "The serving engine.", factory=EngineChoice)
-    price: PriceChoice = option(None, "The price of a chip-hour.", factory=PriceChoice)
+    price: PriceChoice = option(None, "The price per chip-hour.", factory=PriceChoice)
     layout: LayoutChoice = option(None, "Layout and number of chips.", factory=LayoutChoice)
 
     @classmethod

@@ -133,7 +133,7 @@ class Priced:
 
     @property
     def own_is_wide(self) -> bool:
-        """Whether the model's own checkpoint has 16 bits a weight, which engines can convert."""
+        """Whether the model's own checkpoint has 16 bits per weight, which engines can convert."""
         return self.own.weight_dtype in _WIDE
 
 

@@ -61,7 +61,7 @@ def size_fleet(
     ----------
     base : Replica             Model, cluster, engine, formats and reading; its layout is not used.
     workload : Workload        Lengths, rate, limits, headroom.
-    price : Price or None      Of a chip-hour.
+    price : Price or None      Per chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int           Of the largest fleet looked at. [1]
     only : Layout or None      Replicas in this layout alone; None for the best of all.

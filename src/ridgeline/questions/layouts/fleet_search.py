@@ -72,7 +72,7 @@ def fleet_search(
     ----------
     base : Replica             Model, cluster, engine, formats and reading; its layout is not used.
     workload : Workload        Lengths, limits, headroom; its rate is not used.
-    price : Price or None      Of a chip-hour.
+    price : Price or None      Per chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int           Of the largest fleet looked at. [1]
     only : Layout or None      Replicas in this layout alone; None for all that engines could run.
@@ -149,7 +149,7 @@ class FleetSearch:
     base : Replica              In any layout: those of the candidates take its place.
     workload : Workload         Its limits and headroom are those of every rate.
     layouts : tuple of Layout   Of one replica each, with room for a sequence.
-    price : Price or None       Of a chip-hour.
+    price : Price or None       Per chip-hour.
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most.
     most_chips : int            Of the largest fleet looked at.
     is_fixed : bool             The layout of a replica was given, and no other looked at.

@@ -90,7 +90,7 @@ class Search:
     too_few : str           Why fewer chips would not do, where the fewest were asked for.
     result : Result         Over candidates and batches.
     refusals : tuple        What no layout could be built with.
-    price : Price or None   Of a chip-hour.
+    price : Price or None   Per chip-hour.
     notes : tuple of str    What is assumed of the machine.
     """
 
