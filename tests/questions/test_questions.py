@@ -654,3 +654,15 @@ def test_tiers_need_one_sequence_that_fits() -> None:
     full = rl.serving(V3, "hgx-h200", chips=8, context=1e9, reading="blackboard")
     with pytest.raises(InfeasibleError, match="Not one sequence"):
         rl.tiers(full)
+
+
+def test_no_model_that_is_served_lies_beyond_the_edge_of_its_region() -> None:
+    for on, more in (("hgx-h100", {}), ("gb200-nvl72", {"usd_per_mtok": 1.0})):
+        found = rl.design(on, tpot_s=0.05, context=32_000, sparsities=(1, 16, 64), **more)
+        largest = max(r["largest_params"] for r in found.table("regions").rows)
+        served = [m["n_params"] for m in found.table("models").rows if m["verdict"] == "feasible"]
+        assert max(served) <= largest
+    # Eight H100 show programs 680 GB: no model of 8 bits is larger, and 1% less is served.
+    region = rl.design("hgx-h100", tpot_s=0.05, context=1).table("regions").rows[0]
+    memory = 8 * (rl.chip("h100-sxm").memory.usable or 0.0)
+    assert 0.98 * memory < region["largest_params"] <= memory

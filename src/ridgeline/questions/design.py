@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KNOWN_MODELS", "design"]
 
+#: sizes looked at between the largest of the grid that is served and the next: 1% apart
+_BETWEEN = 19
 #: models that stand for their kind in the picture
 KNOWN_MODELS = (
     "meta-llama/Llama-3.1-8B-Instruct",
@@ -167,7 +169,7 @@ def design(
     edges, regions, share = [], [], []
     for s in np.unique(np.atleast_1d(sparsities)).tolist():
         codes = _codes(asked, params[:, None], params[:, None] / s, kv[None, :])
-        edge = _edge(params, kv, codes == 0)
+        edge = _ended(asked, s, _edge(params, kv, codes == 0), params, kv)
         edges += [{"sparsity": s, **row} for row in edge]
         regions.append(_region(s, edge, params, codes))
         share.append(float((codes == 0).mean()))
@@ -280,6 +282,19 @@ def _edge(params: np.ndarray, kv: np.ndarray, good: np.ndarray) -> list[dict[str
     return found
 
 
+def _ended(
+    asked: _Asked, s: float, edge: list[dict[str, float]], params: np.ndarray, kv: np.ndarray
+) -> list[dict[str, float]]:
+    """An edge that goes on to the largest model there is, between two sizes that were looked at."""
+    larger = params[params > edge[-1]["n_params"] * 1.01] if edge else params[:0]
+    if not larger.size:
+        return edge
+    between = np.geomspace(edge[-1]["n_params"], larger[0], _BETWEEN)
+    codes = _codes(asked, between[:, None], between[:, None] / s, kv[None, :])
+    found = _edge(between[1:], kv, codes[1:] == 0)
+    return [*edge, *found[-1:]]
+
+
 def _region(
     s: float, edge: list[dict[str, float]], params: np.ndarray, codes: np.ndarray
 ) -> dict[str, Any]:
@@ -346,8 +361,11 @@ def _words(
             f"({quantity(r['largest_params_active'], 'params')} active){end}."
         )
     caches = sorted({quantity(r["largest_kv"], "B") for r in (good[0], good[-1])}, reverse=True)
+    most = max(r["largest_kv"] for r in good)
+    more = ", the most that is looked at," if most >= 0.999 * _KV_BYTES[1] else ""
     said.append(
-        f"With fewer parameters the cache may be up to {' or '.join(caches)} per token of context."
+        f"With fewer parameters the cache may be up to {' or '.join(caches)}{more} per token of "
+        "context."
     )
     inside = [m["model"] for m in models if m["verdict"] == "feasible"]
     if models:
