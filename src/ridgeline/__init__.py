@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.asking import validate as validate
     from ridgeline.grid import logspace as logspace
     from ridgeline.questions.advice import advice as advice
+    from ridgeline.questions.compare import compare as compare
     from ridgeline.questions.design import design as design
     from ridgeline.questions.generations import generations as generations
     from ridgeline.questions.layouts import Fleet as Fleet
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from ridgeline.questions.sensitivity import sensitivity as sensitivity
     from ridgeline.questions.serving import Comparison as Comparison
     from ridgeline.questions.serving import Serving as Serving
-    from ridgeline.questions.serving import compare as compare
     from ridgeline.questions.serving import serving as serving
     from ridgeline.questions.sparsity import sparsity as sparsity
     from ridgeline.questions.sweep import Sweep as Sweep
@@ -94,7 +94,7 @@ _HOME = {
     "wall": "questions.wall",
     "Comparison": "questions.serving",
     "Serving": "questions.serving",
-    "compare": "questions.serving",
+    "compare": "questions.compare",
     "serving": "questions.serving",
     "Sweep": "questions.sweep",
     "sweep": "questions.sweep",

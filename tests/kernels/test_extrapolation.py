@@ -70,6 +70,14 @@ def test_few_matrix_units_do_not_slow_the_vector_units_beside_them() -> None:
     assert times[None] > 2 * times[h20.peak["fp32"]]
 
 
+def test_a_measured_chip_that_was_changed_is_extrapolated() -> None:
+    h100 = rl.chip("h100-sxm")
+    assert float(extrapolation_sigma(h100)) == 0
+    faster = h100.replaced({"memory.bandwidth": 20 * h100.memory.bandwidth}, where="test")
+    assert float(extrapolation_sigma(faster)) > 0.1
+    assert "memory bandwidth" in [b.what for b in beyond(faster)]
+
+
 def test_vector_units_of_the_usual_share_change_nothing() -> None:
     assert float(matrix_row_share(1, 1 / 20)) == float(matrix_row_share(1)) == 1 / 16
     assert float(matrix_row_share(1, 0.3)) == 0.3

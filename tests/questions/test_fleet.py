@@ -437,7 +437,7 @@ def two_machines() -> list[Fleet]:
 
 def test_fleets_of_several_machines_are_ranked_by_dollars(two_machines: list[Fleet]) -> None:
     found = compare_fleets(two_machines)
-    costs = [row["usd_per_hour"] for row in found.table.rows]
+    costs = [row["usd_per_hour"] for row in found.table().rows]
     assert costs == sorted(costs)
     assert found.best is min(two_machines, key=lambda f: f.best.usd_per_hour or math.inf)
     assert found.best.search.base.cluster.chip.name in found.sentence
@@ -450,7 +450,7 @@ def test_fleets_without_prices_on_one_basis_are_not_ranked_by_dollars(
     other = Price(usd_per_chip_hour=0.01, date="2026-01-01", basis="spot")
     mixed = [replace(first, search=replace(first.search, price=other)), second]
     found = compare_fleets(mixed)
-    watts = [row["power_w"] for row in found.table.rows]
+    watts = [row["power_w"] for row in found.table().rows]
     assert watts == sorted(watts)
     assert "dollars do not rank" in found.sentence
 
@@ -473,3 +473,16 @@ def test_what_starts_a_fleet_has_its_layout_and_slots(two_machines: list[Fleet])
     assert "--max-model-len 1536" in text
     with pytest.raises(SpecError, match="from a scenario"):
         replace(found, scenario=None).command("vllm")
+
+
+def test_every_face_of_compared_fleets_says_what_ranks_them_and_their_prices(
+    two_machines: list[Fleet],
+) -> None:
+    found = rl.compare(*two_machines)
+    told = json.loads(found.to_json())
+    assert told["sentences"][0] == found.sentence
+    assert any("most usual basis" in note for note in told["notes"])
+    rows = told["tables"]["machines"]["rows"]
+    assert [row["cluster"] for row in rows] == [f.search.base.cluster.id for f in found.fleets]
+    assert {"usd_per_chip_hour", "price_basis", "price_date", "price_kind"} <= set(rows[0])
+    assert two_machines[0].table().records()[0]["cluster"] == "hgx-h100"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "count",
+    "counted",
     "factor",
     "listed",
     "percent",
@@ -125,6 +126,17 @@ def percents_apart(share: float, other: float) -> tuple[str, str]:
             break
         pair = f"{share * 100:.{digits}f}%", f"{other * 100:.{digits}f}%"
     return pair
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number of things with their noun.
+
+    Examples
+    --------
+    >>> counted(1, "layout"), counted(1200, "point")
+    ('1 layout', '1,200 points')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def factor(value: float) -> str:

@@ -70,11 +70,8 @@ def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
         return found, f"The engine is {found.name}, which {stored.id} weights are made for."
     if chip.engine:
         found = engine(chip.engine)
-        stands = (
-            " It stands for MLX, too: no run of that was measured."
-            if stored.id.endswith("-affine")
-            else ""
-        )
+        # MLX's own formats: its record says whose times stand for it.
+        stands = f" {engine('mlx').notes}" if stored.id.endswith("-affine") else ""
         return found, f"The engine is {found.name}, which is what runs on {chip.name}.{stands}"
     return engine(), ""
 

@@ -48,21 +48,26 @@ def show_fleets(
     """
     # What cannot be started is refused before anything is shown.
     started = None if flags is None else found[0].command(flags)
+    compared = compare_fleets(found) if len(found) > 1 else None
     if json:
         every = [one.to_dict() for one in found]
         if started is not None:
             every[0] |= launch_dict(started)
-        print_json(every[0] if len(every) == 1 else {"answers": every})
+        if compared is None:
+            print_json(every[0])
+        else:
+            print_json({"answers": every, "comparison": compared.answer.to_dict()})
     elif csv:
         print_csv([row for one in found for row in one.table().records()])
-    elif len(found) == 1:
+    elif compared is None:
         print_text("\n".join(found[0].sentences()))
         print_table(found[0].table(), wide=wide)
         if started is not None:
             show_launch(started)
     else:
-        compared = compare_fleets(found)
         print_text(compared.sentence)
-        print_table(compared.table, wide=wide)
+        print_table(compared.table(), wide=wide)
         print_text("\n".join(compared.best.sentences()))
         print_text("Ask of one machine at a time for what smaller fleets of the others miss.")
+        for note in compared.notes():
+            print_text(f"Note: {note}")

@@ -31,7 +31,7 @@ from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.advice import advice
 from ridgeline.questions.prices import price_words, prices_of
-from ridgeline.questions.serving import Serving, compare, serve
+from ridgeline.questions.serving import Serving, compare_served, serve
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
@@ -182,7 +182,7 @@ def _show_comparison(
     wide: bool,
 ) -> None:
     if answers:
-        found = compare(answers)
+        found = compare_served(answers)
         print_text(found.sentence())
         print_table(found.table(), wide=wide)
     for row in refused:

@@ -96,8 +96,6 @@ def beyond(chip: Chip) -> list[Beyond]:
     ['memory bandwidth', 'FLOPs per byte']
     """
     known = _measured(family_of(chip))
-    if any(chip.id == one.id for one in known):
-        return []
     measured = [_figures(one) for one in known]
     found = []
     for what, (unit, value) in _figures(chip).items():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
 from ridgeline.answers.table import Table
+from ridgeline.answers.words import counted
 from ridgeline.questions.prices import choose_price
 from ridgeline.steps import chip_facts
 
@@ -75,7 +76,9 @@ def chips(*words: str) -> Table:
     """
     ids = catalog.find("chips", words) or [catalog.chip(" ".join(words)).id]
     rows = [chip_row(catalog.chip(i)) for i in ids]
-    return Table("chips", f"{len(rows)} chips (dense peaks)", _CHIPS, rows, first=_FIRST_OF_CHIPS)
+    return Table(
+        "chips", f"{counted(len(rows), 'chip')} (dense peaks)", _CHIPS, rows, first=_FIRST_OF_CHIPS
+    )
 
 
 def clusters(*words: str) -> Table:
@@ -101,7 +104,9 @@ def clusters(*words: str) -> Table:
     """
     ids = catalog.find("clusters", words) or [catalog.cluster(" ".join(words)).id]
     rows = [cluster_row(catalog.cluster(i)) for i in ids]
-    return Table("clusters", f"{len(rows)} clusters", _CLUSTERS, rows, first=_FIRST_OF_CLUSTERS)
+    return Table(
+        "clusters", counted(len(rows), "cluster"), _CLUSTERS, rows, first=_FIRST_OF_CLUSTERS
+    )
 
 
 def chip_row(chip: Chip) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
 from ridgeline.answers.table import Table
+from ridgeline.answers.words import counted
 from ridgeline.laws.roofline import sparsity
 from ridgeline.laws.shapes import product_params
 from ridgeline.layers import block_layers
@@ -56,7 +57,7 @@ def models(*words: str) -> Table:
     """
     ids = catalog.find("models", words) or [catalog.model(" ".join(words)).id]
     rows = [model_row(catalog.model(i)) for i in ids]
-    return Table("models", f"{len(rows)} models", _COLUMNS, rows, first=_FIRST)
+    return Table("models", counted(len(rows), "model"), _COLUMNS, rows, first=_FIRST)
 
 
 def model_row(model: Model) -> dict[str, Any]:

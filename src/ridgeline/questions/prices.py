@@ -44,13 +44,16 @@ class MachinePrices:
     Attributes
     ----------
     prices : tuple of Price or None   One per machine; None where none is known.
-    comparable : bool                 All have a price on one basis, so that dollars may rank them.
     notes : tuple of str              How they were chosen, and what speaks against them.
     """
 
     prices: tuple[Price | None, ...]
-    comparable: bool
     notes: tuple[str, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        """Whether dollars may rank: one machine, or all have a price, on one basis."""
+        return len(self.prices) == 1 or on_one_basis(self.prices)
 
 
 def price_words(price: Price | None) -> str:
@@ -82,7 +85,7 @@ def price_terms(price: Price) -> str:
     basis = "" if price.basis == "user" else price.basis
     dated = price.date
     if price.is_recalled:
-        dated = f"recalled {price.date} and on no list".replace("  ", " ")
+        dated = " ".join(part for part in ("recalled", price.date, "and on no list") if part)
     given = "as given" if not basis or _is_given(price) else ""
     old = "more than a year old" if price.is_old() else ""
     return ", ".join(part for part in (basis, dated, given, old) if part)
@@ -178,12 +181,12 @@ def prices_of(clusters: Sequence[Cluster], choice: PriceChoice | None = None) ->
     choice = choice or PriceChoice()
     if choice.usd_per_chip_hour is not None:
         given = Price(usd_per_chip_hour=choice.usd_per_chip_hour, basis="user")
-        return MachinePrices((given,) * len(clusters), comparable=True)
+        return MachinePrices((given,) * len(clusters))
     if choice.prices is not None:
         _check_machines(choice.prices, clusters)
         clusters = [_with_rents(cluster, choice.prices) for cluster in clusters]
     if len(clusters) == 1:
-        return MachinePrices((choose_price(clusters[0], choice.basis),), comparable=True)
+        return MachinePrices((choose_price(clusters[0], choice.basis),))
     if choice.basis is not None:
         return _on_basis(clusters, choice.basis)
     usual = common_basis(clusters)
@@ -194,7 +197,7 @@ def prices_of(clusters: Sequence[Cluster], choice: PriceChoice | None = None) ->
     lists = {p.source for p in found if p is not None}
     of_one = ", from one list" if len(lists) == 1 and "" not in lists else ""
     chosen = f"Prices are {usual}, the most usual basis that {all_of} have{of_one}."
-    return MachinePrices(found, True, (chosen, *_caveats(clusters, found)))
+    return MachinePrices(found, (chosen, *_caveats(clusters, found)))
 
 
 def _on_basis(clusters: Sequence[Cluster], basis: str) -> MachinePrices:
@@ -206,7 +209,7 @@ def _on_basis(clusters: Sequence[Cluster], basis: str) -> MachinePrices:
         raise SpecError(f"None of the machines has a {basis} price: {each}.")
     if not lacking:
         found = _on_one(clusters, basis)
-        return MachinePrices(found, True, _caveats(clusters, found))
+        return MachinePrices(found, _caveats(clusters, found))
     prices = tuple(_latest(c, basis) or choose_price(c) for c in clusters)
     said = [
         f"{c.name} has no {basis} price; "
@@ -215,7 +218,7 @@ def _on_basis(clusters: Sequence[Cluster], basis: str) -> MachinePrices:
         if c in lacking
     ]
     why = "Dollars do not rank the machines, as their prices are not on one basis."
-    return MachinePrices(prices, False, (*said, why, *_caveats(clusters, prices)))
+    return MachinePrices(prices, (*said, why, *_caveats(clusters, prices)))
 
 
 def _on_none(clusters: Sequence[Cluster]) -> MachinePrices:
@@ -226,7 +229,7 @@ def _on_none(clusters: Sequence[Cluster]) -> MachinePrices:
         why = f"No price is known for {listed(unknown)}: dollars do not rank the machines."
     else:
         why = "No basis of price is known for all machines, so that dollars do not rank them."
-    return MachinePrices(prices, False, (why, *_caveats(clusters, prices)))
+    return MachinePrices(prices, (why, *_caveats(clusters, prices)))
 
 
 def _on_one(clusters: Sequence[Cluster], basis: str) -> tuple[Price | None, ...]:

@@ -67,7 +67,7 @@ QUESTIONS: tuple[Question, ...] = (
              "questions.layouts:fleet"),
     Question("compare", "plan",
              "One model on several machines, side by side.",
-             "questions.serving:compare"),
+             "questions.compare:compare"),
     Question("advice", "plan",
              "What to change about a deployment, and what each change saves.",
              "questions.advice:advice"),

@@ -146,7 +146,8 @@ def fleets(scenario: Scenario) -> list[Fleet]:
             max_sequences=scenario.engine.max_sequences,
             only=setup.layout,
         )
-        found.append(replace(sized, scenario=scenario))
+        notes = setup.prices.notes if len(scenario.machines) > 1 else ()
+        found.append(replace(sized, scenario=scenario, price_notes=notes))
     return found
 
 
@@ -178,6 +179,7 @@ class Fleet(Answered):
     smaller : tuple of FleetOption   The next smaller fleets and what they miss, largest first.
     too_small : FleetOption or None   Where none holds: of the largest fleets what comes closest.
     scenario : Scenario or None   The question, where it was asked by one: `command` needs it.
+    price_notes : tuple of str   How its price was chosen beside those of other machines.
     """
 
     search: FleetSearch
@@ -186,6 +188,7 @@ class Fleet(Answered):
     smaller: tuple[FleetOption, ...]
     too_small: FleetOption | None
     scenario: Scenario | None = None
+    price_notes: tuple[str, ...] = ()
 
     @property
     def best(self) -> FleetOption:
@@ -282,7 +285,15 @@ class Fleet(Answered):
 
     def rows(self) -> list[Row]:
         """A row for each of the options; the fleet's with its intervals."""
-        rows = [x.row(float(self.search.requests.osl)) for x in self.options]
+        cluster, price = self.search.base.cluster, self.search.price
+        about: Row = {"machine": cluster.chip.name, "cluster": cluster.id} | {
+            name: getattr(price, field, None)
+            for name, field in {
+                "usd_per_chip_hour": "usd_per_chip_hour", "price_basis": "basis",
+                "price_date": "date", "price_kind": "kind",
+            }.items()
+        }  # fmt: skip
+        rows = [about | x.row(float(self.search.requests.osl)) for x in self.options]
         if self.chosen is not None:
             for name, (low, high) in self.intervals.items():
                 stem = name.removesuffix("_s")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ridgeline.answers.table import Table
+from ridgeline.answers import Answer, Table
+from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import quantity, usd
 from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
@@ -26,20 +27,45 @@ COLUMNS = headings(
 FIRST = ("n_chips", "layout", "usd_per_hour", "usd_per_mtok_output", "power_w", "tpot_s")
 
 
-@dataclass(frozen=True)
-class ComparedFleets:
-    """Fleets of several machines for the same traffic.
+@dataclass(frozen=True, repr=False)
+class ComparedFleets(Answered):
+    """Fleets of several machines for the same traffic, best first.
 
     Attributes
     ----------
-    best : Fleet       The first of the ranking.
-    sentence : str     What it is, and by what the machines are ranked.
-    table : Table      A row per machine, best first.
+    fleets : tuple of Fleet   Those that hold the limits first; then as `sentence` says.
+    sentence : str            Which comes first, and what ranks them.
     """
 
-    best: Fleet
+    fleets: tuple[Fleet, ...]
     sentence: str
-    table: Table
+
+    @property
+    def best(self) -> Fleet:
+        """The first of the ranking."""
+        return self.fleets[0]
+
+    def table(self) -> Table:
+        """A row per machine, best first."""
+        rows = [fleet.rows()[0] for fleet in self.fleets]
+        return Table("machines", "", COLUMNS, rows, first=FIRST)
+
+    def notes(self) -> tuple[str, ...]:
+        """How prices were chosen, and what speaks against them."""
+        return tuple(dict.fromkeys(note for fleet in self.fleets for note in fleet.price_notes))
+
+    @property
+    def answer(self) -> Answer:
+        """The same as one `Answer`: the ranking, then the best fleet in words."""
+        model = self.best.search.base.model
+        return Answer(
+            question="fleet",
+            title=f"{model.name or model.id} on {len(self.fleets)} machines",
+            sentences=(self.sentence, *self.best.sentences()),
+            tables=(self.table(),),
+            notes=self.notes(),
+            provenance={"fleets": [fleet.answer.provenance for fleet in self.fleets]},
+        )
 
 
 def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
@@ -59,10 +85,9 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
     by_cost = on_one_basis([f.search.price for f in fleets])
     by_power = not by_cost and all(f.options[0].power_w is not None for f in fleets)
     key = "usd_per_hour" if by_cost else "power_w" if by_power else "n_chips"
-    ranked = sorted(
-        ((_row(f), f) for f in fleets), key=lambda pair: (bool(pair[0]["misses"]), pair[0][key])
-    )
-    first, best = ranked[0]
+    rows = {id(f): f.rows()[0] for f in fleets}
+    ranked = sorted(fleets, key=lambda f: (bool(rows[id(f)]["misses"]), rows[id(f)][key]))
+    best, first = ranked[0], rows[id(ranked[0])]
     if first["misses"]:
         said = "No machine holds the limits; what comes closest on each:"
     elif by_cost:
@@ -78,17 +103,4 @@ def compare_fleets(fleets: Sequence[Fleet]) -> ComparedFleets:
             f"{first['machine']}, {least}): the machines have no price on one basis, so that "
             "dollars do not rank them."
         )
-    return ComparedFleets(
-        best, said, Table("machines", "", COLUMNS, [row for row, _ in ranked], first=FIRST)
-    )
-
-
-def _row(fleet: Fleet) -> dict[str, Any]:
-    row, price = fleet.rows()[0], fleet.search.price
-    return {
-        "machine": fleet.search.base.cluster.chip.name,
-        "cluster": fleet.search.base.cluster.id,
-        **row,
-        "usd_per_chip_hour": price.usd_per_chip_hour if price else None,
-        "price_basis": price.basis if price else None,
-    }
+    return ComparedFleets(tuple(ranked), said)

@@ -14,6 +14,7 @@ from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.ranking import Search, rank_of
 from ridgeline.questions.layouts.words import listed, seconds
+from ridgeline.questions.prices import on_one_basis
 from ridgeline.questions.serving.words import one_box_words
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.replica import Replica
@@ -146,7 +147,7 @@ def search_layouts(
     if not searches:
         raise InfeasibleError(" ".join(unfit))
     every_price = all(search.price is not None for search in searches)
-    one_basis = prices.comparable or len(searches) == 1
+    one_basis = len(searches) == 1 or on_one_basis([search.price for search in searches])
     if rank is None:
         rank = "usd" if every_price and one_basis else "throughput"
     if rank == "usd" and every_price and not one_basis:

@@ -9,7 +9,7 @@ from ridgeline.questions.layouts.load import lengths_words
 from ridgeline.questions.layouts.reasons import why_best
 from ridgeline.questions.layouts.simplicity import TOO_CLOSE, tied
 from ridgeline.questions.layouts.words import listed, seconds, sequences, times
-from ridgeline.questions.prices import on_one_basis, price_words
+from ridgeline.questions.prices import on_one_basis, price_words, recalled_clause
 from ridgeline.questions.serving.words import layout_words, limits_words, usd
 
 if TYPE_CHECKING:
@@ -106,17 +106,18 @@ def _by_machine(answer: Layouts) -> str:
     """The best of each machine, where several were asked for."""
     if len(answer.searches) < 2:
         return ""
-    firsts: dict[str, Row] = {}
+    column = answer.rank.column
+    firsts: dict[str, Row] = {answer.best["cluster"]: answer.best}
     for row in sorted(answer.rows, key=answer.rank.score):
         firsts.setdefault(row["cluster"], row)
-    write = _WRITE[answer.rank.column]
-    each = [f"{name} {write(row[answer.rank.column])}" for name, row in firsts.items()]
+    each = []
+    for row in sorted(firsts.values(), key=answer.rank.score):
+        price = answer.search_of(row).price if column.startswith("usd") else None
+        caveat = recalled_clause(price).removeprefix(", ")
+        each.append(f"{row['cluster']} {_WRITE[column](row[column])}{caveat and f' ({caveat})'}")
     apart = not on_one_basis([s.price for s in answer.searches])
     why = "; dollars do not rank them, as they have no prices on one basis" if apart else ""
-    price = answer.search_of(answer.best).price
-    recalled = answer.rank.column.startswith("usd") and price is not None and price.is_recalled
-    first = f" The price of {answer.best['cluster']} is recalled, and on no list." * recalled
-    return f"Best of each machine: {listed(each)}{why}.{first}"
+    return f"Best of each machine: {listed(each)}{why}."
 
 
 def families_told(answer: Layouts, *, every: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Table
+from ridgeline.answers.words import counted
 from ridgeline.questions.headings import headings
 
 if TYPE_CHECKING:
@@ -58,9 +59,5 @@ def _title(answer: Layouts) -> str:
     best = f"{best} first (of ties the simplest)"
     if not answer.rows:
         best = "closest first"
-    counted = f"{_counted(n, 'layout')}, {_counted(points, 'point')}"
-    return f"{counted}, {answer.reading}; {best}, each at its best batch"
-
-
-def _counted(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+    looked_at = f"{counted(n, 'layout')}, {counted(points, 'point')}"
+    return f"{looked_at}, {answer.reading}; {best}, each at its best batch"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import count, usd
-from ridgeline.errors import SpecError
 from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from ridgeline.questions.serving.answer import Serving
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare_served"]
 
 #: what a narrow screen keeps of a comparison
 _COLUMNS = (
@@ -92,33 +91,18 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
         )
 
 
-def compare(*answers: Serving | Iterable[Serving]) -> Comparison:
-    """Rank machines by what a token costs at the point a user would run.
+def compare_served(answers: Iterable[Serving]) -> Comparison:
+    """Rank machines by what a token costs at the point a user would run: see `questions.compare`.
 
     Parameters
     ----------
-    *answers : Serving   The same question on several machines, one by one or as one list.
-
-    Returns
-    -------
-    Comparison
-        A row per machine. Cheapest first where all have a price on one basis; prices of different
-        bases are not compared, so that then, and without prices, throughput per chip ranks.
+    answers : iterable of Serving   The same question on several machines.
 
     Raises
     ------
-    SpecError   No answers, or what is none.
-
-    Notes
-    -----
-    `questions.prices.prices_of` chooses prices of one basis for all of them.
+    SpecError   What is no answer of that kind.
     """
-    many: list[Any] = []
-    for given in answers:
-        many += given if isinstance(given, list | tuple | Iterator) else [given]
-    if not many:
-        raise SpecError("There is nothing to compare: give answers of rl.serving.")
-    served: tuple[Serving, ...] = tuple(ANSWER.read(one) for one in many)
+    served: tuple[Serving, ...] = tuple(ANSWER.read(one) for one in answers)
     by_cost = _by_cost(served)
     rows = sorted(
         (_row(answer) for answer in served),
