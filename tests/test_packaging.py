@@ -6,6 +6,7 @@ Slow: each test builds or installs; ``.ci/run`` runs them.
 from __future__ import annotations
 
 import email
+import os
 import re
 import shutil
 import subprocess
@@ -39,6 +40,8 @@ def _run(*words: object, cwd: Path, code: int = 0) -> str:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The wheel, built from the sdist, and the sdist."""
+    if UV is None and os.environ.get("RIDGELINE_IN_CI"):
+        pytest.fail("uv, which builds and installs, is not on the path")
     if UV is None:
         pytest.skip("uv, which builds and installs, is not on the path")
     out = tmp_path_factory.mktemp("dist")

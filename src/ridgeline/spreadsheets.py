@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars
 
-__all__ = ["csv_text", "polars_frame", "safe_cell"]
+__all__ = ["csv_text", "polars_frame", "records_csv", "safe_cell"]
 
 #: what spreadsheets take for the beginning of a formula, or skip before they look for one
 _RUN = ("=", "+", "-", "@", "\t", "\r")
@@ -38,6 +38,22 @@ def csv_text(keys: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     writer.writerow(_flat(k) for k in keys)
     writer.writerows([safe_cell(_flat(v, empty="")) for v in row] for row in rows)
     return text.getvalue()
+
+
+def records_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    r"""Write records as CSV: the keys of all of them, as they come; a cell that has none is empty.
+
+    Parameters
+    ----------
+    rows : sequence of mapping   Plain values.
+
+    Examples
+    --------
+    >>> records_csv([{"a": 1}, {"a": 2, "b": "x"}])
+    'a,b\n1,\n2,x\n'
+    """
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return csv_text(keys, [[row.get(key) for key in keys] for row in rows])
 
 
 def polars_frame(columns: Mapping[str, Sequence[Any]]) -> polars.DataFrame:

@@ -199,3 +199,20 @@ def test_another_chip_in_a_machine_is_named_and_priced_as_itself(run) -> None:
     assert found["about"]["price"] == own["about"]["price"]
     same = run("serving", "Qwen3-8B", "--on", "hgx-h100", "--chip", "h100-sxm", "--batch", "8")
     assert " with NVIDIA" not in same
+
+
+@pytest.mark.parametrize("names", [("h100-sxm", "gb200-nvl72"), ("gb200-nvl72", "h100-sxm")])
+def test_a_chip_beside_a_cluster_is_csv_of_all_their_fields(names: tuple[str, str], capsys) -> None:
+    assert main(["chips", *names, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["id"] for row in rows] == list(names)
+    by_id = {row["id"]: row for row in rows}
+    assert float(by_id["h100-sxm"]["memory.bandwidth"]) == 3.35e12
+    assert by_id["gb200-nvl72"]["domain_size"] == "72"
+    assert by_id["gb200-nvl72"]["memory.bandwidth"] == ""
+
+
+def test_a_search_as_csv_has_chips_and_clusters(capsys) -> None:
+    assert main(["chips", "nvl", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert "cluster" in {row["kind"] for row in rows}

@@ -93,6 +93,14 @@ CASES: dict[str, tuple[list[str], str]] = {
         ],
         "--out does not go with --rate",
     ),
+    "a picture of a fleet by name": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--rate", "5", "--chart", "cost"],
+        "--chart does not go with --rate",
+    ),
+    "a ranking of a fleet": (
+        ["layouts", "Qwen3-8B", "--on", "h100", "--rate", "5", "--rank", "latency"],
+        "--rank does not go with --rate",
+    ),
     "flags of two fleets": (
         ["layouts", "Qwen3-8B", "--on", "h100,h200", "--rate", "5", "--flags", "vllm"],
         "--flags starts one machine",

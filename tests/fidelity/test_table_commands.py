@@ -307,7 +307,7 @@ def test_calibrate(run, table: Path, tmp_path: Path) -> None:
     (row,) = json.loads(run("calibrate", table, "--json")[0])
     assert (row["value"], row["n_rows"]) == (0.003, 3)
     (row,) = csv.DictReader(io.StringIO(run("calibrate", table, "--csv")[0]))
-    assert row["sources"] == "lab la, b"
+    assert row["sources"] == '["lab", "la, b"]'
     board = json.loads(run("validate", table, "--constants", out, "--json")[0])["scoreboard"]
     assert board[0]["median"] == pytest.approx(2.3)
     rows = json.loads(run("predict", table, "--constants", out, "--json")[0])

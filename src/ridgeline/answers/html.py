@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline import markup
 from ridgeline.answers.columns import Shown, fitting, shown_columns
+from ridgeline.errors import RidgelineError
 
 if TYPE_CHECKING:
     from ridgeline.answers.answer import Answer
@@ -79,7 +80,7 @@ def _picture(answer: Answer) -> str:
     if not answer.charts or find_spec("vl_convert") is None:
         return ""
     first, *others = answer.charts
-    with suppress(Exception):
+    with suppress(RidgelineError):
         drawn = markup.image(answer.chart(first).to_bytes(".svg"), f"{answer.title}: {first}")
         named = ", ".join(f'chart("{name}")' for name in others)
         return drawn + (markup.paragraph(f"More pictures: {named}.", small=True) if named else "")

@@ -26,7 +26,7 @@ from ridgeline.cli.declare import (
     takes,
 )  # fmt: skip
 from ridgeline.cli.inputs import model_from, on_from, settings
-from ridgeline.cli.output import print_as_is, print_table, print_text
+from ridgeline.cli.output import one_output, print_as_is, print_table, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.errors import SpecError
 from ridgeline.questions.serving import Serving
@@ -187,8 +187,7 @@ def show(answer: Answer, shown: Shown | None, chart: str | None = None) -> None:
     chart : str or None     Which picture; None for the first.
     """
     shown = shown or Shown()
-    if shown.json and shown.csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(shown.json, shown.csv)
     picture = answer.chart(chart) if shown.out or chart is not None else None
     save_picture(picture, shown.out, dark=shown.dark)
     if shown.json:

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Sides,
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    one_output,
     refuse_if_none_answered,
     shipped_or,
 )
@@ -71,7 +70,7 @@ def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool, wide: bool) -> N
     if json:
         print_json(rows)
     elif csv:
-        print_csv([{**row, "sources": " ".join(row["sources"])} for row in rows])
+        print_csv(rows)
     else:
         as_table(rows, _COLUMNS, title="Constants of whole engines", wide=wide)
         print_text(

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 
 from ridgeline import catalog
 from ridgeline.cli.declare import Csv, Json, Wide, machine_names
-from ridgeline.cli.output import print_csv, print_json, print_table, print_text
+from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.search import Show, show_fields
-from ridgeline.errors import CatalogError, SpecError
+from ridgeline.errors import CatalogError
 from ridgeline.questions.machines import chips as chips_named
 from ridgeline.questions.machines import clusters as clusters_named
 from ridgeline.specs.chip import Chip
@@ -38,8 +38,7 @@ def chips(
     Without a name all are listed. The exact id of one (or a TOML file) shows it with the source
     of every number; several exact ids stand side by side; anything else is searched for.
     """
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     show = Show(json=json, csv=csv, wide=wide)
     found = [record for name in names if (record := _exact(name)) is not None]
     if names and len(found) == len(names):
@@ -71,7 +70,7 @@ def _list(words: tuple[str, ...], show: Show) -> None:
     if show.json:
         print_json({"chips": [], "clusters": []} | by_name)
     elif show.csv:
-        print_csv(by_name.get("chips", []))
+        print_csv([{"kind": t.name.removesuffix("s"), **row} for t in tables for row in t])
     else:
         for table in tables:
             print_table(table, wide=show.wide)

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
-from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
+from ridgeline.cli.output import (
+    as_table,
+    check_picture,
+    one_output,
+    print_csv,
+    print_json,
+    print_text,
+)
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.working import tell
-from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Number
 
 if TYPE_CHECKING:
@@ -50,8 +56,7 @@ def ciphers(
 
     A demonstration: none of it is fit to protect anything.
     """
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     from ridgeline.charts.mixing import MIXING_PICTURES  # noqa: PLC0415  (needed here only)
 
     check_picture(chart, MIXING_PICTURES)

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError
 from ridgeline.files import is_folder
@@ -56,8 +56,7 @@ def components(
     from ridgeline import fidelity  # noqa: PLC0415  (numpy and the catalogue, only when asked)
     from ridgeline.fidelity.report import score_rows  # noqa: PLC0415
 
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     if fit != (out is not None):
         raise SpecError("--fit and --out belong together: --fit --out FOLDER writes constants.")
     if not is_folder(folder):

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 from cyclopts import Group, Parameter, Token
 
 from ridgeline.errors import SpecError
-from ridgeline.grid import logspace
 from ridgeline.specs.fields import Choice, Number, Numbers, Rule, Text, plain_number, shown
 from ridgeline.specs.limits import Limit
 from ridgeline.units import short_quantity
@@ -242,6 +241,8 @@ def _ladder(text: str, rule: Numbers) -> Any:
             "a range from a number above 0 to one that is not below it is expected, not "
             f"{shown(text)}."
         )
+    from ridgeline.grid import logspace  # noqa: PLC0415  (only for a range)
+
     return logspace(low, high)
 
 

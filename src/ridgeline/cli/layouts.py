@@ -25,10 +25,9 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
-from ridgeline.cli.output import print_csv, print_json, print_table, print_text
+from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
-from ridgeline.errors import SpecError
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.layouts.table import layouts_table
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 
 
 __all__ = ["layouts"]
+
+#: rows of the ranking that are shown
+_TOP = 10
 
 
 def layouts(
@@ -58,7 +60,7 @@ def layouts(
     ] = None,
     top: Annotated[
         int, takes(Number(1, 10**6, whole=True), "Rows of the ranking to show.", OUTPUT)
-    ] = 10,
+    ] = _TOP,
     disaggregate: Annotated[
         bool,
         Parameter(
@@ -99,8 +101,7 @@ def layouts(
     many requests kept in flight in each replica; TPOT includes prefill of newly arrived requests.
     With --rate it is the fewest chips that serve it.
     """
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     check_flags(flags, csv=csv)
     changes = settings(set_)
     record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
@@ -111,7 +112,10 @@ def layouts(
     )
     if scenario.workload.arrival == "open":
         check_flags(flags, csv=csv, n_machines=len(named))
-        refuse_beside_rate(out=out, explain=explain, disaggregate=disaggregate)
+        refuse_beside_rate(
+            rank=rank, top=top != _TOP, disaggregate=disaggregate, out=out,
+            chart=chart != "front", dark=dark, explain=explain,
+        )  # fmt: skip
         show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.columns import GAP, Shown, fitting, heading_lines, shown_columns, widths
 from ridgeline.answers.plain import plain
 from ridgeline.cli.screen import screen_width, wrapped
-from ridgeline.errors import SpecError, did_you_mean
-from ridgeline.spreadsheets import safe_cell
+from ridgeline.errors import SpecError, there_is_no
+from ridgeline.spreadsheets import records_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_table",
     "check_picture",
+    "one_output",
     "print_as_is",
     "print_csv",
     "print_json",
@@ -44,10 +43,7 @@ def check_picture(name: str, known: Iterable[str]) -> None:
     """
     known = tuple(known)
     if name not in known:
-        raise SpecError(
-            f"There is no picture {name!r}.{did_you_mean(name, known)} "
-            f"There are {', '.join(known)}."
-        )
+        raise SpecError(there_is_no("picture", name, known))
 
 
 def print_text(text: str = "") -> None:
@@ -71,10 +67,14 @@ def print_json(value: Any) -> None:
 
 
 def print_csv(rows: Sequence[Row]) -> None:
-    """Print rows as CSV, names first; text that a spreadsheet would run is quoted."""
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: safe_cell(v) for k, v in row.items()} for row in rows)
+    """Print rows as CSV, all their keys first; text that a spreadsheet would run is quoted."""
+    print_as_is(records_csv([plain(row) for row in rows]).removesuffix("\n"))
+
+
+def one_output(json: bool, csv: bool) -> None:
+    """Refuse two formats at once."""
+    if json and csv:
+        raise SpecError("Choose one of --json and --csv.")
 
 
 def as_table(

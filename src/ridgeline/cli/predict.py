@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import Csv, Json, Wide
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     Constants,
     Predictions,
@@ -17,7 +17,6 @@ from ridgeline.cli.tables import (
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    one_output,
     predictor,
     progress,
     refuse_if_none_answered,

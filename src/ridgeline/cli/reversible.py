@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, STUDY, Csv, Dark, Json, Out, Wide, takes
-from ridgeline.cli.output import as_table, check_picture, print_csv, print_json, print_text
+from ridgeline.cli.output import (
+    as_table,
+    check_picture,
+    one_output,
+    print_csv,
+    print_json,
+    print_text,
+)
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.working import tell
-from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Number, Numbers
 from ridgeline.units import format_quantity
 
@@ -71,8 +77,7 @@ def reversible(
     reversibly, at several depths: bytes alive, peak, step time. A small GPT is trained on Python's
     own help in each way, and random nets are run backwards in several precisions. Needs PyTorch.
     """
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     from ridgeline.charts.mixing import REVERSIBLE_PICTURES  # noqa: PLC0415  (needed here only)
     from ridgeline.mixing.reversible import measure  # noqa: PLC0415  (says how to get PyTorch)
     from ridgeline.mixing.reversible.measurement import Shape  # noqa: PLC0415  (needs PyTorch)

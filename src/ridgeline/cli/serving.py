@@ -25,10 +25,10 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.fleets import refuse_beside_rate, show_fleets
 from ridgeline.cli.inputs import chips_of, load_changes, machines_from, model_from, settings
 from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
-from ridgeline.cli.output import print_csv, print_json, print_table, print_text
+from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import beside, save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
-from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.errors import InfeasibleError
 from ridgeline.questions.advice import advice
 from ridgeline.questions.prices import price_words, prices_of
 from ridgeline.questions.serving import Serving, compare_served, serve
@@ -76,15 +76,14 @@ def serving(
 
     With several machines --out writes one picture each, with the machine in its name.
     """
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")
+    one_output(json, csv)
     changes = settings(set_)
     record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or ScenarioOptions()
     machines = machines_from(given.on, chip, changes["cluster"])
     check_flags(flags, csv=csv, n_machines=len(machines))
     if getattr(given, "rate", None) is not None:
-        refuse_beside_rate(out=out, explain=explain)
+        refuse_beside_rate(out=out, chart=chart != "both", dark=dark, explain=explain)
         scenario = scenario_from(
             record, given, machine=[m.cluster for m in machines], more=load_changes(changes)
         )

@@ -31,7 +31,6 @@ __all__ = [
     "chunks_of",
     "end_with_bugs",
     "list_unanswered",
-    "one_output",
     "predictor",
     "progress",
     "refuse_if_none_answered",
@@ -259,9 +258,3 @@ def writing_predictions(path: Path | None) -> Iterator[PredictionLines | None]:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         yield PredictionLines(text)
         text.detach()
-
-
-def one_output(json: bool, csv: bool) -> None:
-    """Refuse two formats at once."""
-    if json and csv:
-        raise SpecError("Choose one of --json and --csv.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide, takes
-from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.tables import (
     Constants,
@@ -20,7 +20,6 @@ from ridgeline.cli.tables import (
     chunks_of,
     end_with_bugs,
     list_unanswered,
-    one_output,
     predictor,
     progress,
     refuse_if_none_answered,
