@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from itertools import product
 from pathlib import Path
@@ -18,6 +19,7 @@ from ridgeline.questions.launch import (
     Launch,
     first_that_runs,
     launch,
+    placed,
     refuses,
     start,
     too_many_hosts,
@@ -545,3 +547,54 @@ def test_refusals_agree_with_what_start_does() -> None:
     assert refuses(one, "vllm")
     assert not refuses(one, "sglang")
     assert "--ep-size 2" in str(start([one], "sglang"))
+
+
+def test_pools_share_a_host_as_the_count_of_hosts_says() -> None:
+    """5 x 2 and 3 x 2 chips on two hosts of eight: no two servers have a chip or a port in common.
+
+    The first host is full of prefill servers; the fifth shares the second with those that decode.
+    """
+    prefill = priced("Qwen/Qwen3-32B", layout=Layout(tp=2), n_replicas=5, pool="prefill", batch=2)
+    decode = priced("Qwen/Qwen3-32B", layout=Layout(tp=2), n_replicas=3, pool="decode", batch=99)
+    assert not too_many_hosts([prefill, decode])
+    found = launch([prefill, decode], "vllm")
+    p, d = found.commands
+    env = dict(d.env)
+    assert env["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert parsed(d, "vllm")["--port"] == 8001
+    assert env["VLLM_NIXL_SIDE_CHANNEL_PORT"] != dict(p.env)["VLLM_NIXL_SIDE_CHANNEL_PORT"]
+    said = " ".join(found.notes)
+    assert "--port 8003 on the same host; then as the first on another host." in said
+    assert re.findall(r"PREFILL\d_ADDRESS:(\d+)", found.router) == [
+        "8000",
+        "8001",
+        "8002",
+        "8003",
+        "8000",
+    ]
+    assert re.findall(r"DECODE\d_ADDRESS:(\d+)", found.router) == ["8001", "8002", "8003"]
+
+
+@pytest.mark.parametrize("tp", [(1, 2), (2, 1), (4, 1), (2, 4), (1, 8), (4, 4), (16, 2)])
+@pytest.mark.parametrize("n", [(1, 1), (5, 3), (3, 5), (9, 2), (2, 17)])
+def test_no_chip_has_two_servers(tp: tuple[int, int], n: tuple[int, int]) -> None:
+    """Every replica has a place, of whole hosts or of chips of one; and ports on it differ."""
+    pools = [
+        priced("Qwen/Qwen3-8B", layout=Layout(tp=tp[i]), n_replicas=n[i], pool=pool)
+        for i, pool in enumerate(("prefill", "decode"))
+    ]
+    taken: set[tuple[int, int]] = set()
+    places = list(placed(pools))
+    for place in places:
+        chips = min(tp[place.pool], 8)
+        for host in range(place.host, place.host + -(-tp[place.pool] // 8)):
+            own = {(host, place.first_chip + c) for c in range(chips)}
+            assert not own & taken
+            assert max(c for _, c in own) < 8
+            taken |= own
+    assert [sum(p.pool == i for p in places) for i in (0, 1)] == list(n)
+    assert [p.i for p in places if p.pool == 1] == list(range(n[1]))
+    assert len({(p.host, p.slot) for p in places}) == len(places)
+    assert (
+        max(h for h, _ in taken) + 1 <= -(-sum(x * y for x, y in zip(tp, n, strict=True)) // 8) + 1
+    )

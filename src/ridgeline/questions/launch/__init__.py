@@ -2,7 +2,8 @@
 
 from ridgeline.questions.launch.commands import Command, Launch, launch
 from ridgeline.questions.launch.manifests import manifest
-from ridgeline.questions.launch.quantities import Priced, refuses, too_many_hosts
+from ridgeline.questions.launch.places import Place, placed, too_many_hosts
+from ridgeline.questions.launch.quantities import Priced, refuses
 from ridgeline.questions.launch.start import (
     first_that_runs,
     prompts_of_a_step,
@@ -14,10 +15,12 @@ from ridgeline.questions.launch.start import (
 __all__ = [
     "Command",
     "Launch",
+    "Place",
     "Priced",
     "first_that_runs",
     "launch",
     "manifest",
+    "placed",
     "prompts_of_a_step",
     "refuses",
     "start",

@@ -12,12 +12,8 @@ from ridgeline.catalog import engine_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint, what_instead
 from ridgeline.questions.launch.fill import filled
-from ridgeline.questions.launch.quantities import (
-    holds,
-    quantities,
-    refuses,
-    too_many_hosts,
-)  # fmt: skip
+from ridgeline.questions.launch.places import on_hosts, placed, too_many_hosts
+from ridgeline.questions.launch.quantities import holds, quantities, refuses
 from ridgeline.questions.launch.yaml_text import to_yaml
 
 if TYPE_CHECKING:
@@ -129,7 +125,7 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     files: list[tuple[str, str]] = []
     notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
     notes += _engine_note(priced[0], flags, engine)
-    for one in side_by_side(priced):
+    for pool, one in enumerate(_first_places(priced)):
         why = refuses(one, engine) or too_many_hosts(priced)
         if why:
             raise InfeasibleError(f"{why}. {what_instead(one, engine)}")
@@ -139,6 +135,9 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
             files.append((name, to_yaml(fields)))
         commands += _commands(one, flags, found)
         notes += _notes(one, flags, found)
+        notes += _other_replicas(priced, pool, flags, found)
+        if one.n_nodes > 1:
+            notes += _node_notes(one, flags, found)
     router, more, told = _router(priced, flags)
     return Launch(
         engine, tuple(commands), (*files, *more), router, tuple(dict.fromkeys(notes + told))
@@ -235,34 +234,57 @@ def _title(priced: Priced, node: int | None = None) -> str:
     return text[:1].upper() + text[1:]
 
 
-def side_by_side(priced: Sequence[Priced]) -> list[Priced]:
-    """Pools that share one host, with chips and ports of their own."""
-    chips = sum(one.n_chips * one.n_replicas for one in priced)
-    if len(priced) < 2 or chips > priced[0].chips_per_host:
-        return list(priced)
-    first, second = priced
-    return [
-        first,
-        replace(second, slot=first.n_replicas, first_chip=first.n_chips * first.n_replicas),
-    ]
+def _first_places(priced: Sequence[Priced]) -> list[Priced]:
+    """What was priced, each as the first of its replicas is placed."""
+    first: dict[int, Priced] = {}
+    for place in placed(priced):
+        if place.pool not in first:
+            at = {"slot": place.slot, "first_chip": place.first_chip}
+            first[place.pool] = replace(priced[place.pool], **at)
+        if len(first) == len(priced):
+            break
+    return [first[i] for i in range(len(priced))]
 
 
-def _other_replicas(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
-    """What differs in the commands of replicas that share a host with the first."""
-    first, each = _commands(priced, flags, found)[0], priced.servers_per_host
-    told = []
-    for i in range(1, min(each, priced.n_replicas)):
-        other = _commands(priced.neighbour(i), flags, found)[0]
-        more = [f"{k}={v}" for k, v in other.env if (k, v) not in first.env]
-        more += [f"{k} {v}" for k, v in other.flags if (k, v) not in first.flags]
-        told.append(", ".join(more))
-    if not told:
+def _other_replicas(
+    priced: Sequence[Priced], pool: int, flags: EngineFlags, found: Checkpoint
+) -> list[str]:
+    """What differs in the commands of a pool's other replicas, host by host."""
+    one = _first_places(priced)[pool]
+    if one.n_nodes > 1:
         return []
-    hosts = -(-priced.n_replicas // each)
-    more = f"{hosts - 1} more host{'s' if hosts > 2 else ''}"
-    places = f" on the same host, and {more} alike" if hosts > 1 else ""
-    kind = f"{priced.pool} servers" if priced.pool else "replicas"
-    return [f"The other {kind}: {'; '.join(told)}{places}."]
+    first, parts = _commands(one, flags, found)[0], []
+    for hosts in (h for h in on_hosts(priced) if h.servers[pool]):
+        slot = sum(hosts.servers[:pool])
+        chip = sum(n * p.n_chips for n, p in zip(hosts.servers[:pool], priced, strict=False))
+        servers = []
+        for i in range(hosts.servers[pool]):
+            at = replace(one, slot=slot + i, first_chip=chip + i * one.n_chips)
+            servers.append(_difference(_commands(at, flags, found)[0], first) or "as the first")
+        if parts:
+            where = "on another host" if hosts.n == 1 else f"on each of {hosts.n} more hosts"
+        elif servers[1:]:
+            servers, where = servers[1:], "on the same host"
+            if hosts.n > 1:
+                where += f", and {hosts.n - 1} more host{'s' if hosts.n > 2 else ''} alike"
+        elif hosts.n > 1:
+            where = f"on {hosts.n - 1} more host{'s' if hosts.n > 2 else ''}"
+        else:
+            where = "here"
+        parts.append((servers, where))
+    told = [f"{'; '.join(servers)} {where}" for servers, where in parts if where != "here"]
+    if not any(servers != ["as the first"] for servers, _ in parts):
+        return []
+    kind = f"{one.pool} servers" if one.pool else "replicas"
+    return [f"The other {kind}: {'; then '.join(told)}."]
+
+
+def _difference(other: Command, first: Command) -> str:
+    """Variables and options that a command has otherwise than the first."""
+    more = [f"{k}={v}" for k, v in other.env if (k, v) not in first.env]
+    more += [f"{k} {v}".strip() for k, v in other.flags if (k, v) not in first.flags]
+    names = {k for k, _ in other.flags}
+    return ", ".join([*more, *(f"no {k}" for k, _ in first.flags if k not in names)])
 
 
 def _visible(priced: Priced) -> list[tuple[str, str]]:
@@ -285,9 +307,6 @@ def _notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
         if row.note and all(holds(c, known) for c in row.note_when)
     ]
     notes += _limit_notes(priced, flags)
-    notes += _other_replicas(priced, flags, found)
-    if priced.n_nodes > 1:
-        notes += _node_notes(priced, flags, found)
     return notes
 
 
@@ -342,7 +361,7 @@ def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
 def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
     """Of replicas over several hosts."""
     n = priced.n_nodes
-    notes = [f"{n} hosts of {priced.chips_per_node} chips a replica: {flags.nodes_note}."]
+    notes = [f"{n} hosts of {priced.chips_per_node} chips per replica: {flags.nodes_note}."]
     if priced.chips_per_host > _USUAL_HOST:
         notes.append(f"A host is taken to have {priced.chips_per_host} chips.")
     if n > _WRITTEN_OUT and not flags.launch_nodes:
@@ -365,15 +384,15 @@ def _router(
     if router is None or n_prefills + n_decodes < 2:
         return "", [], []
     prefills, decodes = [], []
-    for one in side_by_side(priced):
-        at, place = (prefills, router.each_prefill) if one.pool == "prefill" else (
-            decodes, router.each_decode
-        )  # fmt: skip
-        for i in range(one.n_replicas):
-            slot = one.slot + i % one.servers_per_host
-            known = quantities(replace(one, slot=slot), flags)
-            port = known["other_port"] or flags.port
-            at.append(place.format(i=i, port=port, bootstrap=known["bootstrap_port"]))
+    for place in placed(priced):
+        one = replace(priced[place.pool], slot=place.slot)
+        prefill = one.pool == "prefill"
+        template = router.each_prefill if prefill else router.each_decode
+        known = quantities(one, flags)
+        address = template.format(
+            i=place.i, port=known["other_port"] or flags.port, bootstrap=known["bootstrap_port"]
+        )
+        (prefills if prefill else decodes).append(address)
     known = {
         "prefills": " ".join(prefills),
         "decodes": " ".join(decodes),
@@ -383,7 +402,6 @@ def _router(
         "n_decodes": n_decodes,
     }
     files = [(router.file, to_yaml(filled(router.fields, known)))] if router.file else []
-    # Words that belong together stay on a line.
-    command = router.command.format(**known).replace(" --", " \\\n  --").replace(" http", " http")
+    command = router.command.format(**known).replace(" --", " \\\n  --")
     kind = "Two pools" if priced[0].pool else f"{n_decodes} replicas"
     return command, files, [f"{kind} need a router: {router.note}."]

@@ -12,12 +12,12 @@ from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import checkpoint, what_instead
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
+from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.questions.launch.quantities import (
     first_refusal,
     quantities,
     refuses,
     runs_on_chip,
-    too_many_hosts,
 )  # fmt: skip
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.steps import counts

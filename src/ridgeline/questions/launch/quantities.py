@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import chips_per_host, engine_flags
 from ridgeline.errors import InfeasibleError
+from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.steps.machine import chip_capacity_bytes
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "runs_on_chip",
-           "too_many_hosts"]  # fmt: skip
+__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "runs_on_chip"]
 
 _WIDE = ("bf16", "fp16", "fp32")
 #: sequences that a fleet's replica has slots for, over those that are live on average
@@ -51,7 +51,7 @@ class Priced:
     n_live : float         Sequences of a replica that decode on average, where requests come and
                            go (a fleet); 0 where the batch is kept in flight.
     asked_step_tokens : int   The token budget where one was asked for, else 0.
-    slot, first_chip : int   Servers on its host before it, and chips that they have.
+    slot, first_chip : int   Servers on its host before it, and chips that they have: see `placed`.
     """
 
     replica: Replica
@@ -94,10 +94,6 @@ class Priced:
         """Whether replicas leave no chip of their hosts unused."""
         n, each = self.n_chips, self.chips_per_host
         return n % each == 0 or each % n == 0
-
-    def neighbour(self, i: int) -> Priced:
-        """The i-th replica after this one on the same host."""
-        return replace(self, slot=self.slot + i, first_chip=self.first_chip + i * self.n_chips)
 
     @cached_property
     def held(self) -> MemoryPerChip:
@@ -176,42 +172,6 @@ def runs_on_chip(priced: Priced, engine: str) -> bool:
     engine : str   Id of an engine with flags.
     """
     return priced.replica.cluster.chip.vendor in engine_flags(engine).vendors
-
-
-def too_many_hosts(priced: Sequence[Priced]) -> str:
-    """Why hosts do not hold some replicas, which take as many chips of each; empty if they do."""
-    cluster, each = priced[0].replica.cluster, priced[0].chips_per_host
-    used = sum(one.n_chips * one.n_replicas for one in priced)
-    there_are = -(-max(cluster.domain_size * cluster.n_domains, used) // each)
-    needed = _hosts(priced, each)
-    if needed <= there_are:
-        return ""
-    told = " and ".join(f"{one.n_replicas} x {one.n_chips} chips" for one in priced)
-    return (
-        f"{told} take {needed} hosts of {each} chips, and there are {there_are}: a replica has as "
-        "many chips on each of its hosts"
-    )
-
-
-def _hosts(priced: Sequence[Priced], each: int) -> int:
-    """Hosts that replicas take: whole ones for those of several, else the largest are put first."""
-    alone = sorted((one for one in priced if one.n_nodes == 1), key=lambda one: -one.n_chips)
-    hosts = sum(one.n_replicas * one.n_nodes for one in priced if one.n_nodes > 1)
-    room: dict[int, int] = {}  # chips that are left on a host, and how many such hosts there are
-    for one in alone:
-        left = one.n_replicas
-        for free, n in list(room.items()):
-            fits = min(free // one.n_chips * n, left)
-            left -= fits
-            # What remains there is less than another replica of this size, and is not used again.
-            if fits:
-                room.pop(free)
-        full, rest = divmod(left, one.servers_per_host)
-        hosts += full + bool(rest)
-        for n, servers in ((full, one.servers_per_host), (int(bool(rest)), rest)):
-            free = each - servers * one.n_chips
-            room[free] = room.get(free, 0) + n
-    return hosts
 
 
 def first_refusal(rules: Sequence[Refusal], known: Mapping[str, Any]) -> str:
