@@ -10,6 +10,7 @@ import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.layouts.legal import legal_layouts
+from ridgeline.steps.layouts import usual_layouts
 
 QWEN = "Qwen/Qwen3-8B"
 
@@ -84,3 +85,38 @@ def test_only_what_the_engine_can_run_is_searched_and_taken() -> None:
     four, _ = legal_layouts(rl.model(moe), [4], engine=catalog.engine("llama.cpp"))
     assert not [x for x in four if x.tp > 1 and x.pp > 1]
     assert [x for x in four if x.tp == 4]
+
+
+def test_a_search_for_an_engine_ranks_what_it_runs() -> None:
+    """What flags refuse by degrees alone is not searched; the mean of engines has all layouts."""
+    v3, machine = "deepseek-ai/DeepSeek-V3", "hgx-h200"
+    some = {"vllm": lambda x: x.ep not in (1, x.attn_dp * x.tp), "tensorrt-llm": lambda x: (
+        x.attn_dp > 1 and x.tp > 1
+    )}  # fmt: skip
+    every, _ = legal_layouts(rl.model(v3), [8], engine=catalog.engine())
+    for name, cannot in some.items():
+        engine = catalog.engine(name)
+        own, _ = legal_layouts(rl.model(v3), [8], engine=engine)
+        assert own == [x for x in every if not cannot(x)]
+        assert 3 < len(own) < len(every)
+        asked = next(x for x in every if cannot(x))
+        degrees = {n: getattr(asked, n) for n in ("pp", "attn_dp", "tp", "ep")}
+        for ask in (rl.layouts, rl.serving):
+            with pytest.raises(InfeasibleError, match=rf"{engine.name} .*--engine"):
+                ask(v3, machine, engine=name, **degrees)
+        answer = rl.layouts(v3, machine, engine=name)
+        assert "number" not in answer.command(name).notes[0]
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "tensorrt-llm", "llama.cpp", "current"])
+@pytest.mark.parametrize("name", ["deepseek-ai/DeepSeek-V3", "mistralai/Mixtral-8x7B-v0.1"])
+@pytest.mark.parametrize("n_chips", [8, 16, 72, 320])
+def test_the_plain_layout_is_one_the_engine_has(engine: str, name: str, n_chips: int) -> None:
+    """More chips than a layer has experts are stages of as many, or cut experts further."""
+    model, settings = rl.model(name), catalog.engine(engine)
+    usual = usual_layouts(model, catalog.cluster("gb200-nvl72"), n_chips, settings)
+    for x in usual:
+        assert not settings.cannot_run(pp=x.pp, attn_dp=x.attn_dp, tp=x.tp, ep=x.ep)
+        assert x.pp * x.attn_dp * x.tp == n_chips
+    if engine == "vllm" and n_chips < 320:
+        assert usual[0].ep > 1

@@ -36,7 +36,9 @@ def _engines() -> dict[str, EngineFlags]:
     folder = BUILT_IN / "engine_flags"
     order = ("vllm", "sglang", "tensorrt-llm", "llama.cpp")
     return {
-        name: EngineFlags.parse(read_toml(folder / f"{name}.toml"), where=f"{name}.toml")
+        name: EngineFlags.parse(
+            {"id": name} | read_toml(folder / f"{name}.toml"), where=f"{name}.toml"
+        )
         for name in order
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ridgeline.specs.quantities import Bytes, PositiveCount
 from ridgeline.specs.record import Record
+from ridgeline.specs.refusal import Refusal, first_refusal
 
 __all__ = ["Assumed", "Engine", "Era"]
 
@@ -87,8 +88,7 @@ class Engine(Record):
                               its own. [1]
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
-    spreads_experts, has_attention_dp, joins_tp_and_pp : bool   Whether it has expert parallelism
-                              and attention data parallelism, and tensor parallelism in stages.
+    refuses : tuple of Refusal   Layouts that it does not have, by conditions of `of_degrees`.
     narrow_caches, narrow_weights : tuple of str   Narrower formats that are usual with it, widest
                               first.
     """
@@ -109,9 +109,7 @@ class Engine(Record):
     allgather_dispatch_max_chips: int = Field(default=0, ge=0)
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
-    spreads_experts: bool = True
-    has_attention_dp: bool = True
-    joins_tp_and_pp: bool = True
+    refuses: tuple[Refusal, ...] = ()
     narrow_caches: tuple[str, ...] = ("fp8",)
     narrow_weights: tuple[str, ...] = ("fp8", "nvfp4")
     notes: str = ""
@@ -122,15 +120,55 @@ class Engine(Record):
         patterns = [p.casefold() for era in self.eras for p in era.versions]
         return not patterns or any(fnmatchcase(wanted, p) for p in patterns)
 
+    def of_degrees(
+        self, *, pp: int = 1, attn_dp: int = 1, tp: int = 1, ep: int = 1
+    ) -> dict[str, Any]:
+        """Quantities of a replica that follow from its degrees alone, by name.
+
+        Parameters
+        ----------
+        pp, attn_dp, tp, ep : int   Of one replica.
+
+        Examples
+        --------
+        >>> Engine(id="x", name="X").of_degrees(attn_dp=2, tp=4, ep=8)["spreads_some"]
+        False
+        """
+        stage = attn_dp * tp
+        return {
+            "tp": tp,
+            "pp": pp,
+            "attn_dp": attn_dp,
+            "ep": ep,
+            "stage_chips": stage,
+            "replica_chips": pp * stage,
+            "has_several_chips": pp * stage > 1,
+            "has_tp": tp > 1,
+            "has_pp": pp > 1,
+            "has_attn_dp": attn_dp > 1,
+            "spreads_experts": ep > 1,
+            "spreads_some": ep not in (1, stage),
+            # Ranks send each token to its own experts, by kernels for that.
+            "exchanges": attn_dp > 1 and ep > 1 and stage > self.allgather_dispatch_max_chips,
+        }
+
     def cannot_run(self, *, pp: int = 1, attn_dp: int = 1, tp: int = 1, ep: int = 1) -> str:
-        """Why it has no layout of such degrees, in words; empty where it has."""
-        if attn_dp > 1 and not self.has_attention_dp:
-            return f"{self.name} has no attention data parallelism"
-        if ep > 1 and not self.spreads_experts:
-            return f"{self.name} has no expert parallelism: it cuts experts as other weights"
-        if tp > 1 and pp > 1 and not self.joins_tp_and_pp:
-            return f"{self.name} splits a model by layers or by tensors, not both"
-        return ""
+        """Why it has no layout of such degrees, in words; empty where it has.
+
+        Parameters
+        ----------
+        pp, attn_dp, tp, ep : int   All of one replica: they are judged together.
+
+        Examples
+        --------
+        >>> from ridgeline.catalog import engine
+        >>> engine("vllm").cannot_run(tp=8, ep=2)
+        'vLLM spreads experts over all 8 chips of a stage or over none, not over 2'
+        """
+        if not self.refuses:
+            return ""
+        known = self.of_degrees(pp=pp, attn_dp=attn_dp, tp=tp, ep=ep)
+        return first_refusal(self.refuses, known)
 
     def era(self, version: str = "", date: str = "") -> Era:
         """The era of a version; without one, of a date; without either, the newest.

@@ -7,13 +7,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from ridgeline.specs.record import Record
+from ridgeline.specs.refusal import Refusal
 
 __all__ = [
     "Deployment",
     "EngineFlag",
     "EngineFlags",
     "FlagSource",
-    "Refusal",
     "Router",
     "WeightRule",
 ]
@@ -49,13 +49,6 @@ class FlagSource(Record):
     title: str
     url: str
     retrieved: str
-
-
-class Refusal(Record):
-    """What an engine cannot do: `why`, filled in with quantities, where all conditions hold."""
-
-    when: tuple[str, ...] = Field(min_length=1)
-    why: str
 
 
 class WeightRule(Record):
@@ -98,6 +91,7 @@ class EngineFlags(Record):
 
     Attributes
     ----------
+    id : str             That of the engine in the catalogue.
     versions : str       Release whose own list of options they were checked against.
     launch : str         Command before the options, with a place for ``{checkpoint}``.
     launch_nodes : str   The same where a replica has several nodes; empty if it is the same.
@@ -109,6 +103,7 @@ class EngineFlags(Record):
                          most (0: no limit).
     """
 
+    id: str
     name: str
     versions: str
     launch: str

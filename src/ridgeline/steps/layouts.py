@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
 
-__all__ = ["check_engine", "check_layout", "default_layout", "usual_layouts"]
+__all__ = ["cannot_run", "check_engine", "check_layout", "default_layout", "usual_layouts"]
 
 #: tensor parallelism of layers that name no limit (recurrent ones)
 _USUAL_TP = 8
@@ -87,7 +87,7 @@ def usual_layouts(
     [1, 2, 4, 8]
     """
     experts = [b.ffn.n_experts for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
-    if engine is not None and experts and not (engine.has_attention_dp and engine.spreads_experts):
+    if engine is not None and experts and engine.cannot_run(attn_dp=2, ep=2):
         experts = []
     limit = _tp_limit(model) if experts else max(_tp_limit(model), _USUAL_TP)
     degrees = [1]
@@ -101,24 +101,36 @@ def usual_layouts(
             continue
         rest = n_chips // tp
         # Of chips with little memory there are more than the layers fill: more share a layer.
-        if not experts and (rest > n_layers or stage_imbalance(n_layers, rest) > _UNEVEN):
+        if not experts and not _even(n_layers, rest):
             continue
         if experts:
             spread = max(e for e in range(1, min(n_chips, *experts) + 1) if n_chips % e == 0)
             found.append(Layout(tp=tp, attn_dp=rest, ep=spread))
+            if engine is not None and spread < n_chips and cannot_run(engine, found[-1]):
+                # It spreads experts over whole stages alone: stages of as many chips, or none.
+                stages = n_chips // spread
+                if _even(n_layers, stages) and spread % tp == 0:
+                    found.append(Layout(tp=tp, pp=stages, attn_dp=spread // tp, ep=spread))
+                else:
+                    found.append(Layout(tp=tp, attn_dp=rest))
         else:
             found.append(Layout(tp=tp, pp=rest))
     found = found or [Layout(tp=usual, pp=n_chips // usual)]
     if engine is None:
         return found
-    return [x for x in found if not _cannot(engine, x)] or [Layout(pp=n_chips)]
+    return [x for x in found if not cannot_run(engine, x)] or [Layout(pp=n_chips)]
+
+
+def _even(n_layers: int, stages: int) -> bool:
+    return stages <= n_layers and stage_imbalance(n_layers, stages) <= _UNEVEN
 
 
 def _heads(block: Block, usual: int) -> int:
     return getattr(block.mixer, "n_heads", usual)
 
 
-def _cannot(engine: Engine, layout: Layout) -> str:
+def cannot_run(engine: Engine, layout: Layout) -> str:
+    """Why an engine does not have a layout, in words; empty where it has."""
     return engine.cannot_run(pp=layout.pp, attn_dp=layout.attn_dp, tp=layout.tp, ep=layout.ep)
 
 
@@ -129,7 +141,7 @@ def check_engine(engine: Engine, layout: Layout) -> None:
     ------
     InfeasibleError   Says which part of it.
     """
-    if why := _cannot(engine, layout):
+    if why := cannot_run(engine, layout):
         raise InfeasibleError(f"{why}. Choose another layout, or another engine (--engine).")
 
 

@@ -13,8 +13,9 @@ from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint, what_instead
 from ridgeline.questions.launch.fill import filled
 from ridgeline.questions.launch.places import on_hosts, placed, too_many_hosts
-from ridgeline.questions.launch.quantities import holds, quantities, refuses
+from ridgeline.questions.launch.quantities import quantities, refuses
 from ridgeline.questions.launch.yaml_text import to_yaml
+from ridgeline.specs.refusal import holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

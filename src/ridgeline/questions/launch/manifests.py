@@ -14,12 +14,12 @@ from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
 from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.questions.launch.quantities import (
-    first_refusal,
     quantities,
     refuses,
     runs_on_chip,
 )  # fmt: skip
 from ridgeline.questions.launch.yaml_text import to_yaml
+from ridgeline.specs.refusal import first_refusal
 from ridgeline.steps import counts
 
 if TYPE_CHECKING:

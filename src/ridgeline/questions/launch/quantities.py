@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.answers.words import listed
 from ridgeline.catalog import chips_per_host, engine_flags
+from ridgeline.catalog import engine as engine_of
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.places import too_many_hosts
+from ridgeline.specs.refusal import first_refusal
 from ridgeline.steps.machine import chip_capacity_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ridgeline.replica import Replica
     from ridgeline.service.requests import Requests
-    from ridgeline.specs.engine_flags import EngineFlags, Refusal
+    from ridgeline.specs.engine_flags import EngineFlags
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Priced", "holds", "quantities", "refuses", "round_down", "runs_on_chip"]
+__all__ = ["Priced", "quantities", "refuses", "round_down", "runs_on_chip"]
 
 _WIDE = ("bf16", "fp16", "fp32")
 #: sequences that a fleet's replica has slots for, over those that are live on average
@@ -138,12 +139,6 @@ def round_down(share: float) -> float:
     return math.floor(share / _STEP + 1e-6) * _STEP
 
 
-def holds(condition: str, known: Mapping[str, Any]) -> bool:
-    """Whether a condition holds: a name of a quantity, or its opposite as ``!name``."""
-    name = condition.removeprefix("!")
-    return bool(known[name]) != condition.startswith("!")
-
-
 def refuses(priced: Priced, engine: str) -> str:
     """Why an engine cannot do what was priced; empty where it can.
 
@@ -159,8 +154,13 @@ def refuses(priced: Priced, engine: str) -> str:
     flags = engine_flags(engine)
     if not runs_on_chip(priced, engine):
         chip = priced.replica.cluster.chip.name
-        return f"{flags.name} does not run on {chip} (it runs on chips of {_listed(flags.vendors)})"
-    return first_refusal(flags.refuses, shape(priced)) or too_many_hosts([priced])
+        return f"{flags.name} does not run on {chip} (it runs on chips of {listed(flags.vendors)})"
+    layout = priced.layout
+    cannot = engine_of(engine).cannot_run(
+        pp=layout.pp, attn_dp=layout.attn_dp, tp=layout.tp, ep=layout.ep
+    )
+    own = first_refusal(flags.refuses, shape(priced, engine))
+    return cannot or own or too_many_hosts([priced])
 
 
 def runs_on_chip(priced: Priced, engine: str) -> bool:
@@ -174,42 +174,23 @@ def runs_on_chip(priced: Priced, engine: str) -> bool:
     return priced.replica.cluster.chip.vendor in engine_flags(engine).vendors
 
 
-def first_refusal(rules: Sequence[Refusal], known: Mapping[str, Any]) -> str:
-    """The first of some rules whose conditions hold, filled in; empty where none does."""
-    for rule in rules:
-        if all(holds(condition, known) for condition in rule.when):
-            return rule.why.format(**known)
-    return ""
+def shape(priced: Priced, engine: str) -> dict[str, Any]:
+    """Quantities of layout, drafts and pool, which say whether an engine can do it.
 
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def shape(priced: Priced) -> dict[str, Any]:
-    """Quantities of layout, drafts and pool, which say whether an engine can do it."""
+    Parameters
+    ----------
+    priced : Priced
+    engine : str   Id of the engine that is started.
+    """
     layout, vendor = priced.layout, priced.replica.cluster.chip.vendor
-    stage = layout.attn_dp * layout.tp
     drafts = float(priced.requests.drafts)
-    direct = priced.replica.engine.allgather_dispatch_max_chips
-    return {
-        "tp": layout.tp,
-        "pp": layout.pp,
-        "attn_dp": layout.attn_dp,
-        "ep": layout.ep,
-        "stage_chips": stage,
-        "replica_chips": priced.n_chips,
+    degrees = engine_of(engine).of_degrees(
+        pp=layout.pp, attn_dp=layout.attn_dp, tp=layout.tp, ep=layout.ep
+    )
+    return degrees | {
         "n_replicas": priced.n_replicas,
         "n_nodes": priced.n_nodes,
         "several_nodes": priced.n_nodes > 1,
-        "has_several_chips": priced.n_chips > 1,
-        "has_tp": layout.tp > 1,
-        "has_pp": layout.pp > 1,
-        "has_attn_dp": layout.attn_dp > 1,
-        "spreads_experts": layout.ep > 1,
-        "spreads_some": layout.ep not in (1, stage),
-        # Ranks send each token to its own experts, by kernels for that.
-        "exchanges": layout.attn_dp > 1 and layout.ep > 1 and stage > direct,
         "has_drafts": drafts > 0,
         "drafts_itself": drafts > 0 and bool(priced.own.mtp),
         "drafts_by_model": drafts > 0 and not priced.own.mtp,
@@ -236,7 +217,7 @@ def quantities(priced: Priced, flags: EngineFlags, node: int = 0) -> dict[str, A
     InfeasibleError   The engine has no such format of the cache, drafts are not whole, or the
                       chips do not divide over hosts.
     """
-    known = shape(priced)
+    known = shape(priced, flags.id)
     model, layout = priced.replica.model, priced.layout
     if model.kv_dtype not in flags.kv_formats:
         raise InfeasibleError(

@@ -91,11 +91,13 @@ class _Rules:
         self.sparse = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
         self.n_layers = sum(b.repeat for b in model.blocks)
         self._said: dict[tuple[str, int], str] = {}
-        self._used: set[tuple[str, int]] = set()
+        self._built: set[tuple[str, int]] = set()
+        self._lacking: dict[tuple[str, int], str] = {}
 
     def refusals(self) -> list[Refusal]:
         """What was refused wherever it came up."""
-        return [Refusal(*key, why) for key, why in sorted(self._said.items()) if why]
+        lacking = {key: why for key, why in self._lacking.items() if key not in self._built}
+        return [Refusal(*key, why) for key, why in sorted((self._said | lacking).items()) if why]
 
     def degrees(self, n_chips: int) -> Iterable[tuple[int, int, int, int]]:
         """(pp, attn_dp, tp, ep) of one replica."""
@@ -105,11 +107,19 @@ class _Rules:
             stage = n_chips // pp
             for tp in _divisors(stage) if self.sparse else [stage]:
                 attn_dp = stage // tp
-                if not (self._may("tp", tp) and self._may("attn_dp", attn_dp)):
+                if not self._may("tp", tp):
                     continue
                 for ep in self._spreads(attn_dp, tp):
-                    if not self._engine_lacks(pp=pp, tp=tp):
+                    if self._engine_has(pp=pp, attn_dp=attn_dp, tp=tp, ep=ep):
                         yield pp, attn_dp, tp, ep
+
+    def _engine_has(self, **degrees: int) -> bool:
+        why = self.engine.cannot_run(**degrees) if self.engine else ""
+        if why:
+            self._lacking |= dict.fromkeys(degrees.items(), why)
+        else:
+            self._built |= {*degrees.items()}
+        return not why
 
     def _spreads(self, attn_dp: int, tp: int) -> Iterable[int]:
         if not self.sparse:
@@ -144,15 +154,7 @@ class _Rules:
                 return why
         return ""
 
-    def _not_attn_dp(self, attn_dp: int) -> str:
-        return self._engine_lacks(attn_dp=attn_dp)
-
-    def _engine_lacks(self, **degrees: int) -> str:
-        return self.engine.cannot_run(**degrees) if self.engine else ""
-
     def _not_ep(self, ep: int) -> str:
-        if why := self._engine_lacks(ep=ep):
-            return why
         fewest = min(moe.n_experts for moe in self.sparse)
         return f"{ep} chips are more than the {fewest} experts of a layer" if ep > fewest else ""
 

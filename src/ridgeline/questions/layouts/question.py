@@ -22,6 +22,7 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import chip_capacity_bytes, counts
+from ridgeline.steps.layouts import cannot_run
 from ridgeline.steps.machine import joined, network_hint, sizes
 from ridgeline.units import format_quantity
 
@@ -347,9 +348,10 @@ def _no_layout(candidates: Candidates, refusals: list, n_chips: int) -> str:
     base = candidates.base
     if candidates.fixed:
         wanted = ", ".join(f"{n} = {v}" for n, v in candidates.fixed.items())
-        without_replicas = {n: v for n, v in candidates.fixed.items() if n != "replicas"}
-        if why := base.engine.cannot_run(**without_replicas):
-            return f"{why} ({wanted}). Choose another layout, or another engine (--engine)."
+        every, _ = legal_layouts(base.model, [n_chips])
+        asked = [x for x in every if all(getattr(x, n) == v for n, v in candidates.fixed.items())]
+        if lacking := [why for x in asked if (why := cannot_run(base.engine, x))]:
+            return f"{lacking[0]} ({wanted}). Choose another layout, or another engine (--engine)."
         return (
             f"{base.cluster.name}: no layout that engines could run on {n_chips} chips has "
             f"{wanted}. Change a degree, or the number of chips."
