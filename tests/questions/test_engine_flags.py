@@ -23,6 +23,7 @@ from ridgeline.questions.launch import (
     refuses,
     start,
     too_many_hosts,
+    why_not,
 )
 from ridgeline.questions.launch.quantities import quantities
 from ridgeline.questions.lengths import longest
@@ -598,3 +599,30 @@ def test_no_chip_has_two_servers(tp: tuple[int, int], n: tuple[int, int]) -> Non
     assert (
         max(h for h, _ in taken) + 1 <= -(-sum(x * y for x, y in zip(tp, n, strict=True)) // 8) + 1
     )
+
+
+@pytest.mark.parametrize(
+    ("tool", "bad", "good", "reason"),
+    [
+        ("llama.cpp", {"batch": 300, "asked_batch": True}, {"batch": 200}, "at most 256 sequences"),
+        ("vllm", {"layout": Layout(tp=1, pp=9)}, {}, "9 chips does not divide evenly over 2 hosts"),
+        ("kserve", {"layout": Layout(tp=1, pp=9)}, {}, "9 chips does not divide evenly over 2"),
+    ],
+)
+def test_a_limit_of_a_layout_passes_to_the_next(
+    tool: str, bad: dict[str, Any], good: dict[str, Any], reason: str
+) -> None:
+    """Whatever refuses a layout: rules, hosts, or the sequences of a rank."""
+    usual: dict[str, Any] = {"model": "Qwen/Qwen3-8B", "layout": Layout()}
+    ranking = [priced(**(usual | change)) for change in (bad, good)]
+    assert reason in why_not(ranking[0], tool)
+    assert not why_not(ranking[1], tool)
+    found = first_that_runs(2, ranking.__getitem__, tool, lambda i: f"L{i}")
+    assert found.notes[0].endswith("number 2 of the ranking, L1.")
+    assert reason in found.notes[0]
+    with pytest.raises(InfeasibleError, match="None of the layouts found: .*" + reason):
+        first_that_runs(1, ranking.__getitem__, tool, str)
+    # Weights that no layout lets it read are refused at once, with what does.
+    other = priced("Qwen/Qwen3-8B", layout=Layout(), weights="nf4")
+    with pytest.raises(InfeasibleError, match="Choose --flags sglang, or other weights"):
+        first_that_runs(2, lambda _: other, tool, str)

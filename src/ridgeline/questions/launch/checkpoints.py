@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.launch.quantities import Priced
     from ridgeline.specs.engine_flags import EngineFlags, WeightRule
 
-__all__ = ["Checkpoint", "checkpoint", "what_instead"]
+__all__ = ["Checkpoint", "check_chip", "checkpoint"]
 
 #: formats of a pattern that are all named
 _ALL_NAMED = 3
@@ -106,17 +106,25 @@ def _engines_instead(priced: Priced, also: str = "") -> str:
     return f"No engine with flags ({listed([*every])}) runs on {chip.name}."
 
 
-def what_instead(priced: Priced, engine: str) -> str:
-    """What helps where an engine cannot run a layout: another engine, or another layout.
+def check_chip(priced: Priced, engine: str) -> None:
+    """Refuse an engine that does not run on the chips that were priced, in whatever layout.
 
     Parameters
     ----------
     priced : Priced
-    engine : str   Id of an engine with flags, which refuses it.
+    engine : str   Id of an engine with flags.
+
+    Raises
+    ------
+    InfeasibleError   Names engines that do.
     """
+    flags = catalog.engine_flags(engine)
     if not runs_on_chip(priced, engine):
-        return _engines_instead(priced)
-    return "Choose another layout, or another engine."
+        chip = priced.replica.cluster.chip.name
+        raise InfeasibleError(
+            f"{flags.name} does not run on {chip} (it runs on chips of {listed(flags.vendors)}). "
+            f"{_engines_instead(priced)}"
+        )
 
 
 def _in_words(pattern: str) -> str:

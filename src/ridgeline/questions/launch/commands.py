@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.words import quantity
 from ridgeline.catalog import engine_flags
-from ridgeline.errors import InfeasibleError
-from ridgeline.questions.launch.checkpoints import Checkpoint, checkpoint, what_instead
+from ridgeline.questions.launch.checkpoints import Checkpoint, check_chip, checkpoint
 from ridgeline.questions.launch.fill import filled
 from ridgeline.questions.launch.places import on_hosts, placed, too_many_hosts
 from ridgeline.questions.launch.quantities import quantities, refuses
+from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.specs.refusal import holds
 
@@ -119,7 +119,8 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows the engine.
-    InfeasibleError   It cannot do what was priced; says what.
+    LayoutError     It cannot run the layout; says why.
+    InfeasibleError   It cannot do what was priced, in whatever layout; says what.
     """
     flags = engine_flags(engine)
     commands: list[Command] = []
@@ -127,9 +128,10 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
     notes += _engine_note(priced[0], flags, engine)
     for pool, one in enumerate(_first_places(priced)):
+        check_chip(one, engine)
         why = refuses(one, engine) or too_many_hosts(priced)
         if why:
-            raise InfeasibleError(f"{why}. {what_instead(one, engine)}")
+            raise LayoutError(why)
         found = checkpoint(one, flags)
         fields, name = options_of(one, flags, found)[1], _file(one, flags)
         if fields and name:

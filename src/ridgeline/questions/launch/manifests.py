@@ -8,16 +8,15 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import deployment, engine_flags
-from ridgeline.errors import InfeasibleError
-from ridgeline.questions.launch.checkpoints import checkpoint, what_instead
+from ridgeline.questions.launch.checkpoints import check_chip, checkpoint
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
 from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.questions.launch.quantities import (
     quantities,
     refuses,
-    runs_on_chip,
 )  # fmt: skip
+from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.specs.refusal import first_refusal
 from ridgeline.steps import counts
@@ -72,7 +71,8 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows the tool.
-    InfeasibleError   It, or its engine, cannot do what was priced.
+    LayoutError     It, or its engine, cannot run the layout; says why.
+    InfeasibleError   They cannot do what was priced, in whatever layout.
     """
     how = deployment(tool)
     engine = engine_of(tool, priced[0].replica.engine.id)
@@ -84,7 +84,7 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
     ]
     why = too_many_hosts(priced)
     if why:
-        raise InfeasibleError(f"{why}. Choose another layout.")
+        raise LayoutError(why, "Choose another layout.")
     for one in priced:
         pool, told = _pool(one, how, engine)
         known[f"pool_{one.pool or 'all'}"] = pool
@@ -119,6 +119,7 @@ def _common(priced: Priced, how: Deployment, engine: str) -> dict[str, Any]:
 def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any], list[str]]:
     """One pool of workers, and what is to be known about it."""
     flags = engine_flags(engine)
+    check_chip(priced, engine)
     found = checkpoint(priced, flags)
     known = quantities(priced, flags) | _common(priced, how, engine)
     known |= {
@@ -127,10 +128,7 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     }
     why = refuses(priced, engine) or first_refusal(how.refuses, known)
     if why:
-        helps = f"Choose another layout, or --flags {engine}."
-        if not runs_on_chip(priced, engine):
-            helps = what_instead(priced, engine)
-        raise InfeasibleError(f"{why}. {helps}")
+        raise LayoutError(why, f"Choose another layout, or --flags {engine}.")
     several = priced.n_nodes > 1
     out = {*how.leave_out, *(how.leave_out_nodes if several else ())}
     options, _, used = options_of(priced, flags, found)

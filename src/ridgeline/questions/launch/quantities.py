@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers.words import listed
 from ridgeline.catalog import chips_per_host, engine_flags
 from ridgeline.catalog import engine as engine_of
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.places import too_many_hosts
+from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.specs.refusal import first_refusal
 from ridgeline.steps.machine import chip_capacity_bytes
 
@@ -112,13 +112,13 @@ class Priced:
 
         Raises
         ------
-        InfeasibleError   They do not divide over the hosts.
+        LayoutError   They do not divide over the hosts.
         """
         if self.n_chips % self.n_nodes:
-            raise InfeasibleError(
+            raise LayoutError(
                 f"A replica of {self.n_chips} chips does not divide evenly over {self.n_nodes} "
-                f"hosts of {self.chips_per_host}: engines want as many on each. Choose other "
-                "degrees (--tp, --pp, --attn-dp)."
+                f"hosts of {self.chips_per_host}: engines want as many on each",
+                "Choose other degrees (--tp, --pp, --attn-dp).",
             )
         return self.n_chips // self.n_nodes
 
@@ -140,22 +140,18 @@ def round_down(share: float) -> float:
 
 
 def refuses(priced: Priced, engine: str) -> str:
-    """Why an engine cannot do what was priced; empty where it can.
+    """Why an engine cannot run a layout that was priced; empty where it can.
 
     Parameters
     ----------
     priced : Priced
-    engine : str   Id of an engine with flags.
+    engine : str   Id of an engine with flags, that runs on the chip: see `runs_on_chip`.
 
     Raises
     ------
     CatalogError   Nobody knows the engine.
     """
-    flags = engine_flags(engine)
-    if not runs_on_chip(priced, engine):
-        chip = priced.replica.cluster.chip.name
-        return f"{flags.name} does not run on {chip} (it runs on chips of {listed(flags.vendors)})"
-    layout = priced.layout
+    flags, layout = engine_flags(engine), priced.layout
     cannot = engine_of(engine).cannot_run(
         pp=layout.pp, attn_dp=layout.attn_dp, tp=layout.tp, ep=layout.ep
     )
@@ -276,9 +272,9 @@ def _sequences(priced: Priced, flags: EngineFlags) -> int:
     most = flags.most_sequences or per_rank
     needed = per_rank if priced.asked_batch else live
     if needed > most:
-        raise InfeasibleError(
-            f"{flags.name} takes at most {most} sequences, not {needed:,} "
-            "(--batch, --max-sequences)."
+        raise LayoutError(
+            f"{flags.name} takes at most {most} sequences, not {needed:,}",
+            "Ask for fewer (--batch, --max-sequences), or for more replicas.",
         )
     return max(min(per_rank, most), 1)
 

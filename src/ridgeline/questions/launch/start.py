@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.commands import Launch, launch
-from ridgeline.questions.launch.manifests import engine_of, manifest
-from ridgeline.questions.launch.quantities import Priced, refuses, runs_on_chip
+from ridgeline.questions.launch.manifests import manifest
+from ridgeline.questions.launch.quantities import Priced
+from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.lengths import longest
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.service.requests import Requests
     from ridgeline.specs.scenario import Scenario
 
-#: reasons told where no layout runs
+#: reasons given where no layout runs
 _REASONS = 3
 
 __all__ = ["first_that_runs", "prompts_of_a_step", "start", "what_was_priced", "why_not"]
@@ -35,7 +36,7 @@ def what_was_priced(
     n_replicas: int,
     **more: Any,
 ) -> Priced:
-    """Gather what an engine must be told.
+    """Gather what an engine's options depend on.
 
     Parameters
     ----------
@@ -83,29 +84,25 @@ def start(priced: Sequence[Priced], name: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows it.
-    InfeasibleError   It cannot do what was priced; says what.
+    LayoutError     It cannot start the layout; says why.
+    InfeasibleError   It cannot do what was priced, in whatever layout; says what.
     """
     found = catalog.known_flags(name)
     return manifest(priced, found) if found in catalog.deployments() else launch(priced, found)
 
 
 def why_not(priced: Priced, name: str) -> str:
-    """Why an engine cannot run a layout; empty where it can."""
-    found = catalog.known_flags(name)
-    why = refuses(priced, _engine(priced, name))
-    if why or found not in catalog.deployments():
-        return why
+    """Why an engine or a deployment tool cannot start a layout; empty where it can.
+
+    Raises
+    ------
+    InfeasibleError   It cannot start any layout of what was priced; says why.
+    """
     try:
-        manifest([priced], found)
-    except InfeasibleError as error:
-        return str(error).split(". Choose")[0]
+        start([priced], name)
+    except LayoutError as error:
+        return error.why
     return ""
-
-
-def _engine(priced: Priced, name: str) -> str:
-    """The engine that is started: the one named, or that of a deployment tool."""
-    found = catalog.known_flags(name)
-    return engine_of(found, priced.replica.engine.id) if found in catalog.deployments() else found
 
 
 def first_that_runs(
@@ -126,14 +123,11 @@ def first_that_runs(
     """
     reasons: list[str] = []
     for i in range(n):
-        one = at(i)
-        if not runs_on_chip(one, _engine(one, name)):
-            return start([one], name)  # which refuses: no other layout helps
-        why = why_not(one, name)
-        if why:
-            reasons.append(why)
+        try:
+            found = start([at(i)], name)
+        except LayoutError as error:
+            reasons.append(error.why)
             continue
-        found = start([one], name)
         if not i:
             return found
         note = f"{reasons[0]}: number {i + 1} of the ranking, {tell(i)}."

@@ -1,0 +1,20 @@
+"""What another layout may mend: told apart from what no layout does."""
+
+from __future__ import annotations
+
+from ridgeline.errors import InfeasibleError
+
+__all__ = ["LayoutError"]
+
+
+class LayoutError(InfeasibleError):
+    """An engine, or a deployment tool, cannot start a layout, and may start another.
+
+    Attributes
+    ----------
+    why : str   The reason, without advice.
+    """
+
+    def __init__(self, why: str, helps: str = "Choose another layout, or another engine.") -> None:
+        super().__init__(f"{why}. {helps}")
+        self.why = why
