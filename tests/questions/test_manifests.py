@@ -227,3 +227,26 @@ def test_words_stay_words(word: str) -> None:
 def test_what_has_no_value_is_left_out() -> None:
     template = {"a": {"b": "{x}"}, "c": ["{x}", "{y}"], "<<": "{more}", "k-{y}": 1}
     assert filled(template, {"x": None, "y": 2, "more": {"d": 3}}) == {"c": [2], "d": 3, "k-2": 1}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_manifest_says_what_commands_say(tool: str) -> None:
+    """Another engine was priced, requests are too long, options need software: never in silence."""
+    answer = rl.serving(
+        "Qwen/Qwen3-8B",
+        "h100-sxm",
+        isl="30k",
+        osl="20k",
+        engine="transformers-neuronx",
+        drafts=1,
+        acceptance=0.7,
+    )
+    manifest_, commands = (answer.command(name) for name in (tool, "vllm"))
+    said = " ".join(manifest_.notes)
+    assert "--engine vllm prices vLLM itself" in said
+    assert "longer than the model's 40,960" in said
+    assert "DRAFT_MODEL is a small model" in said
+    written = " ".join(text for _, text in manifest_.files)
+    for note in commands.notes[1:]:
+        option = note.split(":")[0]
+        assert note in manifest_.notes or (option.startswith("--") and option not in written)

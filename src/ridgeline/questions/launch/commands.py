@@ -7,10 +7,10 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers.words import quantity
 from ridgeline.catalog import engine_flags
 from ridgeline.questions.launch.checkpoints import Checkpoint, check_chip, checkpoint
 from ridgeline.questions.launch.fill import filled
+from ridgeline.questions.launch.notes import engine_notes, pool_notes
 from ridgeline.questions.launch.places import on_hosts, placed, too_many_hosts
 from ridgeline.questions.launch.quantities import quantities, refuses
 from ridgeline.questions.launch.refused import LayoutError
@@ -119,25 +119,26 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows the engine.
-    LayoutError     It cannot run the layout; says why.
+    LayoutError       It cannot run the layout; says why.
     InfeasibleError   It cannot do what was priced, in whatever layout; says what.
     """
     flags = engine_flags(engine)
     commands: list[Command] = []
     files: list[tuple[str, str]] = []
     notes = [f"Options of {flags.name} {flags.versions}, checked against its own list."]
-    notes += _engine_note(priced[0], flags, engine)
+    notes += engine_notes(priced[0], flags)
     for pool, one in enumerate(_first_places(priced)):
         check_chip(one, engine)
         why = refuses(one, engine) or too_many_hosts(priced)
         if why:
             raise LayoutError(why)
         found = checkpoint(one, flags)
-        fields, name = options_of(one, flags, found)[1], _file(one, flags)
+        _, fields, used = options_of(one, flags, found)
+        name = _file(one, flags)
         if fields and name:
             files.append((name, to_yaml(fields)))
         commands += _commands(one, flags, found)
-        notes += _notes(one, flags, found)
+        notes += pool_notes(one, flags, found, used)
         notes += _other_replicas(priced, pool, flags, found)
         if one.n_nodes > 1:
             notes += _node_notes(one, flags, found)
@@ -298,67 +299,6 @@ def _visible(priced: Priced) -> list[tuple[str, str]]:
         return []
     first = priced.first_chip
     return [(_VISIBLE[vendor], ",".join(str(first + i) for i in range(priced.n_chips)))]
-
-
-def _notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
-    """What else is to be known about the commands of one replica."""
-    notes = [f"{found.note}."] if found.note else []
-    used, known = options_of(priced, flags, found)[2], quantities(priced, flags)
-    notes += [
-        f"{row.flag or row.key}: {row.note}."
-        for row in used
-        if row.note and all(holds(c, known) for c in row.note_when)
-    ]
-    notes += _limit_notes(priced, flags)
-    return notes
-
-
-def _engine_note(priced: Priced, flags: EngineFlags, engine: str) -> list[str]:
-    """Where times were those of another engine, release or arithmetic than what is started."""
-    replica, notes = priced.replica, []
-    timed = replica.engine
-    stands_for = (timed.id, *timed.stands_for)
-    if replica.reading == "calibrated" and not any(x.startswith(engine) for x in stands_for):
-        notes.append(f"Priced as {timed.name}: --engine {engine} prices {flags.name} itself.")
-    if replica.version:
-        notes.append(f"Priced as release {replica.version} of {timed.name}.")
-    if replica.formats.compute:
-        notes.append(
-            f"Priced with every GEMM in {replica.formats.compute}: {flags.name} chooses its "
-            "arithmetic by weights and chip."
-        )
-    return notes
-
-
-def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
-    """Of lengths and batches that are not what one might expect."""
-    notes = []
-    model, known = priced.replica.model, quantities(priced, flags)
-    ranks = priced.layout.attn_dp
-    per_rank = -(-priced.batch // ranks)
-    allowed = known["sequences_per_rank"]
-    if allowed < per_rank and priced.n_live:
-        notes.append(
-            f"Sized with room for {per_rank:,.0f} sequences per rank, of which "
-            f"{quantity(priced.n_live / ranks, '1')} are live on average: the command leaves room "
-            f"for {allowed:,}, as many as {flags.name} takes unless told."
-        )
-    elif allowed < per_rank:
-        notes.append(
-            f"Priced with {per_rank:,.0f} sequences per rank, and {flags.name} takes at most "
-            f"{allowed:,}: --batch {allowed * ranks} prices what this starts."
-        )
-    if model.max_context and priced.longest_tokens > model.max_context:
-        notes.append(
-            f"Requests of up to {priced.longest_tokens:,} tokens are longer than the model's "
-            f"{model.max_context:,}: its configuration must be extended (RoPE scaling)."
-        )
-    if not priced.requests.osl and priced.longest_tokens:
-        notes.append(
-            f"Decoding alone was priced, at {priced.longest_tokens:,} cached tokens: raise the "
-            "context to your longest request."
-        )
-    return notes
 
 
 def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:

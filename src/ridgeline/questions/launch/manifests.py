@@ -11,11 +11,9 @@ from ridgeline.catalog import deployment, engine_flags
 from ridgeline.questions.launch.checkpoints import check_chip, checkpoint
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
+from ridgeline.questions.launch.notes import engine_notes, pool_notes
 from ridgeline.questions.launch.places import too_many_hosts
-from ridgeline.questions.launch.quantities import (
-    quantities,
-    refuses,
-)  # fmt: skip
+from ridgeline.questions.launch.quantities import quantities, refuses
 from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.launch.yaml_text import to_yaml
 from ridgeline.specs.refusal import first_refusal
@@ -71,7 +69,7 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows the tool.
-    LayoutError     It, or its engine, cannot run the layout; says why.
+    LayoutError       It, or its engine, cannot run the layout; says why.
     InfeasibleError   They cannot do what was priced, in whatever layout.
     """
     how = deployment(tool)
@@ -81,14 +79,15 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
         f"{how.name} {how.versions}, with {engine_flags(engine).name} "
         f"{engine_flags(engine).versions}.",
         f"{how.apply.replace('FILE', f'{tool}.yaml')}.",
+        *engine_notes(priced[0], engine_flags(engine)),
     ]
     why = too_many_hosts(priced)
     if why:
         raise LayoutError(why, "Choose another layout.")
     for one in priced:
-        pool, told = _pool(one, how, engine)
+        pool, its_notes = _pool(one, how, engine)
         known[f"pool_{one.pool or 'all'}"] = pool
-        notes += told
+        notes += its_notes
     known |= _common(priced[0], how, engine)
     known["pool_decode_or_all"] = known["pool_decode"] or known["pool_all"]
     known["pool_prefill_or_none"] = known["pool_prefill"] or {"create": False}
@@ -134,12 +133,8 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     options, _, used = options_of(priced, flags, found)
     words = [w for flag, value in options if flag not in out for w in (flag, value) if w]
     known |= _places(priced, known, words)
-    return filled(how.pool, known), _pool_notes(found.note, used)
-
-
-def _pool_notes(note: str, used: Sequence[Any]) -> list[str]:
-    needs = [f"{row.flag}: {row.note}." for row in used if row.note.startswith(("needs", "DRAFT"))]
-    return [f"{note}.", *needs] if note else needs
+    written = [row for row in used if row.flag not in out]
+    return filled(how.pool, known), pool_notes(priced, flags, found, written)
 
 
 def _places(priced: Priced, known: dict[str, Any], words: list[str]) -> dict[str, Any]:

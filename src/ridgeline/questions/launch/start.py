@@ -84,7 +84,7 @@ def start(priced: Sequence[Priced], name: str) -> Launch:
     Raises
     ------
     CatalogError      Nobody knows it.
-    LayoutError     It cannot start the layout; says why.
+    LayoutError       It cannot start the layout; says why.
     InfeasibleError   It cannot do what was priced, in whatever layout; says what.
     """
     found = catalog.known_flags(name)
