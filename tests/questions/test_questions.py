@@ -12,6 +12,7 @@ import pytest
 import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
+from ridgeline.questions.design import KNOWN_MODELS
 from ridgeline.questions.racks import domain_limits
 
 if TYPE_CHECKING:
@@ -328,6 +329,22 @@ def test_feasible_models_meet_the_limits_when_asked() -> None:
             assert float(costs.min()) <= 0.5 * 1.1, row["model"]
         elif batches.size and costs.size:
             assert not cheap or costs.min() > 0.45, row["model"]
+
+
+def test_known_models_get_the_batch_and_the_cost_that_serving_gives_them() -> None:
+    """Of every kind of attention: also where a step reads a part of the cache that is kept."""
+    found = rl.design("gb200-nvl72", tpot_s=0.02, context=128_000, usd_per_mtok=10)
+    for row, name in zip(found.table("models").rows, KNOWN_MODELS, strict=True):
+        batch = row["batch"]
+        answer = rl.serving(
+            name, "gb200-nvl72", context=128_000, weights="fp8", reading="blackboard",
+            batch=[batch, math.ceil(1.05 * batch)],
+        )  # fmt: skip
+        same, more = answer.at(batch), answer.at(math.ceil(1.05 * batch))
+        assert same["usd_per_mtok_output"] == pytest.approx(row["usd_per_mtok_output"], rel=0.02)
+        assert same["time_s"] == pytest.approx(row["time_s"], rel=0.02)
+        assert not same["infeasible"], name
+        assert more["infeasible"] or more["time_s"] > 0.02, name
 
 
 def test_sparser_models_may_be_larger() -> None:

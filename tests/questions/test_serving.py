@@ -188,6 +188,49 @@ def test_explain_shows_the_numbers_of_the_row(curve) -> None:
     assert "bound by weights" in text
 
 
+@pytest.mark.parametrize("reading", ["blackboard", "ideal", "calibrated"])
+def test_a_step_is_explained_alike_with_requests_and_without(reading: str) -> None:
+    def said(**more) -> list[str]:
+        found = rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", batch=64, reading=reading, **more)
+        lines = found.explain().splitlines()
+        return [line.strip() for line in lines if line.startswith("  MFU")]
+
+    alone, served = said(context=1500), said(isl=1000, osl=1000)
+    assert served[:1] == alone
+    # Prompts use the chip better than decoding does.
+    mean = float(served[1].partition("prefill")[2].split("%")[0])
+    assert mean > 1.4 * float(re.search(r"([\d.]+)%", alone[0])[1])
+
+
+def evaluated(text: str) -> float:
+    """A line of the working as the number it comes to."""
+    bare = re.sub(r"[a-z$,]", "", text.strip(" ="))
+    return eval(bare.replace("^", "**"))
+
+
+@pytest.mark.parametrize("reading", ["ideal", "calibrated"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"drafts": 1, "acceptance": 0.8, "batch": 512},
+        {"batch": 512},
+        {"isl": 1000, "osl": 500, "prefix_hit": 0.5, "batch": 64, "drafts": 1, "acceptance": 0.8},
+    ],
+)
+def test_the_equation_of_the_cost_comes_to_the_cost(reading: str, asked: dict) -> None:
+    found = rl.serving("deepseek-ai/DeepSeek-V3", "gb200-nvl72", reading=reading, **asked)
+    row = found.chosen
+    _, *lines = found.explain().partition("Cost at")[2].splitlines()
+    left, _, right = lines[1].strip(" =").partition(" = ")
+    want = row["usd_per_request" if "isl" in asked else "usd_per_mtok_output"]
+    said = float(re.match(r"\$([\d.]+)", right)[1])
+    assert evaluated(left.replace(" x ", " * ")) == pytest.approx(want, rel=0.01)
+    assert said == pytest.approx(want, rel=0.01)
+    if "isl" in asked:
+        shares = re.sub(r"(new |cached )?(in|out)put ", "", lines[2]).replace(" x ", " * ")
+        assert evaluated(shares) == pytest.approx(want, rel=0.01)
+
+
 def test_calibrated_is_the_default_where_the_model_is_known_by_shape() -> None:
     assert rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=1).reading == "calibrated"
     by_counts = rl.Model.from_counts("8B", kv_bytes_per_token=1e5)

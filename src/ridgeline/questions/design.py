@@ -14,6 +14,7 @@ from ridgeline.answers.words import count, quantity, tokens, usd
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import logspace
 from ridgeline.laws.economics import cost_usd_per_mtok
+from ridgeline.laws.memory import memory_needed_bytes
 from ridgeline.laws.roofline import sparsity as sparsity_of
 from ridgeline.questions.prices import price_words, prices_of
 from ridgeline.specs.arguments import Amount, reads
@@ -81,11 +82,13 @@ _MODELS = {
     "n_params": ("parameters", "params"),
     "sparsity": ("total/active", "x"),
     "kv_bytes_per_token": ("KV read", "B"),
+    "kv_kept_bytes_per_token": ("KV kept", "B"),
     "verdict": ("verdict", ""),
     "batch": ("batch", "#"),
     "usd_per_mtok_output": ("$/Mtok out", "USD/Mtok"),
     "time_s": ("token", "s"),
 }
+_FIRST = ("verdict", "n_params", "kv_kept_bytes_per_token", "kv_bytes_per_token", "sparsity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,8 @@ def design(
     Notes
     -----
     The lecture's forms over 1 B to 32 T parameters and 64 bytes to 1 MiB of KV a token. A point is
-    feasible if some batch fits the memory, the latency and the price at once.
+    feasible if some batch fits the memory, the latency and the price at once. Its model reads all
+    the cache that it keeps; a known model, of sparse attention say, may read less than it keeps.
 
     Examples
     --------
@@ -181,8 +185,8 @@ def design(
         return design_chart(edges, models, asked.cluster.name, _limit_words(asked))
 
     known_as = (
-        f"Known models, as if stored in {weight_bits:g} bits; KV read: bytes of cache that a step "
-        "reads per token of context"
+        f"Known models, as if stored in {weight_bits:g} bits; bytes of cache per token of context "
+        "that a step reads (KV read) and that stay in memory (KV kept)"
     )
     columns = {k: c for k, c in _MODELS.items() if asked.price or k != "usd_per_mtok_output"}
     return Answer(
@@ -191,7 +195,7 @@ def design(
         sentences=_words(asked, regions, models),
         tables=(
             Table("regions", _limit_words(asked), _REGIONS, regions),
-            Table("models", known_as, columns, models),
+            Table("models", known_as, columns, models, first=_FIRST),
         ),
         values={"feasible_share": sum(share) / len(share)},
         notes=(_price_note(asked),),
@@ -251,21 +255,26 @@ def _bind(asked: _Asked, n_params: Any, n_active: Any, kv: Any) -> tuple[Any, Ma
     return tally, machine_of(asked.cluster, asked.n_chips, tally)
 
 
-def _at_batches(asked: _Asked, n_params: Any, n_active: Any, kv: Any, batch: Any) -> Any:
-    """Time, cost (0 without a price) and whether it fits, over batches."""
+def _at_batches(
+    asked: _Asked, n_params: Any, n_active: Any, kv: Any, batch: Any, kept: Any = None
+) -> Any:
+    """Time, cost (0 without a price) and fit; a sequence keeps `kept` bytes, or what it reads."""
     tally, machine = _bind(asked, n_params, n_active, kv)
     time_s = decode_step(tally, machine, batch, asked.context).time_s
-    needed = tally.weight_bytes + batch * tally.cache_bytes(asked.context)
+    kept = tally.cache_bytes(asked.context) if kept is None else kept
+    needed = memory_needed_bytes(tally.weight_bytes, batch, kept)
     rent = asked.price.usd_per_chip_hour if asked.price else 0.0
     cost = cost_usd_per_mtok(time_s, batch, rent, asked.n_chips)
     return time_s, cost, needed <= machine.capacity_bytes
 
 
-def _codes(asked: _Asked, n_params: Any, n_active: Any, kv: Any) -> np.ndarray:
+def _codes(
+    asked: _Asked, n_params: Any, n_active: Any, kv: Any, kept: float | None = None
+) -> np.ndarray:
     """Index into `_LIMITS`: what stops a model, the first of them that no batch gets past."""
     batch = logspace(*_BATCHES, per_octave=4)
     n_params, n_active, kv = (np.asarray(v)[..., None] for v in (n_params, n_active, kv))
-    time_s, cost, fits = _at_batches(asked, n_params, n_active, kv, batch)
+    time_s, cost, fits = _at_batches(asked, n_params, n_active, kv, batch, kept)
     quick = fits & (time_s <= asked.tpot_s)
     cheap = quick & (cost <= (asked.usd_per_mtok or math.inf))
     stops = [cheap.any(axis=-1), ~fits.any(axis=-1), ~quick.any(axis=-1)]
@@ -318,9 +327,10 @@ def _known_row(asked: _Asked, name: str) -> dict[str, Any]:
     n_params, active = float(tally.n_params), float(tally.n_params_active)
     context = max(asked.context, 1.0)
     kv = float(tally.cache_read_bytes(context)) / context
-    code = int(_codes(asked, n_params, active, kv))
+    kept = float(tally.cache_bytes(asked.context))
+    code = int(_codes(asked, n_params, active, kv, kept))
     batch = logspace(*_BATCHES, per_octave=16)
-    time_s, cost, fits = _at_batches(asked, n_params, active, kv, batch)
+    time_s, cost, fits = _at_batches(asked, n_params, active, kv, batch, kept)
     usable = np.flatnonzero(fits & (time_s <= asked.tpot_s))
     at = int(usable[-1]) if usable.size else None
     return {
@@ -328,6 +338,7 @@ def _known_row(asked: _Asked, name: str) -> dict[str, Any]:
         "n_params": n_params,
         "sparsity": float(sparsity_of(n_params, active)),
         "kv_bytes_per_token": kv,
+        "kv_kept_bytes_per_token": kept / context,
         "verdict": _LIMITS[code],
         "batch": None if at is None else float(batch[at]),
         "time_s": None if at is None else float(time_s[at]),
@@ -369,7 +380,7 @@ def _words(
     )
     inside = [m["model"] for m in models if m["verdict"] == "feasible"]
     if models:
-        which = ", ".join(inside) if inside else "none"
+        which = ", ".join(inside) or "none"
         said.append(f"Of {len(models)} known models these meet the limits: {which}.")
     return tuple(said)
 

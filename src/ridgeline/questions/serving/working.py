@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import quantity
 from ridgeline.kernels.explain import laws_used
-from ridgeline.laws.roofline import hardware_ratio, sparsity
+from ridgeline.laws.roofline import hardware_ratio, mfu, sparsity
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.words import count, layout_words, usd
 from ridgeline.units import format_quantity
@@ -129,8 +129,18 @@ def _step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  t_kv      = B kv / M             = {row['batch']:,.0f} x {read} / {m} = "
         f"{t['attention_s']}",
         f"  t >= max(t_compute, t_weights + t_kv) = {t['time_s']}   bound by {row['bound']}",
-        f"  MFU <= t_compute / t             = {row['mfu']:.1%}",
+        *_use(answer, row, "MFU <= t_compute / t             ="),
     ]
+
+
+def _use(answer: Serving, row: dict[str, float], named: str) -> list[str]:
+    """MFU of this step; and over all time, where steps are not all there is."""
+    step = answer.step(row["batch"])
+    lines = [f"  {named} {float(mfu(step.compute_at_peak_s, step.time_s)):.1%}"]
+    if answer.has_requests and row["mfu"] is not None:
+        mean = f"{row['mfu']:.1%}" + (" at most" if answer.reading != "calibrated" else "")
+        lines.append(f"  MFU over all time, with prefill  {mean}")
+    return lines
 
 
 def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
@@ -144,7 +154,7 @@ def _ideal_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  KV read and written              {t['attention_s']}",
         f"  collectives with other chips     {t['network_s']}",
         f"  t >= max(compute, weights + KV, network) = {t['time_s']}   bound by {row['bound']}",
-        f"  MFU <= compute / t               {row['mfu']:.1%}",
+        *_use(answer, row, "MFU <= compute / t              "),
     ]
 
 
@@ -161,7 +171,7 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  launches, small passes, host     {t['overhead_s']}",
         f"  sum                              {t['time_s']}   80% interval {t['time_low_s']} to "
         f"{t['time_high_s']}; most of it {row['bound']}",
-        f"  MFU                              {row['mfu']:.1%}",
+        *_use(answer, row, "MFU                             "),
         "",
         *_ops(answer, row),
         "",
@@ -272,25 +282,60 @@ def _landmarks(answer: Serving) -> list[str]:
     ]
 
 
-#: parts of a cost, as they are told, and their columns
+#: parts of a cost in words, and their columns
 _COSTS = {"compute": "compute", "weights": "weights", "KV": "attention", "network": "network"}
 
 
 def _cost(answer: Serving, row: dict[str, float]) -> list[str]:
     if answer.price is None:
         return []
+    lines = _request_cost(answer, row) if answer.has_requests else _token_cost(answer, row)
+    return ["", f"Cost at {price_words(answer.price)}", *lines] if lines else []
+
+
+def _token_cost(answer: Serving, row: dict[str, float]) -> list[str]:
+    """What a token costs where sequences only decode: every step is theirs."""
+    assert answer.price is not None
+    gained = float(answer.requests.tokens_per_step)
+    several = gained != 1
+    batch, n_chips = f"{row['batch']:,.0f}", answer.replica.n_chips
+    tokens = f"({batch} x {gained:.4g})" if several else batch
     parts = [
         f"{name} {usd(row[f'usd_per_mtok_{part}'])}"
         for name, part in _COSTS.items()
         if answer.reading != "calibrated" and row[f"usd_per_mtok_{part}"] > 0
     ]
     return [
-        "",
-        f"Cost at {price_words(answer.price)}",
-        f"  t / B x {answer.replica.n_chips} chips x $/h / 3600 x 10^6 = "
+        f"  t / {'(B x tokens per step)' if several else 'B'} x chips x $/h / 3600 x 10^6",
+        f"  = {row['time_s']:.3g} s / {tokens} x {n_chips:,} x {_rent(answer)} / 3600 x 10^6 = "
         f"{usd(row['usd_per_mtok_output'])} per million output tokens",
         *([f"  each part alone: {', '.join(parts)}"] if parts else []),
     ]
+
+
+def _request_cost(answer: Serving, row: dict[str, float]) -> list[str]:
+    """What a request costs, and how its tokens share that."""
+    asked, rate = answer.requests, row["requests_per_s"]
+    if not rate:
+        return []
+    shares = {
+        "new input": (asked.new, row["usd_per_mtok_input"]),
+        "cached input": (asked.cached, row["usd_per_mtok_cached_input"]),
+        "output": (asked.osl, row["usd_per_mtok_output"]),
+    }
+    shared = [f"{count(float(n))} {name} x {usd(each)}" for name, (n, each) in shares.items() if n]
+    n_chips = answer.replica.n_chips * answer.replica.layout.replicas
+    return [
+        "  chips x $/h / 3600 / requests per second",
+        f"  = {n_chips:,} x {_rent(answer)} / 3600 / {rate:.3g} = {usd(row['usd_per_request'])} "
+        "per request, shared among its tokens:",
+        f"  = ({' + '.join(shared)}) / 10^6",
+    ]
+
+
+def _rent(answer: Serving) -> str:
+    assert answer.price is not None
+    return usd(answer.price.usd_per_chip_hour)
 
 
 def _n(value: float) -> str:
