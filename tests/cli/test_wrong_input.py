@@ -21,11 +21,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown command": (["serve"], 'Did you mean "serving"'),
     "headroom without a rate": (
         ["serving", "Qwen3-8B", "--on", "h100", "--headroom", "0.9"],
-        "headroom is of a fleet that is sized for a rate: give a rate (--rate), too.",
+        "headroom applies only to a fleet sized for a rate: give a rate (--rate), too.",
     ),
     "acceptance without drafts": (
         ["layouts", "Qwen3-8B", "--on", "h100", "--acceptance", "0.9"],
-        "acceptance is of drafted tokens: give drafts (--drafts), too.",
+        "acceptance applies only to drafted tokens: give drafts (--drafts), too.",
     ),
     "a run without end": (
         ["serving", "Qwen3-8B", "--on", "h100", "--rate", "5", "--n-requests", "9"],
@@ -33,7 +33,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "requests of a batch": (
         ["serving", "Qwen3-8B", "--on", "h100", "--batch", "8", "--n-requests", "9"],
-        "n_requests (--n-requests) is of a queue that is worked off",
+        "n_requests (--n-requests) applies only to a queue that is worked off",
     ),
     "a price and a basis": (
         ["serving", "Qwen3-8B", "--on", "h100,h200-sxm", "--price", "3", "--basis", "spot"],

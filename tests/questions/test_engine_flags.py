@@ -423,6 +423,23 @@ def test_replicas_on_one_host_have_chips_and_ports_of_their_own() -> None:
     assert amd.commands[0].env[0][0] == "HIP_VISIBLE_DEVICES"
 
 
+@pytest.mark.parametrize(
+    ("on", "variable"),
+    [
+        ("gaudi3-8", "HABANA_VISIBLE_MODULES"),
+        ("arc-pro-b60-8", "ZE_AFFINITY_MASK"),
+        ("tpu-v6e-8", "TPU_VISIBLE_CHIPS"),
+        ("trn2-48xlarge", None),
+    ],
+)
+def test_replicas_on_one_host_of_any_vendor(on: str, variable: str | None) -> None:
+    """Each gets its chips by the variable of its kind, or the answer says that it must."""
+    found = launch([priced("Qwen/Qwen3-8B", on, Layout(tp=2, replicas=2))], "vllm")
+    shared = "Servers share a host: give each 2 " in " ".join(found.notes)
+    assert found.commands[0].env == (((variable, "0,1"),) if variable else ())
+    assert shared == (variable is None)
+
+
 @pytest.mark.parametrize("tool", ["vllm", "sglang", "tensorrt-llm"])
 def test_two_pools_on_one_host(tool: str) -> None:
     """Chips and ports of the two do not overlap, and each knows what it is."""
@@ -626,3 +643,12 @@ def test_a_limit_of_a_layout_passes_to_the_next(
     other = priced("Qwen/Qwen3-8B", layout=Layout(), weights="nf4")
     with pytest.raises(InfeasibleError, match="Choose --flags sglang, or other weights"):
         first_that_runs(2, lambda _: other, tool, str)
+
+
+@pytest.mark.parametrize(
+    ("weights", "name"),
+    [("fp8", "Qwen/Qwen3-32B-FP8-Static-PerTensor"), ("fp8-block", "Qwen/Qwen3-32B-FP8")],
+)
+def test_published_checkpoints_are_known_by_any_name_of_a_format(weights: str, name: str) -> None:
+    found = launch([priced("Qwen/Qwen3-32B", layout=Layout(tp=2), weights=weights)], "vllm")
+    assert name in found.commands[0].argv

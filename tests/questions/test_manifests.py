@@ -139,13 +139,40 @@ def test_several_hosts() -> None:
 
 
 def test_chips_that_a_tool_or_its_engine_has_no_images_for() -> None:
-    with pytest.raises(InfeasibleError, match="Dynamo's images are for NVIDIA chips"):
+    with pytest.raises(InfeasibleError, match="Dynamo has no image of vLLM for AMD"):
         manifest([priced("Qwen/Qwen3-8B", "mi300x-8", Layout())], "dynamo")
     read = yaml.safe_load(
         manifest([priced("Qwen/Qwen3-8B", "mi300x-8", Layout())], "llm-d").files[0][1]
     )
     assert read["accelerator"]["type"] == "amd"
     assert "amd.com/gpu" in json.dumps(read)
+
+
+@pytest.mark.parametrize("tool", ["llm-d", "kserve"])
+@pytest.mark.parametrize(
+    ("on", "image", "resource"),
+    [
+        ("mi300x-8", "rocm", "amd.com/gpu"),
+        ("arc-pro-b60-8", "xpu", "gpu.intel.com/xe"),
+        ("gaudi3-8", "hpu", "habana.ai/gaudi"),
+    ],
+)
+def test_image_and_resource_are_those_of_the_chip(
+    tool: str, on: str, image: str, resource: str
+) -> None:
+    """A vendor's kinds of chips differ; none gets another's image."""
+    ((_, text),) = manifest([priced("Qwen/Qwen3-8B", on, Layout(tp=2))], tool).files
+    assert f"ghcr.io/llm-d/llm-d-{image}:" in text
+    assert f'{resource}: "2"' in text
+    assert "cuda" not in text
+    assert "nvidia" not in text
+
+
+@pytest.mark.parametrize("on", ["tpu-v6e-8", "cpu-epyc-9755-2s", "trn2-48xlarge"])
+def test_chips_without_image_are_refused_by_name(on: str) -> None:
+    one = priced("Qwen/Qwen3-8B", on, Layout())
+    with pytest.raises(InfeasibleError, match=one.replica.cluster.chip.name.split()[0]):
+        manifest([one], "kserve")
 
 
 def test_the_volume_holds_what_is_downloaded() -> None:

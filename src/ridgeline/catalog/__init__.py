@@ -4,6 +4,7 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 ``ridgeline.toml`` (see `user_folders`) are searched before the built-in ones.
 """
 
+from ridgeline.catalog._copies import copies
 from ridgeline.catalog._engines import engine, engine_constants, engines, usual_engine
 from ridgeline.catalog._entries import (
     MachineNamed,
@@ -23,6 +24,7 @@ from ridgeline.catalog._flags import (
     chips_per_host,
     deployment,
     deployments,
+    device_of,
     engine_flags,
     engines_with_flags,
     known_flags,
@@ -40,8 +42,10 @@ __all__ = [
     "chips_per_host",
     "cluster",
     "constants",
+    "copies",
     "deployment",
     "deployments",
+    "device_of",
     "dtype",
     "dtypes",
     "element_dtype",

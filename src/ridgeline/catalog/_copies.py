@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.model import Model
 
-__all__ = ["bases", "known_names", "model_named", "shape"]
+__all__ = ["bases", "copies", "known_names", "model_named", "shape"]
 
 Key = tuple[str, ...]
 _GGUF_EXAMPLES = "Q4_K_M, Q5_K_M, Q6_K, Q8_0, IQ4_XS or another of llama.cpp's"
@@ -71,6 +71,18 @@ def _every() -> Iterable[Base]:
 def known_names() -> list[str]:
     """Ids of all models and of the checkpoints that share their shapes."""
     return [base.name for base in _every() if "/" in base.name]
+
+
+def copies(name: str) -> list[str]:
+    """Ids of the catalogue whose names say that they are a model in some format.
+
+    Parameters
+    ----------
+    name : str   Id of the model.
+    """
+    base = folded(name.rpartition("/")[2])
+    ids = (entry_id(path) for path in index("models").values())
+    return [i for i in ids if (named := parsed(i)).format is not None and named.base == base]
 
 
 def model_named(name: str, load: Callable[[Path], Model]) -> Model:

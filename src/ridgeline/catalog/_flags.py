@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ridgeline.catalog._store import BUILT_IN, read_toml
 from ridgeline.errors import CatalogError
 from ridgeline.naming import nearest
-from ridgeline.specs.engine_flags import Deployment, EngineFlags
+from ridgeline.specs.engine_flags import Deployment, Device, Devices, EngineFlags
+
+if TYPE_CHECKING:
+    from ridgeline.specs.chip import Chip
 
 __all__ = [
     "chips_per_host",
     "deployment",
     "deployments",
+    "device_of",
     "engine_flags",
     "engines_with_flags",
     "known_flags",
@@ -126,6 +131,24 @@ def deployment(name: str) -> Deployment:
     if found not in _deployments():
         raise CatalogError(f"{found} is an engine. Manifests: {', '.join(_deployments())}.")
     return _deployments()[found]
+
+
+@cache
+def _devices() -> tuple[Device, ...]:
+    return Devices.parse(read_toml(BUILT_IN / "devices.toml"), where="devices.toml").devices
+
+
+def device_of(chip: Chip) -> Device:
+    """What schedulers and processes call a chip: without names where none are known.
+
+    Parameters
+    ----------
+    chip : Chip
+    """
+    for device in _devices():
+        if device.vendor == chip.vendor and chip.kind in device.kinds:
+            return device
+    return Device(vendor=chip.vendor, kinds=(chip.kind,))
 
 
 @cache

@@ -171,7 +171,7 @@ def prices_of(clusters: Sequence[Cluster], choice: PriceChoice | None = None) ->
 
     Raises
     ------
-    SpecError   Nobody's basis; one that none of the machines has; rents of unknown machines.
+    SpecError   An unknown basis; one that none of the machines has; rents of unknown machines.
 
     Notes
     -----

@@ -27,13 +27,15 @@ def refuse_unused(scenario: Scenario) -> None:
     load, price = scenario.workload, scenario.price
     found = []
     if load.acceptance is not None and not load.drafts:
-        found.append("acceptance is of drafted tokens: give drafts (--drafts), too.")
+        found.append("acceptance applies only to drafted tokens: give drafts (--drafts), too.")
     if load.headroom != DEFAULT_HEADROOM and load.arrival != "open":
-        found.append("headroom is of a fleet that is sized for a rate: give a rate (--rate), too.")
+        found.append(
+            "headroom applies only to a fleet sized for a rate: give a rate (--rate), too."
+        )
     if load.n_requests is not None and load.arrival != "offline":
         found.append(
-            "n_requests (--n-requests) is of a queue that is worked off: give arrival offline "
-            f"(--arrival), not {load.arrival}, or leave it out."
+            "n_requests (--n-requests) applies only to a queue that is worked off: give arrival "
+            f"offline (--arrival), not {load.arrival}, or leave it out."
         )
     if price.usd_per_chip_hour is not None:
         found += [

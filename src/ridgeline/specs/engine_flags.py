@@ -11,6 +11,8 @@ from ridgeline.specs.refusal import Refusal
 
 __all__ = [
     "Deployment",
+    "Device",
+    "Devices",
     "EngineFlag",
     "EngineFlags",
     "FlagSource",
@@ -75,7 +77,10 @@ class Router(Record):
     ----------
     note : str      In words.
     command : str   To paste, with the places of `each_prefill` and `each_decode`; may be empty.
-    file, text : mapping   A configuration file that the command reads, as nested fields.
+    each_prefill, each_decode : str   One server in the command or file, with the places ``{i}``,
+                    ``{port}`` and ``{cache_port}``.
+    file : str      Configuration file that the command reads; empty if it reads none.
+    fields : mapping   What is in that file, nested.
     """
 
     note: str
@@ -99,8 +104,17 @@ class EngineFlags(Record):
     vendors : tuple of str   Whose chips it runs on.
     memory : str         Of what its share of memory is: ``all`` it may take, ``static`` for weights
                          and caches, ``free`` after weights, or ``none`` if it has none.
-    usual_sequences, most_sequences : int   Sequences of a rank that it takes unless told, and at
+    usual_sequences, most_sequences : int   Sequences of a rank that it takes by default, and at
                          most (0: no limit).
+    port : int           Its default port.
+    cache_port : int     Default port at which a server of two pools says what caches it has; 0 if
+                         it has none.
+    cache_ports : int    Such ports of a server, one for each of its data-parallel ranks.
+    nodes_note : str     What is needed where a replica has several nodes.
+    refuses : tuple of Refusal   What it cannot start beside what the engine cannot run.
+    env : mapping        Environment variables of servers of two pools; ``NODE_ADDRESS`` is the
+                         server's own address.
+    kv_formats : mapping   Its names of formats of the cache, by id; the first is its default.
     """
 
     id: str
@@ -114,6 +128,8 @@ class EngineFlags(Record):
     usual_sequences: int = Field(gt=0)
     most_sequences: int = 0
     port: int
+    cache_port: int = 0
+    cache_ports: int = Field(default=1, ge=1)
     nodes_note: str = ""
     refuses: tuple[Refusal, ...] = ()
     flags: tuple[EngineFlag, ...] = Field(min_length=1)
@@ -130,10 +146,15 @@ class Deployment(Record):
 
     Attributes
     ----------
-    engines : mapping    Engines it runs, with what differs between them.
+    engines : mapping    Engines it runs, with what differs between them; ``images`` of each by
+                         type of accelerator.
+    refuses : tuple of Refusal   What it cannot deploy beside what the engine cannot start.
     document : mapping   The manifest, with places for quantities: ``{name}``.
     pool : mapping       One pool of workers in it.
     leave_out : tuple of str   Options of the engine that the manifest says in fields of its own.
+    leave_out_nodes : tuple of str   The same of replicas over several hosts alone.
+    arguments_env : str   Environment variable that its containers take the engine's options from;
+                         empty if they take arguments.
     """
 
     name: str
@@ -143,7 +164,33 @@ class Deployment(Record):
     refuses: tuple[Refusal, ...] = ()
     leave_out: tuple[str, ...] = ()
     leave_out_nodes: tuple[str, ...] = ()
+    arguments_env: str = ""
     document: dict[str, Any]
     pool: dict[str, Any]
     notes: tuple[str, ...] = ()
     sources: tuple[FlagSource, ...] = Field(min_length=1)
+
+
+class Device(Record):
+    """What schedulers and processes call chips of some kinds of a vendor.
+
+    Attributes
+    ----------
+    accelerator : str   Type of accelerator, by which images go; empty if none have one.
+    resource : str      Resource of Kubernetes; empty if there is none.
+    visible : str       Environment variable with the chips that a process sees; empty if it has
+                        none that counts chips.
+    """
+
+    vendor: str
+    kinds: tuple[str, ...] = Field(min_length=1)
+    accelerator: str = ""
+    resource: str = ""
+    visible: str = ""
+
+
+class Devices(Record):
+    """The devices known, and where their names were read."""
+
+    sources: tuple[FlagSource, ...] = Field(min_length=1)
+    devices: tuple[Device, ...] = Field(min_length=1)

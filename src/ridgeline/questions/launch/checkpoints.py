@@ -52,9 +52,9 @@ def checkpoint(priced: Priced, flags: EngineFlags) -> Checkpoint:
     model, own = priced.replica.model, priced.own
     rule = _rule(model.weight_dtype, flags)
     if rule is None:
-        told = ", ".join(_in_words(pattern) for r in flags.weights for pattern in r.formats)
+        known = ", ".join(_in_words(pattern) for r in flags.weights for pattern in r.formats)
         raise InfeasibleError(
-            f"{flags.name} reads no weights in {model.weight_dtype}: it reads {told} (--weights). "
+            f"{flags.name} reads no weights in {model.weight_dtype}: it reads {known} (--weights). "
             f"{_engines_instead(priced, ', or other weights')}"
         )
     kind = _KIND.get(model.weight_dtype, model.weight_dtype.upper())
@@ -78,7 +78,7 @@ def checkpoint(priced: Priced, flags: EngineFlags) -> Checkpoint:
 
 
 def _own_note(name: str) -> str:
-    """Of a model that was read from a file, whose name is no id of a hub."""
+    """What to put for a model that was read from a file, whose name is no id of a hub."""
     return "" if "/" in name else f"{name} stands for your checkpoint: put its path or id"
 
 
@@ -137,17 +137,6 @@ def _in_words(pattern: str) -> str:
 
 def _published(own: str, dtype: str) -> str:
     """A checkpoint of the same model in the catalogue whose weights have a format; or empty."""
-    maker, _, short = own.rpartition("/")
-    found = []
-    for name in catalog.entry_ids("models"):
-        by, _, called = name.rpartition("/")
-        if called.startswith(f"{short}-") and _is_suffix(called[len(short) + 1 :]):
-            found.append((by != maker, name))
-    return next((n for _, n in sorted(found) if catalog.model(n).weight_dtype == dtype), "")
-
-
-def _is_suffix(ending: str) -> bool:
-    """Whether the end of a name says a format, and not another model."""
-    return ending.casefold() in {
-        "fp8", "awq", "gptq", "int4", "int8", "gptq-int4", "gptq-int8", "nvfp4", "fp4", "mxfp4",
-    }  # fmt: skip
+    maker = own.rpartition("/")[0]
+    found = sorted((name.rpartition("/")[0] != maker, name) for name in catalog.copies(own))
+    return next((n for _, n in found if catalog.model(n).weight_dtype == dtype), "")

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.catalog import engine_flags
+from ridgeline.catalog import device_of, engine_flags
 from ridgeline.questions.launch.checkpoints import Checkpoint, check_chip, checkpoint
 from ridgeline.questions.launch.fill import filled
 from ridgeline.questions.launch.notes import engine_notes, pool_notes
@@ -29,7 +29,6 @@ __all__ = ["Command", "Launch", "launch", "options_of"]
 _WRITTEN_OUT = 4
 #: hosts larger than this are unusual: a rack whose trays are not known
 _USUAL_HOST = 16
-_VISIBLE = {"NVIDIA": "CUDA_VISIBLE_DEVICES", "AMD": "HIP_VISIBLE_DEVICES"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +139,14 @@ def launch(priced: Sequence[Priced], engine: str) -> Launch:
         commands += _commands(one, flags, found)
         notes += pool_notes(one, flags, found, used)
         notes += _other_replicas(priced, pool, flags, found)
+        chip = one.replica.cluster.chip
+        if _shares_host(one) and not device_of(chip).visible:
+            notes.append(f"Servers share a host: give each {one.n_chips} {chip.name} of its own.")
         if one.n_nodes > 1:
             notes += _node_notes(one, flags, found)
-    router, more, told = _router(priced, flags)
+    router, more, its_notes = _router(priced, flags)
     return Launch(
-        engine, tuple(commands), (*files, *more), router, tuple(dict.fromkeys(notes + told))
+        engine, tuple(commands), (*files, *more), router, tuple(dict.fromkeys(notes + its_notes))
     )
 
 
@@ -276,11 +278,11 @@ def _other_replicas(
         else:
             where = "here"
         parts.append((servers, where))
-    told = [f"{'; '.join(servers)} {where}" for servers, where in parts if where != "here"]
+    others = [f"{'; '.join(servers)} {where}" for servers, where in parts if where != "here"]
     if not any(servers != ["as the first"] for servers, _ in parts):
         return []
     kind = f"{one.pool} servers" if one.pool else "replicas"
-    return [f"The other {kind}: {'; then '.join(told)}."]
+    return [f"The other {kind}: {'; then '.join(others)}."]
 
 
 def _difference(other: Command, first: Command) -> str:
@@ -293,16 +295,19 @@ def _difference(other: Command, first: Command) -> str:
 
 def _visible(priced: Priced) -> list[tuple[str, str]]:
     """Chips of a replica where others share its host."""
-    vendor = priced.replica.cluster.chip.vendor
-    shares = priced.n_replicas > 1 or priced.pool
-    if not shares or priced.n_chips >= priced.chips_per_host or vendor not in _VISIBLE:
+    variable, first = device_of(priced.replica.cluster.chip).visible, priced.first_chip
+    if not _shares_host(priced) or not variable:
         return []
-    first = priced.first_chip
-    return [(_VISIBLE[vendor], ",".join(str(first + i) for i in range(priced.n_chips)))]
+    return [(variable, ",".join(str(first + i) for i in range(priced.n_chips)))]
+
+
+def _shares_host(priced: Priced) -> bool:
+    """Whether a replica leaves chips of its host to others."""
+    return bool(priced.n_replicas > 1 or priced.pool) and priced.n_chips < priced.chips_per_host
 
 
 def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[str]:
-    """Of replicas over several hosts."""
+    """What is needed where a replica takes several hosts."""
     n = priced.n_nodes
     notes = [f"{n} hosts of {priced.chips_per_node} chips per replica: {flags.nodes_note}."]
     if priced.chips_per_host > _USUAL_HOST:
@@ -310,8 +315,8 @@ def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[s
     if n > _WRITTEN_OUT and not flags.launch_nodes:
         each = [dict(_at(priced, flags, found, node)) for node in (1, 2, n - 1)]
         differ = [flag for flag in each[0] if each[0][flag] != each[1][flag]]
-        told = ", ".join(f"{flag} {each[1][flag]} to {each[2][flag]}" for flag in differ)
-        notes.append(f"Nodes 2 to {n - 1}: as node 1, with {told}.")
+        changed = ", ".join(f"{flag} {each[1][flag]} to {each[2][flag]}" for flag in differ)
+        notes.append(f"Nodes 2 to {n - 1}: as node 1, with {changed}.")
     return notes
 
 
@@ -333,7 +338,7 @@ def _router(
         template = router.each_prefill if prefill else router.each_decode
         known = quantities(one, flags)
         address = template.format(
-            i=place.i, port=known["other_port"] or flags.port, bootstrap=known["bootstrap_port"]
+            i=place.i, port=known["other_port"] or flags.port, cache_port=known["cache_port"]
         )
         (prefills if prefill else decodes).append(address)
     known = {

@@ -7,7 +7,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.catalog import deployment, engine_flags
+from ridgeline.answers.words import listed
+from ridgeline.catalog import deployment, device_of, engine_flags
+from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.checkpoints import check_chip, checkpoint
 from ridgeline.questions.launch.commands import Launch, options_of
 from ridgeline.questions.launch.fill import filled
@@ -23,18 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.questions.launch.quantities import Priced
-    from ridgeline.specs.engine_flags import Deployment
+    from ridgeline.specs.engine_flags import Deployment, EngineFlags
 
 __all__ = ["engine_of", "manifest"]
 
-_RESOURCES = {
-    "NVIDIA": "nvidia.com/gpu",
-    "AMD": "amd.com/gpu",
-    "Google": "google.com/tpu",
-    "Intel": "gpu.intel.com/xe",
-    "AWS": "aws.amazon.com/neuron",
-}
-_ACCELERATORS = {"NVIDIA": "nvidia", "AMD": "amd", "Google": "google", "Intel": "intel-xe"}
 #: longest name of a Kubernetes object that leaves room for what is made of it
 _LONGEST_NAME = 50
 #: a volume for a checkpoint is this much larger than the weights
@@ -98,19 +92,20 @@ def manifest(priced: Sequence[Priced], tool: str) -> Launch:
 
 def _common(priced: Priced, how: Deployment, engine: str) -> dict[str, Any]:
     """Quantities that both pools share."""
-    vendor = priced.replica.cluster.chip.vendor
+    device = device_of(priced.replica.cluster.chip)
     found = checkpoint(priced, engine_flags(engine))
     # What an engine converts while it loads is stored as it was.
     stored = priced.own if found.quantization else priced.replica.model
     size = counts(stored).weight_bytes * _ROOM / _GIB
     return how.engines[engine] | {
+        "image": _image(priced, how, engine),
         "engine": engine,
         "name": _object_name(priced.own.id),
         "served_name": priced.own.id,
         "model_name": found.name,
         "volume": f"{math.ceil(size)}Gi",
-        "resource": _RESOURCES.get(vendor, "nvidia.com/gpu"),
-        "accelerator": _ACCELERATORS.get(vendor, vendor.casefold()),
+        "resource": device.resource,
+        "accelerator": device.accelerator,
         "is_pool": bool(priced.pool),
     }
 
@@ -121,10 +116,6 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     check_chip(priced, engine)
     found = checkpoint(priced, flags)
     known = quantities(priced, flags) | _common(priced, how, engine)
-    known |= {
-        "other_chips": priced.replica.cluster.chip.vendor != "NVIDIA",
-        "chip": priced.replica.cluster.chip.name,
-    }
     why = refuses(priced, engine) or first_refusal(how.refuses, known)
     if why:
         raise LayoutError(why, f"Choose another layout, or --flags {engine}.")
@@ -132,19 +123,21 @@ def _pool(priced: Priced, how: Deployment, engine: str) -> tuple[dict[str, Any],
     out = {*how.leave_out, *(how.leave_out_nodes if several else ())}
     options, _, used = options_of(priced, flags, found)
     words = [w for flag, value in options if flag not in out for w in (flag, value) if w]
-    known |= _places(priced, known, words)
+    known |= _places(priced, how, known, words)
     written = [row for row in used if row.flag not in out]
     return filled(how.pool, known), pool_notes(priced, flags, found, written)
 
 
-def _places(priced: Priced, known: dict[str, Any], words: list[str]) -> dict[str, Any]:
+def _places(
+    priced: Priced, how: Deployment, known: dict[str, Any], words: list[str]
+) -> dict[str, Any]:
     """Quantities of one pool that the templates have places for."""
     several, mode = priced.n_nodes > 1, known.get("mode")
     served = ["--served-model-name", priced.own.id] if known["model_name"] != priced.own.id else []
     own_mode = [mode, priced.pool] if mode and priced.pool else []
     model = [known["model"], known["model_name"]] if "model" in known else []
-    nixl = _nixl_env() if priced.pool else []
-    extra = {"name": "VLLM_ADDITIONAL_ARGS", "value": shlex.join(words)}
+    nixl = _address_env(engine_flags(known["engine"])) if priced.pool else []
+    extra = {"name": how.arguments_env, "value": shlex.join(words)}
     env = [_token_env(), *nixl, extra]
     container = {
         "name": "main",
@@ -168,10 +161,28 @@ def _places(priced: Priced, known: dict[str, Any], words: list[str]) -> dict[str
     }
 
 
-def _nixl_env() -> list[dict[str, Any]]:
+def _address_env(flags: EngineFlags) -> list[dict[str, Any]]:
     """The address at which decode workers reach a prefill worker: its pod's own."""
     here = {"fieldRef": {"fieldPath": "status.podIP"}}
-    return [{"name": "VLLM_NIXL_SIDE_CHANNEL_HOST", "valueFrom": here}]
+    own = [name for name, value in flags.env.items() if value == "NODE_ADDRESS"]
+    return [{"name": name, "valueFrom": here} for name in own]
+
+
+def _image(priced: Priced, how: Deployment, engine: str) -> str:
+    """The image of an engine for the chips that were priced.
+
+    Raises
+    ------
+    InfeasibleError   There is none, or Kubernetes has no resource for the chip.
+    """
+    chip, images = priced.replica.cluster.chip, how.engines[engine]["images"]
+    device = device_of(chip)
+    if device.accelerator in images and device.resource:
+        return images[device.accelerator]
+    raise InfeasibleError(
+        f"{how.name} has no image of {engine_flags(engine).name} for {chip.name}, only for "
+        f"{listed([*images])}. Choose --flags {engine}."
+    )
 
 
 def _token_env() -> dict[str, Any]:

@@ -21,7 +21,7 @@ __all__ = ["engine_notes", "pool_notes"]
 def pool_notes(
     priced: Priced, flags: EngineFlags, found: Checkpoint, used: Iterable[EngineFlag]
 ) -> list[str]:
-    """Of a system or one of its pools: its checkpoint, what its options mean, and its limits.
+    """What to know of a system or one of its pools: checkpoint, options, limits.
 
     Parameters
     ----------

@@ -30,8 +30,6 @@ _WIDE = ("bf16", "fp16", "fp32")
 _SPARE = 2
 #: what shares of memory are rounded down to
 _STEP = 0.01
-#: first ports of what servers tell each other about caches (SGLang's and vLLM's own defaults)
-_BOOTSTRAP_PORT, _NIXL_PORT, _PORTS_APART = 8998, 5600, 16
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Priced:
 
     @property
     def layout(self) -> Layout:
-        """Of one replica."""
+        """How one replica is divided over chips."""
         return self.replica.layout
 
     @property
@@ -176,7 +174,7 @@ def shape(priced: Priced, engine: str) -> dict[str, Any]:
     Parameters
     ----------
     priced : Priced
-    engine : str   Id of the engine that is started.
+    engine : str   Id of the engine that is started, whose limits they are.
     """
     layout, vendor = priced.layout, priced.replica.cluster.chip.vendor
     drafts = float(priced.requests.drafts)
@@ -253,9 +251,7 @@ def quantities(priced: Priced, flags: EngineFlags, node: int = 0) -> dict[str, A
         "first_rank": node * ranks,
         "is_first_node": node == 0,
         "other_port": flags.port + priced.slot if priced.slot else 0,
-        "bootstrap_port": _BOOTSTRAP_PORT + priced.slot,
-        # A data-parallel rank takes a port each.
-        "nixl_port": _NIXL_PORT + priced.slot * max(layout.attn_dp, _PORTS_APART),
+        "cache_port": flags.cache_port + priced.slot * flags.cache_ports,
     }
 
 

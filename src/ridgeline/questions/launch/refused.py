@@ -1,4 +1,4 @@
-"""What another layout may mend: told apart from what no layout does."""
+"""What another layout may mend, apart from what no layout does."""
 
 from __future__ import annotations
 
