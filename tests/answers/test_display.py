@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
@@ -68,6 +69,15 @@ def test_the_text_of_an_answer_is_whole() -> None:
     assert str(answer) == "\n".join(answer.answer.sentences)
     assert max(map(len, answer.answer.sentences)) > 300
     assert "…" in repr(answer)
+
+
+@pytest.mark.parametrize("name", ["serving", "answer", "layouts", "fleet", "compare"])
+def test_every_answer_is_one_json(name: str) -> None:
+    found = shown()[name]
+    data = json.loads(found.to_json())
+    assert data == json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    plain = getattr(found, "answer", found).to_dict()
+    assert data.items() >= json.loads(json.dumps(plain)).items()
 
 
 def test_what_is_true_or_false_leaves_as_such() -> None:

@@ -59,21 +59,47 @@ def test_printed(run, snapshot, arguments: tuple[str, ...]) -> None:
 def test_json_csv_and_table_tell_the_same(run) -> None:
     answer = json.loads(run(*V3, "--batch", "1,64,4096", "--json"))
     rows = list(csv.DictReader(io.StringIO(run(*V3, "--batch", "1,64,4096", "--csv"))))
-    times = answer["columns"]["time_s"]["values"][0]
+    grid = answer["grid"]
+    times = grid["columns"]["time_s"]["values"][0]
+    assert [r["time_s"] for r in answer["tables"]["points"]["rows"]] == times
     assert [float(r["time_s"]) for r in rows] == times
-    assert [float(r["batch"]) for r in rows] == answer["axes"]["batch"]["values"] == [1, 64, 4096]
-    assert answer["about"]["n_chips"] == 72
-    assert answer["landmarks"]["latency_floor_s"] == pytest.approx(min(times), rel=0.01)
+    assert [float(r["batch"]) for r in rows] == grid["axes"]["batch"]["values"] == [1, 64, 4096]
+    assert answer["provenance"]["n_chips"] == 72
+    assert answer["values"]["latency_floor_s"] == pytest.approx(min(times), rel=0.01)
     table = run(*V3, "--batch", "1,64,4096")
     assert format_quantity(times[-1], "s") in table
+
+
+def test_compared_machines_are_one_answer_on_every_face(run) -> None:
+    asked = ("serving", "Qwen3-8B", "--on", "1xh100-sxm,1xa100-80gb-sxm", "--batch", "8")
+    text, told = run(*asked), json.loads(run(*asked, "--json"))
+    assert told["sentences"][0] in text
+    assert all(f"Note: {note}" in text for note in told["notes"])
+    assert sum("per chip-hour" in note for note in told["notes"]) == 2
+    one, other = told["answers"]
+    rows = told["tables"]["machines"]["rows"]
+    assert {row["cluster"] for row in rows} == {a["provenance"]["cluster"] for a in (one, other)}
+    costs = [row["usd_per_mtok_output"] for row in rows]
+    assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize(("on", "n"), [("h100-sxm,b200", 1), ("h100-sxm,a100-80gb-sxm", 2)])
+def test_refused_machines_are_part_of_the_answer(run, on: str, n: int) -> None:
+    asked = ("serving", "Qwen3-8B", "--on", on, "--weights", "fp4", "--batch", "8")
+    text, told = run(*asked), json.loads(run(*asked, "--json"))
+    refused = told["tables"]["refused"]["rows"]
+    assert len(refused) == n
+    assert all(f"{row['cluster']}: {row['reason']}" in text for row in refused)
+    assert len(told["answers"]) == len(told["tables"]["machines"]["rows"]) == 2 - n
+    assert ("None of 2 machines" in told["sentences"][0]) == (n == 2)
 
 
 def test_json_is_strict_where_there_is_no_number(run) -> None:
     answer = json.loads(
         run("serving", "Qwen3-8B", "--on", "vr200", "--json"), parse_constant=pytest.fail
     )
-    assert answer["about"]["price"] is None
-    assert set(answer["columns"]["usd_per_mtok_output"]["values"][0]) == {None}
+    assert answer["provenance"]["price"] is None
+    assert set(answer["grid"]["columns"]["usd_per_mtok_output"]["values"][0]) == {None}
     assert any("No price is known" in note for note in answer["notes"])
 
 
@@ -105,10 +131,10 @@ def test_a_chip_means_its_best_number_a_cluster_the_whole(run) -> None:
         return json.loads(run("serving", "DeepSeek-V3", "--on", on, "--json", *more))
 
     def chips_for(on: str, *more: str) -> int:
-        return asked(on, *more)["about"]["n_chips"]
+        return asked(on, *more)["provenance"]["n_chips"]
 
     def usd(n_chips: int) -> float:
-        columns = asked("gb200", "--chips", str(n_chips))["columns"]
+        columns = asked("gb200", "--chips", str(n_chips))["grid"]["columns"]
         cost, good = (columns[n]["values"][0] for n in ("usd_per_mtok_output", "within_limits"))
         return min(c for c, kept in zip(cost, good, strict=True) if kept)
 
@@ -128,14 +154,14 @@ def test_a_chip_means_its_best_number_a_cluster_the_whole(run) -> None:
 def test_set_changes_any_field(run) -> None:
     def time_s(*more: str) -> float:
         answer = json.loads(run(*V3, "--reading", "blackboard", "--batch", "1", "--json", *more))
-        return answer["columns"]["time_s"]["values"][0][0]
+        return answer["grid"]["columns"]["time_s"]["values"][0][0]
 
     faster = time_s("--set", "cluster.chip.memory.bandwidth=16 TB/s")
     assert faster == pytest.approx(time_s() / 2)
     assert time_s("--set", "model.n_experts=128") < 0.6 * time_s()
     assert time_s("--set", "load.context=0") < time_s()
     answer = json.loads(run(*V3, "--set", "price.usd_per_chip_hour=$1/h", "--json"))
-    assert answer["about"]["price"]["usd_per_chip_hour"] == 1.0
+    assert answer["provenance"]["price"]["usd_per_chip_hour"] == 1.0
 
 
 def test_users_files(run, tmp_path: Path) -> None:
@@ -157,7 +183,7 @@ def test_users_files(run, tmp_path: Path) -> None:
     alone = run("serving", "DeepSeek-V3", "--chip", str(chip))
     assert alone.startswith("DeepSeek-V3 on Mine, ")
     swapped = run("serving", "DeepSeek-V3", "--on", "hgx-h100", "--chip", str(chip), "--json")
-    assert json.loads(swapped)["about"]["chip"] == "mine"
+    assert json.loads(swapped)["provenance"]["chip"] == "mine"
 
 
 def test_a_folder_of_the_users_comes_first(
@@ -196,7 +222,7 @@ def test_another_chip_in_a_machine_is_named_and_priced_as_itself(run) -> None:
     text = run("serving", "Qwen3-8B", "--on", "gb200-nvl72", "--chip", "h100-sxm", "--batch", "8")
     assert "GB200 NVL72 rack, 72 GPUs with NVIDIA H100 SXM5 80 GB" in " ".join(text.split())
     own = json.loads(run("serving", "Qwen3-8B", "--on", "hgx-h100", "--json"))
-    assert found["about"]["price"] == own["about"]["price"]
+    assert found["provenance"]["price"] == own["provenance"]["price"]
     same = run("serving", "Qwen3-8B", "--on", "hgx-h100", "--chip", "h100-sxm", "--batch", "8")
     assert " with NVIDIA" not in same
 

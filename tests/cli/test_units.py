@@ -76,7 +76,7 @@ def test_commas_that_can_be_read_in_two_ways_are_refused(capsys) -> None:
     }
     for text, values in lists.items():
         found = json.loads(said([*asked, "--context", text, "--json"], capsys))
-        assert found["axes"]["context"]["values"] == values
+        assert found["grid"]["axes"]["context"]["values"] == values
     with pytest.raises(SpecError, match="can be one number or a list"):
         rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch="64,128,256")
 

@@ -304,7 +304,7 @@ def test_absurd_values_of_every_option(name: str, command: str, capsys) -> None:
 def test_a_range_is_an_axis(option: str, capsys) -> None:
     asked = ["serving", "Qwen3-8B", "--on", "h100", "--chips", "1", "--json"]
     assert main([*asked, option, "1:16384"]) == 0
-    axis = json.loads(capsys.readouterr().out)["axes"][option.removeprefix("--")]["values"]
+    axis = json.loads(capsys.readouterr().out)["grid"]["axes"][option.removeprefix("--")]["values"]
     assert (axis[0], axis[-1]) == (1, 16_384)
     assert len(axis) > 14
     assert axis == sorted(axis)
@@ -315,7 +315,9 @@ def test_no_context_at_all_is_one(capsys) -> None:
     steps = []
     for context in ("0", "8k"):
         assert main([*asked, "--context", context]) == 0
-        steps.append(json.loads(capsys.readouterr().out)["columns"]["time_s"]["values"][0][0])
+        steps.append(
+            json.loads(capsys.readouterr().out)["grid"]["columns"]["time_s"]["values"][0][0]
+        )
     assert 0 < steps[0] < steps[1]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -200,6 +201,26 @@ def test_a_step_is_explained_alike_with_requests_and_without(reading: str) -> No
     # Prompts use the chip better than decoding does.
     mean = float(served[1].partition("prefill")[2].split("%")[0])
     assert mean > 1.4 * float(re.search(r"([\d.]+)%", alone[0])[1])
+
+
+def test_nothing_cached_is_an_answer() -> None:
+    found = rl.serving("Qwen/Qwen3-8B", "h100-sxm", context=0, reading="blackboard")
+    assert math.isinf(found.largest_batch())
+    assert found.to_dict()["values"]["largest_batch"] is None
+    assert len(found.table().rows) == len(found.to_dict()["grid"]["axes"]["batch"]["values"])
+
+
+def test_what_lacks_memory_is_not_said_to_be_slow() -> None:
+    many = [
+        rl.serving("meta-llama/Llama-3.3-70B-Instruct", on, batch=8, reading="ideal", tpot=tpot)
+        for on, tpot in (("1xa100-80gb-sxm", 0.02), ("1xh100-sxm", 0.02), ("1xb200", 0.001))
+    ]
+    small, found = rl.compare(many[:2]), rl.compare(many)
+    assert "out of memory" in small.sentence()
+    assert [row["remark"] for row in small] == ["does not fit"] * 2
+    assert [row["remark"] for row in found] == ["misses the limits", *["does not fit"] * 2]
+    assert found.sentence().startswith("No machine keeps")
+    assert "B200" in found.sentence()
 
 
 def evaluated(text: str) -> float:
@@ -427,7 +448,7 @@ def test_what_is_short_is_told_to_three_digits() -> None:
 def test_norms_in_fp32_are_in_no_product() -> None:
     said = " ".join(rl.serving("meta-llama/Llama-2-7b-hf", "apple-m2-ultra", weights="q4_0").notes)
     assert "fp32" not in said
-    said = " ".join(rl.serving("Qwen/Qwen3-8B-FP8", "a100-sxm-80gb", batch=1).notes)
+    said = " ".join(rl.serving("Qwen/Qwen3-8B-FP8", "a100-80gb-sxm", batch=1).notes)
     assert "has no fp8 arithmetic" in said
 
 

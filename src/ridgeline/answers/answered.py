@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import polars
@@ -32,9 +33,13 @@ class Answered:
         """What notebooks show."""
         return self.answer._repr_html_()
 
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain nested dicts and lists: see `Answer.to_dict`; some have more keys."""
+        return self.answer.to_dict()
+
     def to_json(self, indent: int | None = None) -> str:
-        """All of the answer as strict JSON: see `Answer.to_json`."""
-        return self.answer.to_json(indent)
+        """`to_dict` as strict JSON: see `Answer.to_json`."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def to_csv(self) -> str:
         """The main table as CSV: see `Answer.to_csv`."""

@@ -56,7 +56,7 @@ def show_fleets(
         if compared is None:
             print_json(every[0])
         else:
-            print_json({"answers": every, "comparison": compared.answer.to_dict()})
+            print_json(compared.to_dict() | {"answers": every})
     elif csv:
         print_csv([row for one in found for row in one.table().records()])
     elif compared is None:

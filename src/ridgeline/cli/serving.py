@@ -30,8 +30,8 @@ from ridgeline.cli.pictures import beside, save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.advice import advice
-from ridgeline.questions.prices import price_words, prices_of
-from ridgeline.questions.serving import Serving, compare_served, serve
+from ridgeline.questions.prices import prices_of
+from ridgeline.questions.serving import Comparison, Serving, compare_served, serve
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
@@ -91,7 +91,7 @@ def serving(
 
         show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
         return
-    answers, refused, notes = _ask_each(record, machines, given, load_changes(changes))
+    answers, compared = _ask_each(record, machines, given, load_changes(changes))
     # What cannot be started is refused before anything is shown.
     started = None if flags is None else answers[0].command(flags)
     _draw(answers, out, chart, dark)
@@ -99,27 +99,23 @@ def serving(
         every = [a.to_dict() for a in answers]
         if started is not None:
             every[0] |= launch_dict(started)
-        print_json(
-            every[0]
-            if len(machines) == 1
-            else {"answers": every, "refused": refused, "prices": notes}
-        )
+        print_json(every[0] if len(machines) == 1 else compared.to_dict() | {"answers": every})
     elif csv:
         print_csv([_about(a) | row for a in answers for row in a.result.rows()])
-    elif len(answers) + len(refused) == 1:
+    elif len(machines) == 1:
         _show(answers[0], explain, wide)
         if started is not None:
             show_launch(started)
     else:
-        _show_comparison(answers, refused, notes, explain, wide)
+        _show_comparison(compared, explain, wide)
 
 
 def _ask_each(
     model: ModelRecord, machines: list[MachineNamed], options: ScenarioOptions, more: dict[str, Any]
-) -> tuple[list[Serving], list[dict[str, str]], list[str]]:
+) -> tuple[list[Serving], Comparison]:
     """Ask on every machine; among several, one that cannot serve is an answer too.
 
-    Prices are chosen for all machines together; the last of what comes back says how.
+    Prices are chosen for all machines together.
     """
     answers, refused = [], []
     degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
@@ -141,7 +137,7 @@ def _ask_each(
             if len(machines) == 1:
                 raise
             refused.append({"cluster": named.cluster.id, "reason": str(error)})
-    return answers, refused, list(found.notes)
+    return answers, compare_served(answers, refused, found.notes)
 
 
 def _draw(answers: list[Serving], out: tuple[Path, ...], chart: str, dark: bool) -> None:
@@ -173,21 +169,13 @@ def _show(answer: Serving, explain: bool, wide: bool) -> None:
         print_text(f"Note: {note}")
 
 
-def _show_comparison(
-    answers: list[Serving],
-    refused: list[dict[str, str]],
-    prices: list[str],
-    explain: bool,
-    wide: bool,
-) -> None:
-    if answers:
-        found = compare_served(answers)
-        print_text(found.sentence())
+def _show_comparison(found: Comparison, explain: bool, wide: bool) -> None:
+    print_text(found.sentence())
+    if found.rows:
         print_table(found.table(), wide=wide)
-    for row in refused:
+    for row in found.refused:
         print_text(f"{row['cluster']}: {row['reason']}")
-    for answer in answers if explain else ():
+    for answer in found.answers if explain else ():
         print_text("\n" + answer.explain())
-    priced = [f"{a.machine_name}: {price_words(a.price)}." for a in answers if a.price is not None]
-    for note in dict.fromkeys([*prices, *priced, *(n for a in answers for n in a.notes)]):
+    for note in found.notes():
         print_text(f"Note: {note}")

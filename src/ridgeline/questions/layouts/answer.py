@@ -237,7 +237,7 @@ class Layouts(Answered):
         )
 
     def to_dict(self, n: int = 20) -> dict[str, Any]:
-        """Ranking, front, reasons and notes as plain nested dicts.
+        """The answer as plain nested dicts: see `Answer.to_dict`; and ranking, front, reasons.
 
         Parameters
         ----------
@@ -255,13 +255,11 @@ class Layouts(Answered):
             "n_points": sum(s.result.infeasible.size for s in self.searches),
         }
         found = self.rows[:n] or self.closest(n)
-        return {
+        return super().to_dict() | {
             "about": about,
             "meets_limits": bool(self.rows),
             "rows": self.with_intervals(found),
             "front": self.front,
             "families": [f.to_dict() for f in self.families()] if self.rows else [],
             "impossible": self.impossible(),
-            "answer": self.sentences(),
-            "notes": self.notes(),
         }

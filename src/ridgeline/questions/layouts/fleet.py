@@ -311,13 +311,22 @@ class Fleet(Answered):
         return fleet_words.sentences(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain nested dicts."""
-        search = self.search
+        """The answer as plain nested dicts: see `Answer.to_dict`; and what each fleet misses."""
         rows = [
             row | {"missed": option.misses}
             for row, option in zip(self.rows(), self.options, strict=True)
         ]
-        about = {
+        more = {
+            "about": self._about(),
+            "holds": self.chosen is not None,
+            "fleet": rows[0],
+            "smaller": rows[1:],
+        }
+        return super().to_dict() | plain(more)
+
+    def _about(self) -> dict[str, Any]:
+        search = self.search
+        return {
             "model": search.base.model.id,
             "cluster": search.base.cluster.id,
             "chip": search.base.cluster.chip.id,
@@ -330,26 +339,16 @@ class Fleet(Answered):
             "most_chips": search.most_chips,
             "n_layouts": len(search.layouts),
         }
-        return plain(
-            {
-                "about": about,
-                "holds": self.chosen is not None,
-                "fleet": rows[0],
-                "smaller": rows[1:],
-                "answer": self.sentences(),
-            }
-        )
 
     @property
     def answer(self) -> Answer:
         """The same as one `Answer`."""
-        told = self.to_dict()
         base = self.search.base
         return Answer(
             question="fleet",
             title=f"{base.model.name or base.model.id} on {base.cluster.chip.name}",
             sentences=tuple(self.sentences()),
             tables=(self.table(),),
-            values={"holds": told["holds"], "n_chips": self.options[0].n_chips},
-            provenance=told["about"],
+            values={"holds": self.chosen is not None, "n_chips": self.options[0].n_chips},
+            provenance=self._about(),
         )

@@ -240,29 +240,19 @@ class Serving(Answered):
         return {k: v for k, v in marks.items() if 1 <= v < float("inf")}
 
     def to_dict(self) -> dict[str, Any]:
-        """The result with landmarks, sentences and notes, as plain nested dicts."""
-        finite = {
-            k: v if abs(v) < float("inf") else None
-            for k in self.balance.__dataclass_fields__
-            for v in [getattr(self.balance, k)]
-        }
-        return self.result.to_dict() | {
-            "landmarks": finite,
-            "answer": self.sentences(),
-            "notes": list(self.notes),
-        }
+        """The answer as plain nested dicts: see `Answer.to_dict`; and its axes under ``grid``."""
+        return super().to_dict() | {"grid": self.result.to_dict()}
 
     @property
     def answer(self) -> Answer:
         """The same as one `Answer`."""
-        values = self.to_dict()["landmarks"]
         names = ("latency", "cost") if self.price else ("latency",)
         return Answer(
             question="serving",
             title=self.name,
             sentences=tuple(self.sentences()),
             tables=(self.table(),),
-            values=values,
+            values={k: getattr(self.balance, k) for k in self.balance.__dataclass_fields__},
             charts={name: partial(self.chart, name) for name in names},
             notes=self.notes,
             provenance=self.result.about | {"scenario": self.scenario.to_dict()},

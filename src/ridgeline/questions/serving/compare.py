@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -10,7 +10,7 @@ from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import count, usd
 from ridgeline.questions.headings import headings
-from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
+from ridgeline.questions.prices import basis_words, on_one_basis, price_notes, recalled_clause
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import limits_words
 from ridgeline.specs.arguments import ANSWER
@@ -31,6 +31,7 @@ _COLUMNS = (
 _FIRST = ("batch", "ttft_s", "tpot_s", "usd_per_mtok_output", "remark", "bound",
           "tokens_per_s_per_chip", "tokens_per_s_per_user", "largest_batch", "usd_per_chip_hour",
           "power_w_per_chip")  # fmt: skip
+_REFUSED = {"cluster": ("machine", ""), "reason": ("why", "")}
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,11 +44,15 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
     rows : tuple of dict         Of each machine its size, floor, balance batch, power, price, and
                                  its cheapest point within the limits (else its fastest).
     by_cost : bool               Whether cost ranks; else throughput per chip does.
+    refused : tuple of mapping   Machines that cannot serve it: ``cluster`` and ``reason``.
+    price_notes : tuple of str   How prices were chosen for all machines together.
     """
 
     answers: tuple[Serving, ...]
     rows: tuple[dict[str, Any], ...]
     by_cost: bool
+    refused: tuple[Mapping[str, str], ...] = ()
+    price_notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of machines."""
@@ -75,28 +80,40 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
         prices = ("usd_per_chip_hour", "price_basis") if several else ()
         return Table("machines", "", columns, self.rows, first=(*prices, *_FIRST))
 
+    def notes(self) -> tuple[str, ...]:
+        """How prices were chosen, which they are, and what speaks against the inputs."""
+        priced = (n for a in self.answers for n in price_notes(a.machine_name, a.price))
+        own = (note for answer in self.answers for note in answer.notes)
+        return tuple(dict.fromkeys([*self.price_notes, *priced, *own]))
+
     @property
     def answer(self) -> Answer:
-        """The same as one `Answer`."""
-        first = self.answers[0]
-        notes = (note for answer in self.answers for note in answer.notes)
+        """The same as one `Answer`; machines that cannot serve it in a table ``refused``."""
+        models = {a.model.name or a.model.id: None for a in self.answers}
+        refused = Table("refused", "Machines that cannot serve it", _REFUSED, self.refused)
         return Answer(
             question="compare",
-            title=f"{first.model.name or first.model.id} on {len(self)} machines",
+            title=f"{' and '.join(models) or 'A model'} on {len(self)} machines",
             sentences=(self.sentence(),),
-            tables=(self.table(),),
+            tables=(self.table(), refused) if self.refused else (self.table(),),
             values={"by_cost": self.by_cost},
-            notes=tuple(dict.fromkeys(notes)),
+            notes=self.notes(),
             provenance={"machines": [a.result.about for a in self.answers]},
         )
 
 
-def compare_served(answers: Iterable[Serving]) -> Comparison:
+def compare_served(
+    answers: Iterable[Serving],
+    refused: Iterable[Mapping[str, str]] = (),
+    price_notes: Iterable[str] = (),
+) -> Comparison:
     """Rank machines by what a token costs at the point a user would run: see `questions.compare`.
 
     Parameters
     ----------
     answers : iterable of Serving   The same question on several machines.
+    refused : iterable of mapping   Machines that cannot serve it: ``cluster`` and ``reason``.
+    price_notes : iterable of str   How prices were chosen for all machines together.
 
     Raises
     ------
@@ -108,14 +125,17 @@ def compare_served(answers: Iterable[Serving]) -> Comparison:
         (_row(answer) for answer in served),
         key=lambda row: (
             not row["within_limits"],
+            bool(row["infeasible"]),
             row["usd_per_mtok_output"] if by_cost else -(row["tokens_per_s_per_chip"] or 0.0),
         ),
     )
-    return Comparison(served, tuple(rows), by_cost)
+    return Comparison(served, tuple(rows), by_cost, tuple(refused), tuple(price_notes))
 
 
 def _words(found: Comparison) -> str:
     """What ranks the machines, and which comes first; a sentence."""
+    if not found.rows:
+        return f"None of {count(len(found.refused))} machines can serve it."
     answers, first = found.answers, found[0]
     if not found.by_cost:
         return (
@@ -125,6 +145,8 @@ def _words(found: Comparison) -> str:
     bound = any(a.reading != "calibrated" for a in answers)
     price = next(a.price for a in answers if a.machine_name == first["machine"])
     limits, best = _limits(answers[0]), f"{_cost(first, bound)}{recalled_clause(price)}"
+    if all(row["infeasible"] for row in found.rows):
+        return f"No machine holds it. {first['machine']}: {first['infeasible']}."
     if not first["within_limits"]:
         return f"No machine keeps {limits}. Cheapest per output token: {best}."
     basis = basis_words(first["price_basis"])
@@ -179,5 +201,5 @@ def _row(answer: Serving) -> dict[str, Any]:
         "power_w_per_chip": watts,
         "within_limits": kept,
         **{name: point.get(name) for name in names},
-        "remark": "" if kept else "misses the limits",
+        "remark": "" if kept else "does not fit" if point["infeasible"] else "misses the limits",
     }

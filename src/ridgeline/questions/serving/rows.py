@@ -81,7 +81,7 @@ def marks(
         verb = "take" if name == "weights" else "takes"
         said.setdefault(j, []).append(f"{name} {verb} over")
     last = _last(fits)
-    if last is not None and batches[last] == math.floor(largest_batch):
+    if last is not None and batches[last] == np.floor(largest_batch):
         said.setdefault(last, []).append("most that fits")
     kept = result["within_limits"][i] > 0
     for j in range(len(batches)):
