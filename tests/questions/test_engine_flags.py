@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 from launched import check_fields, option_list, parsed, priced
 
 import ridgeline as rl
-from ridgeline.catalog import chips_per_host, engine, engine_flags, engines_with_flags, known_flags
+from ridgeline.catalog import cluster, engine, engine_flags, engines_with_flags, known_flags
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
 from ridgeline.questions.launch import (
     Launch,
@@ -355,7 +356,20 @@ def test_hosts_of_a_replica_have_a_command_each() -> None:
     ]
     assert ranks == list(range(8))
     assert [p.get("--headless", False) for p in each] == [False, True, True, True]
-    assert chips_per_host("gb200-nvl72", 72) == 4
+
+
+def test_size_of_a_host_is_the_clusters_own() -> None:
+    """Of a user's own rack, too; where nobody states it, the answer says what was taken."""
+    rack = cluster("rubin-ultra-nvl144")
+    assert (cluster("gb200-nvl72").chips_per_host, cluster("hgx-h100").chips_per_host) == (4, 8)
+    assert rack.replaced({"host_size": 8}).chips_per_host == 8
+    one = priced(on="rubin-ultra-nvl144", layout=Layout(tp=8, attn_dp=2, ep=16))
+    said = "is not known: all 144 are taken to be on one"
+    assert said in " ".join(launch([one], "vllm").notes)
+    own = replace(one.replica, cluster=rack.replaced({"host_size": 8}))
+    found = launch([replace(one, replica=own)], "vllm")
+    assert said not in " ".join(found.notes)
+    assert len(found.commands) == 2
 
 
 def test_a_rank_over_several_hosts() -> None:

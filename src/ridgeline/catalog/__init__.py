@@ -21,7 +21,6 @@ from ridgeline.catalog._entries import (
     widest_constants,
 )
 from ridgeline.catalog._flags import (
-    chips_per_host,
     deployment,
     deployments,
     device_of,
@@ -39,7 +38,6 @@ from ridgeline.formats import dtype, dtypes
 __all__ = [
     "MachineNamed",
     "chip",
-    "chips_per_host",
     "cluster",
     "constants",
     "copies",

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
 
 __all__ = [
-    "chips_per_host",
     "deployment",
     "deployments",
     "device_of",
@@ -149,25 +148,3 @@ def device_of(chip: Chip) -> Device:
         if device.vendor == chip.vendor and chip.kind in device.kinds:
             return device
     return Device(vendor=chip.vendor, kinds=(chip.kind,))
-
-
-@cache
-def _hosts() -> dict[str, int]:
-    table = read_toml(BUILT_IN / "hosts.toml")
-    return {name: int(n) for name, n in table["chips_per_host"].items()}
-
-
-def chips_per_host(cluster: str, domain_size: int) -> int:
-    """Chips that one operating system sees: a scale-up domain, or a tray of a rack.
-
-    Parameters
-    ----------
-    cluster : str       Id of the cluster.
-    domain_size : int   Chips of its scale-up domain.
-
-    Examples
-    --------
-    >>> chips_per_host("gb200-nvl72", 72), chips_per_host("hgx-h100", 8)
-    (4, 8)
-    """
-    return min(_hosts().get(cluster, domain_size), domain_size)

@@ -30,6 +30,9 @@ class Cluster(Sourced):
     ----------
     domain_size : int
         Chips joined by the fast fabric (8 on HGX, 72 on NVL72, 1 where there is none).
+    host_size : int
+        Chips that one operating system sees, where a domain has several hosts (4 in a tray of
+        NVL72); None where a domain is one host, or it is not known.
     n_domains : int
         Domains joined by scale-out.
     fabric : str
@@ -68,6 +71,7 @@ class Cluster(Sourced):
     aliases: tuple[str, ...] = ()
     chip: Chip
     domain_size: PositiveCount = 1
+    host_size: PositiveCount | None = None
     n_domains: PositiveCount = 1
     fabric: FabricKind = "none"
     fabric_name: str = ""
@@ -132,6 +136,11 @@ class Cluster(Sourced):
             ),
         )
         return domain, scale_out, *self.outer_tiers
+
+    @property
+    def chips_per_host(self) -> int:
+        """Chips that one operating system sees: `host_size`, or the domain where that is None."""
+        return min(self.host_size or self.domain_size, self.domain_size)
 
     @property
     def n_chips(self) -> int:

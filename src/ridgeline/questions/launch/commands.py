@@ -27,8 +27,6 @@ __all__ = ["Command", "Launch", "launch", "options_of"]
 
 #: hosts of a replica whose commands are all written out
 _WRITTEN_OUT = 4
-#: hosts larger than this are unusual: a rack whose trays are not known
-_USUAL_HOST = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,8 +308,6 @@ def _node_notes(priced: Priced, flags: EngineFlags, found: Checkpoint) -> list[s
     """What is needed where a replica takes several hosts."""
     n = priced.n_nodes
     notes = [f"{n} hosts of {priced.chips_per_node} chips per replica: {flags.nodes_note}."]
-    if priced.chips_per_host > _USUAL_HOST:
-        notes.append(f"A host is taken to have {priced.chips_per_host} chips.")
     if n > _WRITTEN_OUT and not flags.launch_nodes:
         each = [dict(_at(priced, flags, found, node)) for node in (1, 2, n - 1)]
         differ = [flag for flag in each[0] if each[0][flag] != each[1][flag]]

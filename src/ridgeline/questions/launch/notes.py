@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["engine_notes", "pool_notes"]
 
+#: domains larger than this have several hosts
+_LARGEST_HOST = 16
+
 
 def pool_notes(
     priced: Priced, flags: EngineFlags, found: Checkpoint, used: Iterable[EngineFlag]
@@ -66,6 +69,12 @@ def engine_notes(priced: Priced, flags: EngineFlags) -> list[str]:
 def _limit_notes(priced: Priced, flags: EngineFlags) -> list[str]:
     """What lengths and batches are, where they are not what one might expect."""
     notes = []
+    cluster = priced.replica.cluster
+    if cluster.host_size is None and cluster.domain_size > _LARGEST_HOST:
+        notes.append(
+            f"How many chips a host of {cluster.name} has is not known: all "
+            f"{cluster.domain_size} are taken to be on one (host_size of the cluster states it)."
+        )
     model, known = priced.replica.model, quantities(priced, flags)
     ranks = priced.layout.attn_dp
     per_rank = -(-priced.batch // ranks)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.catalog import chips_per_host, engine_flags
 from ridgeline.catalog import engine as engine_of
+from ridgeline.catalog import engine_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.questions.launch.refused import LayoutError
@@ -80,8 +80,7 @@ class Priced:
     @property
     def chips_per_host(self) -> int:
         """Chips that one operating system sees."""
-        cluster = self.replica.cluster
-        return chips_per_host(cluster.id, cluster.domain_size)
+        return self.replica.cluster.chips_per_host
 
     @property
     def servers_per_host(self) -> int:

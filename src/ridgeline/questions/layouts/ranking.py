@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.catalog import chips_per_host
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.grid import Pareto
 from ridgeline.questions.layouts.grid import DEGREES
@@ -118,8 +117,7 @@ class Search:
     def simplicity(self, row: Row) -> tuple[int, ...]:
         """How simple a row's layout is: see `questions.layouts.simplicity`."""
         cluster = self.candidates.base.cluster
-        host = chips_per_host(cluster.id, cluster.domain_size)
-        return simplicity(self.layout(row), cluster.domain_size, host)
+        return simplicity(self.layout(row), cluster.domain_size, cluster.chips_per_host)
 
     def row(self, i: int, j: int) -> Row:
         """One point with its degrees and what all its batches share."""
