@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from build_lecture import FOLDER, built, pages
 
 import ridgeline as rl
+from ridgeline.errors import did_you_mean
 
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 #: pictures of one layouts question, by name
 OF_LAYOUTS = ("front", "roofline", "memory", "rack", "timeline")
+_OF_DOCS = ("serving", *OF_LAYOUTS)
 
 
 def drawn(names: set[str]) -> dict[str, Chart]:
@@ -43,6 +45,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", help="serving, front, ..., or numbers of chapters")
     names = set(parser.parse_args().names)
+    known = [*_OF_DOCS, *(path.stem.removeprefix("chapter-") for path in pages())]
+    for name in sorted(names - set(known)):
+        near = did_you_mean(name, known)
+        parser.error(f"There is no picture {name!r}.{near} There are {', '.join(known)}.")
     chapters = {n for n in names if n.isdigit()}
     if not names or names - chapters:
         for name, chart in drawn(names - chapters).items():

@@ -8,13 +8,18 @@ import xml.etree.ElementTree as ET
 from typing import Any
 
 from ridgeline.charts.marks import text_width
+from ridgeline.charts.theme import tokens
 
-__all__ = ["assert_clear", "contrast", "layers_of", "texts"]
+__all__ = ["assert_clear", "contrast", "layers_of", "lines", "texts"]
 
 Box = tuple[float, float, float, float]
 
 #: of the room estimated for a text: letters of a narrower face than the one estimated for
 _SHRINK = 0.96
+#: a line that only touches the letters is seen to end there [px]
+_TOUCH = 2.0
+#: lines that are ground: what cannot be
+_HATCHES = {tokens(dark=dark)["hatch"] for dark in (False, True)}
 
 
 def texts(svg: str) -> tuple[list[tuple[str, Box]], tuple[float, float]]:
@@ -23,10 +28,8 @@ def texts(svg: str) -> tuple[list[tuple[str, Box]], tuple[float, float]]:
     found: dict[tuple[str, int, int], tuple[str, Box]] = {}
 
     def walk(node: ET.Element, at: tuple[float, float]) -> None:
-        moved = re.search(r"translate\(([-\d.e]+)[, ]+([-\d.e]+)\)", node.get("transform", ""))
         turned = re.search(r"rotate\(([-\d.]+)", node.get("transform", ""))
-        if moved:
-            at = (at[0] + float(moved[1]), at[1] + float(moved[2]))
+        at = _moved(node, at)
         if node.tag.endswith("text") and node.get("opacity") != "0":
             said = [t for t in [node.text, *(c.text for c in node)] if t]
             for line, text in enumerate(said):
@@ -55,11 +58,68 @@ def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
+def lines(svg: str) -> list[Box]:
+    """Segments of every rule and line, as far as they are drawn; hatches are ground. [px]"""
+    root = ET.fromstring(svg)
+    clips = {clip.get("id"): clip[0] for clip in root.iter() if clip.tag.endswith("clipPath")}
+    found: list[Box] = []
+
+    def walk(node: ET.Element, at: tuple[float, float], kind: str, panel: Box | None) -> None:
+        kind = next((k for k in ("mark-rule", "mark-line") if k in node.get("class", "")), kind)
+        if "role-mark" not in node.get("class", "role-mark"):
+            kind = ""
+        at = _moved(node, at)
+        if node.get("clip-path"):
+            rect = clips[node.get("clip-path", "")[5:-1]]
+            left, top, wide, high = (float(rect.get(k, 0)) for k in ("x", "y", "width", "height"))
+            panel = (at[0] + left, at[1] + top, at[0] + left + wide, at[1] + top + high)
+        drawn = kind and node.get("opacity") != "0" and node.get("stroke") not in _HATCHES
+        ends: list[tuple[float, float]] = []
+        if drawn and node.tag.endswith("line"):
+            ends = [(0.0, 0.0), (float(node.get("x2", 0)), float(node.get("y2", 0)))]
+        elif drawn and node.tag.endswith("path"):
+            numbers = [float(n) for n in re.findall(r"-?[\d.]+(?:e-?\d+)?", node.get("d", ""))]
+            ends = list(zip(numbers[::2], numbers[1::2], strict=True))
+        placed = [(at[0] + x, at[1] + y) for x, y in ends]
+        for a, b in itertools.pairwise(placed):
+            part = _clipped((*a, *b), panel) if panel else (*a, *b)
+            found.extend([part] if part else [])
+        for child in node:
+            walk(child, at, kind, panel)
+
+    walk(root, (0.0, 0.0), "", None)
+    return found
+
+
+def _moved(node: ET.Element, at: tuple[float, float]) -> tuple[float, float]:
+    moved = re.search(r"translate\(([-\d.e]+)[, ]+([-\d.e]+)\)", node.get("transform", ""))
+    return (at[0] + float(moved[1]), at[1] + float(moved[2])) if moved else at
+
+
+def _clipped(segment: Box, box: Box) -> Box | None:
+    """The part of a segment in a box; None if there is none. By samples: half a pixel is enough."""
+    x0, y0, x1, y1 = segment
+    if not _overlap((min(x0, x1), min(y0, y1), max(x0, x1) + 1e-6, max(y0, y1) + 1e-6), box):
+        return None
+    n = max(1, int(2 * max(abs(x1 - x0), abs(y1 - y0))))
+    inside = [
+        (x, y)
+        for x, y in ((x0 + (x1 - x0) * i / n, y0 + (y1 - y0) * i / n) for i in range(n + 1))
+        if box[0] <= x <= box[2] and box[1] <= y <= box[3]
+    ]
+    return (*inside[0], *inside[-1]) if inside else None
+
+
 def assert_clear(spec: dict[str, Any], svg: str) -> None:
-    """No text on another or cut by the edge; keys show only what is drawn."""
+    """No text on another, on a line or cut by the edge; keys show only what is drawn."""
     found, (width, height) = texts(svg)
     for (one, a), (other, b) in itertools.combinations(found, 2):
         assert not _overlap(a, b), f"{one!r} lies on {other!r}"
+    drawn = lines(svg)
+    for text, (left, top, right, bottom) in found:
+        ink = (left + _TOUCH, top + _TOUCH, right - _TOUCH, bottom - _TOUCH)
+        on = [line for line in drawn if _clipped(line, ink)]
+        assert not on, f"{text!r} lies on a line from {on[0][:2]} to {on[0][2:]}"
     for text, box in found:
         inside = box[0] >= -1 and box[1] >= -1 and box[2] <= width + 1 and box[3] <= height + 1
         assert inside, f"{text!r} is cut by the edge of the picture"

@@ -152,14 +152,14 @@ def _oklab(colour: str, seen: Any) -> np.ndarray:
 @pytest.mark.parametrize("seen", SEEN.values(), ids=list(SEEN))
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_two_colours_look_alike(seen: Any, dark: bool) -> None:
-    """The resources, and the first five series, to every eye; a step of 0.02 is just seen."""
+    """Resources, and series, to every eye; one and the other to most. 0.02 is just seen."""
     colours = tokens(dark=dark)
     resources = [c for c in RESOURCES.values() if c != "$attention"]  # another word for the KV's
-    for group in (resources, SERIES[:5]):
+    for group in (resources, SERIES):
         for a, b in itertools.combinations(group, 2):
             apart = math.dist(_oklab(colours[a[1:]], seen), _oklab(colours[b[1:]], seen))
             assert apart > 0.075, (a, b)
-    for series in SERIES[:4]:
+    for series in SERIES:
         for resource in resources:
             apart = math.dist(*(_oklab(colours[c[1:]], np.eye(3)) for c in (series, resource)))
             assert apart > 0.075, (series, resource)
@@ -215,13 +215,13 @@ def test_labels_keep_off_lines_points_and_each_other(plane: Plane) -> None:
 
 
 def test_a_label_without_room_is_left_out(plane: Plane) -> None:
-    plane.keep_off((0, 0, 400, 200))
+    plane.keep_off_points([{"x": 100, "y": 0.5}], 200)
     assert not plane.label({"x": 100, "y": 0.5}, "name")
     assert plane.layers() == []
 
 
 def test_a_label_pushed_far_is_joined_to_its_point(plane: Plane) -> None:
-    plane.keep_off((170, 70, 230, 130))
+    plane.keep_off_points([{"x": 100, "y": 0.5}], 30)
     assert plane.label({"x": 100, "y": 0.5}, "name")
     rules = [la for la in plane.layers() if la["mark"]["type"] == "rule"]
     join = rules[0]["data"]["values"][0]
@@ -270,3 +270,44 @@ def test_text_is_wrapped_to_a_width() -> None:
     assert len(lines) > 1
     assert all(text_width(line, 14) <= 150 for line in lines)
     assert wrapped("one-word-wider-than-that", 20, 14) == ["one-word-wider-than-that"]
+
+
+def test_a_rule_without_room_beside_it_is_named_in_short_lines() -> None:
+    """Three rules so near to each other that no name has room in one line between them."""
+    near = Plane(400, 200, plain_axis("x", None, (0, 400)), plain_axis("y", None, (0, 1)))
+    rules = (90.0, 210.0, 325.0)
+    for at in rules:
+        near.keep_off_rule(x=at)
+    for at in rules:
+        near.label_rule(at, "largest that fits: 188,660")
+    assert len(_boxes(near)) > len(rules)
+    placed = [r for la in near.layers() if la["mark"].get("style") != "halo"
+              for r in [{**row, **la["mark"]} for row in la["data"]["values"]]]  # fmt: skip
+    for r in placed:
+        wide = text_width(r["text"], 12)
+        left = r["px"] - {"left": 0.0, "right": wide, "center": wide / 2}[r["align"]]
+        assert not any(left < at < left + wide for at in rules), r["text"]
+
+
+def test_a_line_that_leaves_the_panel_is_named_where_it_leaves(plane: Plane) -> None:
+    falling = [{"x": 1, "y": 0.9}, {"x": 1e4, "y": -0.9}]  # leaves at the foot, in the middle
+    plane.keep_off_line(falling)
+    plane.label_ends([(falling, "falling", "$ink")])
+    ((_, px, py),) = _boxes(plane)
+    assert 200 < px < 300
+    assert 170 < py < 200
+
+
+def test_a_line_through_a_text_is_seen() -> None:
+    x, y = plain_axis("x", None, (0, 1)), plain_axis("y", None, (0, 1))
+    off = {"axis": None}
+    said = words([{"x": 0.5, "y": 0.5, "say": "a word"}], {}, x=x | off, y=y | off,
+                 text={"field": "say"})  # fmt: skip
+    for at, clear in ((0.52, False), (0.9, True)):
+        rule = data_layer([{"x": at}], {"type": "rule"}, x=x | off)
+        chart = Chart({"width": 200, "height": 100, "layer": [rule, *said]})
+        if clear:
+            check(chart, dark=False)
+        else:
+            with pytest.raises(AssertionError, match="lies on a line"):
+                check(chart, dark=False)

@@ -11,9 +11,14 @@ from clear import assert_clear
 
 import ridgeline as rl
 from ridgeline.charts.marks import log_ticks
+from ridgeline.charts.pareto import pareto_chart
 from ridgeline.charts.rack import rack_chart
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.laws.stages import stage_imbalance
 from ridgeline.questions.layouts.pictures import PICTURES
+from ridgeline.questions.layouts.racked import _pairs
+from ridgeline.specs import Layout
+from ridgeline.specs.blocks import MixtureOfExperts
 
 CASES = {
     "sparse": ("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {"tpot_s": 0.03}),
@@ -100,6 +105,100 @@ def test_the_timeline_never_runs_two_micro_batches_on_a_stage() -> None:
         for stage in {b["stage"] for b in bars}:
             own = sorted((b["from_ms"], b["to_ms"]) for b in bars if b["stage"] == stage)
             assert all(a[1] <= b[0] + 1e-9 for a, b in itertools.pairwise(own))
+
+
+@pytest.mark.parametrize("reading", ["calibrated", "ideal"])
+def test_the_roofline_accounts_for_the_whole_step(reading: str) -> None:
+    """Shares are of the step with the host's time in it; what is not drawn is the rest of it."""
+    answer = rl.layouts("Qwen/Qwen3-8B", "hgx-h100", reading=reading)
+    row = answer.best
+    spec = answer.chart("roofline").spec
+    drawn = sum(o["share"] for la in spec["layer"] if la["mark"]["type"] == "circle"
+                for o in la["data"]["values"])  # fmt: skip
+    replica = answer.search_of(row).candidates.replica_of(answer.best_layout)
+    timed = replica.op_seconds(answer.requests.decode(row["batch"]))
+    spent = sum(s for op, s in timed if op.flops > 0)
+    whole = row["step_s"] if reading == "calibrated" else sum(s for _, s in timed)
+    assert drawn == pytest.approx(spent / whole)
+    said = " ".join(spec["title"]["subtitle"])
+    (rest,) = re.findall(r"([\d.]+)% is not drawn", said)
+    assert float(rest) == pytest.approx(100 * (1 - drawn), abs=0.51)
+    assert ("host" in said) == (reading == "calibrated")
+
+
+def test_the_marked_point_of_the_front_says_what_it_is() -> None:
+    point = {"tokens_per_s_per_user": 50.0, "tokens_per_s_per_chip": 900.0, "layout": "TP8",
+             "batch": 8.0, "bound": "weights", "wide": 1.2}  # fmt: skip
+    best = {**point, "bound": "network", "machine": "b"}
+    for names in (["b"], ["a", "b"]):
+        spec = pareto_chart({n: [point] for n in names}, [], best, title="t", subtitle="s").spec
+        inner = [la for la in spec["layer"] if la["data"]["values"] == [best]][-1]["encoding"]
+        field, value = ("bound", "network") if len(names) == 1 else ("machine", "b")
+        assert inner["color"]["field"] == field
+        scales = [la["encoding"]["color"]["scale"] for la in spec["layer"]
+                  if "color" in la["encoding"]]  # fmt: skip
+        assert all(scale == scales[0] for scale in scales)
+        assert value in scales[0]["domain"]
+        assert ("shape" in inner) == (len(names) > 1)
+
+
+def test_the_front_of_several_machines_names_the_winners() -> None:
+    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x"], tpot_s=0.02)
+    said = " ".join(answer.chart("front").spec["title"]["subtitle"])
+    assert f"{answer.search_of(answer.best).n_chips} x" in said
+    assert f"bound by {answer.best['bound']}" in said
+
+
+RACKS = {
+    "no lines": ("Qwen/Qwen3-8B", "hgx-h100", {}, 0, None),
+    "a ring": ("meta-llama/Meta-Llama-3.1-70B", "hgx-h100", {}, 4, "all-reduces of one tensor"),
+    "to experts": ("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {"tpot_s": 0.03}, None, "token"),
+    "gathered": ("openai/gpt-oss-120b", "hgx-h100", {"tpot_s": 0.02}, 3, "gathered by every chip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "on", "options", "n", "says"), RACKS.values(), ids=list(RACKS))
+def test_the_rack_says_what_its_lines_are(model, on, options, n, says) -> None:
+    answer = rl.layouts(model, on, **options)
+    spec = answer.chart("rack").spec
+    said = " ".join(spec["title"]["subtitle"])
+    drawn = {r["line"] for la in spec["layer"] for r in la["data"]["values"] if "line" in r}
+    assert ("lines:" in said) == bool(drawn)
+    assert n is None or len(drawn) == n
+    assert says is None or says in said
+    # Words of the field, not names of ops.
+    assert not re.search(r"dispatch all\b|combine all\b|_", said)
+
+
+def test_hops_and_rings_without_spread_experts_are_called_so() -> None:
+    """Lines for a layout that did not win: stages alone, and experts that see every token."""
+    moe = MixtureOfExperts(n_experts=8, n_experts_active=2, d_ff=64)
+    hops, said = _pairs(Layout(pp=3), None, {"hop"})
+    assert (hops, said) == ([(0, 1), (1, 2)], "lines: hops from stage to stage")
+    for ep in (1, 4):
+        ring, said = _pairs(Layout(tp=4, ep=ep), moe, {"all_reduce"})
+        assert len(ring) == 4
+        assert "all-reduces" in said
+    # An expert cut in two is on two chips, and its tokens go to both.
+    sent, _ = _pairs(Layout(attn_dp=4, tp=2, ep=4), moe, {"all_to_all", "all_reduce"})
+    assert [chip for _, chip in sent] == [2, 3, 6, 7]
+
+
+def test_the_timeline_idles_by_the_law_of_stages_and_for_the_host() -> None:
+    """Of 61 layers on 2 stages one has 31; the host's time is no stage's."""
+    answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot=0.03)
+    row = next(r for r in answer.rows if r["pp"] > 1)
+    search = answer.search_of(row)
+    replica = search.candidates.replica_of(search.layout(row))
+    host = replica.host_s(answer.requests.decode(row["batch"]))
+    panel = answer.chart("timeline").spec["vconcat"][0]
+    bars = [b for b in panel["layer"][1]["data"]["values"] if b["token"] == 2]
+    busy = sum(b["to_ms"] - b["from_ms"] for b in bars) / 1e3 / row["pp"]
+    law = (row["step_s"] - host) / stage_imbalance(61, row["pp"])
+    assert host > 0
+    assert busy == pytest.approx(law)
+    (idle,) = re.findall(r"idle ([\d.]+)%", panel["title"]["text"])
+    assert float(idle) == pytest.approx(100 * (1 - law / row["step_s"]), abs=0.06)
 
 
 def test_wrong_pictures_are_refused() -> None:

@@ -13,6 +13,7 @@ from clear import assert_clear, layers_of, texts
 
 import ridgeline as rl
 from ridgeline.charts.labels import Plane
+from ridgeline.charts.tornado import tornado_chart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,3 +153,37 @@ def test_a_single_batch_is_one_bar_not_a_range() -> None:
 def test_a_cost_needs_a_price(unpriced: Any) -> None:
     with pytest.raises(rl.RidgelineError, match="needs a price"):
         rl.wall(unpriced).chart("cost")
+
+
+def test_a_tornado_says_where_its_bars_are_cut_and_what_does_not_fit() -> None:
+    def row(what: str, doubled: float | None, halved: float | None) -> dict[str, Any]:
+        return {"what": what, "kind": "k", "now": "1", "cost_refilled": doubled,
+                "cost_refilled_halved": halved}  # fmt: skip
+
+    rows = [row("far", 5.0, 0.205), row("near", 2.0, 0.5), row("over", None, 0.9)]
+    spec = tornado_chart(rows, "t", "r", 1.0, 1.0).spec
+    labels = {r["label"] for la in layers_of(spec) for r in la["data"]["values"] if "label" in r}
+    assert labels == {"5x ▸", "◂ 0.205x", "2x", "0.5x", "does not fit", "0.9x"}
+    filled = {r["label"] for la in layers_of(spec) for r in la["data"]["values"]
+              if la["mark"]["type"] == "bar" and la["mark"].get("fillOpacity", 1) > 0}  # fmt: skip
+    assert filled == labels - {"does not fit"}
+    assert_clear(
+        spec, vl_convert.vegalite_to_svg(tornado_chart(rows, "t", "r", 1.0, 1.0).to_dict())
+    )
+
+
+def test_the_band_of_a_cost_is_read_from_the_answer() -> None:
+    result = rl.serving("Qwen/Qwen3-8B", "h100-sxm", isl=1000, osl=200, batch=[8, 64])
+    grid = result.result
+    middle, low, high = (grid[f"usd_per_mtok{end}"][0] for end in ("", "_low", "_high"))
+    assert (low < middle).all()
+    assert (middle < high).all()
+    # As uncertain as the rate of requests, like the output's.
+    out = [grid[f"usd_per_mtok_output{end}"][0] for end in ("", "_low", "_high")]
+    assert low / middle == pytest.approx(out[1] / out[0])
+    assert high / middle == pytest.approx(out[2] / out[0])
+    panel = layers_of(result.chart("cost").spec)
+    (band,) = [la["data"]["values"] for la in panel if la["mark"]["type"] == "area"
+               and "low" in la["data"]["values"][0]]  # fmt: skip
+    assert [b["low"] for b in band] == pytest.approx(low)
+    assert [b["high"] for b in band] == pytest.approx(high)

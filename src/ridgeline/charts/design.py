@@ -1,4 +1,4 @@
-"""The models a machine can serve: size against cache, an edge a sparsity, known models on it."""
+"""The models a machine can serve: size against cache, an edge per sparsity, known models on it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ridgeline.charts.chart import Chart
 from ridgeline.charts.labels import Plane
 from ridgeline.charts.marks import data_layer, heading, log_axis
-from ridgeline.charts.theme import SERIES
+from ridgeline.charts.theme import series
 
 __all__ = ["design_chart"]
 
@@ -76,9 +76,9 @@ def _regions(edges: list[dict[str, float]], plane: Plane) -> list[Row]:
     fill = {"type": "area", "color": "$tint", "opacity": 0.6, "clip": True}
     layers = [data_layer(union, fill, x=x, y=y, y2={"field": "base"})]
     lines = []
-    for rank, (names, own) in enumerate(_merged(edges, plane)):
+    merged = _merged(edges, plane)
+    for (names, own), colour in zip(merged, series(range(len(merged))).values(), strict=True):
         closed = [*own, {**own[-1], "kv": _FLOOR_KV}]
-        colour = SERIES[rank % len(SERIES)]
         mark = {"type": "line", "strokeWidth": 2.5, "color": colour, "clip": True,
                 "strokeJoin": "round"}  # fmt: skip
         layers.append(data_layer(closed, mark, x=x, y=y))

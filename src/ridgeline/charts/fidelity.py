@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, heading, key, plain_axis
+from ridgeline.charts.marks import data_layer, heading, key, log_axis, plain_axis
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def fidelity_chart(points: Sequence[Mapping[str, Any]], title: str, subtitle: st
 
 
 def _errors(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How far off the answers are: a bar a quarter of an octave of predicted over measured."""
+    """How far off the answers are: one bar per quarter of an octave of predicted over measured."""
     known = {m for metrics, _, _ in _PANELS.values() for m in metrics}
     logs = [math.log2(p["predicted"] / p["measured"]) for p in points if p["metric"] in known]
     kept = [min(max(v, math.log2(_RATIOS[0])), math.log2(_RATIOS[-1]) - 1e-9) for v in logs]
@@ -163,21 +163,11 @@ def _digits(value: float) -> float:
 
 
 def _axis(field: str, title: str, low: float, high: float) -> dict[str, Any]:
-    first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
-    decades = [10.0**i for i in range(first, last + 1)]
-    many = [m * 10.0**i for i in range(first - 1, last + 1) for m in (1, 2, 5)]
-    ticks = decades if len(decades) > 2 else [t for t in many if low <= t <= high]
-    return {
-        "field": field,
-        "type": "quantitative",
-        "title": title,
-        "scale": {"type": "log", "domain": [low, high], "nice": False},
-        "axis": {
-            "values": ticks,
-            "format": "~g" if min(ticks) < 1 and max(ticks) < 1e4 else "~s",
-            "labelOverlap": "greedy",
-        },
-    }
+    axis = log_axis(field, title, (low, high))
+    ticks = axis["axis"]["values"]
+    form = "~g" if min(ticks) < 1 and max(ticks) < 1e4 else "~s"
+    axis["axis"] |= {"format": form, "labelOverlap": "greedy"}
+    return axis
 
 
 def _guides(low: float, high: float, x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,15 +10,17 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.charts.geometry import beside, cuts, distance, leader, meet, overlap, right_end
 from ridgeline.charts.marks import data_layer, text_width, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Plane"]
+    from ridgeline.charts.geometry import Box
+
+__all__ = ["Plane", "share_of"]
 
 Row = dict[str, Any]
-Box = tuple[float, float, float, float]
 
 _LINE = 1.25
 #: room between a label and anything else [px]
@@ -31,6 +33,8 @@ _DIRECTIONS: tuple[tuple[float, float], ...] = (
     *((1, -0.6), (1, 0.6), (-1, -0.6), (-1, 0.6)),
 )
 _ALIGNED = {"left": 0.0, "center": 0.5, "right": 1.0}
+#: a line that comes so near to the right edge is named beside the panel [px]
+_EARLY = 60.0
 _RINGS = (0, 7, 15, 24, 34, 46, 60, 76, 95, 116)
 #: steps that a label is pushed at most, unless told otherwise
 _PUSHED = 8
@@ -56,8 +60,8 @@ class Plane:
 
     def at(self, row: Row) -> tuple[float, float]:
         """Where a row lies. [px]"""
-        across = _share(row[self.x["field"]], self.x["scale"])
-        up = _share(row[self.y["field"]], self.y["scale"])
+        across = share_of(row[self.x["field"]], self.x["scale"])
+        up = share_of(row[self.y["field"]], self.y["scale"])
         return across * self.width, (1 - up) * self.height
 
     def keep_off_points(
@@ -79,15 +83,11 @@ class Plane:
     def keep_off_rule(self, *, x: Any = None, y: Any = None) -> None:
         """Labels do not cross a rule over the whole panel, at a value of x or y."""
         if x is not None:
-            px = _share(x, self.x["scale"]) * self.width
+            px = share_of(x, self.x["scale"]) * self.width
             self._segments.append((px, 0.0, px, self.height))
         if y is not None:
-            py = (1 - _share(y, self.y["scale"])) * self.height
+            py = (1 - share_of(y, self.y["scale"])) * self.height
             self._segments.append((0.0, py, self.width, py))
-
-    def keep_off(self, box: Box) -> None:
-        """Labels do not cover this: left, top, right, bottom. [px]"""
-        self._boxes.append(box)
 
     def label(
         self,
@@ -121,7 +121,7 @@ class Plane:
         px, py = self.at(row)
         wide, high = text_width(text, size), _LINE * size
         places = [
-            (_beside(px, py, dx, dy, off + ring, wide, high),
+            (beside(px, py, dx, dy, off + ring, wide, high),
              ring > 0 or abs(dy) > 1)
             for ring in _RINGS[:rings]
             for dx, dy in directions
@@ -132,7 +132,7 @@ class Plane:
                   (False, False, False))  # fmt: skip
         for faint, strict, clear in passes[: 4 if needed else 3]:
             for box, far in places:
-                join = _join(px, py, box, off - _RIM) if far else None
+                join = leader(px, py, box, off - _RIM) if far else None
                 if clear and (self._crosses(join) if join else self._misleads(box, (px, py))):
                     continue
                 if self._free(box, join, (px, py), strict=strict, faint=faint):
@@ -142,32 +142,60 @@ class Plane:
 
     def _crosses(self, join: Box) -> bool:
         """Whether a joining line crosses another or a line of the panel."""
-        return any(_meet(join, other) for other in self._segments)
+        return any(meet(join, other) for other in self._segments)
 
     def _misleads(self, box: Box, at: tuple[float, float]) -> bool:
         """Whether a label that no line joins to its point is nearer to another one."""
-        own = _distance(at, box)
+        own = distance(at, box)
         return any(
-            _distance(other, box) < own
+            distance(other, box) < own
             for other in self._points
             if math.hypot(other[0] - at[0], other[1] - at[1]) > 1
         )
 
-    def label_rule(self, value: float, text: str, *, size: float = 12.0) -> None:
-        """Name a vertical rule near its top, on the side and in the line that are free."""
-        px = _share(value, self.x["scale"]) * self.width
-        wide, high = text_width(text, size), _LINE * size
-        for strict in (True, False):
-            for row in range(int(self.height / (high + 2))):
-                for left in (px - 6 - wide, px + 6):
-                    top = 4 + row * (high + 2)
-                    box = (left, top, left + wide, top + high)
-                    if self._free(box, None, (px, top), strict=strict):
-                        self._keep(text, box, None, size, "$ink")
-                        return
+    def label_rule(
+        self, value: float, text: str, *, size: float = 12.0, at_foot: bool = False
+    ) -> None:
+        """Name a vertical rule near its top or foot, on the side and at the height that are free.
+
+        Where one line has no room, two have it, or the right edge of the panel, or a line for each
+        word; else it lies on lines, never on other labels.
+        """
+        px = share_of(value, self.x["scale"]) * self.width
+        at_edge = self.width - 4 - text_width(text, size)
+        one, two, each = [text], _in_two(text), text.split(" ")
+        passes = ((one, None, True, True), (one, None, True, False), (two, None, True, False),
+                  (one, at_edge, True, False), (each, None, True, False),
+                  (one, None, False, False))  # fmt: skip
+        for said, left, strict, faint in passes:
+            if self._rule_named(px, said, left, size, strict=strict, faint=faint, at_foot=at_foot):
+                return
+
+    def _rule_named(
+        self, px: float, said: list[str], at_edge: float | None, size: float, *,
+        strict: bool, faint: bool, at_foot: bool,
+    ) -> bool:  # fmt: skip
+        """Put the lines of a name beside a rule, or at a left edge, where they are free."""
+        wide, step = max(text_width(line, size) for line in said), _LINE * size
+        high = step * len(said)
+        sides = [(px - 6 - wide, "right"), (px + 6, "left")][:: -1 if at_foot else 1]
+        if at_edge is not None:
+            sides = [(at_edge, "right")]
+        heights = [4 + row * (step + 2) for row in range(int(self.height / (step + 2)))]
+        for top in [self.height - high - t for t in heights] if at_foot else heights:
+            for left, align in sides:
+                box = (left, top, left + wide, top + high)
+                if self._free(box, None, (px, top), strict=strict, faint=faint):
+                    for i, line in enumerate(said):
+                        own = (left, top + i * step, left + wide, top + (i + 1) * step)
+                        self._keep(line, own, None, size, "$ink", align)
+                    return True
+        return False
 
     def label_ends(self, lines: list[tuple[list[Row], str, str]], *, size: float = 13.0) -> None:
         """Name lines at their right ends, beside the panel, apart from each other.
+
+        A line that ends within the panel, or leaves it at its top or foot, is named there.
 
         Parameters
         ----------
@@ -177,16 +205,24 @@ class Plane:
         high = _LINE * size + 1
         ends = []
         for rows, text, color in lines:
-            inside = [self.at(r) for r in rows if self._inside(r)]
-            if not inside:
+            end = self._end([self.at(r) for r in rows])
+            if end is None:
                 continue
-            px, py = max(inside)
+            px, py = end
             wide = text_width(text, size)
-            box = (px + 8, py - high / 2, px + 8 + wide, py + high / 2)
-            if self.width - px > wide / 2 and self._free(box, None, (px, py), strict=True):
-                self._keep(text, box, None, size, color)  # it ends early: there is room inside
+            top = min(max(py - high / 2, 0.0), self.height - high)
+            places = [
+                (left, top, left + wide, top + high)
+                for off in range(8, 64, 8)
+                for left in (px + off, px - off - wide)
+            ]
+            free = (b for b in places if self._free(b, None, end, strict=True))
+            # It ends early: there is room inside.
+            box = next(free, None) if self.width - px > min(wide / 2, _EARLY) else None
+            if box:
+                self._keep(text, box, None, size, color)
             else:
-                ends.append(((px, py), text, color))
+                ends.append((end, text, color))
         ends.sort(key=lambda e: e[0][1])
         for (px, py), place, (_, text, color) in zip(
             [e[0] for e in ends], _spread([e[0][1] for e in ends], high, self.height), ends,
@@ -197,9 +233,12 @@ class Plane:
                 self._joins.append({"px": px, "py": py, "qx": start - 2, "qy": place})
             self.label_at(start, place, text, size=size, color=color)
 
-    def _inside(self, row: Row) -> bool:
-        px, py = self.at(row)
-        return -1 <= px <= self.width + 1 and -1 <= py <= self.height + 1
+    def _end(self, points: list[tuple[float, float]]) -> tuple[float, float] | None:
+        """Where a line ends or leaves the panel, at the right; None for one that is outside."""
+        panel = (0.0, 0.0, self.width, self.height)
+        segments = [(*a, *b) for a, b in itertools.pairwise(points)] or [(*points[0], *points[0])]
+        within = [s for s in segments if cuts(panel, s)]
+        return max(right_end(panel, s) for s in within) if within else None
 
     def label_first(
         self, places: list[tuple[float, float, str]], text: str, *, size: float = 12.0
@@ -257,15 +296,15 @@ class Plane:
         if left < 0 or top < 0 or right > self.width or bottom > self.height:
             return False
         grown = (left - _ROOM, top - _ROOM, right + _ROOM, bottom + _ROOM)
-        if any(_overlap(grown, other) for other in self._boxes):
+        if any(overlap(grown, other) for other in self._boxes):
             return False
-        if faint and any(_overlap(box, other) for other in self._faint):
+        if faint and any(overlap(box, other) for other in self._faint):
             return False
-        if strict and any(_cuts(grown, segment) for segment in self._segments):
+        if strict and any(cuts(grown, segment) for segment in self._segments):
             return False
         # A joining line may leave its own point, and cross lines, but no label or other point.
         return join is None or not any(
-            _cuts(other, join)
+            cuts(other, join)
             for other in self._boxes
             if not (other[0] <= at[0] <= other[2] and other[1] <= at[1] <= other[3])
         )
@@ -308,71 +347,19 @@ def _pixel(field: str) -> Row:
     return {"field": field, "type": "quantitative", "scale": None, "axis": None}
 
 
-def _share(value: float, scale: Row) -> float:
+def _in_two(text: str) -> list[str]:
+    """A text in two lines: broken after a colon, else as alike as can be; in one if one word."""
+    if ": " in text:
+        before, after = text.split(": ", 1)
+        return [f"{before}:", after]
+    words_of = text.split(" ")
+    halves = [[" ".join(words_of[:i]), " ".join(words_of[i:])] for i in range(1, len(words_of))]
+    return min(halves, key=lambda two: max(len(line) for line in two), default=[text])
+
+
+def share_of(value: float, scale: Row) -> float:
     """How far along its axis a value lies, from 0 to 1."""
     low, high = scale["domain"]
     if scale.get("type") == "log":
         return math.log(value / low) / math.log(high / low)
     return (value - low) / (high - low)
-
-
-def _beside(
-    px: float, py: float, dx: float, dy: float, off: float, wide: float, high: float
-) -> Box:
-    """A box beside a point, in a direction, some way off."""
-    far = off if dx == 0 or abs(dy) < 1 else 0.72 * off
-    left = px - wide / 2 if dx == 0 else px + far if dx > 0 else px - far - wide
-    up = off if dx == 0 else 0.72 * off
-    top = py + dy * (up + high / 2) - high / 2
-    return left, top, left + wide, top + high
-
-
-def _nearest(px: float, py: float, box: Box) -> tuple[float, float]:
-    left, top, right, bottom = box
-    return min(max(px, left), right), min(max(py, top), bottom)
-
-
-def _distance(at: tuple[float, float], box: Box) -> float:
-    """Of a point from a box. [px]"""
-    qx, qy = _nearest(*at, box)
-    return math.hypot(qx - at[0], qy - at[1])
-
-
-def _join(px: float, py: float, box: Box, rim: float) -> Box:
-    """From the rim of a point to the nearest place on a box."""
-    qx, qy = _nearest(px, py, box)
-    share = min(1.0, rim / max(math.hypot(qx - px, qy - py), 1e-9))
-    return px + share * (qx - px), py + share * (qy - py), qx, qy
-
-
-def _meet(a: Box, b: Box) -> bool:
-    """Whether two segments cross."""
-
-    def side(s: Box, x: float, y: float) -> float:
-        return (s[2] - s[0]) * (y - s[1]) - (s[3] - s[1]) * (x - s[0])
-
-    return (
-        side(a, b[0], b[1]) * side(a, b[2], b[3]) < 0
-        and side(b, a[0], a[1]) * side(b, a[2], a[3]) < 0
-    )
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def _cuts(box: Box, segment: Box) -> bool:
-    """Whether a segment runs through a box (Liang and Barsky's clipping)."""
-    left, top, right, bottom = box
-    x0, y0, x1, y1 = segment
-    first, last = 0.0, 1.0
-    for step, room in ((x0 - x1, x0 - left), (x1 - x0, right - x0),
-                       (y0 - y1, y0 - top), (y1 - y0, bottom - y0)):  # fmt: skip
-        if step == 0:
-            if room < 0:
-                return False
-        elif step < 0:
-            first = max(first, room / step)
-        else:
-            last = min(last, room / step)
-    return first <= last

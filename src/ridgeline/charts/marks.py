@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = [
     "data_layer",
+    "edged",
     "hatch",
     "heading",
     "key",
@@ -175,6 +176,19 @@ def key(
         "scale": {"domain": list(used), "range": list(used.values())},
         "legend": {"title": title, "symbolOpacity": 1, **symbol, **legend},
     }
+
+
+def edged(colour: dict[str, Any], pale: Any) -> dict[str, Any]:
+    """The rims that go with a channel of `key`: of its own fill, or an edge where that is pale.
+
+    Both channels get one key, whose symbols have the rims, too.
+    """
+    scale = colour["scale"]
+    rims = [
+        "$edge" if n in pale else c for n, c in zip(scale["domain"], scale["range"], strict=True)
+    ]
+    colour["legend"] |= {"symbolStrokeWidth": 1.5}
+    return {**colour, "scale": {**scale, "range": rims}}
 
 
 def data_layer(values: list[dict[str, Any]], mark: dict[str, Any], **encoding: Any) -> Layer:

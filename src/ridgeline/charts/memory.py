@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, heading, key, words
+from ridgeline.charts.marks import data_layer, edged, heading, key, words
 
 __all__ = ["MEMORY_PARTS", "memory_chart"]
 
@@ -21,12 +21,12 @@ MEMORY_PARTS = {
     "caches": "$KV",
     "activations": "$ink3",
     "buffers": "$network",
-    "reserve": "$overhead",
+    "reserve": "$tint",
 }
 
 
 def memory_chart(layouts: list[Row], capacity_bytes: float, *, title: str, subtitle: str) -> Chart:
-    """Draw a stacked bar a layout.
+    """Draw one stacked bar per layout.
 
     Parameters
     ----------
@@ -84,11 +84,12 @@ def memory_chart(layouts: list[Row], capacity_bytes: float, *, title: str, subti
     layers = [
         data_layer(
             bars,
-            {"type": "bar"},
+            {"type": "bar", "strokeWidth": 1},
             x=x,
             x2={"field": "to"},
             y=y,
             color=colour,
+            stroke=edged(colour, {"reserve"}),
             tooltip=tooltip,
         ),
         data_layer(cap, {"type": "rule", "strokeWidth": 2, "strokeDash": [6, 3]}, x=x),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import heading, key, log_ticks
-from ridgeline.charts.theme import SERIES
+from ridgeline.charts.marks import data_layer, heading, key, log_axis, rounded_out
+from ridgeline.charts.theme import series
 from ridgeline.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,16 +35,14 @@ _ARITHMETIC_COLOURS = {
 }
 
 
-def _limits(values: list[float]) -> list[float]:
+def _limits(values: list[float]) -> tuple[float, float]:
     """Range of a logarithmic axis, with room for the dots."""
-    low, high = min(values), max(values)
-    room = max((high / low) ** 0.04, 1.15)
-    return [low / room, high * room]
+    return rounded_out(values, max((max(values) / min(values)) ** 0.04, 1.15))
 
 
 def _x_depth(rows: Rows) -> dict[str, Any]:
     depths = sorted({r["x"] for r in rows})
-    scale = {"type": "log", "base": 2, "domain": _limits(depths), "nice": False}
+    scale = {"type": "log", "base": 2, "domain": list(_limits(depths)), "nice": False}
     axis = {"title": "blocks", "format": ",", "values": depths, "labelOverlap": "greedy"}
     return {"field": "x", "type": "quantitative", "scale": scale, "axis": axis}
 
@@ -55,10 +53,7 @@ def _x_count(title: str) -> dict[str, Any]:
 
 
 def _y_log(rows: Rows, title: str, fmt: str) -> dict[str, Any]:
-    domain = _limits([r["y"] for r in rows])
-    scale = {"type": "log", "domain": domain, "nice": False}
-    axis = {"title": title, "format": fmt, "values": log_ticks(domain[0], domain[1])}
-    return {"field": "y", "type": "quantitative", "scale": scale, "axis": axis}
+    return log_axis("y", title, _limits([r["y"] for r in rows]), form=fmt)
 
 
 def _y_plain(title: str, fmt: str, scale: dict[str, Any]) -> dict[str, Any]:
@@ -78,10 +73,6 @@ def _named(rows: Rows, y: str, series: str, *, x: str = "n_blocks", factor: floa
         for r in rows
         if r.get(y) is not None and r[y] > 0
     ]
-
-
-def _layer(rows: Rows, mark: dict[str, Any], encoding: dict[str, Any]) -> dict[str, Any]:
-    return {"data": {"values": rows}, "mark": mark, "encoding": encoding}
 
 
 def _encoding(x: dict[str, Any], y: dict[str, Any], colour: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +102,7 @@ def _by_depth(
     """Dots over lines, against depth."""
     colour = _colour(colours, (r["series"] for r in dots))
     encoding = _encoding(_x_depth(dots), y, colour)
-    return [_layer(lines, line, encoding), _layer(dots, _DOTS, encoding)]
+    return [data_layer(lines, line, **encoding), data_layer(dots, _DOTS, **encoding)]
 
 
 def _memory_panel(rows: Rows, column: str, title: str) -> dict[str, Any]:
@@ -158,7 +149,10 @@ def _losses(data: dict[str, Any]) -> dict[str, Any]:
     thin = [r for r in rows if r["series"] in ("checkpointed", "reversible")]
     pale = {"type": "line", "strokeWidth": 7, "opacity": 0.45, "strokeJoin": "round"}
     return _panel(
-        [_layer(wide, pale, encoding), _layer(thin, {**_LINE, "strokeWidth": 1.6}, encoding)]
+        [
+            data_layer(wide, pale, **encoding),
+            data_layer(thin, {**_LINE, "strokeWidth": 1.6}, **encoding),
+        ]
     )
 
 
@@ -243,15 +237,15 @@ def reversible_chart(data: dict[str, Any], name: str, *, title: str | None = Non
 
 
 def _curves(rows: Rows, x_title: str, y: dict[str, Any], rule: float | None = None) -> Rows:
-    names = list(dict.fromkeys(r["series"] for r in rows))
-    colour = _colour({n: SERIES[i % len(SERIES)] for i, n in enumerate(names)}, names)
+    colours = series(r["series"] for r in rows)
+    colour = _colour(colours, colours)
     encoding = _encoding(_x_count(x_title), y, colour)
     dot = {"type": "point", "filled": True, "size": 30, "opacity": 1}
-    layers = [_layer(rows, _LINE, encoding), _layer(rows, dot, encoding)]
+    layers = [data_layer(rows, _LINE, **encoding), data_layer(rows, dot, **encoding)]
     if rule is None:
         return layers
     dotted = {"type": "rule", "strokeDash": [2, 3], "strokeWidth": 1.5}
-    return [_layer([{"y": rule}], dotted, {"y": y}), *layers]
+    return [data_layer([{"y": rule}], dotted, y=y), *layers]
 
 
 def _two(top: dict[str, Any], bottom: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ _WIDTH, _HEIGHT = 700, 420
 _GROUPS = {
     "attention": "$series3",
     "experts": "$series1",
-    "dense products": "$series2",
+    "dense GEMMs": "$series2",
     "head": "$series4",
 }
 #: of bubbles [px^2]
@@ -112,10 +112,13 @@ def _roofs(ridges: list[Row], left: float, bandwidth: float, plane: Plane) -> li
     foot = [{**r, "bottom": bottom} for r in ridges]
     dash = {"type": "rule", "strokeDash": [1, 4], "color": "$ink2"}
     layers.append(data_layer(foot, dash, x=x, y=y, y2={"field": "bottom"}))
-    for ridge in ridges:
-        _, py = plane.at(ridge)
-        edge = _WIDTH - 4
-        plane.label_first([(edge, py - 11, "right"), (edge, py + 13, "right")], ridge["label"])
+    for ridge in foot:
+        plane.keep_off_line([ridge, {**ridge, _Y: bottom}])
+    edge = _WIDTH - 4
+    for ridge in sorted(ridges, key=lambda r: -r[_Y]):
+        px, py = plane.at(ridge)
+        places = [(edge, py - 11, "right"), (edge, py + 13, "right"), (px + 8, py + 13, "left")]
+        plane.label_first([*places, (px - 8, py - 11, "right")], ridge["label"])
     start = {_X: 3 * left, _Y: 3 * left * bandwidth}
     for where in ((1, 1), (-1, -1)):
         if plane.label(start, f"memory {bandwidth / 1e12:.3g} TB/s", directions=(where,)):

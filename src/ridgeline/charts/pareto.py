@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ridgeline.charts.chart import Chart
 from ridgeline.charts.labels import Plane
 from ridgeline.charts.marks import data_layer, hatch, heading, key, log_axis, rounded_out
-from ridgeline.charts.theme import RESOURCES, SERIES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from ridgeline.charts.theme import RESOURCES, series
 
 __all__ = ["pareto_chart"]
 
@@ -21,7 +18,8 @@ _WIDTH, _HEIGHT = 700, 420
 _X, _Y = "tokens_per_s_per_user", "tokens_per_s_per_chip"
 #: stretches of fronts that are named, the longest
 _NAMED = 12
-_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+#: as many as have no divisor in common with the colours: a pair of both comes back late
+_SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
 _TOOLTIP = [
     {"field": "machine", "title": "on"},
     {"field": "layout"},
@@ -48,7 +46,7 @@ def pareto_chart(
     fronts : mapping   Name of a machine to the points of its front: both rates, ``layout``,
                        ``batch``, and ``wide``, the factor to the ends of the 80% interval.
     cloud : list       Other points, for the ground.
-    best : mapping or None   The point to be marked.
+    best : mapping or None   The point to be marked; its ``machine``, too.
     title, subtitle : str
     least_tokens_per_s_per_user : float   A limit to be ruled; 0 for none.
 
@@ -65,25 +63,30 @@ def pareto_chart(
     limits = x["scale"]["domain"]
     cloud = [r for r in cloud if low <= r[_Y] <= high and limits[0] <= r[_X] <= limits[1]]
     layers = []
-    if least_tokens_per_s_per_user:
-        layers += _limit(least_tokens_per_s_per_user, plane)
+    least = least_tokens_per_s_per_user
+    if least:
+        layers += _limit(least, plane)
     dot = {"type": "point", "shape": _CROSS, "size": 22, "strokeWidth": 1.2, "opacity": 1,
            "color": "$edge"}  # fmt: skip
-    layers += [data_layer(cloud, dot, x=x, y=y), *_fronts(fronts, x, y)]
+    colour = _bound([*rows, *([best] if best else [])])
+    looks = {"color": colour} if len(fronts) == 1 else _by_machine(list(fronts))
+    layers += [data_layer(cloud, dot, x=x, y=y), *_fronts(fronts, x, y, looks)]
     if best is not None:
         disc = {"type": "point", "size": 260, "filled": True, "opacity": 1, "color": "$you",
                 "stroke": "$ink", "strokeWidth": 2.5}  # fmt: skip
         layers.append(data_layer([best], disc, x=x, y=y, tooltip=_TOOLTIP))
-        if len(fronts) == 1:  # its bottleneck is not hidden
-            inner = {"type": "point", "filled": True, "size": 64, "opacity": 1, "stroke": "$ink",
-                     "strokeWidth": 1}  # fmt: skip
-            layers.append(data_layer([best], inner, x=x, y=y, color=_bound(rows), tooltip=_TOOLTIP))
+        # What it would look like without the disc: its bottleneck, or its machine.
+        inner = {"type": "point", "filled": True, "size": 64, "opacity": 1, "stroke": "$ink",
+                 "strokeWidth": 1}  # fmt: skip
+        layers.append(data_layer([best], inner, x=x, y=y, tooltip=_TOOLTIP, **looks))
         plane.keep_off_points([best], 10)
     for front in fronts.values():
         plane.keep_off_line(front)
         plane.keep_off_points(front, 4)
     plane.keep_off_points(cloud, 2, faint=True)
-    colours = _colours(fronts)
+    if least:
+        plane.label_rule(least, f"limit: {least:,.3g} tok/s per user", at_foot=True)
+    colours = series(fronts)
     for row in _runs(fronts)[:_NAMED]:
         color = f"{colours[row['machine']]}-line" if len(fronts) > 1 else "$ink"
         plane.label(row, row["layout"], directions=_BESIDE, color=color)
@@ -112,15 +115,22 @@ def _axis(rows: list[Row], field: str, title: str, also: float = 0.0) -> dict[st
 def _limit(value: float, plane: Plane) -> list[Row]:
     """What is slower than allowed: hatched, with the limit ruled."""
     row = {_X: value, _Y: plane.y["scale"]["domain"][0]}
-    left, bottom = plane.at(row)
+    left, _ = plane.at(row)
     plane.keep_off_rule(x=value)
-    text = f"limit: {value:,.3g} tok/s per user"
-    plane.label_at(left + 8, bottom - 12, text)
     rule = {"type": "rule", "strokeWidth": 1.5}
     return [hatch(0, left, plane.height), data_layer([row], rule, x=plane.x)]
 
 
-def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row) -> list[Row]:
+def _by_machine(names: list[str]) -> Row:
+    """Colour and shape of each machine, in one key."""
+    colour = key("machine", series(names), names, None, **_DOTS)
+    shapes = [_SHAPES[i % len(_SHAPES)] for i in range(len(names))]
+    shape = {"field": "machine", "type": "nominal", "scale": {"domain": names, "range": shapes},
+             "legend": colour["legend"]}  # fmt: skip
+    return {"color": colour, "shape": shape}
+
+
+def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row, looks: Row) -> list[Row]:
     """A band, a line and points a machine; of a single one, points say what binds."""
     rows = [
         {**r, "machine": name, "low": r[_Y] / r["wide"], "high": r[_Y] * r["wide"]}
@@ -136,28 +146,14 @@ def _fronts(fronts: dict[str, list[Row]], x: Row, y: Row) -> list[Row]:
             data_layer(rows, area, x=x, y=low, y2=high),
             data_layer(rows, {**line, "color": "$ink"}, x=x, y=y),
             data_layer(rows, {**point, "size": 64, "stroke": "$ink", "strokeWidth": 1}, x=x, y=y,
-                       color=_bound(rows), tooltip=_TOOLTIP),
+                       tooltip=_TOOLTIP, **looks),
         ]  # fmt: skip
-    names, colours = list(fronts), _colours(fronts)
-    colour = key("machine", colours, names, None, **_DOTS)
-    shape = {
-        "field": "machine",
-        "type": "nominal",
-        "scale": {"domain": names,
-                  "range": [_SHAPES[i % len(_SHAPES)] for i in range(len(names))]},
-        "legend": colour["legend"],
-    }  # fmt: skip
-    series = [[r for r in rows if r["machine"] == name] for name in names]
+    lines = [[r for r in rows if r["machine"] == name] for name in fronts]
     return [
-        *(data_layer(own, area, x=x, y=low, y2=high) for own in series),
-        data_layer(rows, line, x=x, y=y, color=colour),
-        data_layer(rows, {**point, "size": 56}, x=x, y=y, color=colour, shape=shape,
-                   tooltip=_TOOLTIP),
+        *(data_layer(own, area, x=x, y=low, y2=high) for own in lines),
+        data_layer(rows, line, x=x, y=y, color=looks["color"]),
+        data_layer(rows, {**point, "size": 56}, x=x, y=y, tooltip=_TOOLTIP, **looks),
     ]  # fmt: skip
-
-
-def _colours(names: Iterable[str]) -> dict[str, str]:
-    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
 
 
 _DOTS = {"symbolType": "circle", "symbolSize": 110}

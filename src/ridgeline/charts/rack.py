@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ridgeline.charts.chart import Chart
-from ridgeline.charts.marks import data_layer, heading, key
+from ridgeline.charts.marks import data_layer, edged, heading, key, text_width
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["MOST_CHIPS_DRAWN", "rack_chart"]
 
@@ -25,20 +32,26 @@ _EXPERTS, _WEIGHTS, _NOTHING, _OTHER = (
 _COLOURS = {
     _EXPERTS: "$weights",
     _WEIGHTS: "$weights",
-    _NOTHING: "$overhead",
+    _NOTHING: "$tint",
     _OTHER: "$weights-pale",
 }
 #: letters on them
-_LETTERS = {
+_INKS = {
     _EXPERTS: "$on-weights",
     _WEIGHTS: "$on-weights",
-    _NOTHING: "$on-overhead",
+    _NOTHING: "$ink",
     _OTHER: "$ink",
 }
 _INSIDE, _ACROSS = "inside the scale-up domain", "across domains"
-_LINES = {_INSIDE: "$network", _ACROSS: "$you"}
-#: how far lines bow from the straight, at most [chips]; points of a line
-_BOW, _STEPS = 0.46, 16
+_LINES = {_INSIDE: "$network", _ACROSS: "$network2"}
+#: how far lines bow from the straight, at most [chips]; points of a line for each chip it passes
+_BOW, _STEPS = 0.8, 12
+#: numbers stand in the upper left corner, lines end in the lower half: off the middle [chips]
+_CORNER, _LOWER = 0.38, 0.17
+#: a line may go down between a dot and the next number: so far behind the dot, so wide [chips]
+_STRIP, _TURN = 0.3, 0.5
+#: room of a line to ends of others, to numbers, and to other lines [chips]
+_OFF_ENDS, _OFF_NUMBERS, _APART = 0.13, 0.04, 0.08
 #: titles of a small rack may be wider than it [px]
 _NARROWEST = 520.0
 
@@ -78,18 +91,25 @@ def rack_chart(
         for chip, (c, r) in zip(chips, places, strict=True)
     ]
     colour = key("is", _COLOURS, {s["is"] for s in squares})
-    square = {"type": "square", "size": (0.86 * cell) ** 2, "opacity": 1}
-    corner = {"type": "text", "baseline": "top", "align": "left"}
-    corner |= {"fontSize": min(13, max(8, 0.3 * cell))}
-    corner |= {"dx": -0.38 * cell, "dy": -0.37 * cell}
+    square = {"type": "square", "size": (0.86 * cell) ** 2, "opacity": 1, "strokeWidth": 1}
+    corner = {"baseline": "top", "align": "left", "fontSize": _letters(cell)}
+    corner |= {"dx": -_CORNER * cell, "dy": -_CORNER * cell}
     letters = [
-        data_layer([s for s in squares if s["is"] == kind], {**corner, "color": ink}, x=x, y=y,
-                   text={"field": "label"})
-        for kind, ink in _LETTERS.items()
+        data_layer([s for s in squares if s["is"] == kind],
+                   {"type": "text", **corner, "color": ink}, x=x, y=y, text={"field": "label"})
+        for kind, ink in _INKS.items()
         if any(s["is"] == kind for s in squares)
     ]  # fmt: skip
     layers = [
-        data_layer(squares, square, x=x, y=y, color=colour, tooltip={"field": "tip"}),
+        data_layer(
+            squares,
+            square,
+            x=x,
+            y=y,
+            color=colour,
+            stroke=edged(colour, {_NOTHING}),
+            tooltip={"field": "tip"},
+        ),
         *_lines(sends, squares, domain_size, x, y, cell),
         *letters,
         *_frames(len(chips), domain_size, places, x, y),
@@ -100,9 +120,14 @@ def rack_chart(
             "width": width,
             "height": height,
             "layer": layers,
-            "resolve": {"scale": {"color": "independent"}},
+            "resolve": {"scale": {"color": "independent", "stroke": "independent"}},
         }
     )
+
+
+def _letters(cell: float) -> float:
+    """Size of the numbers on chips so large. [px]"""
+    return min(13, max(8, 0.3 * cell))
 
 
 def _kind(chip: Row) -> str:
@@ -144,60 +169,91 @@ def _places(n_chips: int, domain_size: int) -> list[tuple[float, float]]:
 def _lines(
     sends: list[tuple[int, int]], squares: list[Row], domain_size: int, x: Row, y: Row, cell: float
 ) -> list[Row]:
-    """Bowed lines, so that those along one row stay apart; ends and the source on top."""
+    """Lines in the lower halves of the chips, bowed round numbers and the ends of other lines."""
     if not sends:
         return []
+    at = [(s["x"], s["y"] + _LOWER) for s in squares]
     points, ends = [], []
-    bows = _bows([(squares[a], squares[b]) for a, b in sends])
-    for i, (a, b) in enumerate(sends):
+    ways = _bowed([(at[a], at[b]) for a, b in sends], _numbers(squares, cell))
+    for i, ((a, b), way) in enumerate(zip(sends, ways, strict=True)):
         send = _INSIDE if a // domain_size == b // domain_size else _ACROSS
-        ends.append({"x": squares[b]["x"], "y": squares[b]["y"], "send": send})
-        points += [{**p, "send": send, "line": i} for p in _bowed(squares[a], squares[b], bows[i])]
+        ends.append({"x": at[b][0], "y": at[b][1], "send": send})
+        points += [{"x": px, "y": py, "step": k, "send": send, "line": i}
+                   for k, (px, py) in enumerate(way.tolist())]  # fmt: skip
     colour = key("send", _LINES, {e["send"] for e in ends}, symbolType="stroke")
     line = {"type": "line", "strokeWidth": 2}
-    under = {**line, "strokeWidth": 3.5, "color": "$paper"}
     dot = {"type": "point", "filled": True, "size": min(60, 0.06 * cell**2), "opacity": 1,
            "stroke": "$ink", "strokeWidth": 1}  # fmt: skip
     disc = {**dot, "size": min(200, 0.16 * cell**2), "color": "$you", "strokeWidth": 2.5}
     by = {"x": x, "y": y, "detail": {"field": "line", "type": "nominal"},
           "order": {"field": "step", "type": "quantitative"}}  # fmt: skip
-    across = [p for p in points if p["send"] == _ACROSS]
+    source = {"x": at[sends[0][0]][0], "y": at[sends[0][0]][1]}
     return [
-        # A rim in the colour of the paper under bright lines, or of ink under yellow ones.
-        data_layer([p for p in points if p["send"] == _INSIDE], under, **by),
-        data_layer(across, {**under, "color": "$ink", "strokeWidth": 3.5}, **by),
+        # A rim in the colour of the paper.
+        data_layer(points, {**line, "strokeWidth": 3.5, "color": "$paper"}, **by),
         data_layer(points, line, **by, color=colour),
         data_layer(ends, dot, x=x, y=y, color={**colour, "legend": None}),
-        data_layer([squares[sends[0][0]]], disc, x=x, y=y),
+        data_layer([source], disc, x=x, y=y),
     ]
 
 
-def _bows(pairs: list[tuple[Row, Row]]) -> list[float]:
-    """How far each line bows: of those the same way long ones bow farther."""
-    ways: dict[tuple[float, float, float], list[int]] = {}
-    lengths = [math.hypot(b["x"] - a["x"], b["y"] - a["y"]) for a, b in pairs]
-    for i, (a, b) in enumerate(pairs):
-        angle = round(math.atan2(b["y"] - a["y"], b["x"] - a["x"]), 2)
-        ways.setdefault((a["x"], a["y"], angle), []).append(i)
-    found = [0.0] * len(pairs)
-    for own in ways.values():
-        own.sort(key=lambda i: lengths[i])
-        for rank, i in enumerate(own):
-            found[i] = _BOW * (rank + 1) / len(own)
-    return found
+def _numbers(squares: list[Row], cell: float) -> Floats:
+    """Boxes of the numbers in the corners of chips, left, top, right, bottom. [chips]"""
+    size = _letters(cell) / cell
+    return np.asarray(
+        [
+            (s["x"] - _CORNER, s["y"] - _CORNER,
+             s["x"] - _CORNER + text_width(str(s["label"]), size), s["y"] - _CORNER + size)
+            for s in squares
+        ]
+    )  # fmt: skip
 
 
-def _bowed(a: Row, b: Row, bow: float) -> list[Row]:
-    """Points on a parabola from one chip to another."""
-    across, down = b["x"] - a["x"], b["y"] - a["y"]
-    length = max(math.hypot(across, down), 1e-9)
+def _bowed(
+    pairs: list[tuple[tuple[float, float], tuple[float, float]]], numbers: Floats
+) -> list[Floats]:
+    """Points of a line for each pair, bowed as little as clears numbers and other ends."""
+    places = np.unique(np.asarray([p for pair in pairs for p in pair]), axis=0)
+    bows = sorted((sign * _BOW * i / 12 for i in range(1, 13) for sign in (1, -1)), key=abs)
+    found: dict[int, Floats] = {}
+    for i in sorted(range(len(pairs)), key=lambda i: math.dist(*pairs[i])):
+        a, b = np.asarray(pairs[i])
+        along = b - a
+        aside = np.asarray([-along[1], along[0]]) / max(math.hypot(*along), 1e-9)
+        t = np.linspace(0, 1, 4 + int(_STEPS * math.hypot(*along)))[:, None]
+        ways = [a + turn * along + 4 * t * (1 - t) * bow * aside
+                for bow in bows for turn in (t, *_turns(t, float(along[0])))]  # fmt: skip
+        others = places[(np.abs(places - a).sum(1) > 0) & (np.abs(places - b).sum(1) > 0)]
+        drawn = np.concatenate([way[::4] for way in found.values()] or [np.empty((0, 2))])
+        found[i] = min(ways, key=lambda way: _met(way, others, numbers, drawn))
+    return [found[i] for i in range(len(pairs))]
+
+
+def _turns(t: Floats, across: float) -> list[Floats]:
+    """Ways that go along a row, but for one of the strips between numbers, where they go down."""
     found = []
-    for step in range(_STEPS + 1):
-        t = step / _STEPS
-        rise = 4 * t * (1 - t) * bow / length
-        found.append({"x": a["x"] + t * across - rise * down,
-                      "y": a["y"] + t * down + rise * across, "step": step})  # fmt: skip
+    for column in range(int(abs(across))):
+        middle = column + _STRIP if across > 0 else column + 1 - _STRIP
+        down = np.clip((t * abs(across) - middle) / _TURN + 0.5, 0, 1)
+        found.append(np.hstack([t, down * down * (3 - 2 * down)]))
     return found
+
+
+def _met(way: Floats, ends: Floats, numbers: Floats, drawn: Floats) -> float:
+    """How many ends and numbers a line runs through, and how much of it lies on other lines."""
+
+    def near(places: Floats, points: Floats, room: float) -> Any:
+        gaps = np.linalg.norm(places[:, None] - points[None], axis=2)
+        return gaps.min(axis=1, initial=np.inf) < room
+
+    x, y = way.T[:, None]
+    left, top, right, bottom = numbers.T[:, :, None]
+    inside = (x > left - _OFF_NUMBERS) & (x < right + _OFF_NUMBERS)
+    inside &= (y > top - _OFF_NUMBERS) & (y < bottom + _OFF_NUMBERS)
+    # Lines leave one chip together: what counts is how far they stay so.
+    own = way[len(way) // 4 : -1 : 4]
+    shared = float(near(own, drawn, _APART).mean()) if len(own) else 0.0
+    return 2 * inside.any(axis=1).sum() + near(ends, way, _OFF_ENDS).sum() + shared
 
 
 def _frames(

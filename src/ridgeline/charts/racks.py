@@ -1,4 +1,4 @@
-"""The exchanges of one expert layer: time on either fabric, over one domain and over several."""
+"""Dispatch and combine of one expert layer: time on either fabric, over one domain and over several."""
 
 from __future__ import annotations
 

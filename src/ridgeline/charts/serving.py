@@ -10,7 +10,7 @@ from ridgeline.charts.chart import Chart
 from ridgeline.charts.labels import Plane
 from ridgeline.charts.marks import data_layer, hatch, heading, log2_axis, log_axis
 from ridgeline.charts.shares import PART_COLUMNS, share_panel, strip_panel
-from ridgeline.charts.theme import SERIES
+from ridgeline.charts.theme import dashes, series
 from ridgeline.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ _WIDTH, _HEIGHT = 640, 280
 _FITS, _FITS_NOT = "fits", "does not fit"
 _NAMES = ("latency", "cost", "both")
 _MS = 1e3
-_DASHES: tuple[list[int], ...] = ([1, 0], [8, 4], [2, 4])
 
 #: picture -> axis title, lines of a step: (name, column, factor, columns of the interval)
 _OF_STEPS = {
@@ -172,6 +171,8 @@ def _panel(result: Result, landmarks: dict[str, float], name: str, x: Row) -> Ro
         layers = _context_layers(result, lines, plane)
     else:
         marks = {k: v for k, v in landmarks.items() if _inside(v, x)}
+        for batch in marks.values():
+            plane.keep_off_rule(x=batch)
         layers = [
             *_beyond_memory(result, plane),
             *_band_layers(bands, plane),
@@ -240,14 +241,10 @@ def _bands(result: Result, name: str) -> list[Row]:
 
 
 def _interval(result: Result, column: str) -> tuple[Any, Any]:
-    """Ends of the interval of a column; all tokens of a request are as uncertain as its output."""
+    """Ends of the interval of a column at the first context: its unit, if it has one, is last."""
     stem, s, _ = column.rpartition("_s")
-    names = [f"{stem}_{end}_s" if s else f"{column}_{end}" for end in ("low", "high")]
-    if all(n in result.columns for n in names):
-        return result[names[0]][0], result[names[1]][0]
-    middle = result["usd_per_mtok_output"][0]
-    low, high = (result[f"usd_per_mtok_output_{end}"][0] / middle for end in ("low", "high"))
-    return result[column][0] * low, result[column][0] * high
+    low, high = (f"{stem}_{end}_s" if s else f"{column}_{end}" for end in ("low", "high"))
+    return result[low][0], result[high][0]
 
 
 def _tooltip(title: str) -> list[Row]:
@@ -280,10 +277,10 @@ def _line_layers(lines: list[Row], parts: list[Row], plane: Plane) -> list[Row]:
         mark = {"type": "line", "clip": True, "strokeWidth": 2, "color": f"${part}-line"}
         layers.append(data_layer(own, mark, **xy))
         drawn.append((own, part, f"${part}-line"))
-    for rank, name in enumerate(dict.fromkeys(r["part"] for r in lines)):
+    for rank, (name, dash) in enumerate(dashes(r["part"] for r in lines).items()):
         own = [r for r in lines if r["part"] == name]
         mark = {"type": "line", "clip": True, "strokeWidth": 3.5 - rank,
-                "strokeDash": _DASHES[rank], "color": "$ink"}  # fmt: skip
+                "strokeDash": dash, "color": "$ink"}  # fmt: skip
         layers.append(data_layer(own, mark, **xy))
         drawn.append((own, name or ("total" if parts else ""), "$ink"))
     for own, _, _ in drawn:
@@ -298,9 +295,9 @@ def _line_layers(lines: list[Row], parts: list[Row], plane: Plane) -> list[Row]:
 
 
 def _context_layers(result: Result, lines: list[Row], plane: Plane) -> list[Row]:
-    """Several contexts: a line each, dotted where it no longer fits, a dot where compute binds."""
+    """Several contexts: one line each, dotted where it no longer fits, a dot where compute binds."""
     names = list(dict.fromkeys(r["context"] for r in lines))
-    colours = [SERIES[i % len(SERIES)] for i in range(len(names))]
+    colours = list(series(names).values())
     colour = {
         "field": "context",
         "type": "nominal",
@@ -359,8 +356,6 @@ def _landmark_layers(landmarks: dict[str, float], plane: Plane) -> list[Row]:
         return []
     ordered = sorted(landmarks.items(), key=lambda item: item[1])
     rows = [{"batch": v} for _, v in ordered]
-    for row in rows:
-        plane.keep_off_rule(x=row["batch"])
     for name, value in ordered:
         plane.label_rule(value, f"{name}: {int(value):,}")
     rule = {"type": "rule", "strokeDash": [1, 4], "strokeWidth": 1.5}

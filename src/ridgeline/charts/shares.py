@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.charts.labels import Plane
+from ridgeline.charts.labels import Plane, share_of
 from ridgeline.charts.marks import data_layer, key, plain_axis, text_width
 from ridgeline.charts.theme import RESOURCES
 
@@ -51,7 +51,6 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
     codes, batches = result["bound"][0], result["batch"]
     names = result.columns["bound"].choices
     starts = [0, *(int(i) + 1 for i in np.flatnonzero(np.diff(codes)))]
-    low, high = x["scale"]["domain"]
     first, last = _extent(result, x)
     edges = [first, *(math.sqrt(batches[s - 1] * batches[s]) for s in starts[1:]), last]
     spans = [
@@ -63,12 +62,12 @@ def strip_panel(result: Result, x: Row, width: float, said: str) -> Row:
     widest = {s["part"]: max(spans, key=lambda o, p=s["part"]: (o["part"] == p) * _ratio(o))
               for s in spans}  # fmt: skip
     for i, span in enumerate(spans):
-        wide = _share(span["to"], low, high) - _share(span["from"], low, high)
+        wide = share_of(span["to"], x["scale"]) - share_of(span["from"], x["scale"])
         if i and wide * width < _SHORT and widest[span["part"]] is not span:
             continue  # named elsewhere
         text = f"{said} {span['part']}" if i == 0 else span["part"]
         wide = text_width(text, _SIZE)
-        left = min(_share(span["from"], low, high) * width, width - wide)
+        left = min(share_of(span["from"], x["scale"]) * width, width - wide)
         row = next((r for r, end in enumerate(ends) if end + 8 < left), len(ends))
         ends[row : row + 1] = [left + wide]
         labels.append((row, left, text, span["part"]))
@@ -155,7 +154,3 @@ def _named(plane: Plane, batches: Any, part: str, low: Any, share: Any) -> bool:
 
 def _ratio(span: Row) -> float:
     return span["to"] / span["from"]
-
-
-def _share(value: float, low: float, high: float) -> float:
-    return math.log(value / low) / math.log(high / low)

@@ -3,16 +3,22 @@
 Specifications name colours; `Chart.to_dict` puts in the hex codes of the light or dark theme:
 ``$weights`` fills areas, ``$weights-line`` is for lines and words on paper, ``$on-weights`` for
 words on the fill, ``$weights-pale`` for what does not fit. The five resources are the ground
-colours; machines, vendors, contexts and other series have colours of their own, so that a series
-is never taken for a resource.
+colours; machines, vendors, contexts and other series have colours of their own. Within the series,
+and within the resources, colours are apart to colour-blind eyes, too; a series and a resource are
+apart to normal sight only, so that keys and names say which of the two is drawn.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["FONT", "RESOURCES", "SERIES", "config", "painted", "tokens"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "DASHES", "FONT", "RESOURCES", "SERIES", "config", "dashes", "painted", "series", "tokens",
+]  # fmt: skip
 
 FONT = "'Source Sans 3', Inter, 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', sans-serif"
 
@@ -29,10 +35,12 @@ RESOURCES = {
     "overhead": "$overhead",
 }
 
-#: of machines, vendors, contexts and the like; apart from each other and from the resources, for
-#: colour-blind eyes, too (smallest OKLab distance x 100 of the first six, after Machado 2009: 7.9
-#: light, 9 dark)
-SERIES = ("$series1", "$series2", "$series3", "$series4", "$ink", "$series5", "$ink3")
+#: of machines, vendors, contexts and the like; apart from each other to colour-blind eyes, too
+#: (smallest OKLab distance x 100, after Machado 2009: 7.9 light, 9 dark)
+SERIES = ("$series1", "$series2", "$series3", "$series4", "$ink", "$series5")
+
+#: of lines that lie on each other, in order
+DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [3, 4], [12, 3, 3, 3])
 
 _LIGHT = {
     "paper": "#FBFCFA",
@@ -138,6 +146,22 @@ _DARK = {
 }
 for _colours in (_LIGHT, _DARK):
     _colours |= {k.replace("KV", "attention"): v for k, v in _colours.items() if "KV" in k}
+
+
+def series(names: Iterable[Any]) -> dict[Any, str]:
+    """A colour for each name, in order; from the start again when there are more names.
+
+    Examples
+    --------
+    >>> series(["H100", "MI300X"])
+    {'H100': '$series1', 'MI300X': '$series2'}
+    """
+    return {name: SERIES[i % len(SERIES)] for i, name in enumerate(dict.fromkeys(names))}
+
+
+def dashes(names: Iterable[Any]) -> dict[Any, list[int]]:
+    """A dash for each name, in order: the first is whole."""
+    return {name: DASHES[i % len(DASHES)] for i, name in enumerate(dict.fromkeys(names))}
 
 
 def tokens(*, dark: bool = False) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ridgeline.charts.chart import Chart
 from ridgeline.charts.marks import data_layer, heading
-from ridgeline.charts.theme import SERIES
+from ridgeline.charts.theme import series
 
 __all__ = ["timeline_chart"]
 
@@ -16,7 +16,7 @@ _WIDTH, _BAR, _MOST_HEIGHT = 700, 34, 300
 
 
 def timeline_chart(panels: list[Row], *, title: str, subtitle: str) -> Chart:
-    """Draw one Gantt chart a panel, stages below each other.
+    """Draw one Gantt chart per panel, stages below each other.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def timeline_chart(panels: list[Row], *, title: str, subtitle: str) -> Chart:
 def _panel(panel: Row, last: float, with_title: bool) -> Row:
     bars = panel["bars"]
     stages = sorted({b["stage"] for b in bars})
-    micro = sorted({b["micro_batch"] for b in bars})
+    paint = series(sorted({b["micro_batch"] for b in bars}))
     x = {
         "field": "from_ms",
         "type": "quantitative",
@@ -60,8 +60,8 @@ def _panel(panel: Row, last: float, with_title: bool) -> Row:
         "field": "micro_batch",
         "type": "nominal",
         "scale": {
-            "domain": micro,
-            "range": [_paint(m) for m in micro],
+            "domain": list(paint),
+            "range": list(paint.values()),
         },
         "legend": None,
     }
@@ -84,18 +84,10 @@ def _panel(panel: Row, last: float, with_title: bool) -> Row:
     ]
     if width_px >= 14 and len(stages) <= 12:
         at = {**x, "field": "middle"}
-        for ink in dict.fromkeys(_letters(m) for m in micro):
-            own = [b for b in named if _letters(b["micro_batch"]) == ink]
-            mark = {**letter, "color": ink}
+        for fill in dict.fromkeys(paint.values()):
+            own = [b for b in named if paint[b["micro_batch"]] == fill]
+            mark = {**letter, "color": f"$on-{fill[1:]}"}
             layers.append(data_layer(own, mark, x=at, y=y, text={"field": "micro_batch"}))
     head = {"text": panel["title"], "fontSize": 14, "fontWeight": "normal", "offset": 6}
     height = min(_BAR * len(stages), _MOST_HEIGHT)
     return {"title": head, "width": _WIDTH, "height": height, "layer": layers}
-
-
-def _paint(micro_batch: int) -> str:
-    return SERIES[(micro_batch - 1) % len(SERIES)]
-
-
-def _letters(micro_batch: int) -> str:
-    return f"$on-{_paint(micro_batch)[1:]}"

@@ -12,8 +12,9 @@ __all__ = ["tornado_chart"]
 _WIDTH, _BAR = 620, 26
 _SHOWN = 16
 _COLOURS = {"halved": "$series1", "doubled": "$series3"}
-#: beyond this a bar ends with an arrow and its number
+#: beyond this, or below one over it, a bar ends with an arrow and its number
 _FURTHEST = 4.0
+_FITS_NOT = "does not fit"
 
 
 def tornado_chart(
@@ -41,14 +42,14 @@ def tornado_chart(
             "change": change,
             "from": 1.0,
             "ratio": _clipped(r[key]),
-            **_said(r[key]),
+            "label": _said(r[key]),
         }
         for r in telling
         for change, key in (("halved", "cost_refilled_halved"), ("doubled", "cost_refilled"))
         if r[key] is None or abs(r[key] - 1) > 0.004
     ]
     ends = [b["ratio"] for b in bars] or [0.5, 2.0]
-    low, high = min(0.6, *ends) / 1.25, max(1.7, *ends) * 1.35
+    low, high = min(0.6, *ends) / 1.6, max(1.7, *ends) * 1.35
     x = {
         "field": "ratio",
         "type": "quantitative",
@@ -75,10 +76,14 @@ def tornado_chart(
         ([b for b in bars if b["ratio"] >= 1], {"align": "left", "dx": 5}),
         ([b for b in bars if b["ratio"] < 1], {"align": "right", "dx": -5}),
     )
+    span = {"x": x, "x2": {"field": "from"}, "y": y, "tooltip": tip}
+    fits = [b for b in bars if b["label"] != _FITS_NOT]
+    # What does not fit has no cost: an outline as long as a bar gets.
+    hollow = {"type": "bar", "fillOpacity": 0, "strokeWidth": 1.5, "strokeDash": [5, 3]}
+    outlines = [b for b in bars if b["label"] == _FITS_NOT]
     layers = [
-        data_layer(
-            bars, {"type": "bar"}, x=x, x2={"field": "from"}, y=y, color=colour, tooltip=tip
-        ),
+        data_layer(fits, {"type": "bar"}, **span, color=colour),
+        data_layer(outlines, hollow, **span, stroke={**colour, "legend": None}),
         data_layer([{"ratio": 1.0}], {"type": "rule", "strokeWidth": 1.5}, x=x),
     ]
     for side, place in sides:
@@ -106,7 +111,8 @@ def _clipped(ratio: float | None) -> float:
     return _FURTHEST if ratio is None else min(max(ratio, 1 / _FURTHEST), _FURTHEST)
 
 
-def _said(ratio: float | None) -> dict[str, str]:
+def _said(ratio: float | None) -> str:
     if ratio is None:
-        return {"label": "does not fit"}
-    return {"label": f"{ratio:.3g}x" + (" ▸" if ratio > _FURTHEST else "")}
+        return _FITS_NOT
+    before, after = "◂ " * (ratio < 1 / _FURTHEST), " ▸" * (ratio > _FURTHEST)
+    return f"{before}{ratio:.3g}x{after}"

@@ -15,13 +15,15 @@ from ridgeline.charts.marks import (
     rounded_out,
     text_width,
 )
-from ridgeline.charts.theme import RESOURCES, SERIES
+from ridgeline.charts.theme import RESOURCES, dashes, series
 
 __all__ = ["bounds_chart", "cost_context_chart"]
 
 Row = dict[str, Any]
 
 _WIDTH, _HEIGHT = 640, 405
+#: of cost against context: the panel with the names of its lines, and the panel at least [px]
+_BESIDE, _NARROWEST = 740.0, 420.0
 #: half a cell of the map, as a ratio
 _CELL = 2 ** (1 / 32)
 #: half the height that a name takes in a region [px]
@@ -31,7 +33,7 @@ _TALL = 11.0
 def cost_context_chart(
     rows: list[dict[str, Any]], kinds: list[dict[str, Any]], title: str, tpot_s: float
 ) -> Chart:
-    """Draw the cost of a token against context, a line a kind of attention.
+    """Draw the cost of a token against context, one line per kind of attention.
 
     Parameters
     ----------
@@ -52,21 +54,22 @@ def cost_context_chart(
         rounded_out([r["usd"] for r in rows], 1.3), form="$,~r",
     )  # fmt: skip
     names = [k["attention"] for k in kinds]
-    colours = {name: SERIES[i % len(SERIES)] for i, name in enumerate(names)}
+    colours, drawn = series(names), dashes(names)
     colour = {**key("attention", colours, names), "legend": None}
     tip = [
         {"field": "attention"},
         {"field": "context", "format": ",.0f", "title": "context (tokens)"},
         {"field": "usd", "format": "$.3g", "title": "$/Mtok"},
     ]
-    plane = Plane(_WIDTH, _HEIGHT, x, y)
-    series = [[r for r in rows if r["attention"] == name] for name in names]
-    dashes = {"field": "attention", "type": "nominal", "legend": None,
-              "scale": {"domain": names, "range": [_DASHES[i % len(_DASHES)]
-                                                   for i in range(len(names))]}}  # fmt: skip
+    # Names stand beside the panel: with them it is as wide as other pictures.
+    width = max(_NARROWEST, _BESIDE - max(text_width(name, 13) for name in names))
+    plane = Plane(width, _HEIGHT, x, y)
+    lines = [[r for r in rows if r["attention"] == name] for name in names]
+    dash = {"field": "attention", "type": "nominal", "legend": None,
+            "scale": {"domain": names, "range": list(drawn.values())}}  # fmt: skip
     layers = [data_layer(rows, {"type": "line", "strokeWidth": 2.5}, x=x, y=y, color=colour,
-                         strokeDash=dashes, tooltip=tip)]  # fmt: skip
-    for own in series:
+                         strokeDash=dash, tooltip=tip)]  # fmt: skip
+    for own in lines:
         plane.keep_off_line(own)
     kink, balance = kinds[0]["kink_context"], kinds[0]["balance_context"]
     also = ""
@@ -81,18 +84,15 @@ def cost_context_chart(
                 "long as multiplying, as weights are read, too"
             )
     plane.label_ends(
-        [(own, name, f"{colours[name]}-line") for own, name in zip(series, names, strict=True)]
+        [(own, name, f"{colours[name]}-line") for own, name in zip(lines, names, strict=True)]
     )
     said = (
         f"the most sequences that fit and get a token within {tpot_s * 1e3:.3g} ms; blackboard "
         "lower bound"
     )
-    size = {"width": _WIDTH, "height": _HEIGHT}
+    size = {"width": width, "height": _HEIGHT}
     head = heading(title, [said, also], _WIDTH)
     return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
-
-
-_DASHES: tuple[list[int], ...] = ([1, 0], [9, 4], [3, 4], [12, 3, 3, 3])
 
 
 def bounds_chart(

@@ -115,7 +115,7 @@ def pipelining(
             }
             for r in rows
         ]
-        subtitle = f"{sequences(chosen)} a micro-batch, as many of those as stages"
+        subtitle = f"{sequences(chosen)} per micro-batch, as many of those as stages"
         capacity = chip_capacity_bytes(cluster.chip)
         return memory_chart(bars, capacity, title=answer.name, subtitle=subtitle)
 
@@ -127,7 +127,7 @@ def pipelining(
             _hops(answer, rows, hop),
             _recommended(answer, own, ep, per_stage),
         ),
-        tables=(Table("stages", f"{sequences(chosen)} a micro-batch", _COLUMNS, rows),),
+        tables=(Table("stages", f"{sequences(chosen)} per micro-batch", _COLUMNS, rows),),
         values={"n_stages": int(needed), "ep": ep, "micro_batch": chosen, "hop_s": hop},
         notes=answer.notes,
         provenance=answer.result.about,

@@ -10,20 +10,17 @@ import numpy as np
 from ridgeline.charts.memory import memory_chart
 from ridgeline.charts.operators import roofline_chart
 from ridgeline.charts.pareto import pareto_chart
-from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.charts.timeline import timeline_chart
 from ridgeline.errors import InfeasibleError, SpecError, did_you_mean
-from ridgeline.laws.experts import experts_per_chip
+from ridgeline.laws.stages import stage_imbalance
 from ridgeline.questions.layouts.load import lengths_words
+from ridgeline.questions.layouts.racked import draw_rack
 from ridgeline.questions.layouts.words import percent, seconds, sequences
-from ridgeline.specs.blocks import MixtureOfExperts
-from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.questions.layouts.answer import Layouts
     from ridgeline.questions.layouts.ranking import Search
-    from ridgeline.specs.layout import Layout
     from ridgeline.steps.op import Op
 
 __all__ = ["PICTURES", "draw"]
@@ -81,8 +78,11 @@ def _front(answer: Layouts) -> Chart:
         ]
     band = ", 80% band" if answer.reading == "calibrated" else ""
     on = ", ".join(fronts) if len(fronts) < 3 else f"{len(fronts)} machines"
-    best = answer.best
-    ringed = f"; yellow: {best['layout']}, {sequences(best['batch'])} per replica; crosses: others"
+    best = {**answer.best, "machine": _machine(answer.search_of(answer.best))}
+    ringed = f"; yellow: {best['layout']}, {sequences(best['batch'])} per replica"
+    if len(fronts) > 1:
+        ringed += f", on {best['machine']}, bound by {best['bound']}"
+    ringed += "; crosses: others"
     limit = answer.limits.tpot_s
     return pareto_chart(
         fronts,
@@ -105,18 +105,18 @@ def _with_width(search: Search, points: list[Row]) -> list[Row]:
     return [{**p, "wide": float(w)} for p, w in zip(points, wide, strict=True)]
 
 
-def _told(piece: Op) -> str:
-    name = piece.name.replace("_", " ").replace("+", " + ")
-    kind = {"experts": "expert ", "shared_experts": "shared expert "}.get(piece.part, "")
+def _op_words(op: Op) -> str:
+    name = op.name.replace("_", " ").replace("+", " + ")
+    kind = {"experts": "expert ", "shared_experts": "shared expert "}.get(op.part, "")
     return f"{kind}{name}"
 
 
-def _group_of(piece: Op) -> str:
-    if piece.kind == "attention":
+def _group_of(op: Op) -> str:
+    if op.kind == "attention":
         return "attention"
-    if piece.part == "experts":
+    if op.part == "experts":
         return "experts"
-    return "head" if piece.name.endswith("head") else "dense products"
+    return "head" if op.name.endswith("head") else "dense GEMMs"
 
 
 def _roofline(answer: Layouts) -> Chart:
@@ -125,38 +125,42 @@ def _roofline(answer: Layouts) -> Chart:
     replica = search.candidates.replica_of(search.layout(row))
     group = answer.requests.decode(row["batch"])
     timed = replica.op_seconds(group)
-    whole = sum(s for _, s in timed)
+    step_s = row["step_s"]
+    # Ops of a bound overlap: their times, each alone, are more than the step's.
+    alone = sum(s for _, s in timed)
+    whole, of = step_s, f"share of the step's {seconds(step_s)}"
+    if not replica.how.calibrated:
+        whole = alone
+        of = f"share of {seconds(alone)}, all ops one by one, which overlap to {seconds(step_s)}"
     found: dict[tuple[str, float], Row] = {}
-    without = 0.0
-    for piece, spent in timed:
-        traffic = piece.weight_bytes + piece.kv_bytes + piece.activation_bytes
-        if float(piece.flops) <= 0 or spent <= 0:
-            without += spent
+    for op, spent in timed:
+        if float(op.flops) <= 0 or spent <= 0:
             continue
+        traffic = op.weight_bytes + op.kv_bytes + op.activation_bytes
         point = {
-            "name": _told(piece),
-            "group": _group_of(piece),
+            "name": _op_words(op),
+            "group": _group_of(op),
             "share": spent / whole,
-            "intensity_flops_per_byte": float(piece.flops / traffic),
-            "flops_per_s": float(piece.flops * piece.repeat / spent),
+            "intensity_flops_per_byte": float(op.flops / traffic),
+            "flops_per_s": float(op.flops * op.repeat / spent),
         }
-        # The same product of two kinds of block is one operator.
+        # The same GEMM of two kinds of block is one operator.
         key = (point["name"], round(math.log10(point["intensity_flops_per_byte"]), 3))
         if key in found:
             found[key]["share"] += point["share"]
         else:
             found[key] = point
     chip = replica.cluster.chip
-    kinds = replica.arithmetics(group)
+    without = max(0.0, 1 - sum(point["share"] for point in found.values()))
+    rest = "collectives, small passes" + (", host" if replica.how.calibrated else "")
     return roofline_chart(
         list(found.values()),
-        {k: chip.peak[k] for k in kinds},
+        {k: chip.peak[k] for k in replica.arithmetics(group)},
         chip.memory.bandwidth,
         title=f"Operators of a decode step: {_name(answer)} on {_machine(search)}",
         subtitle=(
-            f"{row['layout']}, {sequences(row['batch'])} per replica, {_kind(answer)}; area: "
-            f"share of {seconds(row['step_s'])}; {percent(without / whole)} is not drawn "
-            "(exchanges, small passes)"
+            f"{row['layout']}, {sequences(row['batch'])} per replica, {_kind(answer)}; area: {of}; "
+            f"{percent(without)} is not drawn ({rest})"
         ),
     )
 
@@ -191,89 +195,8 @@ def _memory(answer: Layouts) -> Chart:
 
 def _rack(answer: Layouts) -> Chart:
     row = answer.best
-    search = answer.search_of(row)
-    if search.n_chips > MOST_CHIPS_DRAWN:
-        raise SpecError(
-            f"{search.n_chips} chips are too many to draw: at most {MOST_CHIPS_DRAWN} (--chips)."
-        )
-    layout = search.layout(row)
-    chips = [_chip(answer, layout, i) for i in range(search.n_chips)]
-    return rack_chart(
-        chips,
-        _sends(answer, layout),
-        domain_size=search.candidates.base.cluster.domain_size,
-        title=f"{_name(answer)} on {_machine(search)}: {row['layout']}",
-        subtitle=_traffic(search, row, _experts_of(answer) is not None),
-    )
-
-
-def _experts_of(answer: Layouts) -> MixtureOfExperts | None:
-    sparse = [b.ffn for b in answer.model.blocks if isinstance(b.ffn, MixtureOfExperts)]
-    return sparse[0] if sparse else None
-
-
-def _chip(answer: Layouts, layout: Layout, i: int) -> Row:
-    """What one chip holds: of a sparse model experts, of a dense one its share of a stage."""
-    stage_chips = layout.attn_dp * layout.tp
-    replica, own = divmod(i, layout.pp * stage_chips)
-    stage, within = divmod(own, stage_chips)
-    where = f"chip {i}: replica {replica}, stage {stage}, DP rank {within // layout.tp}"
-    moe = _experts_of(answer)
-    if moe is None:
-        label = f"{within % layout.tp}" if layout.pp == 1 else f"s{stage}"
-        return {"label": label, "experts": None, "drawn": replica == 0, "tip": where}
-    slices = stage_chips // layout.ep
-    held = int(experts_per_chip(moe.n_experts, layout.ep))
-    first = (within // slices) * held
-    n = max(0, min(held, moe.n_experts - first))
-    cut = f" / {slices}" if slices > 1 else ""
-    return {
-        "label": f"{n}{cut}" if n else "0",
-        "experts": n,
-        "drawn": replica == 0,
-        "tip": f"{where}, experts {first} to {first + n - 1}{cut}" if n else f"{where}, no experts",
-    }
-
-
-def _sends(answer: Layouts, layout: Layout) -> list[tuple[int, int]]:
-    """Where one token of the first chip goes: to its experts' chips, or round the TP group."""
-    moe = _experts_of(answer)
-    stage_chips = layout.attn_dp * layout.tp
-    if moe is None or layout.attn_dp == 1 or layout.ep == 1:
-        if layout.tp == 1:
-            return [(i * stage_chips, (i + 1) * stage_chips) for i in range(layout.pp - 1)]
-        return [(i, (i + 1) % layout.tp) for i in range(layout.tp)]
-    held = int(experts_per_chip(moe.n_experts, layout.ep))
-    slices = stage_chips // layout.ep
-    k = moe.n_experts_active
-    # A token's experts, spread evenly: which they are differs from token to token.
-    chosen = [int((j + 0.5) * moe.n_experts / k) // held * slices for j in range(k)]
-    return [(0, chip) for chip in dict.fromkeys(chosen) if chip]
-
-
-def _traffic(search: Search, row: Row, is_sparse: bool) -> list[str]:
-    """What the exchanges of a step carry and take."""
-    candidates = search.candidates
-    replica = candidates.replica_of(search.layout(row))
-    timed = replica.op_seconds(candidates.requests.decode(row["batch"]))
-    sends: dict[str, list[float]] = {}
-    for piece, spent in timed:
-        if piece.collective is not None and float(piece.collective.group) > 1:
-            name = "all-reduce" if piece.collective.kind == "all_reduce" else piece.name
-            carried = sends.setdefault(name.replace("_", " "), [0.0, 0.0])
-            carried[0] += float(piece.collective.payload_bytes * piece.repeat)
-            carried[1] += spent
-    said = [
-        f"{name}: {format_quantity(sent, 'B')} per chip and step, {percent(t / row['step_s'])}"
-        for name, (sent, t) in sorted(sends.items(), key=lambda item: -item[1][1])[:3]
-    ]
-    number = "numbers: experts a chip holds of each layer; lines: where a token of one chip goes"
-    if row["attn_dp"] * row["tp"] > row["ep"]:
-        number = "n / m: n experts of each layer, cut over m chips; lines: where a token goes"
-    if not is_sparse:
-        number = "s: pipeline stage, else TP rank; lines: the sum over one tensor-parallel group"
-    step = f"{sequences(row['batch'])} per replica, step {seconds(row['step_s'])}; {number}"
-    return [step, "; ".join(said) or "nothing is exchanged"]
+    machine = _machine(answer.search_of(row))
+    return draw_rack(answer, f"{_name(answer)} on {machine}: {row['layout']}")
 
 
 def _timeline(answer: Layouts) -> Chart:
@@ -284,32 +207,36 @@ def _timeline(answer: Layouts) -> Chart:
         )
     row = rows[0]
     search = answer.search_of(row)
-    pp = row["pp"]
+    pp, step_s = row["pp"], row["step_s"]
+    replica = search.candidates.replica_of(search.layout(row))
+    host = float(replica.host_s(answer.requests.decode(row["batch"]))) / step_s
     n_layers = sum(b.repeat for b in answer.model.blocks)
-    fullest = -(-n_layers // pp)
+    # Micro-batches go round at the pace of the fullest stage; between steps all wait for the host.
+    pace = float(stage_imbalance(n_layers, pp))
+    fullest = round(pace * n_layers / pp)
     n_full = n_layers - (fullest - 1) * pp
-    slot = row["step_s"] / pp
-    own = [slot if s < n_full else slot * (fullest - 1) / fullest for s in range(pp)]
+    slot_s = step_s / pp
+    full_s = slot_s * (1 - host)
+    own = [full_s if s < n_full else full_s * (fullest - 1) / fullest for s in range(pp)]
+    busy = (1 - host) / pace
     stages = f"stages of {fullest} layers" if n_full == pp else f"{fullest} or {fullest - 1} layers"
+    waiting = f", host {percent(host)}" if host else ""
+    size = f"of {row['batch'] / pp:,.0f}"
     panels = [
         {
-            "title": (
-                f"{pp} micro-batches of {row['batch'] / pp:,.0f}: idle "
-                f"{percent(1 - sum(own) / (slot * pp))} ({stages})"
-            ),
-            "bars": _bars(pp, pp, slot, own),
+            "title": (f"{pp} micro-batches {size}: idle {percent(1 - busy)} ({stages}{waiting})"),
+            "bars": _bars(pp, pp, slot_s, own),
         },
         {
-            "title": f"one micro-batch of {row['batch'] / pp:,.0f}: idle "
-            f"{percent(1 - sum(own) / (slot * pp) / pp)}",
-            "bars": _bars(pp, 1, slot, own),
+            "title": f"one micro-batch {size}: idle {percent(1 - busy / pp)}",
+            "bars": _bars(pp, 1, slot_s, own),
         },
     ]
     return timeline_chart(
         panels,
         title=f"Decoding through {pp} stages: {_name(answer)} on {_machine(search)}",
         subtitle=(
-            f"{row['layout']}, {_kind(answer)}; a token takes {seconds(row['step_s'])} through all "
+            f"{row['layout']}, {_kind(answer)}; a token takes {seconds(step_s)} through all "
             "stages; colours and numbers: micro-batches; grey: idle"
         ),
     )

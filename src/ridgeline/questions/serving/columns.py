@@ -168,12 +168,11 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
     sheet = price_sheet(found, requests, rent, n_chips, cached_token_s(server.timed, requests))
     tokens = found.requests_per_s * requests.osl
     money, per_chip = "USD/Mtok", tokens / n_chips
-    dearer = {  # a slower service costs as much more
-        end: sheet.usd_per_mtok_output * found.requests_per_s / rates["requests_per_s"]
-        if rates["requests_per_s"] is not None
-        else None
-        for end, rates in (("high", low), ("low", high))
-    }
+
+    def at_rate(usd: Any, rate: Any) -> Any:
+        """What costs `usd`, at another rate of requests: a slower service is dearer."""
+        return None if rate is None else usd * found.requests_per_s / rate
+
     return {
         "ttft_s": (found.ttft_s, "s", "time to first token"),
         "ttft_low_s": (low["ttft_s"], "s", "time to first token, 80% interval from"),
@@ -190,13 +189,23 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
         "tokens_per_s_per_user": (1 / found.tpot_s, "tok/s", "tok/s per user"),
         "tokens_per_s_per_chip": (per_chip, "tok/s", "output tok/s per chip"),
         "usd_per_mtok_output": (sheet.usd_per_mtok_output, money, "$/Mtok output"),
-        "usd_per_mtok_output_low": (dearer["low"], money, "$/Mtok output, from"),
-        "usd_per_mtok_output_high": (dearer["high"], money, "to"),
+        "usd_per_mtok_output_low": (
+            at_rate(sheet.usd_per_mtok_output, high["requests_per_s"]),
+            money,
+            "$/Mtok output, from",
+        ),
+        "usd_per_mtok_output_high": (
+            at_rate(sheet.usd_per_mtok_output, low["requests_per_s"]), money, "to",
+        ),
         "usd_per_mtok_input": (sheet.usd_per_mtok_input, money, "$/Mtok fresh input"),
         "usd_per_mtok_cached_input": (
             sheet.usd_per_mtok_cached_input, money, "$/Mtok cached input",
         ),
         "usd_per_mtok": (sheet.usd_per_mtok, money, "$/Mtok, all tokens"),
+        "usd_per_mtok_low": (
+            at_rate(sheet.usd_per_mtok, high["requests_per_s"]), money, "$/Mtok, all tokens, from",
+        ),
+        "usd_per_mtok_high": (at_rate(sheet.usd_per_mtok, low["requests_per_s"]), money, "to"),
         "usd_per_request": (sheet.usd_per_request, "USD", "$ per request"),
         "within_limits": (kept, "1", "within the limits"),
         **_use(server, found),
