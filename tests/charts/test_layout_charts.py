@@ -143,7 +143,7 @@ def test_the_marked_point_of_the_front_says_what_it_is() -> None:
 
 
 def test_the_front_of_several_machines_names_the_winners() -> None:
-    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x"], tpot_s=0.02)
+    answer = rl.layouts("openai/gpt-oss-120b", ["hgx-h100", "mi300x"], tpot=0.02)
     said = " ".join(answer.chart("front").spec["title"]["subtitle"])
     assert f"{answer.search_of(answer.best).n_chips} x" in said
     assert f"bound by {answer.best['bound']}" in said

@@ -211,11 +211,13 @@ class Plane:
             px, py = end
             wide = text_width(text, size)
             top = min(max(py - high / 2, 0.0), self.height - high)
-            places = [
-                (left, top, left + wide, top + high)
-                for off in range(8, 64, 8)
-                for left in (px + off, px - off - wide)
+            beside_it = (px + 8, top, px + 8 + wide, top + high)
+            around = [
+                (px + off, max(0.0, top - up), px + off + wide, max(0.0, top - up) + high)
+                for up in (0.0, high / 2, high)
+                for off in range(-int(wide) - 64, 64, 8)
             ]
+            places = [beside_it, *sorted(around, key=lambda box, at=end: distance(at, box))]
             free = (b for b in places if self._free(b, None, end, strict=True))
             # It ends early: there is room inside.
             box = next(free, None) if self.width - px > min(wide / 2, _EARLY) else None

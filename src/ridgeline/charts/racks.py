@@ -1,4 +1,4 @@
-"""Dispatch and combine of one expert layer: time on either fabric, over one domain and over several."""
+"""Dispatch and combine of an expert layer: time on either fabric, over one domain and several."""
 
 from __future__ import annotations
 

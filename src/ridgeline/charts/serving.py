@@ -295,7 +295,7 @@ def _line_layers(lines: list[Row], parts: list[Row], plane: Plane) -> list[Row]:
 
 
 def _context_layers(result: Result, lines: list[Row], plane: Plane) -> list[Row]:
-    """Several contexts: one line each, dotted where it no longer fits, a dot where compute binds."""
+    """One line per context, dotted where it no longer fits, with a dot where compute binds."""
     names = list(dict.fromkeys(r["context"] for r in lines))
     colours = list(series(names).values())
     colour = {
