@@ -247,15 +247,19 @@ class Plane:
     ) -> None:
         """Put a label at the first of some places that is free: x, y of its middle line, align.
 
-        If none is, at the first.
+        If none is, in two lines, from there up or down; if none is then, at the first.
         """
-        wide, high = text_width(text, size), _LINE * size
-        for px, py, align in places:
-            left = px - wide * _ALIGNED[align]
-            box = (left, py - high / 2, left + wide, py + high / 2)
-            if self._free(box, None, (px, py), strict=True):
-                self._keep(text, box, None, size, "$ink", align)
-                return
+        step = _LINE * size
+        for lines in ([text], _in_two(text)):
+            wide, more = max(text_width(line, size) for line in lines), step * (len(lines) - 1)
+            for px, py, align in places:
+                left = px - wide * _ALIGNED[align]
+                for top in (py - step / 2, py - step / 2 - more)[: len(lines)]:
+                    box = (left, top, left + wide, top + step + more)
+                    if self._free(box, None, (px, py), strict=True):
+                        for i, line in enumerate(lines):
+                            self.label_at(px, top + (i + 0.5) * step, line, align=align, size=size)
+                        return
         px, py, align = places[0]
         self.label_at(px, py, text, align=align, size=size)
 
@@ -350,10 +354,10 @@ def _pixel(field: str) -> Row:
 
 
 def _in_two(text: str) -> list[str]:
-    """A text in two lines: broken after a colon, else as alike as can be; in one if one word."""
-    if ": " in text:
-        before, after = text.split(": ", 1)
-        return [f"{before}:", after]
+    """A text in two lines: after its last colon or comma, else as alike as can be."""
+    at = max(text.rfind(": "), text.rfind(", "))
+    if at > 0:
+        return [text[: at + 1], text[at + 2 :]]
     words_of = text.split(" ")
     halves = [[" ".join(words_of[:i]), " ".join(words_of[i:])] for i in range(1, len(words_of))]
     return min(halves, key=lambda two: max(len(line) for line in two), default=[text])

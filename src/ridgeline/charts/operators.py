@@ -82,6 +82,8 @@ def roofline_chart(
     plane = Plane(_WIDTH, _HEIGHT, x, y)
     # The small ones last, so that the large do not hide them.
     drawn = sorted(operators, key=lambda o: -o["share"])
+    for o in drawn:
+        plane.keep_off_points([o], 0.85 * _radius(o, drawn[0]["share"]))
     layers = [
         *_roofs(ridges, left, bandwidth_bytes_per_s, plane),
         data_layer(drawn, point, x=x, y=y, color=colour, size=size, order={"value": 0},
@@ -129,8 +131,6 @@ def _roofs(ridges: list[Row], left: float, bandwidth: float, plane: Plane) -> li
 def _name(operators: list[Row], plane: Plane) -> None:
     """Names beside the bubbles, what takes longest first; small ones where there is room."""
     most = operators[0]["share"]
-    for o in operators:
-        plane.keep_off_points([o], 0.85 * _radius(o, most))
     for o in operators:
         rings = 10 if o["share"] >= _LABELLED else 6
         plane.label(o, f"{o['name']} {_percent(o['share'])}", off=_radius(o, most) + 4, rings=rings,

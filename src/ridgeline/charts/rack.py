@@ -25,7 +25,7 @@ _WIDTH, _MOST_HEIGHT, _MOST_CELL = 700, 560, 110
 _GAP = 0.7
 _EXPERTS, _WEIGHTS, _NOTHING, _OTHER = (
     "holds experts",
-    "holds a share of the weights",
+    "holds weights",
     "no experts",
     "other replicas",
 )

@@ -65,7 +65,7 @@ def _chip(moe: MixtureOfExperts | None, layout: Layout, i: int) -> Row:
     stage, within = divmod(own, stage_chips)
     where = f"chip {i}: replica {replica}, stage {stage}, DP rank {within // layout.tp}"
     if moe is None:
-        label = f"{within % layout.tp}" if layout.pp == 1 else f"s{stage}"
+        label = f"s{stage}" if layout.pp > 1 else f"{within if stage_chips > 1 else replica}"
         return {"label": label, "experts": None, "drawn": replica == 0, "tip": where}
     slices = stage_chips // layout.ep
     held = int(experts_per_chip(moe.n_experts, layout.ep))
@@ -85,7 +85,9 @@ def _numbers(layout: Layout, moe: MixtureOfExperts | None) -> str:
     if moe is None:
         if layout.pp > 1:
             return "s: pipeline stage"
-        return "numbers: TP rank" if layout.tp > 1 else "each chip holds the whole model"
+        return (
+            "numbers: TP rank" if layout.tp > 1 else "numbers: replica, a whole model on each chip"
+        )
     if layout.attn_dp * layout.tp > layout.ep:
         return "n / m: n experts of each layer, cut over m chips"
     return "numbers: experts a chip holds of each layer"
