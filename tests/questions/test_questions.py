@@ -14,6 +14,7 @@ from ridgeline import catalog
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
 from ridgeline.questions.design import KNOWN_MODELS
 from ridgeline.questions.racks import domain_limits
+from ridgeline.questions.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -437,6 +438,22 @@ def test_advice_is_sorted_and_worth_it(calibrated: Any) -> None:
     assert all(a.worth >= 0.03 for a in found)
     experts = next(a for a in found if a.subject == "experts")
     assert "leave 8 of them without any (11%)" in experts.text
+
+
+@pytest.mark.parametrize("ttft", ["500 ms", "p99<600 ms"])
+def test_advice_is_about_the_limit_that_is_missed(ttft: str) -> None:
+    """Here prompts are too slow and decoding is fast: what advice gives is time to first token."""
+    found = rl.serving("Qwen/Qwen3-8B", "1xh100-sxm", isl=16_000, osl=200, ttft=ttft, tpot=0.2)
+    assert not found.chosen["within_limits"]
+    key = "ttft_p99_s" if "p99" in ttft else "ttft_s"
+    formats = [a for a in rl.advice(found) if a.subject.endswith("dtype")]
+    assert formats
+    for one in formats:
+        assert one.scenario is not None
+        then = serve(one.scenario).chosen
+        assert one.worth == pytest.approx(1 - then[key] / found.chosen[key], rel=1e-6)
+        assert ("TTFT p99" if "p99" in ttft else "TTFT") in one.text
+        assert ("keeps" in one.text) == then["within_limits"]
 
 
 def test_no_advice_where_nothing_fits() -> None:

@@ -52,9 +52,8 @@ class Advice:
                      ``capacity``, ``experts``, ``price``.
     text : str       A sentence with its number.
     worth : float    Share of the cost per token (or request) that it saves; all of it where nothing
-                     fitted; of the TPOT where
-                     limits are at stake; of cost times TPOT for a batch; of the step for a part of
-                     it. [1]
+                     fitted; where limits are at stake, of the latency that misses its own by the
+                     most; of cost times TPOT for a batch; of the step for a part of it. [1]
     saves : bool     Whether it makes a token cheaper, or keeps limits that were missed.
     scenario : Scenario or None   The question with the change, whose answer has that number; None
                      where the advice is to look at something.
@@ -144,11 +143,9 @@ def _gain(answer: Serving, then: Serving) -> tuple[float, str]:
     noun = "chip" if chips[1] == "1" else "chips"
     at += f", on {chips[1]} {noun} instead of {chips[0]}" if chips[0] != chips[1] else ""
     if not now_row["within_limits"]:
-        times = seconds(row["tpot_s"]), seconds(now_row["tpot_s"])
         kept = f"which keeps {answer.limits}" if row["within_limits"] else "still beyond the limits"
-        return 1 - row["tpot_s"] / now_row[
-            "tpot_s"
-        ], f"TPOT {times[0]} instead of {times[1]}, {kept}"
+        worth, times = _sooner(answer, now_row, row)
+        return worth, f"{times}, {kept}"
     if not row["within_limits"]:
         return 0.0, ""
     saved = _saved(answer, then)
@@ -157,6 +154,20 @@ def _gain(answer: Serving, then: Serving) -> tuple[float, str]:
     if then.price is not None and not answer.has_requests:
         money = f" ({usd(row['usd_per_mtok_output'])} per million)"
     return saved, f"{what} is {percent(saved)} cheaper{money}{at}"
+
+
+def _sooner(answer: Serving, now: Row, then: Row) -> tuple[float, str]:
+    """By what share the latency falls that misses its limit by the most, and both in words."""
+    times = {"TPOT": ("tpot_s", math.inf)}
+    for name, limit in answer.limits.items():
+        key = f"{name}_{limit.statistic}_s"
+        if key in now:
+            times[f"{name.upper()} {limit.statistic}"] = key, limit.seconds
+        else:
+            times[name.upper()] = f"{name}_s", limit.seconds
+    usable = {k: t for k, t in times.items() if math.isfinite(now[t[0]] * then[t[0]])}
+    said, (key, _) = max(usable.items(), key=lambda t: now[t[1][0]] / t[1][1])
+    return 1 - then[key] / now[key], f"{said} {seconds(then[key])} instead of {seconds(now[key])}"
 
 
 def _changed(answer: Serving, subject: str, what: str, **changes: Any) -> Iterator[Advice]:
@@ -191,7 +202,8 @@ def _batch(answer: Serving) -> Iterator[Advice]:
     time = best["tpot_s"] / now["tpot_s"] - 1
     tpot = f"TPOT {seconds(best['tpot_s'])} instead of {seconds(now['tpot_s'])}"
     if not now["within_limits"]:
-        yield Advice("batch", f"{what} keeps {answer.limits}: {tpot}.", -time, scenario=scenario)
+        worth, times = _sooner(answer, now, best)
+        yield Advice("batch", f"{what} keeps {answer.limits}: {times}.", worth, scenario=scenario)
         return
     of = "a request" if answer.has_requests else "an output token"
     yield Advice(
