@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,38 @@ from hypothesis import strategies as st
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.measurements import read_rows
 from ridgeline.fidelity.runs import OK, Prediction, Row
-from ridgeline.fidelity.scores import Scores, answered, folds, leave_out, noise, score_chunks
-from ridgeline.fidelity.scores.engine_report import engine_report, read_notes, write_engine_report
+from ridgeline.fidelity.scores import (
+    LEAVE_OUT,
+    Scores,
+    SetAside,
+    Unseen,
+    answered,
+    folds,
+    leave_out,
+    noise,
+    read_set_aside,
+    score_chunks,
+)
+from ridgeline.fidelity.scores.aside import beside_folds, predict_aside
+from ridgeline.fidelity.scores.engine_report import (
+    Means,
+    engine_report,
+    read_notes,
+    write_engine_report,
+)
 from ridgeline.fidelity.scores.scoreboard import line
-from ridgeline.fidelity.scores.splits import FAMILIES, family, shape_of
-from ridgeline.fidelity.scores.targets import is_saturated, targets
+from ridgeline.fidelity.scores.splits import FAMILIES, family, pair_of, shape_of
+from ridgeline.fidelity.scores.targets import (
+    against,
+    answered_share,
+    coverage_targets,
+    is_saturated,
+    promised,
+    targets,
+)
 from ridgeline.fidelity.scores.worst import worst_groups
 from ridgeline.fidelity.shipped import SHIPPED
+from ridgeline.fidelity.warmth import warmth
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +63,12 @@ def off_by(factor: float, width: float = 1.5):
         ]
 
     return predict
+
+
+def unseen(rows: list[Row], factor: float, width: float = 1.5) -> list[Unseen]:
+    """Rows as if left out of a fit, all off by a factor."""
+    told = off_by(factor, width)(rows)
+    return [Unseen(i, r, p, "x") for i, (r, p) in enumerate(zip(rows, told, strict=True))]
 
 
 def test_a_constant_error_is_seen_everywhere(shipped: list[Row]) -> None:
@@ -69,7 +101,7 @@ def test_scores_stay_in_their_ranges(ratios: list[float]) -> None:
 
 def test_rows_add_up_over_every_grouping(shipped: list[Row]) -> None:
     scores = score_chunks([shipped[:300], shipped[300:]], off_by(1.1)).scores
-    for by in ("source", "chip", "regime", "metric", "model", "engine"):
+    for by in ("source", "chip", "regime", "metric", "model", "engine", "era"):
         board = scores.board([by])
         assert sum(r["n_rows"] for r in board[1:]) == board[0]["n_rows"] == len(shipped)
     assert scores.where(regime=("static", "nonsense")).sum() == sum(
@@ -105,11 +137,12 @@ def test_a_number_that_is_none_is_not_scored(shipped: list[Row], value: float) -
 
 def test_models_are_left_out_whole(shipped: list[Row]) -> None:
     chosen = folds(shipped, "models")
-    assert sorted(i for fold in chosen for i in fold) == list(range(len(shipped)))
+    assert sorted(i for fold in chosen for i in fold.unseen) == list(range(len(shipped)))
     for fold in chosen:
-        inside = {shape_of(shipped[i].run.model) for i in fold}  # type: ignore[union-attr]
-        rest = {shape_of(r.run.model) for i, r in enumerate(shipped) if i not in fold and r.run}
+        inside = {shape_of(shipped[i].run.model) for i in fold.unseen}  # type: ignore[union-attr]
+        rest = {shape_of(shipped[i].run.model) for i in fold.fitted}  # type: ignore[union-attr]
         assert not inside & rest
+        assert {*fold.unseen, *fold.fitted} == set(range(len(shipped)))
 
 
 def test_llama_by_another_name_is_the_same_model(shipped: list[Row]) -> None:
@@ -120,23 +153,57 @@ def test_llama_by_another_name_is_the_same_model(shipped: list[Row]) -> None:
 
 def test_chips_are_left_out_whole_and_never_without_kin(shipped: list[Row]) -> None:
     chosen = folds(shipped, "chips")
+    left_out: list[str] = []
     for fold in chosen:
-        out = {shipped[i].run.cluster.chip.id for i in fold}  # type: ignore[union-attr]
-        rest = {r.run.cluster.chip.id for i, r in enumerate(shipped) if i not in fold and r.run}
+        out = {shipped[i].run.cluster.chip.id for i in fold.unseen}  # type: ignore[union-attr]
+        rest = {shipped[i].run.cluster.chip.id for i in fold.fitted}  # type: ignore[union-attr]
         assert not out & rest
         for chip in out:
-            assert family(chip) in {family(c) for c in rest}
-        assert len(out) == 1
-    assert len(chosen) == len({family(c) and c for c in _chips(shipped)} - {""} - _alone(shipped))
+            kin_out = sum(family(c) == family(chip) for c in out)
+            kin_left = sum(family(c) == family(chip) for c in rest)
+            assert kin_left >= (1 if kin_out == 1 else 2 * kin_out)
+        left_out += out
+    every = {r.run.cluster.chip.id for r in shipped if r.run}
+    members = {name: {c for c in every if family(c) == name} for name in FAMILIES}
+    assert sorted(left_out) == sorted(c for kin in members.values() if len(kin) > 1 for c in kin)
 
 
-def _chips(rows: list[Row]) -> set[str]:
-    return {r.run.cluster.chip.id for r in rows if r.run}
+def test_chips_with_many_rows_are_left_out_alone(shipped: list[Row]) -> None:
+    names = [f.name for f in folds(shipped, "chips")]
+    assert {"h100-sxm", "h200-sxm"} <= set(names)
+    assert len(names) < 20
 
 
-def _alone(rows: list[Row]) -> set[str]:
-    members = {name: {c for c in _chips(rows) if family(c) == name} for name in FAMILIES}
-    return {c for chips in members.values() if len(chips) == 1 for c in chips}
+def test_pairs_are_left_out_whole_and_both_parts_stay_known(shipped: list[Row]) -> None:
+    chosen = folds(shipped, "pairs")
+    assert 2 < len(chosen) <= 8
+    for fold in chosen:
+        out = {pair_of(shipped[i]) for i in fold.unseen}
+        rest = {pair_of(shipped[i]) for i in fold.fitted}
+        assert not out & rest
+        assert {engine for engine, _ in out} <= {engine for engine, _ in rest}
+        assert {chip for _, chip in out} <= {chip for _, chip in rest}
+    every = {pair_of(r) for r in shipped}
+    left = {pair_of(shipped[i]) for fold in chosen for i in fold.unseen}
+    for engine, chip in every - left:
+        alone = [p for p in every if p[0] == engine] == [(engine, chip)]
+        assert alone or [p for p in every if p[1] == chip] == [(engine, chip)]
+
+
+def test_everything_after_a_date_is_left_out(shipped: list[Row]) -> None:
+    chosen = folds(shipped, "dates")
+    dates = [r.run.date if r.run else "" for r in shipped]
+    n_dated = sum(bool(d) for d in dates)
+    assert len(chosen) == 3
+    for fold, share in zip(chosen, (0.4, 0.2, 0.1), strict=True):
+        cut = min(dates[i] for i in fold.unseen)
+        assert fold.name == f"from {cut} on"
+        assert len(fold.unseen) >= round(share * n_dated)
+        assert {i for i, d in enumerate(dates) if d >= cut} == set(fold.unseen)
+        assert all(dates[i] < cut for i in fold.fitted)
+        # A year that a cut lies in is on either side: such rows are in neither part.
+        neither = {*range(len(shipped))} - {*fold.unseen, *fold.fitted}
+        assert all(cut.startswith(dates[i]) and dates[i] for i in neither)
 
 
 def test_the_fit_never_sees_what_it_is_scored_on(shipped: list[Row]) -> None:
@@ -148,27 +215,145 @@ def test_the_fit_never_sees_what_it_is_scored_on(shipped: list[Row]) -> None:
         return off_by(1.0)(rows)
 
     found = leave_out(shipped, "models", calibrate, predict)
-    assert all(p is not None and p.status == OK for p in found)
+    assert [one.place for one in found] == list(range(len(shipped)))
+    assert all(one.prediction.status == OK for one in found)
     with pytest.raises(RidgelineError, match=r"'model' cannot be left out\. Did you mean 'models'"):
         folds(shipped, "model")
-    with pytest.raises(RidgelineError, match="at least two"):
+    with pytest.raises(RidgelineError, match="leaves no row to fit on"):
         leave_out(shipped[:1], "models", calibrate, predict)
+
+
+def test_a_row_knows_whether_its_engine_was_fitted_on_its_chip(shipped: list[Row]) -> None:
+    found = leave_out(shipped, "pairs", lambda _: None, off_by(1.0))
+    assert found
+    assert not any(one.pair_known for one in found)
+    assert any(x.pair_known for x in leave_out(shipped, "models", lambda _: None, off_by(1.0)))
 
 
 def test_rows_of_chips_without_kin_have_no_prediction(shipped: list[Row]) -> None:
     lonely = [r for r in shipped if r.chip in ("a100-80gb-sxm", "h100-sxm", "h200-sxm")]
     found = leave_out(lonely, "chips", lambda _: None, off_by(1.0))
-    for row, prediction in zip(lonely, found, strict=True):
-        assert (prediction is None) == (row.chip == "a100-80gb-sxm")
+    assert {one.row.chip for one in found} == {"h100-sxm", "h200-sxm"}
+
+
+def test_set_aside_goes_by_shape_machine_and_day(shipped: list[Row]) -> None:
+    everything = SetAside(models=("meta-llama/Meta-Llama-3.1-70B",), chips=("gb200-nvl72",))
+    causes = everything.causes(shipped)
+    by_model = {
+        r.run.model.id for r, c in zip(shipped, causes, strict=True) if c == "models" and r.run
+    }
+    assert {"meta-llama/Meta-Llama-3.1-70B", "unsloth/Llama-3.3-70B-Instruct"} <= by_model
+    assert not any("8B" in name for name in by_model)
+    kept, aside = everything.split(shipped)
+    assert len(kept) + len(aside) == len(shipped)
+    assert not any(r.chip.startswith("gb200") for r in kept)
+    late = SetAside(since="2025-09-09")
+    for row, cause in zip(shipped, late.causes(shipped), strict=True):
+        assert row.run is not None
+        # "2025-10" is later as a whole, "2025-09" and "2025" are not
+        assert (cause == "dates") == (row.run.date >= "2025-09-09")
+    n_models, n_chips = causes.count("models"), causes.count("chips")
+    assert everything.words(shipped) == (
+        f"{len(aside)} of {len(shipped)} rows set aside: {n_models} by model, {n_chips} by chip, "
+        "0 by date"
+    )
+    assert SetAside().split(shipped) == (shipped, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('sinse = "2026-01-01"', "since"), ('since = "2026-01"', "ISO date"), ("= 1", "TOML")],
+)
+def test_files_of_what_is_set_aside_that_do_not_hold(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "aside.toml").write_text(text)
+    with pytest.raises(RidgelineError, match=message):
+        read_set_aside(tmp_path / "aside.toml")
+
+
+def test_set_aside_rows_stand_beside_folds_of_their_kind(shipped: list[Row]) -> None:
+    set_aside = SetAside(chips=("mi300x",), since="2025-07-01")
+    rows, _ = set_aside.split(shipped)
+    folded = {what: unseen(rows, 1.1) for what in ("models", "chips", "dates")}
+    aside = predict_aside(shipped, set_aside, None, off_by(1.2))
+    assert {one.fold for one in aside} == {"chips", "dates"}
+    found = {row["figure"]: row for row in beside_folds(folded, aside)}
+    chips = found["fixed batches, chips left out"]
+    assert (chips["value"], chips["met"]) == (pytest.approx(2.0), False)
+    assert chips["n_aside"] == sum(
+        one.fold == "chips" and one.row.regime == "static" for one in aside
+    )
+    assert found["all rows, models left out"]["n_aside"] == len(aside)
+    assert "fixed batches, models left out" not in found
 
 
 def test_targets_are_met_by_a_good_model_and_missed_by_a_bad_one(shipped: list[Row]) -> None:
-    def judged(factor: float) -> list[bool]:
-        pairs = list(zip(shipped, off_by(factor, 1.2)(shipped), strict=True))
-        return [t["met"] for t in targets(pairs, pairs, len(shipped), len(shipped))]
+    def judged(factor: float, width: float) -> dict[str, bool | None]:
+        told = dict.fromkeys(LEAVE_OUT, unseen(shipped, factor, width))
+        found = targets(told, shipped, off_by(factor, width)(shipped))
+        return {t["figure"]: t["met"] for t in found if t["n_rows"]}
 
-    assert all(judged(1.05))
-    assert judged(1.9) == [True, *[False] * 9, True, True]
+    good, bad = judged(1.05, 1.2), judged(1.9, 1.4)
+    assert set(good.values()) == {True, None}
+    assert good.keys() == bad.keys()
+    assert [name for name, met in bad.items() if met is True] == ["rows answered"]
+    assert good["99th percentile of TTFT, models left out: median"] is None
+    assert len([met for met in bad.values() if met is False]) >= 8
+
+
+def test_intervals_are_asked_to_hold_what_they_say(shipped: list[Row]) -> None:
+    def covered(share: float) -> list[Unseen]:
+        some = [i % 100 < share * 100 for i in range(len(shipped))]
+        return [
+            unseen([r], 1.1, 1.5 if inside else 1.01)[0]
+            for r, inside in zip(shipped, some, strict=True)
+        ]
+
+    for share, met in ((0.80, True), (0.70, False), (0.90, False)):
+        overall, *groups = coverage_targets(covered(share))
+        assert (overall["coverage"], overall["met"]) == (pytest.approx(share, abs=0.03), met)
+        assert all(g["n_rows"] >= 30 and (g["low"], g["high"]) == (0.65, 0.92) for g in groups)
+        kinds = {g["group"].split()[0] for g in groups}
+        assert kinds == {"regime", "chip", "engine", "era"}
+
+
+def test_rows_that_their_source_marks_broken_need_no_answer(shipped: list[Row]) -> None:
+    nothing = Prediction(math.nan, math.nan, math.nan, "no-shape", "unknown.")
+    rows, told = shipped[:100], [nothing, *off_by(1.0)(shipped[1:100])]
+    assert answered_share(rows, told)["value"] == 0.99
+    run = rows[0].run
+    assert run is not None
+    broken = replace(rows[0], run=replace(run, notes={"broken": "the server restarted"}))
+    found = answered_share([broken, *rows[1:]], told)
+    assert (found["value"], found["n_rows"], found["met"]) == (1.0, 99, True)
+
+
+def test_what_is_promised_is_what_was_left_out(shipped: list[Row]) -> None:
+    told = {"models": unseen(shipped, 1.1), "pairs": unseen(shipped, 1.3)}
+    found = {(r["question"], r["unmeasured"]): r for r in promised(told)}
+    assert found["a fixed batch", "the model"]["median"] == pytest.approx(0.1)
+    assert found["a fixed batch", "the engine on the chip"]["median"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("date", "notes", "said"),
+    [
+        ("2026-01-21", {}, "warm"),
+        ("2026-01-20", {"InferenceX run, nominal 1024/1024": ""}, "cold"),
+        ("2026-01-20", {}, "not stated"),
+        ("", {"InferenceX run": ""}, "not stated"),
+        ("2025-01-01", {"warmed up": ""}, "warm"),
+        ("2026-02-01", {"cold server": "no warm-up requests"}, "cold"),
+        ("2026-02-01", {"no warm-up requests": ""}, "cold"),
+    ],
+)  # fmt: skip
+def test_servers_are_warm_by_note_or_date(
+    shipped: list[Row], date: str, notes: dict[str, str], said: str
+) -> None:
+    run = shipped[0].run
+    assert run is not None
+    assert warmth(replace(run, date=date, notes=notes)) == said
 
 
 def test_saturation_is_read_from_the_measurement(shipped: list[Row]) -> None:
@@ -187,7 +372,9 @@ def test_the_worst_groups_are_found_and_described(shipped: list[Row]) -> None:
         factors = (2 * (r.run.batch or 1) ** 0.5 if is_bad(r) else 1.02 for r in rows)
         return [off_by(f)([r])[0] for f, r in zip(factors, rows, strict=True)]
 
-    worst = worst_groups(list(zip(shipped, predict(shipped), strict=True)), 3)
+    told = predict(shipped)
+    pairs = enumerate(zip(shipped, told, strict=True))
+    worst = worst_groups([Unseen(i, r, p) for i, (r, p) in pairs], 3)
     assert (worst[0]["source"], worst[0]["chip"], worst[0]["regime"]) == (
         "trtllm0.9", "h100-sxm", "static",
     )  # fmt: skip
@@ -222,12 +409,13 @@ def test_the_report_states_every_target_and_includes_what_is_written_by_hand(
 ) -> None:
     (tmp_path / "fidelity-notes.toml").write_text(
         '[[group]]\nwhy = "rounded to a millisecond"\n'
-        '[[target]]\nfigure = "static, decode, prefill, models left out: median"\ntried = "much"\n'
+        '[[target]]\nfigure = "fixed batches, models left out: median"\ntried = "much"\n'
     )
     page = tmp_path / "fidelity.md"
     page.write_text("# Fidelity\n\nBy hand.\n")
     for factor in (1.4, 1.01):
-        write_engine_report(shipped, page, calibrate=lambda _: None, predict=off_by(factor, 1.2))
+        means = Means(lambda _: None, off_by(factor, 1.2))
+        write_engine_report(shipped, page, means)
         text = page.read_text()
         assert text.startswith("# Fidelity\n\nBy hand.\n\n<!-- engines")
         assert text.count("## Whole engines") == 1
@@ -235,7 +423,11 @@ def test_the_report_states_every_target_and_includes_what_is_written_by_hand(
         assert ("left out: median:** much" in text) == missed
         assert "rounded to a millisecond" in text
         assert "### The noise floor" in text
-    assert "**missed** |\n" in engine_report(shipped, calibrate=lambda _: None, predict=off_by(2.0))
+        assert "### What is promised" in text
+        assert text.count("| from 20") == 3
+    more = [against("KV capacity: median", 0.2, 0.08, 9)]
+    text = engine_report(shipped, Means(lambda _: None, off_by(1.0)), more=more)
+    assert "| KV capacity: median | 9 | <= 8.0% | 20.0% | **missed** |\n" in text
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,11 @@ def model(monkeypatch: pytest.MonkeyPatch) -> None:
     fitted.read_constants = lambda path: int(path.read_text()[4:])  # type: ignore[attr-defined]
     package = types.ModuleType("ridgeline.fidelity.engines")
     package.calibrate = fitted  # type: ignore[attr-defined]
+    counted = types.ModuleType("ridgeline.fidelity.engines.freedom")
+    counted.freedom = lambda n: [  # type: ignore[attr-defined]
+        {"effect": "host_s", "level": "all", "n_factors": 1, "freedom": 0.75, "n_told": 1}
+    ]
+    monkeypatch.setitem(sys.modules, "ridgeline.fidelity.engines.freedom", counted)
     monkeypatch.setitem(sys.modules, "ridgeline.fidelity.predict", told)
     monkeypatch.setitem(sys.modules, "ridgeline.fidelity.engines", package)
     monkeypatch.setitem(sys.modules, "ridgeline.fidelity.engines.calibrate", fitted)
@@ -112,14 +117,14 @@ def test_predictions_are_one_line_a_row_in_order(run, table: Path, tmp_path: Pat
     run("validate", table, "--predictions", out)
     lines = out.read_text().splitlines()
     assert lines[:4] == [
-        "id,predicted,low,high,status,reason",
-        "a,0.011,0.00733333,0.0165,ok,assumed: much",
-        "b,0.022,0.0146667,0.033,ok,assumed: much",
-        "c,0.0132,0.0088,0.0198,ok,assumed: much",
+        "id,measured,predicted,low,high,status,reason",
+        "a,0.01,0.011,0.00733333,0.0165,ok,assumed: much",
+        "b,0.02,0.022,0.0146667,0.033,ok,assumed: much",
+        "c,0.012,0.0132,0.0088,0.0198,ok,assumed: much",
     ]
-    assert lines[4].startswith("d,,,,unknown-chip,There is no chip or cluster 'h100-smx'.")
+    assert lines[4].startswith("d,,,,,unknown-chip,There is no chip or cluster 'h100-smx'.")
     assert lines[5:] == [
-        "e,,,,bad-number,value is 'fast'; a number above 0 up to 1e+15 is expected."
+        "e,,,,,bad-number,value is 'fast'; a number above 0 up to 1e+15 is expected."
     ]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ours.csv", "out.csv"]
 
@@ -156,7 +161,7 @@ def test_a_bug_at_one_row_is_one_line_and_the_others_are_scored(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["scoreboard"][0]["n_answered"] == 2
     assert "line 3 (b): bug: internal error: KeyError: 'int4'. This is a bug" in printed.err
-    assert [line.split(",")[4] for line in out.read_text().splitlines()[1:4]] == ["ok", "bug", "ok"]
+    assert [line.split(",")[5] for line in out.read_text().splitlines()[1:4]] == ["ok", "bug", "ok"]
     assert main(["predict", str(table), "--csv"]) == 3
 
 
@@ -176,7 +181,7 @@ def test_cells_that_spreadsheets_would_run_are_quoted(run, tmp_path: Path) -> No
     lines = [line.replace("a,lab", '"=1+1",+lab', 1) for line in LINES[:1]]
     path.write_text("\n".join([HEAD, *lines, LINES[1]]) + "\n")
     run("validate", path, "--predictions", out)
-    assert out.read_text().splitlines()[1].startswith("'=1+1,0.011,")
+    assert out.read_text().splitlines()[1].startswith("'=1+1,0.01,0.011,")
     assert "source,'+lab," in run("validate", path, "--csv", "--by", "source")[0]
     assert run("predict", path, "--csv")[0].splitlines()[1].startswith("'=1+1,tpot_s,")
 
@@ -228,8 +233,61 @@ def test_leaving_out(run, table: Path, tmp_path: Path) -> None:
     apart = LINES[2].replace("h200-sxm", "mi300x")
     one_chip.write_text("\n".join([HEAD, *LINES[:2], apart, LINES[2].replace("c,", "f,")]) + "\n")
     answer, err = run("validate", one_chip, "--leave-out", "chips", "--predictions", out)
-    assert "1 rows are of chips whose family has no other" in err
-    assert out.read_text().splitlines()[3].startswith("c,,,,not-left-out,")
+    assert "1 rows are of a chip whose family has no other" in err
+    assert out.read_text().splitlines()[3].startswith("c,0.012,,,,not-left-out,")
+
+
+@pytest.fixture
+def set_aside(tmp_path: Path) -> Path:
+    path = tmp_path / "aside.toml"
+    path.write_text('models = ["meta-llama/Llama-3.1-70B-Instruct"]\n')
+    return path
+
+
+def test_what_is_set_aside_is_in_no_fit_and_no_score(run, table: Path, set_aside: Path) -> None:
+    out, err = run("validate", table, "--set-aside", set_aside, "--json")
+    answer = json.loads(out)
+    assert (answer["scoreboard"][0]["n_rows"], answer["scoreboard"][0]["n_answered"]) == (4, 2)
+    assert "set_aside" not in answer
+    assert "1 of 5 rows set aside: 1 by model, 0 by chip, 0 by date." in err
+    (row,) = json.loads(run("calibrate", table, "--set-aside", set_aside, "--json")[0])
+    assert row["n_rows"] == 2
+
+
+def test_what_is_set_aside_is_scored_when_asked(
+    run, table: Path, set_aside: Path, tmp_path: Path
+) -> None:
+    arguments = ("validate", table, "--leave-out", "models", "--set-aside", set_aside)
+    # The model of the fixture predicts in proportion to the rows fitted: 2 are kept.
+    answer = json.loads(run(*arguments[:2], *arguments[4:], "--score-set-aside", "--json")[0])
+    (board, *_) = answer["set_aside"]["scoreboard"]
+    assert (board["n_rows"], board["median"]) == (1, pytest.approx(1.2))
+    page = tmp_path / "page.md"
+    other = table.read_text().replace("b,lab,h100-sxm,1,meta-llama/Llama-3.1-8B-Instruct",
+                                      "b,lab,h100-sxm,1,Qwen/Qwen3-8B")  # fmt: skip
+    table.write_text(other)
+    run("validate", table, "--set-aside", set_aside, "--report", page)
+    assert "They are in no fit, no fold and no score here." in page.read_text()
+    run("validate", table, "--set-aside", set_aside, "--report", page, "--score-set-aside")
+    text = page.read_text()
+    assert "### Set aside\n\n1 of 5 rows set aside: 1 by model" in text
+    # kept: one row fitted of two, so 10% off; set aside: both fitted, so 120%
+    assert "| all rows, models left out | 2 | 10.0% | 1 | 120.0% | 12.00 | **missed** |" in text
+
+
+def test_every_row_on_request(run, tmp_path: Path, table: Path) -> None:
+    path = tmp_path / "many.csv"
+    lines = [f"x{i}{LINES[0][1:]}" for i in range(50)]
+    path.write_text("\n".join([HEAD, *lines, LINES[3]]) + "\n")
+    assert "x49" not in run("validate", path)[0]
+    assert "x49" in run("validate", path, "--rows", "--wide")[0]
+    rows = list(csv.DictReader(io.StringIO(run("validate", path, "--rows", "--csv")[0])))
+    assert [r["id"] for r in rows] == [*(f"x{i}" for i in range(50)), "d"]
+    assert {k: rows[0][k] for k in ("measured", "predicted", "remark")} == {
+        "measured": "0.01", "predicted": "0.011000000000000001", "remark": "assumed: much",
+    }  # fmt: skip
+    assert float(rows[0]["error"]) == pytest.approx(0.1)
+    assert rows[-1]["status"] == "unknown-chip"
 
 
 @pytest.mark.parametrize("suffix", ["json", "svg", "png"])
@@ -255,7 +313,8 @@ def test_the_report(run, table: Path, tmp_path: Path) -> None:
     run("validate", table, "--report", page)
     text = page.read_text()
     assert text.startswith("# Fidelity\n\n<!-- engines: written by 'ridgeline validate --report'")
-    assert "| rows answered | 5 | >= 98.0% | 60.0% | **missed** |" in text
+    assert "| rows answered | 5 | >= 99.0% | 60.0% | **missed** |" in text
+    assert "| host_s | all | 1 | 0.8 | 1 |" in text
     assert "unknown-chip: There is no chip" in text
 
 
@@ -324,6 +383,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ["validate", "t.csv", "--leave-out", "models", "--constants", "c.toml"],
         "fits constants of its own",
     ),
+    "a look at nothing": (["validate", "--score-set-aside"], "name that file"),
+    "no such set-aside file": (["validate", "t.csv", "--set-aside", "none.toml"], "none.toml"),
     "nothing to fit": (["calibrate", "bad.csv"], "No row of bad.csv can be predicted"),
     "nothing to predict": (["predict"], "Name a table of runs to predict"),
     "options without results": (["validate", "--on", "h100-sxm"], "Name the file of benchmark"),

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
 from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
+    SetAsideFile,
     Sides,
     chunks_of,
     end_with_bugs,
@@ -32,6 +33,7 @@ def calibrate(
         ),
     ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
+    set_aside: SetAsideFile = None,
     out: Annotated[
         Path | None,
         Parameter(group=OUTPUT, metavar="FILE", help="Write the constants to this TOML file."),
@@ -45,11 +47,17 @@ def calibrate(
     Needs the optional part [calibrate]. The same tables give the same constants to the digit.
     """
     from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
+    from ridgeline.fidelity.engines.freedom import freedom  # noqa: PLC0415
+    from ridgeline.fidelity.scores import read_set_aside  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415
 
     one_output(json, csv)
     chosen = shipped_or(tables, sides)
     rows = [row for chunk in chunks_of(chosen, sides) for row in chunk]
+    if set_aside is not None:
+        apart = read_set_aside(set_aside)
+        note(f"{apart.words(rows)}.")
+        rows, _ = apart.split(rows)
     good = [row for row in rows if row.status == "ok"]
     bad = [row for row in rows if row.status != "ok"]
     scored = Scored()
@@ -63,6 +71,12 @@ def calibrate(
         engines.write_constants(constants, out)
         note(f"Wrote {out}.")
     _show(engines.constant_rows(constants), json=json, csv=csv, wide=wide)
+    if not (json or csv):
+        as_table(freedom(constants), _FREEDOM, title="What tells something", wide=wide)
+        print_text(
+            "freedom: each factor by how far measurements narrowed what was expected of it, 0 to "
+            "1. told: factors whose sigma is below 0.7 of the one expected."
+        )
     end_with_bugs(scored.by_status)
 
 
@@ -86,4 +100,12 @@ _COLUMNS = {
     "sigma": ("sigma", "{:.3f}".format),
     "n_rows": ("rows", "{:,}".format),
     "sources": ("sources", ", ".join),
+}
+
+_FREEDOM = {
+    "effect": ("effect", str),
+    "level": ("level", str),
+    "n_factors": ("factors", "{:,}".format),
+    "freedom": ("freedom", "{:.1f}".format),
+    "n_told": ("told", "{:,}".format),
 }

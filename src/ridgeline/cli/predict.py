@@ -60,7 +60,7 @@ def predict(
     rows: list[dict[str, Any]] = []
     counts = {"all": 0, "ok": 0, BUG: 0}
     unanswered: list[dict[str, Any]] = []
-    with writing_predictions(predictions) as lines:
+    with writing_predictions(predictions, measured=False) as lines:
         answers = _answers(tables, sides, constants, lines)
         # A file of any length goes through; what is printed is kept.
         keep_all = json or csv

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Constants",
     "Predictions",
+    "SetAsideFile",
     "Sides",
     "chunks_of",
     "end_with_bugs",
@@ -56,8 +57,19 @@ Predictions = Annotated[
     Parameter(
         group=OUTPUT,
         metavar="FILE",
-        help="Write id, predicted, low, high, status and reason of each row to this CSV file, "
-        "in SI units.",
+        help="Write id, predicted, low, high, status and reason of each row to this CSV file, in "
+        "SI units; of measured rows the measured value too.",
+    ),
+]
+
+
+SetAsideFile = Annotated[
+    Path | None,
+    Parameter(
+        group=TABLES,
+        metavar="FILE",
+        help="Keep the runs that this TOML file names by models, chips and since (an ISO date) out "
+        "of every fit.",
     ),
 ]
 
@@ -247,7 +259,9 @@ def refuse_if_none_answered(tables: Sequence[Path], rows: Sequence[Mapping[str, 
 
 
 @contextmanager
-def writing_predictions(path: Path | None) -> Iterator[PredictionLines | None]:
+def writing_predictions(
+    path: Path | None, *, measured: bool = True
+) -> Iterator[PredictionLines | None]:
     """A file of predictions that appears when it is whole; None where none is asked for."""
     from ridgeline.fidelity.scores import PredictionLines  # noqa: PLC0415
 
@@ -256,5 +270,5 @@ def writing_predictions(path: Path | None) -> Iterator[PredictionLines | None]:
         return
     with writing_whole(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        yield PredictionLines(text)
+        yield PredictionLines(text, measured=measured)
         text.detach()

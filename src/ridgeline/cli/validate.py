@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,25 +13,29 @@ from cyclopts import Parameter
 from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide, takes
 from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.scored_tables import (
+    Rows,
+    scored_as_is,
+    scored_aside,
+    scored_unseen,
+    write_report,
+)
 from ridgeline.cli.tables import (
     Constants,
     Predictions,
+    SetAsideFile,
     Sides,
-    chunks_of,
     end_with_bugs,
     list_unanswered,
-    predictor,
-    progress,
     refuse_if_none_answered,
     shipped_or,
     writing_predictions,
 )
-from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.specs.fields import Choice
 
 if TYPE_CHECKING:
-    from ridgeline.fidelity.scores import PredictionLines, Scored
+    from ridgeline.fidelity.scores import Scored
 
 __all__ = ["validate"]
 
@@ -53,18 +57,30 @@ def validate(
         Parameter(
             group=OUTPUT,
             metavar="WORD[,WORD...]",
-            help="Groups of the scoreboard: source, chip, regime, metric, model, engine.",
+            help="Groups of the scoreboard: source, chip, regime, metric, model, engine, era.",
         ),
     ] = None,
     leave_out: Annotated[
         str | None,
         takes(
-            Choice(("models", "chips")),
-            "models or chips: predict each row with constants fitted without its model, or "
-            "without its chip where the family has others. Needs the optional part [calibrate].",
+            Choice(("models", "chips", "pairs", "dates")),
+            "models, chips, pairs or dates: predict rows with constants fitted without their "
+            "models; their chips, where the family has others; their pairs of engine and chip, "
+            "where both are known from other pairs; or anything at or after a date. Needs the "
+            "optional part [calibrate].",
             TABLES,
         ),
     ] = None,
+    set_aside: SetAsideFile = None,
+    score_set_aside: Annotated[
+        bool,
+        Parameter(
+            group=TABLES,
+            negative="",
+            help="Score what --set-aside names too, apart, with constants fitted without it: once, "
+            "when nothing is to be chosen any more.",
+        ),
+    ] = False,
     constants: Constants = None,
     predictions: Predictions = None,
     chart: Annotated[
@@ -81,25 +97,37 @@ def validate(
         Parameter(
             group=OUTPUT,
             metavar="FILE",
-            help="Write targets, scoreboard, worst groups and noise floor into this Markdown page; "
-            "fits the constants anew for each set of models and chips left out.",
+            help="Write what is promised, targets, scoreboard, worst groups and noise floor into "
+            "this Markdown page; fits the constants anew for each set of models, chips, pairs and "
+            "dates left out: some ten minutes for five thousand rows.",
         ),
     ] = None,
+    rows: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            negative="",
+            help="Print every row instead of the scoreboard, with --csv too: measured, predicted, "
+            "interval, off by, and the reason. Up to 40 rows are shown without this.",
+        ),
+    ] = False,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,
 ) -> None:
     """Predict measured rows, and score the predictions."""
+    from ridgeline.fidelity.scores.scoring import SHOWN  # noqa: PLC0415
+
     one_output(json, csv)
     groups = _groups(by)
-    if constants is not None and leave_out is not None:
-        raise SpecError("--leave-out fits constants of its own: leave out --constants.")
+    _refuse(leave_out, constants, set_aside, score_set_aside=score_set_aside)
     chosen = shipped_or(tables, sides)
+    table, keep = Rows(chosen, sides, set_aside), sys.maxsize if rows else SHOWN
     with writing_predictions(predictions) as lines:
-        scored = (
-            _scored_unseen(chosen, sides, leave_out, lines)
+        scored, unseen = (
+            scored_unseen(table, leave_out, lines, keep)
             if leave_out
-            else _scored(chosen, sides, constants, lines)
+            else (scored_as_is(table, constants, lines, keep), {})
         )
     n_unanswered = len(scored.scores) - scored.by_status["ok"]
     if not scored.by_status["ok"]:
@@ -107,24 +135,44 @@ def validate(
     if chart is not None:
         _draw(scored, chart, leave_out, dark=dark)
     if report is not None:
-        _write_report(chosen, sides, report)
+        write_report(table, report, look=score_set_aside)
+    apart = scored_aside(table, constants, unseen) if score_set_aside and report is None else None
     board = scored.scores.board(groups)
     list_unanswered(scored.unanswered, n_unanswered)
-    few = scored.shown if len(scored.scores) <= len(scored.shown) else []
+    some = scored.shown if len(scored.scores) <= len(scored.shown) else []
     if json:
-        about = {"tables": [str(t) for t in chosen], "leave_out": leave_out, "rows": few}
-        print_json({**about, "scoreboard": board, "unanswered": scored.unanswered})
+        about = {"tables": [str(t) for t in chosen], "leave_out": leave_out, "rows": some}
+        asided = {} if apart is None else {"set_aside": apart}
+        print_json({**about, "scoreboard": board, "unanswered": scored.unanswered, **asided})
     elif csv:
-        print_csv(board)
+        print_csv(some if rows else board)
+    elif rows:
+        as_table(some, _EVERY_ROW, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
     else:
-        _print_rows(few, wide=wide)
+        _print_rows(some, wide=wide)
         _print_board(board, leave_out, wide=wide)
         if not tables and leave_out is None and constants is None:
             print_text(
                 "Note: these rows come with the package and are in the fit of its constants; "
                 "--leave-out models scores each by a fit without its model."
             )
+    if apart is not None and not (json or csv):
+        _print_aside(apart, wide=wide)
     end_with_bugs(scored.by_status)
+
+
+def _refuse(
+    leave_out: str | None,
+    constants: Path | None,
+    set_aside: Path | None,
+    *,
+    score_set_aside: bool,
+) -> None:
+    """Refuse options that do not go together."""
+    if constants is not None and leave_out is not None:
+        raise SpecError("--leave-out fits constants of its own: leave out --constants.")
+    if score_set_aside and set_aside is None:
+        raise SpecError("--score-set-aside scores what --set-aside FILE names: name that file.")
 
 
 def _groups(by: str | None) -> Sequence[str]:
@@ -140,39 +188,6 @@ def _groups(by: str | None) -> Sequence[str]:
                 f"There are {', '.join(BY)}."
             )
     return words
-
-
-def _scored(
-    tables: list[Path], sides: Sides, constants: Path | None, lines: PredictionLines | None
-) -> Scored:
-    from ridgeline.fidelity.scores import score_chunks  # noqa: PLC0415
-
-    chunks = chunks_of(tables, sides)
-    return score_chunks(chunks, predictor(constants), lines=lines, progress=progress)
-
-
-def _scored_unseen(
-    tables: list[Path], sides: Sides, what: str, lines: PredictionLines | None
-) -> Scored:
-    from ridgeline.fidelity.engines.calibrate import calibrate  # noqa: PLC0415
-    from ridgeline.fidelity.predict import predict  # noqa: PLC0415
-    from ridgeline.fidelity.runs import Prediction  # noqa: PLC0415
-    from ridgeline.fidelity.scores import Scored, leave_out  # noqa: PLC0415
-
-    rows = [row for chunk in chunks_of(tables, sides) for row in chunk]
-    found = leave_out(rows, what, calibrate, predict, tell)
-    kept = [(r, p) for r, p in zip(rows, found, strict=True) if p is not None]
-    scored = Scored()
-    scored.add([r for r, _ in kept], [p for _, p in kept])
-    if len(kept) < len(rows):
-        note(f"{len(rows) - len(kept):,} rows are of chips whose family has no other: not scored.")
-    if lines is not None:
-        alone = Prediction(math.nan, math.nan, math.nan, "not-left-out", _ALONE)
-        lines.add(rows, [p or alone for p in found])
-    return scored
-
-
-_ALONE = "the family of its chip has no other chip in these tables to predict it from."
 
 
 def _draw(scored: Scored, path: Path, leave_out: str | None, *, dark: bool) -> None:
@@ -192,14 +207,17 @@ def _draw(scored: Scored, path: Path, leave_out: str | None, *, dark: bool) -> N
     save_picture(fidelity_chart(points, title, about), [path], dark=dark)
 
 
-def _write_report(tables: list[Path], sides: Sides, path: Path) -> None:
-    from ridgeline.fidelity.engines.calibrate import calibrate  # noqa: PLC0415
-    from ridgeline.fidelity.predict import predict  # noqa: PLC0415
-    from ridgeline.fidelity.scores.engine_report import write_engine_report  # noqa: PLC0415
-
-    rows = [row for chunk in chunks_of(tables, sides) for row in chunk]
-    write_engine_report(rows, path, calibrate=calibrate, predict=predict, progress=tell)
-    note(f"Wrote {path}.")
+def _print_aside(apart: dict[str, Any], *, wide: bool) -> None:
+    as_table(
+        apart["scoreboard"],
+        _COLUMNS,
+        title="Set aside, with constants fitted without it",
+        faint=lambda r: not r["n_answered"],
+        first=_FIRST,
+        wide=wide,
+    )
+    if apart["beside"]:
+        as_table(apart["beside"], _BESIDE, title="Set aside beside the folds", wide=wide)
 
 
 def _print_rows(rows: list[dict[str, Any]], *, wide: bool) -> None:
@@ -243,9 +261,11 @@ _ROW_COLUMNS = {
     "predicted": ("predicted", "{:.4g}".format),
     "low": ("low", "{:.4g}".format),
     "high": ("high", "{:.4g}".format),
-    "error": ("error", "{:+.1%}".format),
+    "error": ("off by", "{:+.1%}".format),
     "remark": ("remark", str),
 }
+
+_EVERY_ROW = {**_ROW_COLUMNS, "status": ("status", str)}
 
 #: what a narrow screen keeps of the board, and of single rows
 _FIRST = ("group", "n_rows", "median", "coverage", "bias", "p90", "within_20", "width")
@@ -262,4 +282,13 @@ _COLUMNS = {
     "within_20": ("within 20%", _percent),
     "coverage": ("covered", _percent),
     "width": ("width", "{:.2f}".format),
+}
+
+_BESIDE = {
+    "figure": ("figure", str),
+    "n_folds": ("rows in folds", "{:,}".format),
+    "folds": ("folds", _percent),
+    "n_aside": ("rows set aside", "{:,}".format),
+    "aside": ("set aside", _percent),
+    "value": ("ratio", "{:.2f}".format),
 }

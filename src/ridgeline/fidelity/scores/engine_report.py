@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog._store import read_toml
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.report import write_section
 from ridgeline.fidelity.runs import OK
+from ridgeline.fidelity.scores.aside import beside_folds, predict_aside
 from ridgeline.fidelity.scores.noise_floor import noise
+from ridgeline.fidelity.scores.report_parts import (
+    aside_part,
+    board_part,
+    coverage_part,
+    cuts_part,
+    families_part,
+    freedom_part,
+    noise_part,
+    promise_part,
+    targets_part,
+    unanswered_part,
+    worst_part,
+)
 from ridgeline.fidelity.scores.scoreboard import Scores
 from ridgeline.fidelity.scores.scoring import answered
-from ridgeline.fidelity.scores.splits import leave_out
-from ridgeline.fidelity.scores.targets import Unseen, by_family, coverage_targets, targets
-from ridgeline.fidelity.scores.worst import GROUP, worst_groups
+from ridgeline.fidelity.scores.splits import LEAVE_OUT, leave_out
+from ridgeline.fidelity.scores.targets import (
+    by_family,
+    coverage_targets,
+    promised,
+    score,
+    targets,
+)
+from ridgeline.fidelity.scores.worst import worst_groups
 from ridgeline.files import is_file
 
 if TYPE_CHECKING:
@@ -22,8 +43,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ridgeline.fidelity.runs import Prediction, Row
+    from ridgeline.fidelity.scores.aside import SetAside
 
-__all__ = ["engine_report", "write_engine_report"]
+__all__ = ["Means", "engine_report", "write_engine_report"]
 
 _BEGIN = "<!-- engines: written by 'ridgeline validate --report' -->"
 _END = "<!-- engines: end -->"
@@ -43,7 +65,14 @@ Written by `ridgeline validate TABLE ... --report docs/fidelity.md`; explanation
 * **Models left out:** models of one shape are one model. They are shared out over eight folds of
   near equal size; each fold is predicted with constants fitted on the other seven.
 * **Chips left out:** each chip whose family has others (A100, H100/H200, Blackwell, RTX, Apple,
-  CDNA, Neuron) is predicted with constants fitted without any row of it, one chip at a time.
+  CDNA, Neuron) is predicted with constants fitted without any row of it. Chips with few rows share
+  folds, at most a third of a family at a time.
+* **Pairs left out:** an engine on a chip, where both are known from other pairs, in eight folds.
+* **Dates left out:** everything at or after a date, for the dates that leave 40%, 20% and 10% of
+  the dated rows; late rows are scored once for each.
+* **Warm** is a server that had served requests before: the notes say so, or the run is dated from
+  2026-01-21, when the public benchmark began to send some first. Cold: the notes say so, or a run
+  of that benchmark from before.
 * **Below saturation** is decided by the measurement, not by the prediction: in open loop at least
   85% of the offered rate was served; in closed loop the source does not note that memory or a cap
   kept requests waiting for more than half of their time. *e2e* is ttft + (osl - 1) x time per token
@@ -51,11 +80,29 @@ Written by `ridgeline validate TABLE ... --report docs/fidelity.md`; explanation
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How constants are fitted and used.
+
+    Attributes
+    ----------
+    calibrate : callable   Rows to constants.
+    predict : callable     Rows and constants to predictions.
+    freedom : callable     Constants to lines of `ridgeline.fidelity.engines.freedom.freedom`.
+    """
+
+    calibrate: Callable[[list[Row]], Any]
+    predict: Callable[..., list[Prediction]]
+    freedom: Callable[[Any], list[dict[str, Any]]] = lambda _: []
+
+
 def engine_report(
     rows: Sequence[Row],
+    means: Means,
     *,
-    calibrate: Callable[[list[Row]], Any],
-    predict: Callable[..., list[Prediction]],
+    set_aside: SetAside | None = None,
+    look: bool = False,
+    more: Sequence[Mapping[str, Any]] = (),
     notes: Mapping[str, Any] | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> str:
@@ -64,41 +111,48 @@ def engine_report(
     Parameters
     ----------
     rows : sequence of Row
-    calibrate : callable      Rows to constants.
-    predict : callable        Rows, and constants or none, to predictions.
+    means : Means
+    set_aside : SetAside or None   Whose rows are in no fit and no fold.
+    look : bool               Whether these are scored too, apart.
+    more : sequence of mapping     Figures of other kinds of rows, as of `targets.against`, that are
+                              asked for too.
     notes : mapping or None   Written by hand: ``group`` and ``target`` tables, see `read_notes`.
     progress : callable       Told what is being done.
     """
-    notes = notes or {}
+    notes, everything = notes or {}, rows
+    rows = set_aside.split(rows)[0] if set_aside else rows
+    progress(f"fitting {len(rows):,} rows")
+    constants = means.calibrate([r for r in rows if r.status == OK])
     begun = time.perf_counter()
-    fitted = answered(rows, predict)
+    fitted = answered(rows, lambda r: means.predict(r, constants))
     rate = len(rows) / max(time.perf_counter() - begun, 1e-9)
-    models = _unseen(rows, leave_out(rows, "models", calibrate, predict, progress))
-    chips = _unseen(rows, leave_out(rows, "chips", calibrate, predict, progress))
-    n_answered = sum(p.status == OK for p in fitted)
+    unseen = {
+        what: leave_out(rows, what, means.calibrate, means.predict, progress) for what in LEAVE_OUT
+    }
+    found, shown = None, None
+    if set_aside and look:
+        aside = predict_aside(everything, set_aside, constants, means.predict)
+        found, shown = beside_folds(unseen, aside), score(aside)
+    cuts = {one.fold: None for one in unseen["dates"] if one.fold}
+    shipped = Scores()
+    shipped.add(rows, fitted)
     parts = [
         _HEAD,
         _about(rows, rate),
-        _targets(targets(models, chips, len(rows), n_answered), notes),
-        _coverage(coverage_targets(models)),
-        _families(by_family(chips)),
-        _worst(worst_groups(models), notes),
-        _noise(noise(rows)),
-        _board("Every group, models left out", _scores(models)),
-        _board("Every group, constants as shipped", _scores(list(zip(rows, fitted, strict=True)))),
-        _unanswered(rows, fitted),
+        promise_part(promised(unseen)),
+        targets_part([*targets(unseen, rows, fitted), *more], notes),
+        aside_part(set_aside.words(everything), found, shown) if set_aside else "",
+        *(coverage_part(coverage_targets(unseen[what]), what) for what in ("models", "pairs")),
+        cuts_part({cut: score([x for x in unseen["dates"] if x.fold == cut]) for cut in cuts}),
+        families_part(by_family(unseen["chips"])),
+        freedom_part(means.freedom(constants)),
+        worst_part(worst_groups(unseen["models"]), notes),
+        noise_part(noise(rows)),
+        board_part("Every group, models left out", score(unseen["models"])),
+        board_part("Every group, constants fitted to all of these rows", shipped),
+        unanswered_part(rows, fitted),
     ]
     return "\n".join(part for part in parts if part)
-
-
-def _unseen(rows: Sequence[Row], found: Sequence[Prediction | None]) -> Unseen:
-    return [(r, p) for r, p in zip(rows, found, strict=True) if p is not None]
-
-
-def _scores(pairs: Unseen) -> Scores:
-    scores = Scores()
-    scores.add([r for r, _ in pairs], [p for _, p in pairs])
-    return scores
 
 
 def _about(rows: Sequence[Row], rate: float) -> str:
@@ -110,162 +164,6 @@ def _about(rows: Sequence[Row], rate: float) -> str:
         "kinds of\n  chip. Predicting 10,000 rows took "
         f"{10_000 / rate:.1f} s on one core when this was written.\n"
     )
-
-
-def _targets(found: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> str:
-    lines = [
-        "### What is asked, and what is reached\n",
-        "| figure | rows | asked | reached | |",
-        "| --- | ---: | ---: | ---: | --- |",
-    ]
-    for row in found:
-        sign = "<=" if row["word"] == "at most" else ">="
-        lines.append(
-            f"| {row['figure']} | {row['n_rows']:,} | {sign} {_in(row['limit'], row['unit'])} "
-            f"| {_in(row['value'], row['unit'])} | {'met' if row['met'] else '**missed**'} |"
-        )
-    tried = {t["figure"]: t["tried"] for t in notes.get("target", ())}
-    missed = [r["figure"] for r in found if not r["met"]]
-    if missed:
-        lines.append("\nWhat was tried where a figure is missed:\n")
-        lines += [f"* **{name}:** {tried.get(name, 'not yet written.')}" for name in missed]
-    return "\n".join(lines) + "\n"
-
-
-def _coverage(found: Sequence[Mapping[str, Any]]) -> str:
-    n_met = sum(r["met"] for r in found)
-    lines = [
-        "### Coverage of the 80% intervals\n",
-        f"Models left out; groups of 30 rows or more. {n_met} of {len(found)} in their range.\n",
-        "| group | rows | asked | covered | |",
-        "| --- | ---: | ---: | ---: | --- |",
-    ]
-    lines += [
-        f"| {r['group']} | {r['n_rows']:,} | {r['low']:.0%} to {r['high']:.0%} "
-        f"| {_percent(r['coverage'])} | {'' if r['met'] else '**missed**'} |"
-        for r in found
-    ]
-    return "\n".join(lines) + "\n"
-
-
-_SCORE_HEAD = (
-    "| rows | answered | median | p90 | bias | within 20% | covered | width |",
-    "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-)
-
-
-def _score_cells(r: Mapping[str, Any]) -> str:
-    width = "" if r["width"] is None else f"{r['width']:.2f}"
-    bias = "" if r["bias"] is None else f"{r['bias'] * 100:+.1f}%"
-    return (
-        f"| {r['n_rows']:,} | {r['n_answered']:,} | {_percent(r['median'])} | {_percent(r['p90'])} "
-        f"| {bias} | {_percent(r['within_20'])} | {_percent(r['coverage'])} | {width} |"
-    )
-
-
-def _families(found: Sequence[Mapping[str, Any]]) -> str:
-    if not found:
-        return ""
-    lines = [
-        "### Chips predicted from their kin\n",
-        "Static, decode and prefill rows, with every chip left out of the fit in turn.\n",
-        f"| family {_SCORE_HEAD[0]}",
-        f"| --- {_SCORE_HEAD[1]}",
-    ]
-    lines += [f"| {r['group']} {_score_cells(r)}" for r in found]
-    return "\n".join(lines) + "\n"
-
-
-def _worst(found: Sequence[Mapping[str, Any]], notes: Mapping[str, Any]) -> str:
-    lines = [
-        "### The worst ten groups\n",
-        "Models left out; groups of one source, chip, regime and metric with ten rows or more.\n"
-        "What is seen is read off the residuals; why is written by hand.\n",
-        "| source | chip | regime | metric | engine | rows | median | bias | seen | why |",
-        "| --- | --- | --- | --- | --- | ---: | ---: | ---: | --- | --- |",
-    ]
-    lines += [
-        f"| {r['source']} | {r['chip']} | {r['regime']} | {r['metric']} | {r['engine']} "
-        f"| {r['n_rows']} | {_percent(r['median'])} | {r['bias'] * 100:+.1f}% "
-        f"| {'; '.join(r['seen'])} | {_why(r, notes)} |"
-        for r in found
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _why(group: Mapping[str, Any], notes: Mapping[str, Any]) -> str:
-    """The explanation that says most of the group's words; those it leaves out fit any."""
-    fits = [
-        n
-        for n in notes.get("group", ())
-        if all(n.get(key, group[key]) == group[key] for key in GROUP)
-    ]
-    best = max(fits, key=lambda n: sum(key in n for key in GROUP), default={"why": ""})
-    return str(best["why"])
-
-
-def _noise(found: Sequence[Mapping[str, Any]]) -> str:
-    lines = [
-        "### The noise floor\n",
-        "The same run to the last stated input (models of one shape are one model), measured with\n"
-        "two releases of an engine, by two sources, or with two engines: what the second gives\n"
-        "over the first. Nothing is fitted below these differences.\n",
-    ]
-    if found:
-        lines += [
-            "| first | second | cells | p10 | median | p90 | median difference |",
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
-        ]
-    lines += [
-        f"| {r['one']} | {r['other']} | {r['n_cells']} | {r['p10']:.2f} | {r['median']:.2f} "
-        f"| {r['p90']:.2f} | {_percent(r['error'])} |"
-        for r in found
-    ]
-    lines.append(_NOISE_STATED)
-    return "\n".join(lines) + "\n"
-
-
-#: from the comparison of published results that the tables were reduced from
-_NOISE_STATED = """
-Stated by those who collected the table, from runs it no longer holds:
-
-* MLPerf, same round, chip, count, model and scenario, 48 cells of four submitters or more:
-  coefficient of variation 2.6% (median), 7.0% (p90); submitters share code, so this is too low.
-* TensorRT-LLM releases on identical cells, median ratio (p10 to p90): 0.10 to 0.12 1.15
-  (0.93 to 1.65); 0.11 to 0.12 0.98 (0.88 to 1.13); 0.12 to 0.17 1.07 (0.99 to 1.27); 0.17 to 1.0
-  0.99 (0.94 to 1.08).
-* vLLM on ROCm, same cell, February to July 2025: latency 0.92 (0.74 to 1.09).
-* An independent rerun of one InferenceX point: time per token 1.10 to 1.34 times, time to first
-  token 1.36 to 1.67 times the official value."""
-
-
-def _board(title: str, scores: Scores) -> str:
-    lines = [f"### {title}\n", f"| by | group {_SCORE_HEAD[0]}", f"| --- | --- {_SCORE_HEAD[1]}"]
-    lines += [f"| {r['by']} | {r['group']} {_score_cells(r)}" for r in scores.board()]
-    return "\n".join(lines) + "\n"
-
-
-def _unanswered(rows: Sequence[Row], found: Sequence[Prediction]) -> str:
-    reasons: dict[str, list[str]] = {}
-    for row, prediction in zip(rows, found, strict=True):
-        if prediction.status != OK:
-            reasons.setdefault(f"{prediction.status}: {prediction.reason}", []).append(row.id)
-    if not reasons:
-        return ""
-    lines = ["### Rows without an answer\n", "| rows | first | reason |", "| ---: | --- | --- |"]
-    ranked = sorted(reasons.items(), key=lambda item: -len(item[1]))
-    lines += [f"| {len(ids)} | {ids[0]} | {reason} |" for reason, ids in ranked[:20]]
-    return "\n".join(lines) + "\n"
-
-
-def _in(value: float | None, unit: str) -> str:
-    if value is None:
-        return "none"
-    return _percent(value) if unit == "%" else f"{value:.2f}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share * 100:.1f}%"
 
 
 def read_notes(page: Path) -> dict[str, Any]:
@@ -293,20 +191,28 @@ def read_notes(page: Path) -> dict[str, Any]:
 def write_engine_report(
     rows: Sequence[Row],
     path: Path,
+    means: Means,
     *,
-    calibrate: Callable[[list[Row]], Any],
-    predict: Callable[..., list[Prediction]],
+    set_aside: SetAside | None = None,
+    look: bool = False,
+    more: Sequence[Mapping[str, Any]] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Write the section into a page, in place of the last one; other sections stay.
 
     Parameters
     ----------
-    rows, calibrate, predict, progress
+    rows, means, set_aside, look, more, progress
         As for `engine_report`.
     path : Path   Made with a heading if it does not exist.
     """
     text = engine_report(
-        rows, calibrate=calibrate, predict=predict, notes=read_notes(path), progress=progress
+        rows,
+        means,
+        set_aside=set_aside,
+        look=look,
+        more=more,
+        notes=read_notes(path),
+        progress=progress,
     )
     write_section(path, _BEGIN, _END, text)

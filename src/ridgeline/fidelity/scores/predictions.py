@@ -16,19 +16,36 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "PredictionLines", "cells"]
 
 COLUMNS = ("id", "predicted", "low", "high", "status", "reason")
+#: beside these where rows are measured, after the id
+_MEASURED = "measured"
 
 
 class PredictionLines:
-    """Writes predictions as CSV into an open text file, chunk by chunk."""
+    """Writes predictions as CSV into an open text file, chunk by chunk.
 
-    def __init__(self, file: IO[str]) -> None:
+    Parameters
+    ----------
+    file : IO        Open for writing text.
+    measured : bool  Whether rows are measured, and their values a column of their own.
+    """
+
+    def __init__(self, file: IO[str], *, measured: bool = True) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow(COLUMNS)
+        self._measured = measured
+        self._write(COLUMNS, _MEASURED)
 
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Write one line a row."""
-        pairs = zip(rows, predictions, strict=True)
-        self._writer.writerows(map(safe_cell, cells(row, prediction)) for row, prediction in pairs)
+        for row, prediction in zip(rows, predictions, strict=True):
+            self._write(cells(row, prediction), _written(row.value))
+
+    def _write(self, line: Sequence[str], measured: str) -> None:
+        beside = [measured] if self._measured else []
+        self._writer.writerow(map(safe_cell, (line[0], *beside, *line[1:])))
+
+
+def _written(number: float | None) -> str:
+    return "" if number is None or not math.isfinite(number) else f"{number:.6g}"
 
 
 def cells(row: Row, prediction: Prediction) -> tuple[str, str, str, str, str, str]:
@@ -39,6 +56,5 @@ def cells(row: Row, prediction: Prediction) -> tuple[str, str, str, str, str, st
     tuple of str   id, predicted, low, high, status, reason.
     """
     numbers = (prediction.value, prediction.low, prediction.high)
-    written = ("" if not math.isfinite(x) else f"{x:.6g}" for x in numbers)
-    predicted, low, high = written
+    predicted, low, high = map(_written, numbers)
     return row.id, predicted, low, high, prediction.status, " ".join(prediction.reason.split())

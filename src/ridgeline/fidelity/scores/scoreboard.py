@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline import catalog
+from ridgeline.errors import CatalogError
 from ridgeline.fidelity.runs import OK
 
 if TYPE_CHECKING:
@@ -29,7 +32,17 @@ BY: dict[str, Callable[[Row], str]] = {
     "metric": lambda r: r.metric,
     "model": lambda r: r.run.model.id if r.run else "",
     "engine": lambda r: r.run.engine if r.run else "",
+    "era": lambda r: _era(r.run.engine, r.run.engine_version, r.run.date) if r.run else "",
 }
+
+
+@lru_cache(maxsize=4096)
+def _era(engine: str, version: str, date: str) -> str:
+    """Era of the catalogue's engines that a run falls into; an engine it lacks by its name."""
+    try:
+        return catalog.engine(engine).era(version, date).id if engine else ""
+    except CatalogError:
+        return engine
 
 
 @dataclass(frozen=True)

@@ -36,17 +36,19 @@ class Scored:
                                  thousand.
     by_status : Counter          Rows by status of their prediction.
     shown : list of dict         The first rows with their predictions, to be shown one by one.
+    keep : int                   How many of those.
     """
 
     scores: Scores = field(default_factory=Scores)
     unanswered: list[dict[str, Any]] = field(default_factory=list)
     by_status: Counter[str] = field(default_factory=Counter)
     shown: list[dict[str, Any]] = field(default_factory=list)
+    keep: int = SHOWN
 
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Take rows with their predictions."""
         self.scores.add(rows, predictions)
-        some = zip(rows[: SHOWN - len(self.shown)], predictions, strict=False)
+        some = zip(rows[: self.keep - len(self.shown)], predictions, strict=False)
         self.shown += [shown(row, prediction) for row, prediction in some]
         for row, prediction in zip(rows, predictions, strict=True):
             self.by_status[prediction.status] += 1
@@ -137,6 +139,7 @@ def score_chunks(
     *,
     lines: PredictionLines | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    keep: int = SHOWN,
 ) -> Scored:
     """Predict and score rows as they come.
 
@@ -146,12 +149,13 @@ def score_chunks(
     predict : callable               Rows to predictions.
     lines : PredictionLines or None  Where predictions are written too.
     progress : callable              Told how many rows are done.
+    keep : int                       How many rows are remembered to be shown one by one.
 
     Returns
     -------
     Scored
     """
-    outcome, n_done = Scored(), 0
+    outcome, n_done = Scored(keep=keep), 0
     for rows in chunks:
         predictions = answered(rows, predict)
         outcome.add(rows, predictions)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.fidelity.runs import Row
-    from ridgeline.fidelity.scores.targets import Unseen
+    from ridgeline.fidelity.scores.splits import Unseen
 
 __all__ = ["GROUP", "worst_groups"]
 
@@ -34,12 +34,12 @@ _SIZES: dict[str, Callable[[Row], float | None]] = {
 }
 
 
-def worst_groups(pairs: Unseen, n: int = 10) -> list[dict[str, Any]]:
+def worst_groups(unseen: Sequence[Unseen], n: int = 10) -> list[dict[str, Any]]:
     """Groups of at least ten rows with the largest median error.
 
     Parameters
     ----------
-    pairs : list of (Row, Prediction)
+    unseen : sequence of Unseen
     n : int   How many.
 
     Returns
@@ -49,7 +49,8 @@ def worst_groups(pairs: Unseen, n: int = 10) -> list[dict[str, Any]]:
         ``seen``, sentences drawn from the rows.
     """
     groups: dict[tuple[str, ...], list[tuple[Row, float]]] = defaultdict(list)
-    for row, prediction in pairs:
+    for one in unseen:
+        row, prediction = one.row, one.prediction
         if row.status == OK and prediction.status == OK and row.value:
             key = tuple(getattr(row, name) for name in GROUP)
             groups[key].append((row, float(np.log(prediction.value / row.value))))
