@@ -189,7 +189,7 @@ def _ledger_s(replica: Replica, batch: float) -> float:
         Steps(
             replica.model,
             *columns,
-            allgather_dispatch_max_chips=replica.engine.allgather_dispatch_max_chips,
+            rules=replica.expert_rules,
         )
     )
     timer = Timer(ledger, [replica.cluster], np.zeros(1, dtype=np.intp))

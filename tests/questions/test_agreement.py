@@ -57,12 +57,15 @@ def test_equal_ops_of_different_blocks_are_one_line() -> None:
 
 
 #: pairs that between them get every kind of advice
+#: a release that has no copies of hot experts
+OLD = {"engine": "vllm", "engine_version": "0.6.3"}
 ADVISED = [
     ("Qwen/Qwen3-8B", "h100-sxm", {"batch": 4}),
     ("Qwen/Qwen3-8B", "h100-sxm", {"isl": 1000, "osl": 1000}),
     ("Qwen/Qwen3-8B", "h100-sxm", {"batch": 100, "tpot": 0.01, "chips": 4}),
     ("meta-llama/Llama-3.1-70B-Instruct", "hgx-h200", {"isl": 8000, "osl": 500, "tpot": 0.001}),
     ("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {"isl": 1000, "osl": 1000}),
+    ("deepseek-ai/DeepSeek-V3", "9xhgx-h100", OLD | {"isl": 1000, "osl": 1000}),
     ("deepseek-ai/DeepSeek-V3", "gb200-nvl72", {"reading": "blackboard"}),
     ("openai/gpt-oss-20b", "rtx-4090", {}),
     ("Qwen/Qwen3-32B", "mi300x", {"reading": "ideal", "chips": 8}),

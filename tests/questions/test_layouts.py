@@ -17,6 +17,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.layouts.grid import COLUMNS, Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import lengths_words, limit_words
+from ridgeline.questions.layouts.simplicity import TOO_CLOSE
 from ridgeline.service.requests import Requests
 from ridgeline.specs.limits import Limits
 from ridgeline.specs.load import EXPERT_LOAD_CV
@@ -215,10 +216,17 @@ def test_accepted_drafts_are_tokens_for_the_same_step() -> None:
 
 
 def test_skewed_experts_and_less_memory_make_it_worse() -> None:
+    old = {"engine": "vllm", "engine_version": "0.6.3"}
     even, usual, skewed = (
-        rl.layouts(V3, RACK, tpot=0.03, expert_load_cv=cv).best for cv in (0.0, EXPERT_LOAD_CV, 2.0)
+        rl.layouts(V3, RACK, tpot=0.03, expert_load_cv=cv, **old).best
+        for cv in (0.0, EXPERT_LOAD_CV, 2.0)
     )
     assert even["usd_per_mtok"] < usual["usd_per_mtok"] < skewed["usd_per_mtok"]
+    # Today copies of hot experts keep ranks even.
+    even, skewed = (
+        rl.layouts(V3, RACK, tpot=0.03, expert_load_cv=cv).best for cv in (0.0, EXPERT_LOAD_CV)
+    )
+    assert even["usd_per_mtok"] <= skewed["usd_per_mtok"] <= 1.05 * even["usd_per_mtok"]
     small = rl.layouts(V3, RACK, memory_utilization=0.5)
     assert max(r["largest_batch"] for r in small.rows) < even["largest_batch"] * 1.5
 
@@ -260,7 +268,9 @@ def test_what_fits_fits_and_one_more_does_not(found: rl.Layouts) -> None:
 def test_rows_are_ranked_and_within_limits(rank: str) -> None:
     answer = rl.layouts(V3, RACK, rank=rank, e2e=60.0, **LIMITS)
     scores = [answer.rank.score(r) for r in answer.rows]
-    assert scores == sorted(scores)
+    # In front the simplest of those too close to call, then best first.
+    assert scores[1:] == sorted(scores[1:])
+    assert abs(scores[0] / min(scores) - 1) <= TOO_CLOSE
     for row in answer.rows:
         assert row["ttft_s"] <= 1.0
         assert row["tpot_s"] <= 0.03
@@ -359,8 +369,9 @@ def test_every_family_has_a_reason_with_a_number(found: rl.Layouts) -> None:
             assert re.search(r"needs [\d.]+ [GM]B (a|per) chip|at best", family.reason)
         else:
             assert family.ratio is not None
-            assert family.ratio >= 1 - 1e-9
-            assert "%" in family.reason or "nothing" in family.reason
+            assert family.ratio >= 1 - TOO_CLOSE
+            told = ("%", "nothing", "too close")
+            assert any(word in family.reason for word in told)
 
 
 def test_tensor_parallelism_over_domains_is_told() -> None:

@@ -305,13 +305,15 @@ def test_drafts_trade_step_time_for_tokens() -> None:
 
 
 def test_skewed_experts_are_slower_where_experts_are_spread() -> None:
-    def time_s(cv: float) -> float:
+    def time_s(cv: float, on: str = "hgx-h200", tp: int = 1) -> float:
         answer = rl.serving(
-            "deepseek-ai/DeepSeek-V3", "gb200-nvl72", batch=[16_384], expert_load_cv=cv
+            "deepseek-ai/DeepSeek-V3", on, batch=[1024], expert_load_cv=cv, ep=8, attn_dp=8, tp=tp
         )
-        return answer.at(16_384)["time_s"]
+        return answer.at(1024)["time_s"]
 
     assert time_s(0.0) < time_s(0.5) < time_s(1.0)
+    # Beyond one host hot experts have copies.
+    assert time_s(1.0, "4xhgx-h200", 4) < 1.02 * time_s(0.0, "4xhgx-h200", 4)
 
 
 def test_memory_adds_up_and_says_what_is_short() -> None:

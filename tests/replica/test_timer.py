@@ -49,8 +49,7 @@ def steps(replica: Replica, rows: Sequence[tuple[float, ...]]) -> Steps:
         for x in (layout.tp, layout.pp, layout.attn_dp, layout.ep, domain)
     ]
     columns = np.array(rows, dtype=float).T
-    gathered = replica.engine.allgather_dispatch_max_chips
-    return Steps(replica.model, *degrees, *columns, allgather_dispatch_max_chips=gathered)
+    return Steps(replica.model, *degrees, *columns, rules=replica.expert_rules)
 
 
 def groups_of(row: tuple[float, ...]) -> list[Group]:

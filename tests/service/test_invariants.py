@@ -104,7 +104,7 @@ def test_uneven_stages_are_never_faster(reading: str) -> None:
     group = decode(48.0, 2048.0)
     uneven = Replica(model, cluster, Layout(pp=3, tp=4), reading=reading)
     assert uneven.stage_imbalance == pytest.approx(81 / 80)
-    ops = uneven.ops(group)
+    ops = uneven.step_ops(group)
     even = uneven.how.seconds(replace(uneven, model=_one_layer_less(model)), ops, (group,))
     assert uneven.seconds(group) >= even
 

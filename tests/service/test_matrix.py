@@ -34,12 +34,19 @@ ONE_POOL = [c for c in cases() if not c.disaggregated]
 CALIBRATED = [c for c in ONE_POOL if c.reading == "calibrated"]
 
 
-def replica_of(case: Case, layout: Layout | None = None) -> Replica:
+def replica_of(case: Case, layout: Layout | None = None, *, plain: bool = False) -> Replica:
+    """Of the engine as it is, or plain: without copies of experts and micro-batches.
+
+    What is expected was found without them.
+    """
+    engine = engine_of(case.engine or "current")
+    if plain:
+        engine = engine.model_copy(update={"micro_batches": None, "expert_copies": None})
     return Replica(
         case.model_record,
         case.cluster_record,
         layout or case.layout_record,
-        engine=engine_of(case.engine or "current"),
+        engine=engine,
         version=case.version,
         reading=case.reading,
     )
@@ -75,24 +82,28 @@ def workload_of(case: Case) -> Workload:
     )
 
 
-def answered(case: Case) -> Performance:
+def answered(case: Case, *, plain: bool = False) -> Performance:
     if case.disaggregated:
         assert case.prefill is not None
         assert case.decode is not None
         p, d = case.prefill.record, case.decode.record
         one = p.model_copy(update={"replicas": 1}), d.model_copy(update={"replicas": 1})
         pools = Pools(
-            replica_of(case, one[0]), p.replicas, replica_of(case, one[1]), d.replicas, case.n_chips
+            replica_of(case, one[0], plain=plain),
+            p.replicas,
+            replica_of(case, one[1], plain=plain),
+            d.replicas,
+            case.n_chips,
         )
         return steady(Deployment(pools.decode, pools), workload_of(case))
-    replica = replica_of(case)
+    replica = replica_of(case, plain=plain)
     most = most_sequences(case, replica)
     return steady(Deployment(replica, None, most, case.exact_lengths), workload_of(case))
 
 
 @pytest.mark.parametrize("case", cases(), ids=name_of)
 def test_service_gives_what_is_expected(case: Case) -> None:
-    found = answered(case)
+    found = answered(case, plain=True)
     values = {
         "ttft_s": found.ttft_s,
         "tpot_s": found.tpot_s,
@@ -107,7 +118,7 @@ def test_service_gives_what_is_expected(case: Case) -> None:
 @pytest.mark.parametrize("case", cases(with_memory=True, disaggregated=False), ids=name_of)
 def test_memory_is_what_arithmetic_by_hand_gives(case: Case) -> None:
     assert case.memory is not None
-    held = replica_of(case).memory(case.memory.tokens_kept)
+    held = replica_of(case, plain=True).memory(case.memory.tokens_kept)
     case.check_memory(float(held.weights_bytes), float(held.cache_bytes_per_sequence))
 
 
@@ -116,7 +127,7 @@ LOWER_BOUNDS = [c for c in ONE_POOL if "step_s" in c.expected]
 
 @pytest.mark.parametrize("case", LOWER_BOUNDS, ids=name_of)
 def test_steps_of_the_lower_bounds_by_hand(case: Case) -> None:
-    replica = replica_of(case)
+    replica = replica_of(case, plain=True)
     requests = Requests(case.isl, case.osl)
     step = replica.step(requests.decode(float(case.expected["step_sequences"])))
     named = replica.how.bottlenecks[int(step.bottleneck)]

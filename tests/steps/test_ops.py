@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 import ridgeline as rl
 from ridgeline.kernels.calibration import calibration, op_seconds
 from ridgeline.laws.collectives import all_reduce_wire_bytes, shard_wire_bytes
-from ridgeline.laws.experts import experts_hit
+from ridgeline.laws.experts import busiest_rank_load, experts_hit
 from ridgeline.specs import Layout, Model
+from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.memory import memory_per_chip
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.ops import count_ops
@@ -305,15 +306,15 @@ def test_ranks_that_gather_get_every_token_whatever_its_experts() -> None:
             layout,
             [decode(800, 1)],
             domain_size=8,
-            even=True,
-            allgather_dispatch_max_chips=most,
+            rules=ExpertRules(most),
         )
         return {w.name: w.collective for w in pieces if w.collective is not None}
 
     apart, gathered = sends(4), sends(8)
     places = 8 * (1 - (7 / 8) ** 8)  # where the eight experts of a token lie
+    load = busiest_rank_load(800, 128, 8, 8)
     assert apart["combine"].payload_bytes == pytest.approx(
-        100 * places * 7 / 8 * 4096 * 2, rel=1e-3
+        100 * places * 7 / 8 * 4096 * 2 * load, rel=1e-3
     )
     assert "combine_all" not in apart
     assert gathered["combine"].group == 1

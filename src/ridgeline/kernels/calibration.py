@@ -12,15 +12,27 @@ from ridgeline.catalog import engine_constants
 from ridgeline.kernels.effects import members_of, resolve, scatter_of, scopes_of
 from ridgeline.kernels.laws import LAWS, PARTS
 from ridgeline.kernels.platform import Platform
+from ridgeline.laws.overlap import two_batch_time_s
+from ridgeline.steps.op import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
-    from ridgeline.steps.op import Op
+    from ridgeline.steps.op import Op, StepOps
 
-__all__ = ["Calibration", "calibration", "op_seconds", "ops_parts", "ops_seconds"]
+__all__ = [
+    "Calibration",
+    "TwoBatches",
+    "calibration",
+    "op_seconds",
+    "ops_parts",
+    "ops_seconds",
+    "step_parts",
+    "step_seconds",
+    "two_batches",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +118,14 @@ def op_seconds(op: Op, cal: Calibration, step: Sequence[Op] = ()) -> Any:
     return op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
 
 
-def ops_parts(ops: Sequence[Op], cal: Calibration) -> dict[str, Any]:
-    """Time of a step's ops by component, without the host; arrays broadcast. [s]
+def ops_parts(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> dict[str, Any]:
+    """Time of ops (of a step's, where given) by component, without the host. [s]
 
     Raises
     ------
     InfeasibleError   The chip cannot multiply a format.
     """
-    effects = _in_step(ops, cal.effects)
+    effects = _in_step(step or ops, cal.effects)
     parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
     for op in ops:
         kernel = cal.platform.kernel(op.key)
@@ -122,9 +134,9 @@ def ops_parts(ops: Sequence[Op], cal: Calibration) -> dict[str, Any]:
     return parts
 
 
-def ops_seconds(ops: Sequence[Op], cal: Calibration) -> Any:
-    """Time of a step's ops as `ops_parts` has it, without the parts: what large grids take. [s]"""
-    effects = _in_step(ops, cal.effects)
+def ops_seconds(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> Any:
+    """Time of ops as `ops_parts` has it, without the parts: what large grids take. [s]"""
+    effects = _in_step(step or ops, cal.effects)
     # Ops that vary over the same axes first, so that few additions are as large as the grid.
     sums: dict[tuple[int, ...], Any] = {}
     for op in ops:
@@ -133,3 +145,84 @@ def ops_seconds(ops: Sequence[Op], cal: Calibration) -> Any:
         shape = np.shape(seconds)
         sums[shape] = sums[shape] + seconds if shape in sums else seconds
     return sum(sorted(sums.values(), key=np.size), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class TwoBatches:
+    """A step whose layers with experts run in two micro-batches, beside the step in one.
+
+    Attributes
+    ----------
+    outside_s : array     Other layers, embedding and head, which run in one batch. [s]
+    computing_s : array   Layers with experts, both micro-batches, without their exchanges. [s]
+    exchange_s : array    Their dispatch and combine. [s]
+    layers_s : array      Layers with experts, exchanges beside arithmetic. [s]
+    faster : array        Whether the step may be run so and takes less time. [bool]
+    """
+
+    outside_s: Any
+    computing_s: Any
+    exchange_s: Any
+    layers_s: Any
+    faster: Any
+
+    @property
+    def exposed_s(self) -> Any:
+        """Of the exchanges, what no arithmetic hides. [s]"""
+        return self.layers_s - self.computing_s
+
+    @property
+    def hidden_s(self) -> Any:
+        """Of the exchanges, what runs beside arithmetic; 0 in steps of one batch. [s]"""
+        return np.where(self.faster, self.exchange_s - self.exposed_s, 0.0)[()]
+
+
+def two_batches(step: StepOps, cal: Calibration) -> TwoBatches | None:
+    """Time a step in two micro-batches; None where no step of these may be run so.
+
+    Parameters
+    ----------
+    step : StepOps
+    cal : Calibration
+    """
+    if not step.half:
+        return None
+    outside = ops_seconds([op for op in step.whole if not op.role], cal, step.whole)
+    own = [ops_seconds([o for o in step.half if o.role == r], cal, step.whole) for r in ROLES]
+    around, experts, dispatch, combine = own
+    layers = two_batch_time_s(around, experts, dispatch, combine)
+    faster = np.asarray(step.splits) & (outside + layers < ops_seconds(step.whole, cal))
+    return TwoBatches(outside, 2 * (around + experts), 2 * (dispatch + combine), layers, faster)
+
+
+def step_seconds(step: StepOps, cal: Calibration) -> Any:
+    """Time of a step without its host: in two micro-batches where that is faster. [s]
+
+    Parameters
+    ----------
+    step : StepOps
+    cal : Calibration
+    """
+    whole, two = ops_seconds(step.whole, cal), two_batches(step, cal)
+    return whole if two is None else np.where(two.faster, two.outside_s + two.layers_s, whole)[()]
+
+
+def step_parts(step: StepOps, cal: Calibration) -> dict[str, Any]:
+    """The same by component: of exchanges that run beside arithmetic, what is not hidden. [s]
+
+    Parameters
+    ----------
+    step : StepOps
+    cal : Calibration
+    """
+    parts, two = ops_parts(step.whole, cal), two_batches(step, cal)
+    if two is None:
+        return parts
+    outside = ops_parts([op for op in step.whole if not op.role], cal, step.whole)
+    computing = [op for op in step.half if op.role in ("around", "experts")]
+    half = ops_parts(computing, cal, step.whole)
+    half["network"] = half["network"] + two.exposed_s / 2
+    return {
+        name: np.where(two.faster, outside[name] + 2 * half[name], seconds)[()]
+        for name, seconds in parts.items()
+    }

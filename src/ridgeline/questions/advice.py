@@ -352,6 +352,8 @@ def _experts(answer: Serving) -> Iterator[Advice]:
     each = int(experts_per_chip(n_experts, layout.ep))
     if not idle or layout.ep != answer.replica.n_chips or not _same_chips(answer):
         return
+    if answer.replica.expert_rules.balances(layout):  # copies of hot experts are on them
+        return
     what = (
         f"{n_experts} experts over {layout.ep} chips leave {idle} of them without any "
         f"({percent(idle / layout.ep)}), the others with {each}. On {used} (--chips {used})"

@@ -15,18 +15,20 @@ import numpy as np
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import EXPERT_LOAD_CV
-from ridgeline.steps.ops import count_ops
+from ridgeline.steps.counting import ExpertRules
+from ridgeline.steps.micro_batches import count_step
+from ridgeline.steps.op import ROLES
 from ridgeline.steps.tokens import Group
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.specs.model import Model
-    from ridgeline.steps.op import Key, Op
+    from ridgeline.steps.op import Key, Op, StepOps
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Columns", "Fields", "Ledger", "Steps", "columns_of"]
+__all__ = ["N_SUMS", "Columns", "Fields", "Ledger", "Steps", "columns_of"]
 
 #: what the columns of every piece hold
 FIELDS = (
@@ -34,6 +36,10 @@ FIELDS = (
 )  # fmt: skip
 #: and of an exchange
 SENDS = ("group", "payload_bytes", "n_domains", "share_across")
+#: sums of a step's ops: in one batch, outside of layers with experts and within them; and of one
+#: of two micro-batches, by `ROLES`
+N_SUMS = 2 + len(ROLES)
+_OUTSIDE, _WITHIN, _HALF = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Steps:
     n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
                                   cached before.
     starting : array              Prompts that begin in the step: fewer than chunks. [1]
-    allgather_dispatch_max_chips, expert_load_cv : array   As in `ridgeline.steps.ops`. [1]
+    rules, expert_load_cv : ExpertRules, array   As in `ridgeline.steps.ops`. [1]
     """
 
     model: Model
@@ -63,7 +69,7 @@ class Steps:
     new: Floats
     prefix: Floats
     starting: Floats
-    allgather_dispatch_max_chips: Any = 0
+    rules: ExpertRules = ExpertRules()  # noqa: RUF009  (a tuple)
     expert_load_cv: Any = EXPERT_LOAD_CV
 
     def __len__(self) -> int:
@@ -75,8 +81,8 @@ class Steps:
         n_layers = sum(block.repeat for block in self.model.blocks)
         return np.asarray(stage_imbalance(n_layers, self.pp), dtype=float)
 
-    def pieces(self) -> tuple[Op, ...]:
-        """Count the pieces: see `ridgeline.steps.ops`."""
+    def ops(self) -> StepOps:
+        """Count the ops: see `ridgeline.steps.micro_batches`."""
         layout = Layout.model_construct(
             replicas=1, pp=self.pp, attn_dp=self.attn_dp, tp=self.tp, ep=self.ep
         )
@@ -85,13 +91,13 @@ class Steps:
             groups.append(Group("decode", self.n_decode, 1.0, np.maximum(self.context - 1, 0.0)))
         if np.any(self.n_prefill > 0):
             groups.append(Group("prefill", self.n_prefill, np.maximum(self.new, 1.0), self.prefix))
-        return count_ops(
+        return count_step(
             self.model,
             layout,
             groups,
             domain_size=self.domain_size,
             expert_load_cv=self.expert_load_cv,
-            allgather_dispatch_max_chips=self.allgather_dispatch_max_chips,
+            rules=self.rules,
         )
 
 
@@ -121,15 +127,18 @@ class Ledger:
     Attributes
     ----------
     keys : list    What chooses the kernel of an op, by code.
+    sums : list    Which sum of its step an op is in, by code: see `N_SUMS`.
     n_steps : int
     """
 
     n_steps: int = 0
     keys: list[Key] = field(default_factory=list)
-    _codes: dict[Key, int] = field(default_factory=dict)
+    sums: list[int] = field(default_factory=list)
+    _codes: dict[tuple[Key, int], int] = field(default_factory=dict)
     _parts: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     _imbalance: list[Floats] = field(default_factory=list)
     _host: list[Floats] = field(default_factory=list)
+    _splits: list[Floats] = field(default_factory=list)
 
     def add(self, steps: Steps) -> slice:
         """Count the steps of one model and return where they lie.
@@ -146,8 +155,12 @@ class Ledger:
         self.n_steps += len(steps)
         self._imbalance.append(steps.stage_imbalance)
         self._host.append(np.stack([steps.n_decode, steps.starting, steps.attn_dp]))
-        for op in steps.pieces():
-            self._append(op, first, len(steps))
+        ops = steps.ops()
+        self._splits.append(np.broadcast_to(ops.splits, len(steps)))
+        for op in ops.whole:
+            self._append(op, _WITHIN if op.role else _OUTSIDE, first, len(steps))
+        for op in ops.half:
+            self._append(op, _HALF + ROLES.index(op.role), first, len(steps))
         return slice(first, self.n_steps)
 
     @property
@@ -156,15 +169,21 @@ class Ledger:
         return np.concatenate(self._imbalance) if self._imbalance else np.ones(0)
 
     @property
+    def splits(self) -> Floats:
+        """Whether each step may run in two micro-batches. [bool]"""
+        return np.concatenate(self._splits) if self._splits else np.zeros(0, dtype=bool)
+
+    @property
     def host_inputs(self) -> Floats:
         """Sequences sampled, prompts that begin, ranks: a row each, a column a step. [1]"""
         return np.concatenate(self._host, axis=1) if self._host else np.ones((3, 0))
 
-    def _append(self, op: Op, first: int, n: int) -> None:
+    def _append(self, op: Op, of_sum: int, first: int, n: int) -> None:
         send = op.collective
-        code = self._codes.setdefault(op.key, len(self.keys))
+        code = self._codes.setdefault((op.key, of_sum), len(self.keys))
         if code == len(self.keys):
             self.keys.append(op.key)
+            self.sums.append(of_sum)
         fields = [getattr(op, name) for name in FIELDS]
         fields += [getattr(send, name) for name in SENDS] if send else []
         block = np.empty((len(fields), n))

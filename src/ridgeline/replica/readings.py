@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ridgeline.errors import SpecError, did_you_mean
-from ridgeline.kernels.calibration import ops_parts, ops_seconds
+from ridgeline.kernels.calibration import step_parts, step_seconds, two_batches
 from ridgeline.kernels.laws import PARTS, host_s
 from ridgeline.steps.ideal import BOUNDS, combine_ideal, ideal_time_s, resources
-from ridgeline.steps.op import Op
-from ridgeline.steps.ops import count_ops
+from ridgeline.steps.micro_batches import count_step, count_whole
+from ridgeline.steps.op import Op, StepOps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ridgeline.steps.tokens import Group
 
 __all__ = ["READINGS", "Reading", "StepTime", "reading_named"]
-
-Ops = tuple[Op, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class StepTime:
                          that decides. [1]
     compute_at_peak_s, read_at_peak_s : array   FLOPs, and bytes of weights and KV, at the chip's
                          datasheet rates: for MFU and MBU. [s]
+    hidden_s : array     Of expert exchanges, what runs beside the arithmetic of another
+                         micro-batch, and is in no part. [s]
     low_s, high_s : array or None   The 80% interval, where it was wanted. [s]
     """
 
@@ -47,6 +47,7 @@ class StepTime:
     bottleneck: Any
     compute_at_peak_s: Any
     read_at_peak_s: Any
+    hidden_s: Any = 0.0
     low_s: Any = None
     high_s: Any = None
 
@@ -73,15 +74,15 @@ class Reading:
         """What can be the bottleneck, by code."""
         return PARTS if self.calibrated else BOUNDS[:3] if self.whole else BOUNDS
 
-    def ops(self, replica: Replica, groups: Sequence[Group]) -> Ops:
+    def ops(self, replica: Replica, groups: Sequence[Group]) -> StepOps:
         """Count what a step does, per chip."""
-        return _whole(replica, groups) if self.whole else _laid_out(replica, groups)
+        return StepOps(_whole(replica, groups)) if self.whole else _laid_out(replica, groups)
 
-    def seconds(self, replica: Replica, ops: Ops, groups: Sequence[Group]) -> Any:
+    def seconds(self, replica: Replica, ops: StepOps, groups: Sequence[Group]) -> Any:
         """Time counted ops, without their parts. [s]"""
         pace = replica.stage_imbalance
         if self.calibrated:
-            return ops_seconds(ops, replica.calibration) * pace + self.host_s(replica, groups)
+            return step_seconds(ops, replica.calibration) * pace + self.host_s(replica, groups)
         return ideal_time_s(_resources(replica, ops)) * pace
 
     def host_s(self, replica: Replica, groups: Sequence[Group]) -> Any:
@@ -97,7 +98,7 @@ class Reading:
                 sampled = sampled + group.n * group.sampled
         return host_s(replica.calibration.effects, sampled, starting, replica.layout.attn_dp)
 
-    def step(self, replica: Replica, ops: Ops, groups: Sequence[Group]) -> StepTime:
+    def step(self, replica: Replica, ops: StepOps, groups: Sequence[Group]) -> StepTime:
         """Time counted ops and say where the time goes."""
         pace, used = replica.stage_imbalance, _resources(replica, ops)
         at_peak = (used.compute_s, used.weights_s + used.kv_s)
@@ -107,12 +108,14 @@ class Reading:
             each = (used.compute_s, used.weights_s, used.kv_s, network, 0.0)
             parts = {name: s * pace for name, s in zip(PARTS, each, strict=True)}
             return StepTime(found.time_s * pace, parts, found.bound, *at_peak)
-        parts = {name: s * pace for name, s in ops_parts(ops, replica.calibration).items()}
+        parts = {name: s * pace for name, s in step_parts(ops, replica.calibration).items()}
         parts["overhead"] = parts["overhead"] + self.host_s(replica, groups)
         # Small shapes first: over a grid of many axes only the last additions are as large as it.
         total = sum(sorted(parts.values(), key=np.size))
         largest = np.stack(np.broadcast_arrays(*parts.values())).argmax(axis=0)
-        return StepTime(total, parts, largest, *at_peak)
+        two = two_batches(ops, replica.calibration)
+        hidden = 0.0 if two is None else two.hidden_s * pace
+        return StepTime(total, parts, largest, *at_peak, hidden)
 
 
 READINGS: dict[str, Reading] = {
@@ -137,27 +140,27 @@ def reading_named(name: str) -> Reading:
     return READINGS[name]
 
 
-def _resources(replica: Replica, ops: Ops) -> Any:
-    return resources(ops, replica.cluster, replica.formats.compute)
+def _resources(replica: Replica, ops: StepOps) -> Any:
+    return resources(ops.whole, replica.cluster, replica.formats.compute)
 
 
-def _laid_out(replica: Replica, groups: Sequence[Group]) -> Ops:
+def _laid_out(replica: Replica, groups: Sequence[Group]) -> StepOps:
     reading = replica.how
-    return count_ops(
+    # In a bound exchanges run beside all else anyway.
+    count = count_step if reading.calibrated else count_whole
+    return count(
         replica.model,
         replica.layout,
         groups,
         domain_size=replica.cluster.domain_size,
         activation_dtype=replica.formats.activations,
         expert_load_cv=replica.expert_load_cv,
-        allgather_dispatch_max_chips=replica.engine.allgather_dispatch_max_chips
-        if reading.calibrated
-        else 0,
+        rules=replica.expert_rules,
         even=reading.even,
     )
 
 
-def _whole(replica: Replica, groups: Sequence[Group]) -> Ops:
+def _whole(replica: Replica, groups: Sequence[Group]) -> tuple[Op, ...]:
     """The lecture's counts: active parameters per token, all weights once, every cache once."""
     counts, n = replica.counts, replica.n_chips
     tokens = sum(g.tokens for g in groups)

@@ -11,11 +11,12 @@ import numpy as np
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import engine as engine_named
 from ridgeline.errors import SpecError
-from ridgeline.kernels.calibration import calibration, op_seconds
+from ridgeline.kernels.calibration import calibration, op_seconds, two_batches
 from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.replica.readings import reading_named
 from ridgeline.specs.load import EXPERT_LOAD_CV
+from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.machine import chip_capacity_bytes, compute_dtype
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps.counts import Counts
-    from ridgeline.steps.op import Op
+    from ridgeline.steps.op import Op, StepOps
     from ridgeline.steps.tokens import Group
 
 __all__ = ["Formats", "Replica"]
@@ -106,6 +107,11 @@ class Replica:
             return self.fitted
         return calibration(self.cluster, self.formats.compute, self.engine.id, self.version)
 
+    @cached_property
+    def expert_rules(self) -> ExpertRules:
+        """What the engine does about experts on many chips."""
+        return ExpertRules.of(self.engine, self.engine.era(self.version))
+
     @property
     def n_chips(self) -> Any:
         """Chips of one replica."""
@@ -132,7 +138,11 @@ class Replica:
     # --- time
 
     def ops(self, *groups: Group) -> tuple[Op, ...]:
-        """Count what a step of these groups does on the fullest chip."""
+        """Count what a step of these groups does on the fullest chip, in one batch."""
+        return self.step_ops(*groups).whole
+
+    def step_ops(self, *groups: Group) -> StepOps:
+        """Count the same, and what it does in two micro-batches where an engine may split it."""
         return self.how.ops(self, groups)
 
     def step(self, *groups: Group, interval: bool = False) -> StepTime:
@@ -147,7 +157,7 @@ class Replica:
         ------
         InfeasibleError   The chip cannot multiply a format.
         """
-        ops = self.ops(*groups)
+        ops = self.step_ops(*groups)
         found = self.how.step(self, ops, groups)
         if not interval or not self.how.calibrated:
             return found
@@ -161,7 +171,7 @@ class Replica:
 
     def seconds(self, *groups: Group) -> Any:
         """Time a step without its parts: what large grids take. [s]"""
-        return self.how.seconds(self, self.ops(*groups), groups)
+        return self.how.seconds(self, self.step_ops(*groups), groups)
 
     def at_peak(self, *groups: Group) -> tuple[Any, Any, Any]:
         """FLOPs, bytes of weights, and bytes of KV, of a step at the chip's datasheet rates. [s]"""
@@ -175,11 +185,23 @@ class Replica:
     def op_seconds(self, *groups: Group) -> list[tuple[Op, float]]:
         """Every op of a step with its seconds, all repetitions together; else at datasheet peaks.
 
-        The ops are those of `ops`; the host's time is not among them.
+        The ops are those of `ops`; the host's time is not among them. Of a step in two
+        micro-batches they are those of both, and exchanges take what no arithmetic hides.
         """
-        ops, pace = self.ops(*groups), self.stage_imbalance
+        step, pace = self.step_ops(*groups), self.stage_imbalance
+        ops = step.whole
         if self.how.calibrated:
-            return [(op, float(op_seconds(op, self.calibration, ops) * pace)) for op in ops]
+            cal, two = self.calibration, two_batches(step, self.calibration)
+            if two is None or not two.faster:
+                return [(op, float(op_seconds(op, cal, ops) * pace)) for op in ops]
+            outside = [op for op in ops if not op.role]
+            both = [op._replace(repeat=2 * op.repeat) for op in step.half]
+            exposed = {"dispatch": two.exposed_s / two.exchange_s}
+            exposed["combine"] = exposed["dispatch"]
+            return [
+                (op, float(op_seconds(op, cal, ops) * exposed.get(op.role, 1.0) * pace))
+                for op in (*outside, *both)
+            ]
         alone = [
             combine_ideal(resources([op], self.cluster, self.formats.compute)).time_s for op in ops
         ]

@@ -14,7 +14,8 @@ import numpy as np
 
 from ridgeline.kernels.laws import LAWS, host_s
 from ridgeline.kernels.platform import Platform
-from ridgeline.replica.ledger import Columns, Fields
+from ridgeline.laws.overlap import two_batch_time_s
+from ridgeline.replica.ledger import N_SUMS, Columns, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ class _Part:
 
     law: str
     step: NDArray[np.intp]
+    of_sum: NDArray[np.intp]
     op: Any
     inputs: dict[str, Any]
 
@@ -68,6 +70,9 @@ class Timer:
         self._prompts = np.zeros(self.n_steps)
         self._imbalance = ledger.stage_imbalance
         self._host = ledger.host_inputs
+        self._splits = ledger.splits
+        # All in one where no step may be split: sums cost as much as they are many.
+        self._n_sums = N_SUMS if self._splits.any() else 1
         prompts = np.array([key.phase == "prefill" for key in ledger.keys])
         for columns in ledger.columns().values():
             self._prompts[columns.step[prompts[columns.tag]]] = 1.0
@@ -84,7 +89,8 @@ class Timer:
 
         Returns
         -------
-        dict of str to array   Their sum is the step without its host. [s]
+        dict of str to array   Sums of each step's ops, a row each: see `ledger.N_SUMS`; one row
+                               where no step may run in two micro-batches. [s]
         """
         gap = effects["gap_s"] + effects["eager_s"] * self._prompts
         effects = {**effects, "gap_s": gap}
@@ -101,7 +107,12 @@ class Timer:
         ----------
         device : mapping   From `times`.
         """
-        return np.sum(list(device.values()), axis=0) * self._imbalance
+        sums = np.sum(list(device.values()), axis=0)
+        if self._n_sums == 1:
+            return sums[0] * self._imbalance
+        outside, within, *half = sums
+        layers = np.where(self._splits, np.minimum(two_batch_time_s(*half), within), within)
+        return (outside + layers) * self._imbalance
 
     def host_s(self, effects: Effects) -> Floats:
         """Time that chips wait for the host in each step. [s]
@@ -113,11 +124,12 @@ class Timer:
         return host_s(effects, *self._host)
 
     def _time(self, law: str, effects: Effects) -> Floats:
-        total = np.zeros(self.n_steps)
+        n, rows = self.n_steps, self._n_sums
+        total = np.zeros(rows * n)
         for part in self._parts[law]:
-            seconds = part.time_s(effects)
-            total += np.bincount(part.step, weights=seconds, minlength=self.n_steps)
-        return total
+            at = part.step if rows == 1 else part.of_sum * n + part.step
+            total += np.bincount(at, weights=part.time_s(effects), minlength=rows * n)
+        return total.reshape(rows, n)
 
 
 def _by_law(
@@ -131,7 +143,7 @@ def _by_law(
     code = of_step[columns.step] * n_keys + columns.tag
     unique, inverse = np.unique(code, return_inverse=True)
     kernels = [platforms[int(c) // n_keys].kernel(ledger.keys[int(c) % n_keys]) for c in unique]
-    found = []
+    found, of_sum = [], np.array(ledger.sums, dtype=np.intp)[columns.tag]
     for law in dict.fromkeys(k.law for k in kernels):
         own = [k for k in kernels if k.law == law]
         row_of = np.cumsum([k.law == law for k in kernels]) - 1
@@ -139,5 +151,5 @@ def _by_law(
         row = row_of[inverse[here]]
         inputs = {name: np.array([k.inputs[name] for k in own])[row] for name in own[0].inputs}
         values = {name: v[here] for name, v in columns.values.items()}
-        found.append(_Part(law, columns.step[here], Fields(values), inputs))
+        found.append(_Part(law, columns.step[here], of_sum[here], Fields(values), inputs))
     return found

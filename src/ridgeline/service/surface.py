@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ridgeline.replica.readings import StepTime
     from ridgeline.replica.replica import Replica
     from ridgeline.service.requests import Requests
-    from ridgeline.steps.op import Op
+    from ridgeline.steps.op import StepOps
     from ridgeline.steps.tokens import Group
 
     Floats = NDArray[np.float64]
@@ -202,7 +202,7 @@ class StepSurface:
         if "live" not in self._counted:
             column = self.replica.as_column()
             for name, (groups, at_once) in self._groups().items():
-                self._counted[name] = (column, column.ops(*groups), groups, at_once)
+                self._counted[name] = (column, column.step_ops(*groups), groups, at_once)
         shape = (self.n_rows, len(lattice(self.most, LIVE)))
         live = np.broadcast_to(self._live_seconds(cal), shape)
         first = np.zeros(self.n_rows)
@@ -228,7 +228,7 @@ class StepSurface:
 
     def _seconds(self, name: str, cal: Calibration | None) -> Any:
         column: Replica
-        ops: tuple[Op, ...]
+        ops: StepOps
         column, ops, groups, _ = self._counted[name]
         column = column if cal is None else column.with_fitted(cal)
         return column.how.seconds(column, ops, groups)

@@ -11,7 +11,7 @@ from ridgeline.specs.quantities import Bytes, PositiveCount
 from ridgeline.specs.record import Record
 from ridgeline.specs.refusal import Refusal, first_refusal
 
-__all__ = ["Assumed", "Engine", "Era"]
+__all__ = ["Assumed", "Engine", "Era", "ExpertCopies", "MicroBatches"]
 
 #: ages of engines: static batches and first servers; paged caches in all; graphs of all steps
 _OLDEST, _NEWEST = 2023, 2025
@@ -66,6 +66,41 @@ class Era(Record):
         return str(min(max(int(self.since[:4]), _OLDEST), _NEWEST)) if self.since else ""
 
 
+class MicroBatches(Record):
+    """Two micro-batches in flight, so that experts' tokens of one travel while the other computes.
+
+    Engines do so only where they are told; it is taken that whoever spreads experts over several
+    domains tells them, and that they run in one batch where that is faster.
+
+    Attributes
+    ----------
+    min_tokens, min_prompt_tokens : int   New tokens of a rank from which a step is split: of steps
+                              that only decode, and of those with prompts. [tokens]
+    eras : tuple of str       Eras that have it; empty for all.
+    source : str
+    """
+
+    min_tokens: PositiveCount
+    min_prompt_tokens: PositiveCount
+    eras: tuple[str, ...] = ()
+    source: str
+
+
+class ExpertCopies(Record):
+    """Copies of hot experts, and a balancer that deals experts out so that ranks are even.
+
+    Attributes
+    ----------
+    share : float         Copies over experts, at the least: slots are filled up to whole ranks. [1]
+    eras : tuple of str   Eras that have it; empty for all.
+    source : str
+    """
+
+    share: float = Field(ge=0, le=1)
+    eras: tuple[str, ...] = ()
+    source: str
+
+
 class Engine(Record):
     """Facts of an engine; what it costs in time is fitted: see `EngineConstants`.
 
@@ -86,6 +121,8 @@ class Engine(Record):
     allgather_dispatch_max_chips : int   Chips up to which ranks of attention data parallelism
                               gather all tokens for their experts; more of them send each token to
                               its own. [1]
+    micro_batches, expert_copies : MicroBatches, ExpertCopies or None   What it has for experts that
+                              are sent their tokens (more chips than the above); None: not that.
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
     refuses : tuple of Refusal   Layouts that it does not have, by conditions of `of_degrees`.
@@ -107,6 +144,8 @@ class Engine(Record):
     runtime_bytes: Bytes = 1.5e9
     reserves_output: bool = False
     allgather_dispatch_max_chips: int = Field(default=0, ge=0)
+    micro_batches: MicroBatches | None = None
+    expert_copies: ExpertCopies | None = None
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
     refuses: tuple[Refusal, ...] = ()

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum
-from ridgeline.laws.experts import destinations, experts_per_chip
+from ridgeline.laws._namespace import maximum, where
+from ridgeline.laws.experts import destinations, experts_per_chip, slots_per_chip
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.ops import cut, fused
 
@@ -98,7 +99,8 @@ def memory_per_chip(
     layout : Layout   Degrees; may hold arrays.
     context : array   Tokens a sequence keeps. [tokens]
     cluster, engine : Cluster, Engine or None
-        Count also what an engine needs besides: activations, buffers, its reserve.
+        Count also what an engine needs besides: activations, buffers, its reserve, and slots for
+        copies of hot experts.
     drafts : bool     The model's own prediction layers are loaded too.
 
     Notes
@@ -108,13 +110,15 @@ def memory_per_chip(
     the residual stream. With buffers they take at least what the engine's runtime does: driver,
     allocators, workspaces and graphs come out of the same reserve.
     """
+    rules = ExpertRules() if engine is None else ExpertRules.of(engine, engine.era())
     layers_bytes: Any = 0
     cache_bytes: Any = 0
     prediction = model.mtp if drafts else ()
     for block in (*model.blocks, *prediction):
         parts = block_layers(block, model.d_model)
         for layer in parts:
-            layers_bytes = layers_bytes + block.repeat * _weights(model, layout, block, layer)
+            held_bytes = _weights(model, layout, block, layer, rules)
+            layers_bytes = layers_bytes + block.repeat * held_bytes
         cache_bytes = cache_bytes + block.repeat * _cache(
             model, layout, block, parts.mixer, context
         )
@@ -193,20 +197,22 @@ def _table_bytes(model: Model, part: str, more_rows: Any) -> Any:
     return rows * model.d_model * _bits(model, part) / _BITS_PER_BYTE
 
 
-def _weights(model: Model, layout: Layout, block: Block, layer: Layer) -> Any:
+def _weights(model: Model, layout: Layout, block: Block, layer: Layer, rules: ExpertRules) -> Any:
     """Bytes of one layer's part on the fullest chip."""
     total = layer.n_vector_params * _bits(model, "other", block)
     for product in layer.products:
-        held = _params_held(product, layout, block)
+        held = _params_held(product, layout, block, rules)
         total = total + held * _bits(model, product.part, block)
     return total / _BITS_PER_BYTE
 
 
-def _params_held(product: Product, layout: Layout, block: Block) -> Any:
+def _params_held(product: Product, layout: Layout, block: Block, rules: ExpertRules) -> Any:
     if product.part == "experts" and isinstance(block.ffn, MixtureOfExperts):
         slice_of = layout.attn_dp * layout.tp / layout.ep
         k, n, _ = cut(product, slice_of, 1)
-        return k * n * experts_per_chip(product.count, layout.ep)
+        slots = slots_per_chip(product.count, layout.ep, rules.copies_share)
+        own = experts_per_chip(product.count, layout.ep)
+        return k * n * where(rules.balances(layout), slots, own)
     k, n, count = cut(product, layout.tp, getattr(block.mixer, "n_kv_heads", 1))
     return product_params(Product(product.name, product.part, k, n, count))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["Collective", "Key", "Op"]
+__all__ = ["ROLES", "Collective", "Key", "Op", "StepOps"]
+
+#: what an op is in a layer with experts, in the order of `laws.overlap.two_batch_time_s`
+ROLES = ("around", "experts", "dispatch", "combine")
 
 
 class Collective(NamedTuple):
@@ -55,6 +58,7 @@ class Op(NamedTuple):
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
     phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
+    role : str            One of `ROLES` in layers with experts; empty elsewhere.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Op(NamedTuple):
     activation_bytes: Any = 0
     collective: Collective | None = None
     phase: str = ""
+    role: str = ""
 
     @property
     def key(self) -> Key:
@@ -79,3 +84,19 @@ class Op(NamedTuple):
         send = self.collective
         collective, side = (send.kind, send.side) if send else ("", "")
         return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
+
+
+class StepOps(NamedTuple):
+    """The ops of a step, and those of one of two micro-batches that it may be run in.
+
+    Attributes
+    ----------
+    whole : tuple of Op   Of the step in one batch.
+    half : tuple of Op    Of one half of the tokens, in layers with experts only; empty where no
+                          step may be split.
+    splits : array        Whether it may be. [bool]
+    """
+
+    whole: tuple[Op, ...]
+    half: tuple[Op, ...] = ()
+    splits: Any = False

@@ -16,11 +16,13 @@ import numpy as np
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum, minimum, where
 from ridgeline.laws.experts import (
+    balanced_rank_load,
     busiest_rank_experts,
     busiest_rank_load,
     destinations,
     experts_hit,
     experts_per_chip,
+    slots_per_chip,
 )
 from ridgeline.laws.parallel import (
     domains_spanned,
@@ -37,7 +39,7 @@ from ridgeline.laws.shapes import (
 )
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Block, MixtureOfExperts
-from ridgeline.steps.counting import StepCount
+from ridgeline.steps.counting import ExpertRules, StepCount
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 
@@ -53,6 +55,7 @@ _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
 #: recurrent states are kept wide and multiplied in chunks like any other product
 _STATE_ARITHMETIC = "bf16"
+_NO_RULES = ExpertRules()
 #: reads and writes of the hidden state around a sublayer: residual in and out, norm in and out
 _TOUCHES_PER_SUBLAYER = 4
 
@@ -66,7 +69,7 @@ def count_ops(
     activation_dtype: str = "bf16",
     dispatch_dtype: str = "fp8",
     expert_load_cv: Any = 0.0,
-    allgather_dispatch_max_chips: Any = 0,
+    rules: ExpertRules = _NO_RULES,
     even: bool = False,
     sequence_parallel: bool = False,
 ) -> tuple[Op, ...]:
@@ -81,11 +84,10 @@ def count_ops(
     activation_dtype : str     Of hidden states and of what is combined.
     dispatch_dtype : str       Of tokens sent to experts.
     expert_load_cv : array      Spread of how often experts are chosen: see `laws.experts`. [1]
-    allgather_dispatch_max_chips : array   Ranks of attention data parallelism gather all tokens,
-                               and scatter what experts made of them, up to so many chips; more of
-                               them send each token to its experts. [1]
+    rules : ExpertRules        What the engine does about experts on many chips.
     even : bool                Experts' tokens fall evenly on their ranks, as in no real step: what
-                               a bound assumes. Else counts are of the busiest rank.
+                               a bound assumes, and each token is sent to its own. Else counts are
+                               of the busiest rank.
     sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
                                then does for its share of the tokens.
 
@@ -108,7 +110,7 @@ def count_ops(
         dtype_of(activation_dtype).bits / _BITS_PER_BYTE,
         dtype_of(dispatch_dtype).bits / _BITS_PER_BYTE,
         expert_load_cv,
-        allgather_dispatch_max_chips,
+        rules,
         even,
         sequence_parallel,
     )
@@ -130,7 +132,8 @@ def _drafting(step: StepCount) -> Iterator[Op]:
     one = replace(step, groups=(Group("draft", group.n, 1, group.prefix),))
     pieces = [piece for block in step.model.mtp for piece in _block(one, block)]
     for piece in (*pieces, *_head(one)):
-        yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * group.drafts)
+        repeat = piece.repeat * group.drafts
+        yield piece._replace(name=f"draft_{piece.name}", repeat=repeat, role="")
 
 
 def _block(step: StepCount, block: Block) -> list[Op]:
@@ -159,6 +162,8 @@ def _block(step: StepCount, block: Block) -> list[Op]:
             activation_bytes=touched * step.activation_bytes,
         )
     )
+    if isinstance(block.ffn, MixtureOfExperts):
+        return [piece if piece.role else piece._replace(role="around") for piece in pieces]
     return pieces
 
 
@@ -299,7 +304,8 @@ def _experts(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
     for run in fused(routed):
         k = cut(run[0], slices, 1)[0]
         width = sum(cut(product, slices, 1)[1] for product in run)
-        yield _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
+        gemm = _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
+        yield gemm._replace(role="experts")
     rest = tuple(p for p in layer.products if p.part != "experts")
     yield from _products(step, block, rest)
     yield from _expert_exchanges(step, block, moe, load)
@@ -310,14 +316,20 @@ def _routed(step: StepCount, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
     tokens, ep = step.tokens_all, step.layout.ep
     n_experts, active = moe.n_experts, moe.n_experts_active
     hit = experts_hit(tokens, n_experts, active, step.expert_load_cv)
-    held = experts_per_chip(n_experts, ep)
+    balances, own = step.rules.balances(step.layout), experts_per_chip(n_experts, ep)
+    slots = where(balances, slots_per_chip(n_experts, ep, step.rules.copies_share), own)
+    # Where experts do not divide, a full chip holds more than its share; copies fill it up.
+    share = where(balances, 1 / ep, own / n_experts)
     if step.even:
-        here = maximum(hit * held / n_experts, minimum(hit, 1.0))
-        # Where experts do not divide, a full chip holds more than its share.
-        return here, tokens * active * held / n_experts / here, 1.0
-    here = busiest_rank_experts(hit, n_experts, held, ep)
+        # A bound: as even as copies make it, and no copy read.
+        here = maximum(hit * own / n_experts, minimum(hit, 1.0))
+        return here, tokens * active * share / here, 1.0
+    here = busiest_rank_experts(hit, n_experts, slots, ep)
     load = busiest_rank_load(tokens, n_experts, active, ep, step.expert_load_cv)
-    most = maximum(tokens * active * held / n_experts * load, here)
+    if np.any(np.asarray(balances)):
+        spread = (tokens, n_experts, active, ep, slots * ep, step.expert_load_cv)
+        load = where(balances, minimum(balanced_rank_load(*spread), load), load)
+    most = maximum(tokens * active * share * load, here)
     return here, most / here, load
 
 
@@ -338,7 +350,7 @@ def _expert_exchanges(
     group = 1 + (step.chips - 1) * (layout.attn_dp > 1)
     slices = step.chips / layout.ep
     copies = destinations(moe.n_experts_active, layout.ep) * slices * (group - 1) / group
-    gathers = (group > 1) & (group <= step.allgather_dispatch_max_chips)
+    gathers = (group > 1) & (group <= step.rules.allgather_dispatch_max_chips) & (not step.even)
     among, between = where(gathers, group, 1), where(gathers, 1, group)
     n_domains, share = step.across(group)
     spanned = where(gathers, n_domains, 1)
@@ -355,7 +367,7 @@ def _expert_exchanges(
             yield _exchange(f"{name}_all", block.repeat, send)
         payload = own * copies * width * size * load
         send = Collective("all_to_all", between, payload, n_domains, share, name)
-        yield _exchange(name, block.repeat, send)
+        yield _exchange(name, block.repeat, send)._replace(role=name)
 
 
 def _embedding(step: StepCount) -> Op:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Group", "chunks", "decode", "prefill"]
+__all__ = ["Group", "chunks", "decode", "halved", "prefill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,20 @@ def prefill(n: Any, tokens: Any, prefix: Any = 0, starting: Any = None) -> Group
     starting : array or None   Of them, prompts that begin; None for all. [1]
     """
     return Group("prefill", n, tokens, prefix, starting=starting)
+
+
+def halved(group: Group) -> Group:
+    """One of two micro-batches of a group: half of its sequences, or of each prompt's new tokens.
+
+    Of a prompt it is the mean of the two halves, the second of which attends to the first.
+
+    Parameters
+    ----------
+    group : Group
+    """
+    if group.name == "prefill":
+        return replace(group, new=group.new / 2, prefix=group.prefix + group.new / 4)
+    return replace(group, n=group.n / 2)
 
 
 def chunks(tokens: float, prefix: float, budget: float) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,7 @@ from ridgeline.service.fixed import GAUSS, prompt_fill
 from ridgeline.service.requests import Requests, prompts_at_once
 from ridgeline.service.slots import holds_weights, memory_slots
 from ridgeline.service.surface import LIVE, MIXED, octaves
+from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.memory import memory_per_chip
 
 if TYPE_CHECKING:
@@ -126,9 +127,8 @@ class _Steps:
         tp, pp, attn_dp, ep = np.array([_degrees(x) for x in layouts], dtype=float).T
         domain = np.array([row[1].run.cluster.domain_size for row in rows], dtype=float)
         numbers = np.array([row[2:] for row in rows], dtype=float).T
-        gathers = np.array(
-            [row[1].engine.allgather_dispatch_max_chips for row in rows], dtype=float
-        )
+        each = [ExpertRules.of(row[1].engine, row[1].era) for row in rows]
+        rules = ExpertRules(*np.array(each, dtype=float).T)
         return Steps(
             rows[0][1].run.model,
             tp,
@@ -137,7 +137,7 @@ class _Steps:
             ep,
             domain,
             *numbers,
-            allgather_dispatch_max_chips=gathers,
+            rules=rules,
         )
 
 

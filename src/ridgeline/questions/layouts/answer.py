@@ -21,7 +21,7 @@ from ridgeline.questions.layouts.sentences import sentences
 from ridgeline.questions.layouts.starting import start_best, start_pools
 from ridgeline.questions.layouts.table import layouts_table
 from ridgeline.questions.lengths import length_notes, longest
-from ridgeline.questions.serving.words import choice_of_experts
+from ridgeline.questions.serving.words import choice_of_experts, wide_experts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,6 +185,9 @@ class Layouts(Answered):
         said += length_notes(self.model, longest(self.scenario.workload))
         for base in [search.candidates.base for search in self.searches][:1]:
             said += choice_of_experts(base.model, base.expert_load_cv)
+        if self.rows:
+            search = self.search_of(self.best)
+            said += wide_experts(search.candidates.replica_of(search.layout(self.best)))
         if self.requests.osl and not self.requests.cached:
             said.append("Cached input is priced for a prompt of which half is found in a cache.")
         return said

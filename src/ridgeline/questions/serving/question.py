@@ -19,6 +19,7 @@ from ridgeline.questions.serving.words import (
     engine_words,
     extrapolation_words,
     vector_words,
+    wide_experts,
 )
 from ridgeline.questions.setup import Setup, machine_of
 from ridgeline.specs.arguments import LAYOUT, reads
@@ -143,6 +144,7 @@ def serve(
     ]
     if not replica.how.whole:
         said += choice_of_experts(record, replica.expert_load_cv)
+        said += wide_experts(replica)
     return Serving(
         scenario=scenario,
         model=record,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
 from ridgeline.kernels.extrapolation import beyond, beyond_words
+from ridgeline.laws.experts import slots_per_chip
+from ridgeline.laws.parallel import domains_spanned
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
 
@@ -28,6 +30,7 @@ __all__ = [
     "one_box_words",
     "usd",
     "vector_words",
+    "wide_experts",
 ]
 
 
@@ -95,8 +98,8 @@ def engine_words(replica: Replica) -> list[str]:
 
 def choice_of_experts(model: Model, expert_load_cv: float) -> list[str]:
     """Say how unevenly experts are taken to be chosen, where a model has several."""
-    routed = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
-    if not any(moe.n_experts_active < moe.n_experts for moe in routed):
+    routed = _routed(model)
+    if not routed:
         return []
     if expert_load_cv == 0:
         return ["Experts are taken as chosen equally often."]
@@ -104,3 +107,38 @@ def choice_of_experts(model: Model, expert_load_cv: float) -> list[str]:
         "Experts are taken as unevenly chosen, with a standard deviation of "
         f"{expert_load_cv:g} times the mean (expert_load_cv)."
     ]
+
+
+def wide_experts(replica: Replica) -> list[str]:
+    """Say what is taken to be switched on where ranks send tokens to experts on other hosts.
+
+    Parameters
+    ----------
+    replica : Replica   Of one layout.
+    """
+    routed, rules, layout = _routed(replica.model), replica.expert_rules, replica.layout
+    if not routed or not replica.how.calibrated or not rules.sends(layout):
+        return []
+    engine, said = replica.engine, []
+    if rules.balances(layout) and engine.expert_copies is not None:
+        n_experts = max(moe.n_experts for moe in routed)
+        slots = slots_per_chip(n_experts, layout.ep, rules.copies_share) * layout.ep
+        said.append(
+            f"Hot experts are taken to have copies, {slots:,.0f} slots for {n_experts:,} experts, "
+            "placed so that ranks are even while popularities do not shift: off in engines unless "
+            "set."
+        )
+    across = domains_spanned(layout.attn_dp * layout.tp, replica.cluster.domain_size) > 1
+    if engine.micro_batches is not None and across:
+        said.append(
+            f"Steps with {rules.split_min_tokens:,} tokens per rank or more are taken to run in "
+            "two micro-batches where that is faster, so that one's exchanges run beside the "
+            "other's arithmetic: off in engines unless set."
+        )
+    return said
+
+
+def _routed(model: Model) -> list[MixtureOfExperts]:
+    """Layers that choose among experts."""
+    routed = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    return [moe for moe in routed if moe.n_experts_active < moe.n_experts]

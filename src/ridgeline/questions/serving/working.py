@@ -169,6 +169,7 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         f"  attention: caches, arithmetic    {t['attention_s']}",
         f"  collectives with other chips     {t['network_s']}",
         f"  launches, small passes, host     {t['overhead_s']}",
+        *_in_two(answer, row),
         f"  sum                              {t['time_s']}   80% interval {t['time_low_s']} to "
         f"{t['time_high_s']}; most of it {row['bound']}",
         *_use(answer, row, "MFU                             "),
@@ -176,6 +177,18 @@ def _calibrated_step(answer: Serving, row: dict[str, float]) -> list[str]:
         *_ops(answer, row),
         "",
         *laws_used(answer.replica.ops(_group(answer, row)), answer.replica.calibration),
+    ]
+
+
+def _in_two(answer: Serving, row: dict[str, float]) -> list[str]:
+    """What two micro-batches hide, where a step runs in them."""
+    step = answer.replica.step(_group(answer, row))
+    hidden = float(step.hidden_s)
+    if hidden <= 0:
+        return []
+    return [
+        f"  in two micro-batches             {format_quantity(hidden, 's')} of collectives hidden "
+        "behind the other's arithmetic, in no line above"
     ]
 
 
