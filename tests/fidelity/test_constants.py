@@ -7,6 +7,7 @@ import pytest
 from ridgeline import catalog
 from ridgeline.errors import SpecError
 from ridgeline.fidelity.pooling import pooled, pools
+from ridgeline.laws.collectives import all_reduce_wire_bytes, collective_time_s
 from ridgeline.laws.gemm import product_time_s
 from ridgeline.specs.constants import ProductConstants
 
@@ -74,6 +75,68 @@ def test_every_cluster_has_constants_for_every_exchange(name: str) -> None:
 )
 def test_a_cluster_finds_its_fabric(cluster: str, fabric: str) -> None:
     assert catalog.fabric_constants(catalog.cluster(cluster)).id == fabric
+
+
+@pytest.mark.parametrize(
+    ("cluster", "access", "fabric"),
+    [
+        ("l40s-8", "host", "pcie4"),
+        ("l40s-8", "broken", "pcie4-broken"),
+        ("rtx-pro-6000-8", "broken", "pcie-broken"),
+    ],
+)
+def test_cards_that_do_not_reach_each_other_are_another_fabric(
+    cluster: str, access: str, fabric: str
+) -> None:
+    on = catalog.cluster(cluster).replaced({"peer_access": access})
+    assert catalog.fabric_constants(on).id == fabric
+
+
+def bus_bytes_per_s(cluster: str, n: int, access: str = "") -> float:
+    """Of a long all-reduce, as its users count: bytes of a ring over time."""
+    on = catalog.cluster(cluster).replaced({"peer_access": access} if access else {})
+    group = catalog.fabric_constants(on).collective["all_reduce"]
+    wire = all_reduce_wire_bytes(2.0**29, n)
+    return float(wire / collective_time_s(wire, n, on.link, **group.values))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "access", "n", "gb_per_s"),
+    [
+        # The tables' own: NCCL and frameworks on machines in order, and on the one that is not.
+        ("l40s-8", "direct", 2, 20),
+        ("l40s-8", "direct", 4, 21),
+        ("l40s-8", "direct", 8, 21),
+        ("rtx-pro-6000-8", "direct", 2, 39),
+        ("rtx-pro-6000-8", "direct", 4, 27),
+        ("rtx-pro-6000-8", "direct", 8, 24),
+        ("l40s-8", "broken", 2, 20),
+        ("l40s-8", "broken", 4, 5.1),
+        ("l40s-8", "broken", 8, 1.5),
+        # Nobody's here: four RTX 4090 under a driver patched for peer access
+        # (tinygrad/open-gpu-kernel-modules issue 17), RTX 5090 without it (NVIDIA/nccl issue 1639).
+        ("ws-rtx-4090-8x", "direct", 4, 24.7),
+        ("rtx-pro-6000-8", "host", 4, 35),
+        ("rtx-pro-6000-8", "host", 8, 28),
+    ],
+)
+def test_cards_on_pcie_exchange_at_the_rates_measured(
+    cluster: str, access: str, n: int, gb_per_s: float
+) -> None:
+    assert bus_bytes_per_s(cluster, n, access) == pytest.approx(gb_per_s * 1e9, rel=0.3)
+
+
+def test_geforce_cards_reach_each_other_through_their_host() -> None:
+    names = ("pc-rtx", "ws-rtx-3", "ws-rtx-4090")
+    geforce = {n for n in catalog.entry_ids("clusters") if n.startswith(names)}
+    assert len(geforce) >= 12
+    assert {catalog.cluster(n).peer_access for n in geforce} == {"host"}
+    assert catalog.cluster("ws-rtx-a6000-4x").peer_access == "direct"
+
+
+def test_peer_access_is_of_cards_on_pcie() -> None:
+    with pytest.raises(SpecError, match="peer_access is for cards on PCIe: a switch has links"):
+        catalog.cluster("hgx-h100").replaced({"peer_access": "broken"})
 
 
 def test_an_unmeasured_chip_is_less_sure_than_a_measured_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +15,11 @@ from ridgeline import catalog, fidelity
 from ridgeline.cli.main import main
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity import Outcome
-from ridgeline.fidelity.fitting import cross_validated, explained_variance
+from ridgeline.fidelity.components import machine_scaling
+from ridgeline.fidelity.exchanges import read_exchanges
+from ridgeline.fidelity.fitting import cross_validated, explained_variance, fit
 from ridgeline.fidelity.forms import FORMS
+from ridgeline.fidelity.kernels import SYSTEMS
 from ridgeline.fidelity.report import score_rows, target_of
 from ridgeline.fidelity.tables import newest, read_table
 
@@ -52,6 +56,15 @@ def test_a_wrong_table_is_explained(tmp_path: Path, text: str, message: str) -> 
         read_table(_write(tmp_path, text), "t.csv", ["a"], ["latency_us"])
 
 
+def test_a_packed_table_is_read_or_explained(tmp_path: Path) -> None:
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,x\nb,1.5\n"))
+    assert read_table(tmp_path, "t.csv.gz", ["a"], ["x"])["x"].tolist() == [1.5]
+    for content in (b"a,x\nb,1.5\n", gzip.compress(b"a,x\nb,1.5\n")[:-9], gzip.compress(b"\xff")):
+        (tmp_path / "t.csv.gz").write_bytes(content)
+        with pytest.raises(RidgelineError, match=r"t\.csv\.gz is no CSV file packed with gzip"):
+            read_table(tmp_path, "t.csv.gz", ["a"], ["x"])
+
+
 def test_versions_are_compared_as_numbers(tmp_path: Path) -> None:
     _write(tmp_path, "who,version,x\na,0.9.1,1\na,0.10.0,2\nb,1.3.0rc20,3\nb,1.3.0rc9,4\n")
     table = newest(read_table(tmp_path, "t.csv", ["who", "version"], ["x"]), ["who"])
@@ -79,6 +92,7 @@ MISSED = {
     ("product", "fp8-block", "l40s"),
     ("product", "fp8-block", "rtx-pro-6000-server"),
     ("decode", "bf16", "a100-80gb-sxm"),
+    ("collective", "all_reduce_eager", "pcie4-broken"),
 }
 
 
@@ -185,6 +199,44 @@ def test_artefacts_are_left_out() -> None:
         if m.component == "collective":
             wire_s = m.inputs["wire_bytes"] / m.inputs["link_bytes_per_s"]
             assert np.all(m.time_s > wire_s), (m.place, m.dtype)
+
+
+@needs_tables
+def test_each_pcie_machine_is_told_by_the_others() -> None:
+    """The rate of long messages on 4 and 8 cards, from pairs of them and from other machines."""
+    pytest.importorskip("scipy", reason="fits need the extra [calibrate]")
+    measured = [m for m in read_exchanges(KERNELS, SYSTEMS) if m.place.startswith("pcie")]
+    machines = {"pcie4": "all_reduce_graph", "pcie5": "all_reduce_graph", "pcie5-x8": "all_reduce"}
+    for place, dtype in machines.items():
+        (one,) = (m for m in measured if (m.place, m.dtype) == (place, dtype))
+        scaling = machine_scaling([m for m in measured if m.place != place])
+        rate = scaling["collective", "pcie", "any"].values["doubling_efficiency"]
+        pairs = one.where(one.inputs["n_chips"] == 2)
+        fitted = fit(FORMS["collective"], pairs, {"doubling_efficiency": rate, "hop_s": 2e-6})
+        far = one.where((one.inputs["n_chips"] > 2) & (one.inputs["wire_bytes"] > 2**20))
+        predicted, collapsed = (
+            FORMS["collective"].predict(far.inputs, fitted | {"doubling_efficiency": c})
+            for c in (rate, 0.27)
+        )
+        assert np.median(np.abs(np.log(predicted / far.time_s))) < np.log(1.6), place
+        # With the machine out of order standing for all, as its tables once did.
+        assert np.median(np.log(collapsed / far.time_s)) > np.log(1.9), place
+
+
+@needs_tables
+def test_machines_out_of_order_are_read_apart() -> None:
+    measured = {(m.place, m.dtype): m for m in read_exchanges(KERNELS, SYSTEMS)}
+    for dtype in ("all_reduce_graph", "all_reduce_eager"):
+        healthy, broken = measured["pcie4", dtype], measured["pcie4-broken", dtype]
+        slowest = [
+            float(np.min((m.inputs["wire_bytes"] / m.time_s)[m.inputs["wire_bytes"] > 2**28]))
+            for m in (healthy, broken)
+        ]
+        assert slowest[0] > 15e9
+        assert slowest[1] < 3e9
+    # An earlier machine with RTX PRO 6000 has half of the link.
+    pairs = measured["pcie5", "all_reduce_graph"]
+    assert not any("0.5.10" in e for e in pairs.engine)
 
 
 @needs_tables

@@ -33,6 +33,20 @@ def test_a_power_of_a_rate_gives_its_exponent() -> None:
     assert variance**0.5 == pytest.approx(2 * sigma, rel=0.03)
 
 
+def test_links_over_pcie_are_a_machines() -> None:
+    """Pairs sit under one switch; through host memory from half of the rate to all of it."""
+    eight = rl.cluster("l40s-8")
+    pair = eight.replaced({"domain_size": 2})
+    staged = pair.replaced({"peer_access": "host"})
+    assert estimated_rates(rl.cluster("hgx-h100")) == {}
+    assert estimated_rates(pair) == {}
+    assert estimated_rates(staged)["link"] == pytest.approx(math.log(2) / 2 / 1.2816)
+    four = estimated_rates(eight.replaced({"domain_size": 4}))["link"]
+    assert estimated_rates(eight)["link"] == pytest.approx(2 * four)
+    # Three machines in order leave 0.77 to 1 of the rate at each doubling.
+    assert 0.1 < four < 0.4
+
+
 @pytest.mark.parametrize("name", ["memory", "gap_s"])
 def test_a_power_of_an_effect_gives_its_exponent(name: str) -> None:
     cal = calibration(rl.cluster("tpu-v5p-pod"))

@@ -327,18 +327,21 @@ def fabric_constants(found: Cluster) -> FabricConstants:
     ------
     SpecError   A file of constants that does not hold.
     """
+    # Through host memory cards are as fast as directly, give or take what `spread` gives.
+    access = "broken" if found.peer_access == "broken" else "direct"
     known = [_load(FabricConstants, p) for p in index("constants/fabrics").values()]
     fits = [
         f
         for f in known
         if f.generation
-        and f.kind == found.fabric
+        and (f.kind, f.peer_access) == (found.fabric, access)
         and found.fabric_name.startswith(f.generation)
         and f.min_domain <= found.domain_size <= f.max_domain
     ]
     # The longest name that fits says most.
     own = max(fits, key=lambda f: len(f.generation), default=None)
-    names = ("all", found.fabric, *([own.id] if own else []))
+    kind = (found.fabric, *([f"{found.fabric}-{access}"] if access != "direct" else []))
+    names = ("all", *kind, *([own.id] if own else []))
     records = _constants_of("constants/fabrics", FabricConstants, names)
     parts = {
         part: {k: v for record in records for k, v in getattr(record, part).items()}

@@ -2,6 +2,9 @@
 
 One fit takes the times of all engines together: the constants are those of a typical good engine,
 and what engines differ by is in their sigmas. There is no multiplier an engine.
+
+How a rate falls with the number of cards on PCIe is a machine's: of its switches and sockets. One
+machine of each kind was measured, so that its constant has the spread between machines.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from ridgeline.files import make_folder, write_whole
 from ridgeline.specs.constants import (
     ChipConstants,
     CollectiveConstants,
+    Constant,
     DecodeConstants,
     ExchangeConstants,
     FabricConstants,
@@ -42,7 +46,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["Outcome", "Scored", "calibrate", "write_constants"]
+    from ridgeline.fidelity.fitting import Form
+
+__all__ = ["Outcome", "Scored", "calibrate", "machine_scaling", "write_constants"]
 
 _GROUPS: dict[str, type[FittedGroup]] = {
     "product": ProductConstants,
@@ -98,11 +104,13 @@ def calibrate(
     """
     groups: Groups = {}
     scores = []
+    scaling = machine_scaling(measured)
     # Prefill takes the memory efficiency that decode found.
     for one in sorted(measured, key=lambda m: (m.component == "prefill", m.component)):
         progress(f"{one.component} {one.place} {one.dtype}: {len(one)} measurements")
-        known, fixed = _with_memory_efficiency(one, groups)
-        group, scored = _fit_and_score(known, fixed)
+        group, scored = _fit_and_score(one, _known(one, groups, scaling))
+        if _on_shared_root(one):
+            group = _with_spread(group, scaling)
         groups[one.component, one.place, one.dtype] = group
         scores.append(scored)
     order = list(_GROUPS)
@@ -111,9 +119,66 @@ def calibrate(
     return Outcome(scores, chips, fabrics)
 
 
-def _with_memory_efficiency(one: Measured, groups: Groups) -> tuple[Measured, dict[str, Any]]:
-    if one.component != "prefill":
-        return one, {}
+def machine_scaling(measured: Sequence[Measured]) -> Groups:
+    """How rates and latencies on PCIe go with the number of cards, machine by machine.
+
+    Parameters
+    ----------
+    measured : sequence of Measured   Of which those of machines on PCIe that are in order count,
+                                      each with several numbers of cards.
+
+    Returns
+    -------
+    dict
+        By component, place and operation. The place ``pcie`` pools the machines, ``any`` the
+        operations of one.
+    """
+    several = [m for m in measured if _on_shared_root(m) and _several_sizes(m)]
+    groups: Groups = {(m.component, m.place, m.dtype): _fitted(m, {}) for m in several}
+    places = sorted({m.place for m in several})
+    machines = {("collective", p, "any"): _over_operations(groups, p) for p in places}
+    pool = [*pooled(groups, places, "family"), *pooled(machines, places, "family")]
+    return groups | machines | {(c, "pcie", dtype): g for (c, dtype), g in pool}
+
+
+def _over_operations(groups: Groups, place: str) -> FittedGroup:
+    """One machine's constants, the median of its operations."""
+    own = {("collective", d, "any"): g for (_, p, d), g in groups.items() if p == place}
+    return pooled(own, [d for _, d, _ in own], "family")[0][1]
+
+
+def _on_shared_root(one: Measured) -> bool:
+    return one.component == "collective" and FABRICS[one.place].family == "pcie"
+
+
+def _several_sizes(one: Measured) -> bool:
+    return len(np.unique(one.inputs["n_chips"])) > 1
+
+
+def _known(one: Measured, groups: Groups, scaling: Groups) -> dict[str, Constant]:
+    """Constants that other measurements give."""
+    if one.component == "prefill":
+        return {"memory_efficiency": _memory_efficiency(one, groups)}
+    if not _on_shared_root(one) or _several_sizes(one):
+        return {}
+    # Pairs alone: the machine's other operations have its rate, other machines the latency.
+    own, pool = (scaling.get(("collective", place, "any")) for place in (one.place, "pcie"))
+    hop = scaling.get(("collective", "pcie", one.dtype))
+    found = {"doubling_efficiency": own or pool, "hop_s": hop}
+    return {name: g.constants[name] for name, g in found.items() if g is not None}
+
+
+def _with_spread(group: FittedGroup, scaling: Groups) -> FittedGroup:
+    """One machine was measured: the rate on another with such cards differs by their spread."""
+    pool = scaling.get(("collective", "pcie", "any"))
+    if pool is None:
+        return group
+    own = group.constants["doubling_efficiency"]
+    sigma = max(own.sigma, pool.sigmas["doubling_efficiency"])
+    return group.model_copy(update={"doubling_efficiency": own.model_copy(update={"sigma": sigma})})
+
+
+def _memory_efficiency(one: Measured, groups: Groups) -> Constant:
     cache = "fp8" if "fp8" in one.dtype else "bf16"
     decode = groups.get(("decode", one.place, cache))
     if decode is None:
@@ -121,29 +186,40 @@ def _with_memory_efficiency(one: Measured, groups: Groups) -> tuple[Measured, di
             f"prefill of {one.place} in {one.dtype} needs the decode attention of that chip with "
             f"a {cache} cache, which was not measured."
         )
-    efficiency = decode.constants["memory_efficiency"]
-    column = np.full(len(one), efficiency.value)
-    known = replace(one, inputs={**one.inputs, "memory_efficiency": column})
-    return known, {"memory_efficiency": efficiency.model_dump()}
+    return decode.constants["memory_efficiency"]
 
 
-def _fit_and_score(one: Measured, fixed: dict[str, Any]) -> tuple[FittedGroup, Scored]:
-    form = FORMS[one.component]
-    constants = fit(form, one)
-    sigmas = constant_sigmas(form, one, constants)
+def _fit_and_score(one: Measured, known: dict[str, Constant]) -> tuple[FittedGroup, Scored]:
+    form, rows = _with(one, known)
     several = len(np.unique(one.shape)) > 1 and one.scored.any()
-    result = score(one, cross_validated(form, one)) if several else None
-    explained = explained_variance(form, one, constants, sigmas)
+    result = score(rows, cross_validated(form, rows)) if several else None
+    group = _fitted(one, known, result)
+    return group, Scored(one.component, one.place, one.dtype, len(one), result)
+
+
+def _with(one: Measured, known: dict[str, Constant]) -> tuple[Form, Measured]:
+    """The law with some constants given: they are columns then, and not sought."""
+    form = FORMS[one.component]
+    columns = {name: np.full(len(one), c.value) for name, c in known.items()}
+    bounds = {name: b for name, b in form.bounds.items() if name not in known}
+    return replace(form, bounds=bounds), replace(one, inputs={**one.inputs, **columns})
+
+
+def _fitted(one: Measured, known: dict[str, Constant], result: Score | None = None) -> FittedGroup:
+    form, rows = _with(one, known)
+    constants = fit(form, rows)
+    sigmas = constant_sigmas(form, rows, constants)
+    explained = explained_variance(form, rows, constants, sigmas)
     scatter = _remaining(result.scatter if result else _UNSCORED_SCATTER, explained)
     written = {
         name: {"value": _four_digits(value), "sigma": round(sigmas[name], 3)}
         for name, value in constants.items()
         if name not in NUISANCES
     }
-    group = _GROUPS[one.component].parse(
+    return _GROUPS[one.component].parse(
         {
             **written,
-            **fixed,
+            **{name: c.model_dump() for name, c in known.items()},
             "n_points": len(one),
             "engines": tuple(np.unique(one.engine).tolist()),
             "members": (one.place,),
@@ -153,7 +229,6 @@ def _fit_and_score(one: Measured, fixed: dict[str, Any]) -> tuple[FittedGroup, S
         },
         f"{one.component} of {one.place}",
     )
-    return group, Scored(one.component, one.place, one.dtype, len(one), result)
 
 
 def _remaining(total: float, explained: Any) -> float:
@@ -172,7 +247,7 @@ def _assembled(groups: Groups) -> tuple[dict[str, ChipConstants], dict[str, Fabr
     between = {k: g for k, g in groups.items() if k not in on_chip}
     between = _with_scale_out(between)
     families = {place: catalog.family_of(catalog.chip(place)) for _, place, _ in on_chip}
-    kinds = {place: FABRICS[place].kind for _, place, _ in between}
+    families_between = {place: FABRICS[place].family for _, place, _ in between}
     chips = {
         name: ChipConstants.parse(
             {"id": name, "family": families.get(name, ""), **_by_component(name, found)}, name
@@ -180,13 +255,13 @@ def _assembled(groups: Groups) -> tuple[dict[str, ChipConstants], dict[str, Fabr
         for name, found in _all_levels(on_chip, families).items()
     }
     fabrics = {}
-    for name, found in _all_levels(between, kinds).items():
-        about = FABRICS.get(name)
+    for name, found in _all_levels(between, families_between).items():
         fields: dict[str, Any] = {"id": name, **_by_component(name, found)}
-        if about is not None:
-            fields |= {k: v for k, v in about._asdict().items() if k != "systems"}
+        if name in FABRICS:
+            fields |= {k: v for k, v in FABRICS[name]._asdict().items() if k != "systems"}
         elif name != "all":
-            fields["kind"] = name
+            member = next(f for f in FABRICS.values() if f.family == name)
+            fields |= {"kind": member.kind, "peer_access": member.peer_access}
         fabrics[name] = FabricConstants.parse(fields, name)
     return chips, fabrics
 
@@ -212,8 +287,14 @@ def _all_levels(groups: Groups, families: dict[str, str]) -> dict[str, list[tupl
         found[place].append(((component, dtype), group))
     for name, members in pools(families):
         level = "all" if name == "all" else "family"
-        found[name] = pooled(groups, members, level)
+        # A machine that is out of order says nothing of those in order.
+        fit = [m for m in members if level != "all" or m not in FABRICS or _in_order(m)]
+        found[name] = pooled(groups, fit, level)
     return found
+
+
+def _in_order(fabric: str) -> bool:
+    return FABRICS[fabric].peer_access != "broken"
 
 
 def _by_component(name: str, groups: Iterable[tuple[Any, Any]]) -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.fidelity.fitting import Measured
-from ridgeline.fidelity.tables import Table, newest, read_table
+from ridgeline.fidelity.tables import Table, newest, read_table, stacked
 from ridgeline.laws.collectives import (
     all_reduce_wire_bytes,
     all_reduce_wire_bytes_in_switch,
@@ -17,14 +17,19 @@ from ridgeline.laws.collectives import (
 from ridgeline.laws.experts import destinations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from ridgeline.specs.cluster import PeerAccess
 
 __all__ = ["FABRICS", "Fabric", "read_exchanges"]
 
 
 class Fabric(NamedTuple):
-    """A fabric measured: on which systems, and which clusters of the catalogue have it."""
+    """A fabric measured: on which systems, and which clusters of the catalogue have it.
+
+    On PCIe also on which machines: those whose peer-to-peer copies work, or the one whose do not.
+    """
 
     systems: tuple[str, ...]
     kind: str
@@ -32,6 +37,12 @@ class Fabric(NamedTuple):
     min_domain: int = 2
     max_domain: int = 10**9
     in_switch: bool = False
+    peer_access: PeerAccess = "direct"
+
+    @property
+    def family(self) -> str:
+        """Which fabrics it is pooled with."""
+        return self.kind if self.peer_access == "direct" else f"{self.kind}-{self.peer_access}"
 
 
 FABRICS = {
@@ -40,6 +51,7 @@ FABRICS = {
     "nvlink5": Fabric(("b200_sxm", "b300_sxm"), "switch", "NVLink 5", 2, 8, in_switch=True),
     "nvl72": Fabric(("gb200", "gb300"), "switch", "NVLink 5", 9, in_switch=True),
     "pcie4": Fabric(("l40s",), "pcie", "PCIe 4.0"),
+    "pcie4-broken": Fabric(("l40s",), "pcie", "PCIe 4.0", peer_access="broken"),
     "pcie5": Fabric(("rtx_pro_6000_server",), "pcie", "PCIe 5.0 x16"),
     "pcie5-x8": Fabric(("b60",), "pcie", "PCIe 5.0 x8"),
 }
@@ -124,15 +136,55 @@ def _library(folder: Path, link: dict) -> list[Measured]:
         ["n_gpus", "bytes", "latency_us"],
     )
     # The column is in bytes already (the collection counted elements of two bytes).
-    table = newest(table.where(table["dtype"] == "half"), ["system", "op", "n_gpus", "bytes"])
+    table = table.where(table["dtype"] == "half")
+    pcie = _pcie(folder)
+    table = _with_hosts(table, pcie.where(pcie["lib"] == "nccl"), ["system", "lib"])
     found = []
     for fabric, about in FABRICS.items():
         for op, name in _COLLECTIVES.items():
             rows = table.where(np.isin(table["system"], about.systems) & (table["op"] == op))
+            rows = newest(_on_machines(rows, about), ["system", "op", "n_gpus", "bytes"])
             if len(rows):
                 engine = np.char.add(np.char.add(rows["lib"], " "), rows["version"])
                 found.append(_collective(fabric, name, rows, link, engine))
     return found
+
+
+def _pcie(folder: Path) -> Table:
+    """Collectives on PCIe machines, with what is known of each machine, in the others' columns."""
+    table = read_table(
+        folder,
+        "pcie_collectives.csv.gz",
+        ["op", "system", "backend", "version", "mode", "host"],
+        ["num_gpus", "bytes", "latency_us"],
+    )
+    same = ("op", "system", "version", "mode", "host", "bytes", "latency_us")
+    return Table(
+        {c: table[c] for c in same} | {"lib": table["backend"], "n_gpus": table["num_gpus"]}
+    )
+
+
+def _with_hosts(table: Table, pcie: Table, names: Sequence[str]) -> Table:
+    """A table with its rows of PCIe machines replaced by those that name the machine."""
+    known = {" ".join(at) for at in zip(*(pcie[c] for c in names), strict=True)}
+    others = np.array(
+        [" ".join(at) not in known for at in zip(*(table[c] for c in names), strict=True)]
+    )
+    columns = {c: table[c] for c in table.names if c in pcie.names}
+    marked = Table(columns | {"host": np.full(len(table), "healthy")})
+    return stacked(marked.where(others), pcie)
+
+
+def _on_machines(rows: Table, about: Fabric) -> Table:
+    """Rows of machines whose peer-to-peer copies work; or of the one whose collapse.
+
+    Two of its chips sit under one switch and are as fast as anyone's: only the software tells that
+    it is this machine.
+    """
+    if about.peer_access == "direct":
+        return rows.where(rows["host"] == "healthy")
+    stack = np.char.add(np.char.add(rows["lib"], " "), rows["version"])
+    return rows.where(np.isin(stack, stack[rows["host"] == "broken_fabric"]))
 
 
 def _frameworks(folder: Path, link: dict) -> list[Measured]:
@@ -142,20 +194,22 @@ def _frameworks(folder: Path, link: dict) -> list[Measured]:
         ["system", "framework", "version", "impl"],
         ["n_gpus", "bytes", "latency_us"],
     )
-    eager = np.char.endswith(table["impl"], "eager")
-    table = Table(
-        {c: table[c] for c in ("system", "framework", "version", "n_gpus", "bytes", "latency_us")}
-        | {"mode": np.where(eager, "all_reduce_eager", "all_reduce_graph")}
-    )
-    table = newest(table, ["system", "framework", "mode", "n_gpus", "bytes"])
+    same = ("system", "version", "n_gpus", "bytes", "latency_us")
+    table = Table({c: table[c] for c in same} | {"lib": table["framework"], "mode": table["impl"]})
+    pcie = _pcie(folder)
+    table = _with_hosts(table, pcie.where(pcie["lib"] != "nccl"), ["system"])
+    eager = np.char.endswith(table["mode"], "eager")
+    kept = {c: table[c] for c in (*same, "lib", "host")}
+    table = Table(kept | {"mode": np.where(eager, "all_reduce_eager", "all_reduce_graph")})
     found = []
     for fabric, about in FABRICS.items():
         for mode in ("all_reduce_graph", "all_reduce_eager"):
             rows = table.where(np.isin(table["system"], about.systems) & (table["mode"] == mode))
+            rows = newest(_on_machines(rows, about), ["system", "lib", "n_gpus", "bytes"])
             if mode.endswith("graph") and len(rows):
                 rows = rows.where(_own_kernel(rows))
             if len(rows):
-                engine = np.char.add(np.char.add(rows["framework"], " "), rows["version"])
+                engine = np.char.add(np.char.add(rows["lib"], " "), rows["version"])
                 found.append(_collective(fabric, mode, rows, link, engine))
     return found
 
@@ -163,14 +217,14 @@ def _frameworks(folder: Path, link: dict) -> list[Measured]:
 def _own_kernel(rows: Table) -> Any:
     """Where a framework runs a kernel of its own, not the library's, by its small-message time."""
     small = rows.where(rows["bytes"] == _SMALL_MESSAGE_BYTES)
-    keys = zip(small["system"], small["n_gpus"], small["framework"], strict=True)
+    keys = zip(small["system"], small["n_gpus"], small["lib"], strict=True)
     floor = dict(zip(keys, small["latency_us"], strict=True))
     best: dict[tuple, float] = {}
     for (system, n, _), time in floor.items():
         best[system, n] = min(best.get((system, n), np.inf), time)
     own = [
         floor.get((s, n, f), 0.0) <= _FALLBACK * best.get((s, n), np.inf)
-        for s, n, f in zip(rows["system"], rows["n_gpus"], rows["framework"], strict=True)
+        for s, n, f in zip(rows["system"], rows["n_gpus"], rows["lib"], strict=True)
     ]
     return np.array(own)
 

@@ -16,6 +16,7 @@ from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.kernels.effects import EFFECTS, members_of, resolved_over, scatter_of, scopes_of
 from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
+from ridgeline.kernels.links import between_machines_sigma, peer_access_words
 from ridgeline.kernels.spread import Z80
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
     one_request = np.array(plan.classes) == "median"
     unknown["queue"] = np.hypot(unknown["queue"], MEDIAN_ODDS_SIGMA * one_request)
+    machines = [float(between_machines_sigma(c.run.cluster)) for c in plan.cases]
+    unknown["link"] = np.hypot(unknown["link"], machines)
     middle, case = evaluator.log_rows(values)
     variance = np.zeros(len(rows))
     if any(np.any(s > 0) for s in unknown.values()):
@@ -112,10 +115,10 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
         own = sum(each) / len(each)
         unstated = assumed.log_variance * (row.run.regime != "slo")
-        chip = row.run.cluster.chip
+        chip, links = row.run.cluster.chip, peer_access_words(row.run.cluster)
         unlike = float(extrapolation_sigma(chip)) ** 2
         sigma = math.sqrt(own**2 + float(variance[i]) + unstated + unlike)
-        said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip)]
+        said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip), links]
         answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
     return answers
 

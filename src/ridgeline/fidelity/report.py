@@ -61,6 +61,9 @@ _LEFT_OUT = """\
   launches only, read at a bandwidth of their own. Those up to half again as large are dropped.
 * A framework's all-reduce in a graph where its floor is three times the best one's: it then runs
   the library's (SGLang and vLLM beyond one tray of an NVL72).
+* PCIe machines out of order: one with RTX PRO 6000 at half of its link; and one with L40S whose
+  rate collapses beyond a pair (20, 5, 2 GB/s on 2, 4, 8), which has constants of its own
+  (`peer_access = "broken"`), pooled with nothing.
 * DeepEP's bulk kernels on 8 nodes, which fall to half the network's rate as collected, and all
   DeepEP rows of H200, which repeat those of H100.
 
@@ -71,6 +74,7 @@ _LEFT_OUT = """\
   camp, so that the median is good and p90 shows the other. bf16 has one camp.
 * **Block fp8 on L40S and RTX PRO 6000**: one engine, some thirty rows read from memory, of which
   few are small; steps between kernels show in full.
+* **Eager all-reduces on the PCIe machine out of order** (`pcie4-broken`): its times jump about.
 * **A100 decode attention**: two engines are left, 1.4 times apart; the fit stands between them.
 * **H200 decode attention in fp8** only just passes for the same reason.
 * **Prefill attention** is not asked of; short prompts differ between engines by what they fuse.
@@ -83,7 +87,12 @@ A chip takes its own constants, else its family's (a vendor's chips with one kin
 those of all chips; each component and format by itself. A pooled value is the members' median on
 the log scale; its variance is the mean of theirs plus the variance between them (at least 5% in a
 family, 20% over all; where a family has one member, the variance between all measured chips).
-Fabrics do the same by generation, kind (switch, PCIe), all.
+Fabrics do the same by generation, kind (switch, PCIe), all. How the rate between cards on PCIe
+goes with their number is a machine's, not a card's; one machine of each kind was measured. Told by
+the other two, long all-reduces on 4 and 8 cards are off by 26% (L40S; 370% with the machine out of
+order in its place), 11% (Arc Pro B60) and 52% (RTX PRO 6000, whose port is twice as fast); the
+spread widens intervals. Figures that nobody fitted: four RTX 4090 under a driver patched for peer
+access reach 24.7 GB/s (predicted: 21); RTX 5090 without it 35 on four and 28 on eight (29, 22).
 
 """
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.errors import RidgelineError, did_you_mean
-from ridgeline.files import exists, named, read_text
+from ridgeline.files import exists, named, read_bytes, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Table", "newest", "read_table"]
+__all__ = ["Table", "newest", "read_table", "stacked"]
 
 
 class Table:
@@ -29,6 +31,11 @@ class Table:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._columns[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(self._columns)
 
     def __len__(self) -> int:
         return len(next(iter(self._columns.values())))
@@ -41,7 +48,7 @@ class Table:
 def read_table(
     folder: Path, name: str, text: Sequence[str], numbers: Sequence[str], blank: Sequence[str] = ()
 ) -> Table:
-    """Read the named columns of a CSV file.
+    """Read the named columns of a CSV file, packed with gzip where its name ends in ``.gz``.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ def read_table(
             f"{named(path)}: there is no such file. A folder of operator measurements is expected, "
             "with gemm_fraction_by_m.csv, decode_attention_bw.csv and the others."
         )
-    content = read_text(path, "a CSV file")
+    content = _unpacked(path) if name.endswith(".gz") else read_text(path, "a CSV file")
     try:
         reader = csv.DictReader(io.StringIO(content, newline=""))
         have = reader.fieldnames or []
@@ -75,6 +82,19 @@ def read_table(
     columns: dict[str, NDArray[Any]] = {c: np.array([r[c] or "" for r in rows]) for c in text}
     for c in (*numbers, *blank):
         columns[c] = np.array([_number(r[c], path, i, c, c in blank) for i, r in enumerate(rows)])
+    return Table(columns)
+
+
+def _unpacked(path: Path) -> str:
+    try:
+        return gzip.decompress(read_bytes(path, "a packed CSV file")).decode()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise RidgelineError(f"{named(path)} is no CSV file packed with gzip: {error}.") from None
+
+
+def stacked(*tables: Table) -> Table:
+    """Rows of several tables, in the columns of the first."""
+    columns = {c: np.concatenate([t[c] for t in tables]) for c in tables[0].names}
     return Table(columns)
 
 
@@ -111,4 +131,4 @@ def newest(table: Table, question: Sequence[str], version: str = "version") -> T
     for key, rank in zip(keys, ranks, strict=True):
         best[key] = max(best.get(key, []), rank)
     pairs = zip(keys, ranks, strict=True)
-    return table.where(np.array([rank == best[key] for key, rank in pairs]))
+    return table.where(np.array([rank == best[key] for key, rank in pairs], dtype=bool))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.kernels.extrapolation import extrapolation_sigma
+from ridgeline.kernels.links import between_machines_sigma
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ _NUDGE = 0.001
 _RATES = ("chip.memory.bandwidth", "chip.peak.", "link", "scale_out")
 
 
-def estimated_rates(cluster: Cluster) -> dict[str, float]:
+def estimated_rates(cluster: Cluster) -> dict[str, Any]:
     """Rates of a machine that are estimates, with the standard deviation of their logarithm.
+
+    The rate between cards on PCIe is one: it differs from machine to machine.
 
     Parameters
     ----------
@@ -34,7 +37,8 @@ def estimated_rates(cluster: Cluster) -> dict[str, float]:
 
     Returns
     -------
-    dict   Dotted path from the cluster to sigma, for numbers whose source gives a range. [1]
+    dict   Dotted path from the cluster to sigma, for numbers whose source gives a range, and for
+           the link of cards on PCIe. [1]
 
     Examples
     --------
@@ -43,11 +47,15 @@ def estimated_rates(cluster: Cluster) -> dict[str, float]:
     {}
     """
     sources = {f"chip.{path}": s for path, s in cluster.chip.sources.items()} | cluster.sources
-    return {
+    found = {
         path: math.log(s.high / s.low) / (2 * Z80)
         for path, s in sources.items()
         if path.startswith(_RATES) and s.low and s.high and s.high > s.low
     }
+    machines = between_machines_sigma(cluster)
+    if np.any(machines > 0):
+        found["link"] = np.hypot(found.get("link", 0.0), machines)
+    return found
 
 
 def log_variance(cal: Calibration, value_of: Callable[[Calibration], Any], value: Any) -> Any:

@@ -161,8 +161,8 @@ def collective_time_s(
                                   size a pipe costs the geometric mean of latency and transfer. [s]
     link_efficiency : array       Share of the link that long messages reach, e <= 1. [1]
     doubling_efficiency : array
-        Share of the rate left for each doubling of n beyond 2, c <= 1: 1 behind a switch, .3 to .8
-        where chips share a PCIe root. [1]
+        Share of the rate left for each doubling of n beyond 2, c <= 1: 1 behind a switch, .8 to 1
+        where cards share PCIe roots, .3 where their peer-to-peer copies collapse. [1]
 
     Returns
     -------

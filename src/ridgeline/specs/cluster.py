@@ -17,10 +17,13 @@ from ridgeline.specs.price import Price
 from ridgeline.specs.quantities import BytesPerSecond, PositiveCount, Usd, Watts
 from ridgeline.specs.record import Provenance, Sourced
 
-__all__ = ["Cluster", "FabricKind"]
+__all__ = ["Cluster", "FabricKind", "PeerAccess"]
 
 #: how the chips of a scale-up domain are joined: `Cluster` says what each kind means
 FabricKind = Literal["switch", "mesh", "torus", "ring", "pcie", "bridge", "none"]
+
+#: how cards on PCIe reach each other's memory: `Cluster` says what each means
+PeerAccess = Literal["direct", "host", "broken"]
 
 
 class Cluster(Sourced):
@@ -41,6 +44,8 @@ class Cluster(Sourced):
         *One-way* scale-up rate of one chip, summed over its links.
     link_per_peer : B/s
         One-way rate to a single peer, where that is less (a mesh or a torus is not a switch).
+    peer_access : str
+        How cards on PCIe reach each other's memory, see the notes.
     scale_out : B/s
         One-way network rate of one chip.
     scale_out_kind : str
@@ -62,8 +67,16 @@ class Cluster(Sourced):
     * ``torus``, ``ring``: links to neighbours only; farther peers are reached through them.
     * ``bridge``: cards plugged together in pairs, so that the one peer gets the full `link`.
     * ``pcie``: one port per chip, at its full rate to any peer. Root complexes and links between
-      sockets that chips share are not described.
+      sockets that chips share are in the measured constants, pooled over machines.
     * ``none``: a domain of one chip.
+
+    Peer access over PCIe:
+
+    * ``direct``: peer-to-peer copies work between all cards.
+    * ``host``: the driver has them off, as on GeForce cards; libraries copy through host memory,
+      where each byte is written and read: between half of the rate and all of it.
+    * ``broken``: they are on and collapse beyond one switch (isolation by ACS or an IOMMU is a
+      usual cause): as on a measured machine, 20, 5 and 2 GB/s on 2, 4 and 8 cards.
     """
 
     id: str
@@ -77,6 +90,9 @@ class Cluster(Sourced):
     fabric_name: str = ""
     link: BytesPerSecond | None = None
     link_per_peer: BytesPerSecond | None = None
+    peer_access: PeerAccess = Field(
+        default="direct", description="How cards on PCIe reach each other's memory."
+    )
     scale_out: BytesPerSecond | None = None
     scale_out_kind: ScaleOutKind | None = None
     oversubscription: float = Field(
@@ -100,6 +116,11 @@ class Cluster(Sourced):
     def _check(self) -> Self:
         if self.domain_size > 1 and (self.link is None or self.fabric == "none"):
             raise ValueError("a domain of several chips needs a fabric and its link rate.")
+        if self.peer_access != "direct" and self.fabric not in ("pcie", "none"):
+            raise ValueError(
+                f"peer_access is for cards on PCIe: a {self.fabric} has links of its own; leave it "
+                "out, or set fabric to pcie."
+            )
         check_link_rates(self.link, self.link_per_peer)
         if self.n_domains > 1 and self.scale_out is None:
             raise ValueError("several domains need a scale_out rate to join them.")

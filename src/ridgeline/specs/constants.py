@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ridgeline.specs.cluster import FabricKind
+from ridgeline.specs.cluster import FabricKind, PeerAccess
 from ridgeline.specs.record import Record
 
 __all__ = [
@@ -168,6 +168,7 @@ class FabricConstants(Record):
     generation : str       How the name of such a fabric begins.
     min_domain, max_domain : int   Sizes of domain it is meant for.
     in_switch : bool       Whether the switch adds: which wire count the all-reduce was fitted with.
+    peer_access : str      ``broken``: measured where peer-to-peer copies collapse.
     collective : mapping   ``all_reduce_graph`` (a framework's own, inside a captured graph),
                            ``all_reduce_eager``, and the library's ``all_reduce``, ``all_gather``,
                            ``reduce_scatter``, ``all_to_all``.
@@ -182,6 +183,7 @@ class FabricConstants(Record):
     min_domain: int = 2
     max_domain: int = 10**9
     in_switch: bool = False
+    peer_access: PeerAccess = "direct"
     collective: dict[str, CollectiveConstants] = Field(default_factory=dict)
     exchange: dict[str, ExchangeConstants] = Field(default_factory=dict)
 

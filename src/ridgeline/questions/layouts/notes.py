@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_words
-from ridgeline.questions.serving.words import engine_words, extrapolation_words, vector_words
+from ridgeline.questions.serving.words import (
+    engine_words,
+    extrapolation_words,
+    link_words,
+    vector_words,
+)
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts.ranking import Search
@@ -22,6 +27,7 @@ def cluster_notes(search: Search) -> list[str]:
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
     said += extrapolation_words(search.candidates.base)
+    said += link_words(search.candidates.base)
     said += vector_words(search.candidates.base)
     said += power_words(cluster)
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]

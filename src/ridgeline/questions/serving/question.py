@@ -18,6 +18,7 @@ from ridgeline.questions.serving.words import (
     choice_of_experts,
     engine_words,
     extrapolation_words,
+    link_words,
     vector_words,
     wide_experts,
 )
@@ -139,6 +140,7 @@ def serve(
         *length_notes(record, longest(load)),
         *engine_words(replica),
         *extrapolation_words(replica),
+        *(link_words(replica) if replica.n_chips > 1 else ()),
         *vector_words(replica),
         *_caveats(record, cluster, rent, requests),
     ]

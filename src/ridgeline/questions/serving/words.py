@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
 from ridgeline.kernels.extrapolation import beyond, beyond_words
+from ridgeline.kernels.links import peer_access_words
 from ridgeline.laws.experts import slots_per_chip
 from ridgeline.laws.parallel import domains_spanned
 from ridgeline.specs.blocks import MixtureOfExperts
@@ -27,6 +28,7 @@ __all__ = [
     "extrapolation_words",
     "layout_words",
     "limits_words",
+    "link_words",
     "one_box_words",
     "usd",
     "vector_words",
@@ -61,6 +63,12 @@ def extrapolation_words(replica: Replica) -> list[str]:
     """What is said of a chip unlike those whose kernels were measured, where times rest on them."""
     said = beyond_words(replica.cluster.chip) if replica.how.calibrated else ""
     return [f"{said}. Times are extrapolated, and their intervals wider for it."] if said else []
+
+
+def link_words(replica: Replica) -> list[str]:
+    """What is assumed of cards on PCIe that do not reach each other's memory."""
+    said = peer_access_words(replica.cluster) if replica.how.calibrated else ""
+    return [f"{said}."] if said else []
 
 
 def vector_words(replica: Replica) -> list[str]:
