@@ -33,6 +33,7 @@ from ridgeline.fidelity.scores.engine_report import (
     read_notes,
     write_engine_report,
 )
+from ridgeline.fidelity.scores.limits import verdicts
 from ridgeline.fidelity.scores.scoreboard import line
 from ridgeline.fidelity.scores.splits import FAMILIES, family, pair_of, shape_of
 from ridgeline.fidelity.scores.targets import (
@@ -58,8 +59,8 @@ def off_by(factor: float, width: float = 1.5):
 
     def predict(rows, constants=None) -> list[Prediction]:
         return [
-            Prediction(r.value * factor, r.value * factor / width, r.value * factor * width)
-            for r in rows
+            Prediction(value * factor, value * factor / width, value * factor * width)
+            for value in (r.value or 1.0 for r in rows)
         ]
 
     return predict
@@ -300,6 +301,35 @@ def test_targets_are_met_by_a_good_model_and_missed_by_a_bad_one(shipped: list[R
     assert [name for name, met in bad.items() if met is True] == ["rows answered"]
     assert good["99th percentile of TTFT, models left out: median"] is None
     assert len([met for met in bad.values() if met is False]) >= 8
+
+
+def test_limits_are_judged_at_the_measured_rate(shipped: list[Row]) -> None:
+    def engine(first_s: float, gap_s: float):
+        def predict(rows, constants=None) -> list[Prediction]:
+            found = []
+            for row in rows:
+                rate = row.run.request_rate_per_s
+                if row.metric == "output_tokens_per_s":
+                    assert row.run.regime == "slo"
+                    assert row.run.layout is not None
+                    # One layout is best; only it is asked of at the measured rate.
+                    value = 1e4 / row.run.layout.tp
+                else:
+                    assert row.run.regime == "open"
+                    assert row.run.layout.tp == 1
+                    value = first_s if row.metric == "ttft_p99_s" else gap_s
+                    assert 0.1 < rate < 1e4
+                found.append(Prediction(value, value, value))
+            return found
+
+        return predict
+
+    good, bad = verdicts(shipped, engine(1e-3, 1e-3)), verdicts(shipped, engine(1e-3, 9.0))
+    assert len(good) == len(bad) > 10
+    assert all(one.right for one in good)  # every published run keeps its limits
+    assert {one.row.metric for one in bad if not one.right} == {"tpot_p99_s"}
+    share = targets({}, verdicts=bad)[0]
+    assert (share["value"], share["met"]) == (pytest.approx(0.5, abs=0.05), False)
 
 
 def test_intervals_are_asked_to_hold_what_they_say(shipped: list[Row]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import ridgeline.fidelity.scores.engine_report  # noqa: F401  (before its parts are replaced)
 from ridgeline.cli import main
 from ridgeline.fidelity.measurements import reading
 from ridgeline.fidelity.runs import Prediction
@@ -225,6 +226,13 @@ def test_leaving_out(run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     answer, err = run("validate", table, "--leave-out", "models", "--json", "--predictions", out)
     assert json.loads(answer)["scoreboard"][0]["n_rows"] == 5
+    figures = {f["figure"]: f["n_rows"] for f in json.loads(answer)["figures"]}
+    assert figures["fixed batches, models left out: median"] == 2
+    assert figures["closed loop, TPOT, models left out: median"] == 1
+    assert (
+        "closed loop, TPOT, models left out: p90"
+        in run("validate", table, "--leave-out", "models", "--wide")[0]
+    )
     assert "fold" not in err  # told to terminals only
     assert len(out.read_text().splitlines()) == 6
     answer, err = run("validate", table, "--leave-out", "chips", "--json", "--predictions", out)

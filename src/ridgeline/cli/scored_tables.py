@@ -60,15 +60,18 @@ def scored_as_is(
 
 def scored_unseen(
     table: Rows, what: str, lines: PredictionLines | None, keep: int
-) -> tuple[Scored, dict[str, list[Unseen]]]:
-    """Score the rows that are kept with constants that have not seen them."""
+) -> tuple[Scored, dict[str, list[Unseen]], list[dict[str, Any]]]:
+    """Score the rows that are kept with constants that have not seen them; and figures asked."""
     from ridgeline.fidelity.engines.calibrate import calibrate  # noqa: PLC0415
     from ridgeline.fidelity.predict import predict  # noqa: PLC0415
     from ridgeline.fidelity.runs import Prediction  # noqa: PLC0415
-    from ridgeline.fidelity.scores import Scored, leave_out  # noqa: PLC0415
+    from ridgeline.fidelity.scores import Scored  # noqa: PLC0415
+    from ridgeline.fidelity.scores.engine_report import Means, left_out  # noqa: PLC0415
+    from ridgeline.fidelity.scores.targets import targets  # noqa: PLC0415
 
     rows = table.kept()
-    unseen = leave_out(rows, what, calibrate, predict, tell)
+    by_word, judged = left_out(rows, [what], Means(calibrate, predict), tell)
+    unseen = by_word[what]
     outcome = Scored(keep=keep)
     outcome.add([one.row for one in unseen], [one.prediction for one in unseen])
     found = {one.place for one in unseen}
@@ -80,7 +83,8 @@ def scored_unseen(
         each = [*rest, *((one.place, one.row, one.prediction) for one in unseen)]
         each.sort(key=lambda line: line[0])
         lines.add([row for _, row, _ in each], [prediction for _, _, prediction in each])
-    return outcome, {what: unseen}
+    asked = targets(by_word, verdicts=judged)
+    return outcome, by_word, [figure for figure in asked if figure["n_rows"]]
 
 
 #: why a row may be in no fold

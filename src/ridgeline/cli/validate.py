@@ -124,10 +124,10 @@ def validate(
     chosen = shipped_or(tables, sides)
     table, keep = Rows(chosen, sides, set_aside), sys.maxsize if rows else SHOWN
     with writing_predictions(predictions) as lines:
-        scored, unseen = (
+        scored, unseen, figures = (
             scored_unseen(table, leave_out, lines, keep)
             if leave_out
-            else (scored_as_is(table, constants, lines, keep), {})
+            else (scored_as_is(table, constants, lines, keep), {}, [])
         )
     n_unanswered = len(scored.scores) - scored.by_status["ok"]
     if not scored.by_status["ok"]:
@@ -142,8 +142,10 @@ def validate(
     some = scored.shown if len(scored.scores) <= len(scored.shown) else []
     if json:
         about = {"tables": [str(t) for t in chosen], "leave_out": leave_out, "rows": some}
-        asided = {} if apart is None else {"set_aside": apart}
-        print_json({**about, "scoreboard": board, "unanswered": scored.unanswered, **asided})
+        asked = {"figures": figures} if leave_out else {}
+        aside = {"set_aside": apart} if apart else {}
+        found = {"scoreboard": board, "unanswered": scored.unanswered}
+        print_json({**about, **found, **asked, **aside})
     elif csv:
         print_csv(some if rows else board)
     elif rows:
@@ -151,12 +153,9 @@ def validate(
     else:
         _print_rows(some, wide=wide)
         _print_board(board, leave_out, wide=wide)
-        if not tables and leave_out is None and constants is None:
-            print_text(
-                "Note: these rows come with the package and are in the fit of its constants; "
-                "--leave-out models scores each by a fit without its model."
-            )
-    if apart is not None and not (json or csv):
+        _print_figures(figures, wide=wide)
+        _print_note(shipped=not tables and leave_out is None and constants is None)
+    if apart and not (json or csv):
         _print_aside(apart, wide=wide)
     end_with_bugs(scored.by_status)
 
@@ -205,6 +204,36 @@ def _draw(scored: Scored, path: Path, leave_out: str | None, *, dark: bool) -> N
     if len(points) < one["n_answered"]:
         about += f"; {len(points):,} drawn"
     save_picture(fidelity_chart(points, title, about), [path], dark=dark)
+
+
+def _print_note(*, shipped: bool) -> None:
+    if shipped:
+        print_text(
+            "Note: these rows come with the package and are in the fit of its constants; "
+            "--leave-out models scores each by a fit without its model."
+        )
+
+
+def _print_figures(figures: list[dict[str, Any]], *, wide: bool) -> None:
+    """What is asked of the model that comes with the package, and what these rows give."""
+    if figures:
+        lines = [
+            {
+                "figure": one["figure"],
+                "n_rows": one["n_rows"],
+                "value": _in(one["value"], one["unit"]),
+                "limit": _in(one["limit"], one["unit"]),
+                "met": {True: "met", False: "missed", None: ""}[one["met"]],
+            }
+            for one in figures
+        ]
+        as_table(lines, _FIGURES, title="What is asked of the constants shipped", wide=wide)
+
+
+def _in(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return _percent(value) if unit == "%" else f"{value:.2f}"
 
 
 def _print_aside(apart: dict[str, Any], *, wide: bool) -> None:
@@ -282,6 +311,14 @@ _COLUMNS = {
     "within_20": ("within 20%", _percent),
     "coverage": ("covered", _percent),
     "width": ("width", "{:.2f}".format),
+}
+
+_FIGURES = {
+    "figure": ("figure", str),
+    "value": ("reached", str),
+    "limit": ("asked", str),
+    "met": ("", str),
+    "n_rows": ("rows", "{:,}".format),
 }
 
 _BESIDE = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import RidgelineError, did_you_mean
@@ -235,6 +236,9 @@ def leave_out(
     calibrate: Callable[[list[Row]], Any],
     predict: Callable[[Sequence[Row], Any], list[Prediction]],
     progress: Callable[[str], None] = lambda _: None,
+    beside: Callable[
+        [list[Row], Callable[[Sequence[Row]], list[Prediction]]], None
+    ] = lambda _, __: None,
 ) -> list[Unseen]:
     """Predict rows with constants fitted without them: see `folds`.
 
@@ -245,6 +249,8 @@ def leave_out(
     calibrate : callable   Rows to constants.
     predict : callable     Rows and constants to predictions.
     progress : callable    Told which fold is fitted.
+    beside : callable      Called once a fold with its rows and what predicts them unseen: for what
+                           else is to be asked of such constants.
 
     Returns
     -------
@@ -270,9 +276,17 @@ def leave_out(
         pairs = {pair_of(r) for r in rest}
         constants = calibrate(rest)
         away = [rows[i] for i in fold.unseen]
-        predictions = answered(away, lambda r, c=constants: predict(r, c))
+        model = partial(_with, predict, constants)
+        predictions = answered(away, model)
+        beside(away, model)
         found += [
             Unseen(i, row, prediction, fold.name, pair_of(row) in pairs)
             for i, row, prediction in zip(fold.unseen, away, predictions, strict=True)
         ]
     return sorted(found, key=lambda one: one.place)
+
+
+def _with(
+    predict: Callable[[Sequence[Row], Any], list[Prediction]], constants: Any, rows: Sequence[Row]
+) -> list[Prediction]:
+    return predict(rows, constants)

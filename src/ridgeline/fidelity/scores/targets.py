@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ridgeline.fidelity.runs import Prediction, Row
+    from ridgeline.fidelity.scores.limits import Verdict
     from ridgeline.fidelity.scores.splits import Unseen
 
 __all__ = [
@@ -45,6 +46,7 @@ _ACHIEVED = re.compile(r"achieved (\d+(?:\.\d+)?) req/s")
 _MET = 0.85
 _ANSWERED = 0.99
 _WIDEST_TPOT = 1.7
+_RIGHT = 0.90
 _OVERALL, _EACH = (0.74, 0.88), (0.65, 0.92)
 _BROKEN = re.compile(r"\bbroken\b", re.IGNORECASE)
 
@@ -168,7 +170,10 @@ def against(
 
 
 def targets(
-    unseen: Mapping[str, Sequence[Unseen]], rows: Sequence[Row], fitted: Sequence[Prediction]
+    unseen: Mapping[str, Sequence[Unseen]],
+    rows: Sequence[Row] = (),
+    fitted: Sequence[Prediction] = (),
+    verdicts: Sequence[Verdict] = (),
 ) -> list[dict[str, Any]]:
     """Every figure asked for.
 
@@ -177,14 +182,16 @@ def targets(
     unseen : mapping of str to sequence of Unseen
         What was predicted with models, chips, pairs or dates left out of the fit; a figure of what
         is missing here is left out.
-    rows, fitted : sequence   All rows, and what constants fitted to all of them say.
+    rows, fitted : sequence   All rows, and what constants fitted to all of them say; none where
+                              the share of answers is not asked for.
+    verdicts : sequence       On latency limits, with models left out.
 
     Returns
     -------
     list of dict   ``figure``, ``value``, ``word`` (at most, at least), ``limit``, ``unit``,
                    ``met`` (None where nothing is asked), ``n_rows``.
     """
-    found = [answered_share(rows, fitted)]
+    found = [answered_share(rows, fitted)] if rows else []
     for asked in ASKED:
         if asked.left_out not in unseen:
             continue
@@ -193,6 +200,10 @@ def targets(
         found.append(against(f"{asked.figure}: median", one["median"], asked.median, n))
         if asked.p90 is not None or asked.median is None:
             found.append(against(f"{asked.figure}: p90", one["p90"], asked.p90, n))
+    if verdicts:
+        share = float(np.mean([one.right for one in verdicts]))
+        what = "latency limits kept or not at the measured rate, models left out: share right"
+        found.append(against(what, share, _RIGHT, len(verdicts), at_least=True))
     if "models" in unseen:
         known = [one for one in unseen["models"] if one.pair_known]
         one = score(known, lambda r: r.metric in _TPOT).line()
