@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers.table import Table
 from ridgeline.errors import SpecError, there_is_no
 from ridgeline.fidelity.measurements import Seen, row_chunks
 from ridgeline.fidelity.predict import predict as predict_rows
-from ridgeline.fidelity.scores import BY, answered, score_chunks
-from ridgeline.fidelity.scores.scoring import shown
+from ridgeline.fidelity.scores import (
+    BY,
+    LEAVE_OUT,
+    Scored,
+    answered,
+    read_set_aside,
+    score_chunks,
+)
+from ridgeline.fidelity.scores import (
+    leave_out as left_out,
+)
+from ridgeline.fidelity.scores.scoring import SHOWN, shown
 from ridgeline.fidelity.shipped import SHIPPED
 from ridgeline.specs.arguments import NAMES, reads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ridgeline.fidelity.runs import Row
+    from ridgeline.fidelity.runs import Prediction, Row
 
 __all__ = ["predict", "validate"]
 
@@ -29,6 +41,7 @@ _ROWS = {
     "predicted": ("predicted", "1"),
     "low": ("low", "1"),
     "high": ("high", "1"),
+    "error": ("off by", "+"),
     "status": ("status", ""),
     "remark": ("remark", ""),
 }
@@ -47,7 +60,10 @@ _BOARD = {
 
 
 def predict(
-    *tables: str | Path, models: str | Path | None = None, chips: str | Path | None = None
+    *tables: str | Path,
+    constants: str | Path | None = None,
+    models: str | Path | None = None,
+    chips: str | Path | None = None,
 ) -> Table:
     """Predict the runs of tables, with 80% intervals.
 
@@ -55,6 +71,8 @@ def predict(
     ----------
     *tables : path          CSV tables with the columns of measurement tables; the column ``value``
                             may be absent, and is not looked at.
+    constants : path        Constants as ``ridgeline calibrate`` writes them; those that come with
+                            the package without.
     models, chips : path    Files that describe models and chips; they come before the catalogue's.
 
     Returns
@@ -68,12 +86,13 @@ def predict(
     """
     if not tables:
         raise SpecError("Name a table of runs to predict: a CSV file.")
+    model = _model(constants)
     rows = [
         shown(row, prediction)
         for chunk in _chunks(tables, models, chips, measured=False)
-        for row, prediction in zip(chunk, answered(chunk, predict_rows), strict=True)
+        for row, prediction in zip(chunk, answered(chunk, model), strict=True)
     ]
-    columns = {k: v for k, v in _ROWS.items() if k != "measured"}
+    columns = {k: v for k, v in _ROWS.items() if k not in ("measured", "error")}
     return Table("predictions", "", columns, rows, first=("predicted", "low", "high"))
 
 
@@ -81,6 +100,10 @@ def predict(
 def validate(
     *tables: str | Path,
     by: Sequence[str] = ("source", "chip", "regime", "metric"),
+    rows: bool = False,
+    leave_out: str | None = None,
+    set_aside: str | Path | None = None,
+    constants: str | Path | None = None,
     models: str | Path | None = None,
     chips: str | Path | None = None,
 ) -> Table:
@@ -90,7 +113,16 @@ def validate(
     ----------
     *tables : path          CSV tables of measurements, or results of benchmark tools; none for the
                             published measurements that come with the package.
-    by : sequence of str    Groups of the scoreboard: source, chip, regime, metric, model, engine.
+    by : sequence of str    Groups of the scoreboard: source, chip, regime, metric, model, engine,
+                            era.
+    rows : bool             Return every row instead: ``measured``, ``predicted``, ``low`` and
+                            ``high`` [SI], ``error``, ``status`` and ``remark``.
+    leave_out : str         ``models``, ``chips``, ``pairs`` or ``dates``: predict rows with
+                            constants fitted without them.
+    set_aside : path        A TOML file of models, chips and a date whose runs are in no fit and no
+                            score.
+    constants : path        Constants as ``ridgeline calibrate`` writes them; those that come with
+                            the package without.
     models, chips : path    Files that describe models and chips.
 
     Returns
@@ -101,15 +133,50 @@ def validate(
 
     Raises
     ------
-    RidgelineError   A file that cannot be read, or a grouping that there is not.
+    RidgelineError   A file that cannot be read, a grouping or a fold that there is not, or
+                     constants with folds, which fit their own.
     """
     for name in by:
         if name not in BY:
             raise SpecError(there_is_no("grouping", name, BY))
-    chunks = _chunks(tables or (SHIPPED,), models, chips, measured=True)
-    board = score_chunks(chunks, predict_rows).scores.board(by)
+    if leave_out is not None and leave_out not in LEAVE_OUT:
+        raise SpecError(there_is_no("way to leave out", leave_out, LEAVE_OUT))
+    if leave_out is not None and constants is not None:
+        raise SpecError("leave_out fits constants of its own: leave constants out.")
+    chunks: Iterable[list[Row]] = _chunks(tables or (SHIPPED,), models, chips, measured=True)
+    if set_aside is not None:
+        every = [row for chunk in chunks for row in chunk]
+        chunks = [read_set_aside(Path(set_aside)).split(every)[0]]
+    scored = _scored(chunks, leave_out, constants, keep=sys.maxsize if rows else SHOWN)
+    if rows:
+        return Table("rows", "", _ROWS, scored.shown, first=("measured", "predicted", "error"))
     first = ("group", "n_answered", "median", "p90", "coverage")
+    board = scored.scores.board(by)
     return Table("scoreboard", "Predicted against measured", _BOARD, board, first=first)
+
+
+def _scored(
+    chunks: Iterable[list[Row]], leave_out: str | None, constants: str | Path | None, *, keep: int
+) -> Scored:
+    if leave_out is None:
+        return score_chunks(chunks, _model(constants), keep=keep)
+    from ridgeline.fidelity.engines.calibrate import calibrate  # noqa: PLC0415  (heavy)
+
+    rows = [row for chunk in chunks for row in chunk]
+    unseen = left_out(rows, leave_out, calibrate, predict_rows)
+    outcome = Scored(keep=keep)
+    outcome.add([one.row for one in unseen], [one.prediction for one in unseen])
+    return outcome
+
+
+def _model(constants: str | Path | None) -> Callable[[Sequence[Row]], list[Prediction]]:
+    """The prediction with the constants of a file, or with those that come with the package."""
+    if constants is None:
+        return predict_rows
+    from ridgeline.fidelity.engines.calibrate import read_constants  # noqa: PLC0415  (heavy)
+
+    known: Any = read_constants(Path(constants))
+    return partial(predict_rows, constants=known)
 
 
 def _chunks(
