@@ -666,3 +666,25 @@ def test_a_limit_of_a_layout_passes_to_the_next(
 def test_published_checkpoints_are_known_by_any_name_of_a_format(weights: str, name: str) -> None:
     found = launch([priced("Qwen/Qwen3-32B", layout=Layout(tp=2), weights=weights)], "vllm")
     assert name in found.commands[0].argv
+
+
+@pytest.mark.parametrize(
+    ("tool", "copies", "splits"),
+    [
+        ("sglang", "--ep-num-redundant-experts 32", "--enable-two-batch-overlap"),
+        ("vllm", '"num_redundant_experts": 32', "--enable-dbo"),
+    ],
+)
+def test_copies_of_experts_and_micro_batches_are_switched_on_as_priced(
+    tool: str, copies: str, splits: str
+) -> None:
+    v3 = "deepseek-ai/DeepSeek-V3"
+    many = Layout(attn_dp=72, ep=72)
+    wide = str(start([priced(v3, "9xhgx-h100", layout=many, batch=720)], tool))
+    assert copies in wide
+    assert splits in wide
+    in_a_rack = str(start([priced(v3, "gb200-nvl72", layout=many, batch=720)], tool))
+    assert copies in in_a_rack
+    assert splits not in in_a_rack
+    one_host = priced(v3, "hgx-h200", layout=Layout(attn_dp=8, ep=8), batch=80)
+    assert "eplb" not in str(start([one_host], tool))

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.catalog import engine as engine_of
 from ridgeline.catalog import engine_flags
 from ridgeline.errors import InfeasibleError
+from ridgeline.laws.experts import slots_per_chip
+from ridgeline.laws.parallel import domains_spanned
 from ridgeline.questions.launch.places import too_many_hosts
 from ridgeline.questions.launch.refused import LayoutError
+from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.refusal import first_refusal
 from ridgeline.steps.machine import chip_capacity_bytes
 
@@ -193,6 +196,26 @@ def shape(priced: Priced, engine: str) -> dict[str, Any]:
         "is_nvidia": vendor == "NVIDIA",
         "is_amd": vendor == "AMD",
         "has_requests": bool(priced.requests.osl),
+        **_wide_experts(priced, engine),
+    }
+
+
+def _wide_experts(priced: Priced, engine: str) -> dict[str, Any]:
+    """Copies of hot experts and micro-batches, where they were priced and the engine has them."""
+    replica, started = priced.replica, engine_of(engine)
+    layout, rules = replica.layout, replica.expert_rules
+    routed = [b.ffn.n_experts for b in replica.model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    copies, splits, n_copies = False, False, 0
+    if routed and replica.how.calibrated:
+        copies = bool(rules.balances(layout)) and started.expert_copies is not None
+        slots = slots_per_chip(max(routed), layout.ep, rules.copies_share) * layout.ep
+        n_copies = int(slots) - max(routed) if copies else 0
+        across = domains_spanned(layout.attn_dp * layout.tp, replica.cluster.domain_size) > 1
+        splits = bool(rules.sends(layout)) and across and rules.split_min_tokens < math.inf
+    return {
+        "copies_experts": copies,
+        "expert_copies": n_copies,
+        "splits_steps": bool(splits and started.micro_batches is not None),
     }
 
 
