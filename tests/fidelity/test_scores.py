@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ridgeline.catalog import engine_constants
 from ridgeline.errors import RidgelineError
+from ridgeline.fidelity.engines.freedom import freedom
 from ridgeline.fidelity.measurements import read_rows
 from ridgeline.fidelity.runs import OK, Prediction, Row
 from ridgeline.fidelity.scores import (
@@ -47,6 +49,7 @@ from ridgeline.fidelity.scores.targets import (
 from ridgeline.fidelity.scores.worst import worst_groups
 from ridgeline.fidelity.shipped import SHIPPED
 from ridgeline.fidelity.warmth import warmth
+from ridgeline.specs.constants import Effect, EngineConstants, Factor
 
 
 @pytest.fixture(scope="module")
@@ -473,3 +476,31 @@ def test_notes_that_do_not_hold(tmp_path: Path, text: str, message: str) -> None
 
 def test_no_rows_no_scores() -> None:
     assert Scores().board()[0]["n_rows"] == 0
+
+
+def test_freedom_is_the_trace_of_what_rows_tell() -> None:
+    draw = np.random.default_rng(3)
+    jacobian, weight = draw.normal(size=(40, 3)) * [3.0, 0.3, 0.0], draw.uniform(0.5, 2, 40)
+    spread = {"all": 0.5, "engine": 0.4, "era": 0.3}
+    told = jacobian.T @ (weight[:, None] * jacobian)
+    covariance = np.linalg.inv(told + np.diag([s**-2 for s in spread.values()]))
+    sigma = np.sqrt(np.diag(covariance))
+    places = ("all", "engine vllm", "era vllm-v1")
+    factors = {p: Factor(value=1.0, sigma=s) for p, s in zip(places, sigma, strict=True)}
+    constants = EngineConstants(id="x", effects={"memory": Effect(spread=spread, factors=factors)})
+    every, effect, *levels = freedom(constants)
+    assert every["freedom"] == pytest.approx(np.trace(told @ covariance))
+    assert (every["n_factors"], effect["freedom"]) == (3, every["freedom"])
+    assert [row["level"] for row in levels] == ["all", "engine", "era"]
+    # The first is all but known, the last not at all.
+    assert levels[0]["freedom"] > 0.98
+    assert levels[-1]["freedom"] == pytest.approx(0, abs=1e-9)
+    assert [row["n_determined"] for row in (levels[0], levels[-1])] == [1, 0]
+
+
+def test_shipped_constants_tell_less_than_they_are_many() -> None:
+    every, *lines = freedom(engine_constants())
+    effects = [row for row in lines if row["level"] == "all levels"]
+    assert sum(row["freedom"] for row in effects) == pytest.approx(every["freedom"])
+    assert sum(row["n_factors"] for row in effects) == every["n_factors"]
+    assert 20 < every["freedom"] < 0.6 * every["n_factors"]

@@ -52,7 +52,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> None:
     package.calibrate = fitted  # type: ignore[attr-defined]
     counted = types.ModuleType("ridgeline.fidelity.engines.freedom")
     counted.freedom = lambda n: [  # type: ignore[attr-defined]
-        {"effect": "host_s", "level": "all", "n_factors": 1, "freedom": 0.75, "n_told": 1}
+        {"effect": "host_s", "level": "all", "n_factors": 1, "freedom": 0.75, "n_determined": 1}
     ]
     monkeypatch.setitem(sys.modules, "ridgeline.fidelity.engines.freedom", counted)
     monkeypatch.setitem(sys.modules, "ridgeline.fidelity.predict", told)

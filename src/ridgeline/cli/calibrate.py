@@ -72,10 +72,10 @@ def calibrate(
         note(f"Wrote {out}.")
     _show(engines.constant_rows(constants), json=json, csv=csv, wide=wide)
     if not (json or csv):
-        as_table(freedom(constants), _FREEDOM, title="What tells something", wide=wide)
+        as_table(freedom(constants), _FREEDOM, title="Effective degrees of freedom", wide=wide)
         print_text(
-            "freedom: each factor by how far measurements narrowed what was expected of it, 0 to "
-            "1. told: factors whose sigma is below 0.7 of the one expected."
+            "degrees of freedom: each factor by how far measurements narrowed what was expected of "
+            "it, 0 to 1. determined: factors whose sigma is below 0.7 of the one expected."
         )
     end_with_bugs(scored.by_status)
 
@@ -106,6 +106,6 @@ _FREEDOM = {
     "effect": ("effect", str),
     "level": ("level", str),
     "n_factors": ("factors", "{:,}".format),
-    "freedom": ("freedom", "{:.1f}".format),
-    "n_told": ("told", "{:,}".format),
+    "freedom": ("degrees of freedom", "{:.1f}".format),
+    "n_determined": ("determined", "{:,}".format),
 }

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["freedom", "level_of"]
 
-#: a factor tells something where its standard deviation fell below this share of what was expected
-_TOLD = 0.7
+#: rows determine a factor where its standard deviation fell below this share of what was expected
+_DETERMINED = 0.7
 
 
 def freedom(constants: EngineConstants) -> list[dict[str, Any]]:
@@ -28,7 +28,7 @@ def freedom(constants: EngineConstants) -> list[dict[str, Any]]:
     -------
     list of dict
         ``effect`` and ``level`` (``all effects``, ``all levels`` for sums), ``n_factors``;
-        ``freedom``; ``n_told``, factors whose sigma is below 0.7 of the spread expected.
+        ``freedom``; ``n_determined``, factors whose sigma is below 0.7 of the spread expected.
 
     Notes
     -----
@@ -67,7 +67,7 @@ def _line(effect: str, level: str, ratios: list[float]) -> dict[str, Any]:
         "level": level,
         "n_factors": len(ratios),
         "freedom": sum(1 - ratio**2 for ratio in ratios),
-        "n_told": sum(ratio < _TOLD for ratio in ratios),
+        "n_determined": sum(ratio < _DETERMINED for ratio in ratios),
     }
 
 

@@ -130,15 +130,16 @@ def freedom_part(found: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return ""
     lines = [
-        "### How many constants tell something\n",
-        "*Freedom* counts each factor by how far measurements narrowed what was expected of it: 1\n"
-        "where they alone say it, 0 where they say nothing. *Told* are factors whose standard\n"
+        "### Effective degrees of freedom\n",
+        "Each factor counts by how far measurements narrowed what was expected of it: 1 where\n"
+        "they alone say it, 0 where they say nothing. *Determined* are factors whose standard\n"
         "deviation is below 0.7 of the one expected.\n",
-        "| effect | level | factors | freedom | told |",
+        "| effect | level | factors | degrees of freedom | determined |",
         "| --- | --- | ---: | ---: | ---: |",
     ]
     lines += [
-        f"| {r['effect']} | {r['level']} | {r['n_factors']} | {r['freedom']:.1f} | {r['n_told']} |"
+        f"| {r['effect']} | {r['level']} | {r['n_factors']} | {r['freedom']:.1f} "
+        f"| {r['n_determined']} |"
         for r in found
     ]
     return "\n".join(lines) + "\n"
