@@ -512,12 +512,16 @@ def test_prices_are_per_chip(machine, usd_per_hour, n_chips):
 
 
 def test_bridges_join_few_cards_and_pcie_the_rest():
-    for name, bridged in (("h100-nvl-8", 2), ("h200-nvl-8", 4)):
+    for name, bridged in (("h100-nvl-8", 2), ("h200-nvl-8", 4), ("h200-nvl-8-pairs", 2)):
         cluster = clusters()[name]
         assert (cluster.n_chips, cluster.domain_size) == (8, bridged)
         assert cluster.scale_out is not None
         assert cluster.link is not None
         assert cluster.scale_out < cluster.link / 4
+        assert cluster.scale_out_kind == "pcie"
+    for name in ("h100-nvl-8-unbridged", "h200-nvl-8-unbridged"):
+        cluster = clusters()[name]
+        assert (cluster.domain_size, cluster.fabric, cluster.link) == (8, "pcie", 64 * GB)
 
 
 def test_h100_prices_keep_their_history():
@@ -582,6 +586,7 @@ def test_gguf_mixes_lie_above_the_block_they_are_named_after():
 
 #: (chip, column): why the catalogue departs from the table
 DEPARTURES = {
+    ("h100-nvl", "scaleout_uni_gbps_per_dev"): "50 is the server's network; pairs meet on its bus",
     ("trainium1", "scaleout_uni_gbps_per_dev"): "12.5 is trn1n; trn1 has 800 Gbit/s for 16 chips",
     ("rtx-pro-6000-server", "mem_bw_gbps"): "1792 is the Workstation Edition; kernels confirm 1597",
     (

@@ -249,6 +249,27 @@ def test_two_chips_of_a_mesh_share_one_of_their_links() -> None:
         assert ideal[0] >= ideal[1]
 
 
+def test_bridges_help_inside_a_group_and_its_host_joins_the_groups() -> None:
+    """H200 NVL in fours, in pairs and without bridges; eight reach each other over PCIe in all."""
+
+    def exchanged(machine: str | Cluster, tp: int) -> float:
+        replica = replica_of("Qwen/Qwen3-32B", machine, Layout(tp=tp))
+        ops = replica.ops(decode(8.0, 4096.0))
+        return sum(
+            float(op_seconds(op, replica.calibration))
+            for op in ops
+            if op.kind == "exchange" and used(op)
+        )
+
+    fours, pairs, none = "h200-nvl-8", "h200-nvl-8-pairs", "h200-nvl-8-unbridged"
+    assert exchanged(fours, 4) < 0.8 * min(exchanged(pairs, 4), exchanged(none, 4))
+    assert exchanged(pairs, 2) < exchanged(none, 2)
+    # Across groups latency is the bus's, not that of a network card.
+    networked = rl.cluster(fours).replaced({"scale_out_kind": None})
+    assert exchanged(fours, 8) < 0.8 * exchanged(networked, 8)
+    assert exchanged(fours, 4) < exchanged(fours, 8) < exchanged(pairs, 8) < exchanged(none, 8)
+
+
 @pytest.mark.parametrize("taper", [1.0, 2.0, 4.0])
 def test_an_oversubscribed_network_is_slower_across_and_not_inside(taper: float) -> None:
     plain = rl.cluster("2xhgx-h100")

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.catalog import constants, fabric_constants
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.kernels.laws import BULK, CONSTANTS
+from ridgeline.specs.cluster import MOST_CARDS
 from ridgeline.steps.machine import compute_dtype
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ _ONE_BYTE_BITS = 8
 _MATRIX = "prefill bf16"
 #: whose latency and share of the network a collective has between domains
 OUTSIDE = "exchange dispatch_bulk"
+#: whose latency and share of the link it has between groups of cards in one host
+_ON_A_BUS = "all_reduce_graph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +109,22 @@ class Platform:
             found |= {f"{part} {k}": v.values for k, v in getattr(chip, part).items()}
         for part in ("collective", "exchange"):
             found |= {f"{part} {k}": v.values for k, v in getattr(fabric, part).items()}
+        cards = self.cluster.domain_size * self.cluster.n_domains
+        if self.cluster.scale_out_kind == "pcie" and np.all(cards <= MOST_CARDS):
+            found[OUTSIDE] = {**found[OUTSIDE], **self._over_the_bus()}
         for name in WIDENED:
             # What such a kernel costs to start differs from engine to engine: the gap has it.
             own = found.get(f"product {name}", found["product bf16"])
             starts = {k: found["product bf16"][k] for k in ("start_s", "step_s")}
             found[f"product {name}"] = {**own, **starts}
         return found
+
+    def _over_the_bus(self) -> dict[str, float]:
+        """How bridged groups of cards exchange over their host's PCIe, as cards on it do."""
+        bus = self.cluster.model_copy(update={"fabric": "pcie", "fabric_name": "PCIe"})
+        pcie = fabric_constants(bus).collective[_ON_A_BUS].values
+        same = {name: pcie[name] for name in ("start_s", "hop_s")}
+        return {**same, "scale_out_efficiency": pcie["link_efficiency"]}
 
     @cached_property
     def in_switch(self) -> bool:

@@ -17,13 +17,17 @@ from ridgeline.specs.price import Price
 from ridgeline.specs.quantities import BytesPerSecond, PositiveCount, Usd, Watts
 from ridgeline.specs.record import Provenance, Sourced
 
-__all__ = ["Cluster", "FabricKind", "PeerAccess"]
+__all__ = ["MOST_CARDS", "Cluster", "FabricKind", "PeerAccess"]
 
 #: how the chips of a scale-up domain are joined: `Cluster` says what each kind means
 FabricKind = Literal["switch", "mesh", "torus", "ring", "pcie", "bridge", "none"]
 
 #: how cards on PCIe reach each other's memory: `Cluster` says what each means
 PeerAccess = Literal["direct", "host", "broken"]
+
+
+#: cards that one host holds
+MOST_CARDS = 8
 
 
 class Cluster(Sourced):
@@ -49,7 +53,9 @@ class Cluster(Sourced):
     scale_out : B/s
         One-way network rate of one chip.
     scale_out_kind : str
-        ``ethernet`` or ``infiniband``; None where it is not known.
+        ``ethernet`` or ``infiniband``; ``pcie`` where domains are bridged groups of cards in one
+        host, which reach each other over its bus (of up to 8 cards; more is taken as a network);
+        None where it is not known.
     oversubscription : number
         Of scale-out: 1 is non-blocking, 2 leaves half of `scale_out` when all chips send at once.
     outer_tiers : tuple of Tier

@@ -33,8 +33,8 @@ from ridgeline.specs.record import Sourced
 
 __all__ = ["ScaleOutKind", "Tier", "TierKind", "check_link_rates"]
 
-#: networks between domains
-ScaleOutKind = Literal["ethernet", "infiniband"]
+#: networks between domains; ``pcie`` joins bridged groups of cards in one host
+ScaleOutKind = Literal["ethernet", "infiniband", "pcie"]
 
 #: how the units of a tier are joined: `Cluster` says what each kind means
 TierKind = Literal[

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ridgeline.errors import InfeasibleError
 from ridgeline.laws.memory import memory_needed_bytes
 from ridgeline.laws.roofline import multiplies_per_s
+from ridgeline.specs.cluster import MOST_CARDS
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip, ComputeDtype
@@ -30,9 +31,6 @@ __all__ = [
 _LAST_RESORT: tuple[ComputeDtype, ...] = ("tf32", "fp32")
 #: beyond this many domains the model does not belong on this kind of machine
 _MAX_DOMAINS = 64
-
-#: cards that one host holds
-_SLOTS = 8
 
 
 def chip_capacity_bytes(chip: Chip) -> float:
@@ -97,7 +95,7 @@ def joined(cluster: Cluster, n_chips: int) -> Cluster:
     """
     if n_chips == 1 or cluster.domain_size > 1 or cluster.scale_out is not None:
         return cluster
-    if cluster.host_link is None or n_chips > _SLOTS:
+    if cluster.host_link is None or n_chips > MOST_CARDS:
         raise InfeasibleError(
             f"{n_chips} x {cluster.chip.name} cannot share a model.{network_hint(cluster)}"
         )
