@@ -512,14 +512,14 @@ def test_prices_are_per_chip(machine, usd_per_hour, n_chips):
 
 
 def test_bridges_join_few_cards_and_pcie_the_rest():
-    for name, bridged in (("h100-nvl-8", 2), ("h200-nvl-8", 4), ("h200-nvl-8-pairs", 2)):
+    for name, bridged in (("h100-nvl-8", 2), ("h200-nvl-8", 4), ("h200-nvl-4x2", 2)):
         cluster = clusters()[name]
         assert (cluster.n_chips, cluster.domain_size) == (8, bridged)
         assert cluster.scale_out is not None
         assert cluster.link is not None
         assert cluster.scale_out < cluster.link / 4
         assert cluster.scale_out_kind == "pcie"
-    for name in ("h100-nvl-8-unbridged", "h200-nvl-8-unbridged"):
+    for name in ("h100-nvl-pcie", "h200-nvl-pcie"):
         cluster = clusters()[name]
         assert (cluster.domain_size, cluster.fabric, cluster.link) == (8, "pcie", 64 * GB)
 

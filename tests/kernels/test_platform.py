@@ -261,7 +261,7 @@ def test_bridges_help_inside_a_group_and_its_host_joins_the_groups() -> None:
             if op.kind == "exchange" and used(op)
         )
 
-    fours, pairs, none = "h200-nvl-8", "h200-nvl-8-pairs", "h200-nvl-8-unbridged"
+    fours, pairs, none = "h200-nvl-8", "h200-nvl-4x2", "h200-nvl-pcie"
     assert exchanged(fours, 4) < 0.8 * min(exchanged(pairs, 4), exchanged(none, 4))
     assert exchanged(pairs, 2) < exchanged(none, 2)
     # Across groups latency is the bus's, not that of a network card.
