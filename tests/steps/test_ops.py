@@ -63,7 +63,10 @@ def test_prefill_is_decode_summed_over_the_prompt(name: str) -> None:
     whole = count_ops(model, ONE, [prefill(3, 200)], domain_size=8)
     steps = [count_ops(model, ONE, [decode(3, i)], domain_size=8) for i in range(1, 201)]
     attention = sum(total(s, "flops", kind="attention") for s in steps)
-    assert total(whole, "flops", kind="attention") == pytest.approx(attention, rel=1e-9)
+    # A prompt expands its latents: 192 + 128 multiply-adds a head and pair instead of 576 + 512.
+    # So does the first token, which has no cached ones.
+    form, near = (320 / 1088, 1e-4) if name == "deepseek-ai/DeepSeek-V3" else (1.0, 1e-9)
+    assert total(whole, "flops", kind="attention") == pytest.approx(form * attention, rel=near)
     layers = {"kind": "gemm", "part": "attention"}
     assert total(whole, "flops", **layers) == pytest.approx(
         sum(total(s, "flops", **layers) for s in steps)
@@ -79,7 +82,15 @@ def test_a_chunk_on_a_prefix_completes_the_whole(name: str, first: int, rest: in
     a = count_ops(model, ONE, [prefill(1, first)], domain_size=8)
     b = count_ops(model, ONE, [prefill(1, rest, first)], domain_size=8)
     flops = total(a, "flops", kind="attention") + total(b, "flops", kind="attention")
-    assert flops == pytest.approx(total(whole, "flops", kind="attention"), rel=1e-9)
+    at_once = total(whole, "flops", kind="attention")
+    if name != "deepseek-ai/DeepSeek-V3":
+        assert flops == pytest.approx(at_once, rel=1e-9)
+        return
+    # Cached latents are expanded again for each chunk, where that is less than to stay absorbed.
+    again = 2 * 61 * 512 * 128 * 256 * first
+    assert at_once * (1 - 1e-9) <= flops <= max(1088 / 320 * at_once, at_once + again) * (1 + 1e-9)
+    if first > 1000 and rest > 1000:
+        assert flops == pytest.approx(at_once + again, rel=1e-9)
 
 
 def test_a_mixed_step_is_both_groups_with_the_weights_once() -> None:

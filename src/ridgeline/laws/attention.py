@@ -167,7 +167,7 @@ def latent_layer(
     indexer: Layer | None = None,
     n_params_other: Any = 0,
 ) -> Layer:
-    r"""Multi-head latent attention (MLA), in the absorbed form used for decoding.
+    r"""Multi-head latent attention (MLA): absorbed for single tokens, expanded for prompts.
 
     .. math:: \text{cached per token} = r_{kv} + d_{rope}, \qquad
               \text{multiply-adds per entry} = n_h\,(2 r_{kv} + d_{rope})
@@ -188,8 +188,8 @@ def latent_layer(
 
     Notes
     -----
-    Prefill engines usually expand the latent instead: fewer multiply-adds a pair
-    (``d_nope + d_rope + d_v`` a head), same cache. Not this form.
+    Prompts expand the latent instead: fewer multiply-adds a pair (``d_nope + d_rope + d_v`` a
+    head), same cache. See `ridgeline.laws.shapes.pair_macs`.
 
     Examples
     --------
@@ -213,6 +213,11 @@ def latent_layer(
         kv_lora_rank + d_head_rope,
         n_heads * (2 * kv_lora_rank + d_head_rope),
         read=float("inf") if top_k is None else top_k,
+        # Entries that an indexer picks differ from query to query: expanding all gains nothing.
+        expanded_macs=n_heads * (d_head_nope + d_head_rope + d_head_v)
+        if top_k is None
+        else float("inf"),
+        expansion_macs=kv_lora_rank * n_heads * (d_head_nope + d_head_v),
     )
     own = Layer(products, n_params_other, (stream,))
     return own if indexer is None else _join(own, indexer)

@@ -20,6 +20,7 @@ __all__ = [
     "entries_spanned",
     "entries_stored",
     "mean_entries_visible",
+    "pair_macs",
     "product_macs",
     "product_params",
 ]
@@ -49,6 +50,8 @@ class Stream(NamedTuple):
     ----------
     elements : array     Values an entry holds.
     macs : array         Multiply-adds one query token spends on one entry it reads.
+    expanded_macs, expansion_macs : array   The same where entries are expanded before they are
+                         read, and what expanding one costs; inf where that is no choice.
     tokens_per_entry : array   Tokens that share an entry (1 except where history is compressed).
     keep : array         Entries kept at most (a window), inf for all.
     read : array         Entries read at most by one query, inf for all.
@@ -67,6 +70,8 @@ class Stream(NamedTuple):
     owned: Any = 1
     cache: str = "kv"
     split: str = "heads"
+    expanded_macs: Any = float("inf")
+    expansion_macs: Any = 0
 
 
 class Layer(NamedTuple):
@@ -110,6 +115,43 @@ def product_macs(product: Product) -> Any:
     117440512
     """
     return product.active * product.k * product.n
+
+
+def pair_macs(stream: Stream, prefix_tokens: Any, new_tokens: Any, visible: Any) -> Any:
+    r"""Multiply-adds of a query and an entry it sees, in the form that needs fewer.
+
+    .. math:: \min\left(m,\ m_x + \frac{x\,L}{n\,\bar v}\right)
+
+    Parameters
+    ----------
+    stream : Stream
+    prefix_tokens, new_tokens : array   Cached before, L, and new, n, of a sequence. [tokens]
+    visible : array                     Entries that a query sees on the mean. [1]
+
+    Returns
+    -------
+    array   [1]
+
+    Notes
+    -----
+    New tokens are expanded as a product of the layer, whatever the form; cached ones once for all
+    new tokens. So prompts expand a latent, and single tokens do not.
+
+    References
+    ----------
+    .. [1] DeepSeek-AI, "DeepSeek-V2", 2024, sec. 2.1, for both forms; vLLM and TensorRT-LLM expand
+       in prefill.
+
+    Examples
+    --------
+    DeepSeek-V3, 128 heads: a prompt, and a decode step.
+
+    >>> v3 = Stream("latent", 576, 139264, expanded_macs=40960, expansion_macs=16777216)
+    >>> float(pair_macs(v3, 0, 4096, 2048.5)), float(pair_macs(v3, 4095, 1, 4096))
+    (40960.0, 139264.0)
+    """
+    cached = stream.expansion_macs * prefix_tokens / maximum(new_tokens * visible, 1e-300)
+    return minimum(stream.macs, stream.expanded_macs + cached)
 
 
 def entries_stored(stream: Stream, context_tokens: Any) -> Any:

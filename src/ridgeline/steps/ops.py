@@ -35,6 +35,7 @@ from ridgeline.laws.shapes import (
     Stream,
     entries_spanned,
     mean_entries_visible,
+    pair_macs,
     product_params,
 )
 from ridgeline.layers import block_layers
@@ -273,7 +274,7 @@ def _core(step: StepCount, block: Block, stream: Stream, group: Group, n_kv_head
         m=n * group.new,
         n=n * n_kv_heads * held if stream.split == "kv" else n,
         k=seen,
-        flops=2 * stream.macs * heads * seen * n * group.new,
+        flops=2 * pair_macs(stream, group.prefix, group.new, seen) * heads * seen * n * group.new,
         kv_bytes=(read + written) * stream.elements * held * element * n,
         phase=group.name,
     )
