@@ -12,6 +12,7 @@ from ridgeline.laws.gemm import product_time_s
 from ridgeline.specs.constants import ProductConstants
 
 FORMATS = {"bf16", "fp8", "fp8-block", "nvfp4", "int8", "w8a16", "w4a16"}
+OF_EXPERTS = {"bf16", "fp8", "fp8-block", "nvfp4", "mxfp4", "mxfp4-wo", "w4a16"}
 OPERATIONS = {
     "all_reduce",
     "all_reduce_graph",
@@ -43,9 +44,11 @@ def test_every_chip_has_constants_for_every_format(name: str) -> None:
     found = catalog.constants(chip)
     by_hand = chip.kind in {"wafer", "sram", "tpu", "cpu"}
     assert set(found.product) == ({"bf16"} if by_hand else FORMATS)
+    assert set(found.experts) == ({"bf16"} if by_hand else OF_EXPERTS)
     assert set(found.decode) == {"bf16", "fp8"}
     assert set(found.prefill) == {"bf16", "bf16-kv-fp8", "fp8"}
-    for g in (*found.product.values(), *found.decode.values(), *found.prefill.values()):
+    parts = (found.product, found.experts, found.decode, found.prefill)
+    for g in (group for part in parts for group in part.values()):
         assert g.level != "own" or g.members == (chip.id,)
         assert (g.n_points == 0) == (g.level == "kind") == by_hand
         assert by_hand or "Apache-2.0" in g.source

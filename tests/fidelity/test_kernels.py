@@ -15,9 +15,9 @@ from ridgeline import catalog, fidelity
 from ridgeline.cli.main import main
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity import Outcome
-from ridgeline.fidelity.components import machine_scaling
+from ridgeline.fidelity.components import Scored, machine_scaling
 from ridgeline.fidelity.exchanges import read_exchanges
-from ridgeline.fidelity.fitting import cross_validated, explained_variance, fit
+from ridgeline.fidelity.fitting import Measured, cross_validated, explained_variance, fit
 from ridgeline.fidelity.forms import FORMS
 from ridgeline.fidelity.kernels import SYSTEMS
 from ridgeline.fidelity.report import score_rows, target_of
@@ -91,9 +91,21 @@ def outcome() -> Outcome:
 MISSED = {
     ("product", "fp8-block", "l40s"),
     ("product", "fp8-block", "rtx-pro-6000-server"),
+    ("experts", "fp8-block", "b200-sxm"),
+    ("experts", "fp8-block", "b300-sxm"),
+    ("experts", "fp8-block", "gb200"),
+    ("experts", "fp8-block", "gb300"),
+    ("experts", "fp8-block", "rtx-pro-6000-server"),
+    ("experts", "mxfp4-wo", "arc-pro-b60"),
+    ("experts", "mxfp4-wo", "b300-sxm"),
+    ("experts", "mxfp4-wo", "h100-sxm"),
+    ("experts", "mxfp4-wo", "h200-sxm"),
     ("decode", "bf16", "a100-80gb-sxm"),
     ("collective", "all_reduce_eager", "pcie4-broken"),
 }
+
+#: formats whose median over chips misses: engines are of two camps, or few models were measured
+MISSED_IN_THE_MEDIAN = {("experts", "fp8-block"), ("experts", "mxfp4-wo")}
 
 
 @needs_tables
@@ -105,7 +117,8 @@ def test_targets_are_met_on_unseen_shapes(outcome: Outcome) -> None:
         target = target_of(component, dtype)
         same = [r["median"] for r in rows if (r["component"], r["dtype"]) == (component, dtype)]
         # Block fp8 stands on the two chips without a cache's worth of rows, and on six with.
-        assert target is None or np.median(same) <= target, (component, dtype)
+        met = target is None or np.median(same) <= target
+        assert met != ((component, dtype) in MISSED_IN_THE_MEDIAN), (component, dtype)
 
 
 @needs_tables
@@ -116,19 +129,26 @@ def test_predictions_are_not_biased(outcome: Outcome) -> None:
     assert np.quantile(np.abs(biases), 0.9) < 0.06
 
 
+def _same(scored: Scored, one: Measured) -> bool:
+    return (scored.component, scored.place, scored.dtype) == (one.component, one.place, one.dtype)
+
+
 @needs_tables
 def test_bands_hold_what_they_say(outcome: Outcome) -> None:
     """Four fifths of unseen times lie within 1.28 sigma of the prediction, give or take."""
     inside = []
     for one in fidelity.read_kernels(KERNELS):
-        if one.component != "product" and one.component != "decode":
+        if one.component not in ("product", "experts", "decode"):
+            continue
+        if not any(s.score for s in outcome.scores if _same(s, one)):
             continue
         group = getattr(outcome.chips[one.place], one.component)[one.dtype]
         form = FORMS[one.component]
-        rows = one.where(one.inputs["cached"] == 0)
-        constants = {**group.values, "cache_gain": 1.0}
+        cold = one.inputs.get("cached", np.zeros(len(one))) == 0
+        rows = one.where(cold)
+        constants = {**dict.fromkeys(form.bounds, 1.0), **group.values}
         variance = explained_variance(form, rows, constants, group.sigmas) + group.scatter**2
-        miss = np.log(cross_validated(form, one)[one.inputs["cached"] == 0] / rows.time_s)
+        miss = np.log(cross_validated(form, one)[cold] / rows.time_s)
         inside.append(np.mean(np.abs(miss) < 1.2816 * variance**0.5))
     assert 0.7 < np.mean(inside) < 0.9
     assert min(inside) > 0.5

@@ -79,10 +79,18 @@ def test_every_op_has_a_kernel(model: str, cluster: str, layout: Layout) -> None
             Layout(tp=2, pp=4),
             {"gemm", "decode", "prefill", "stream", "all_reduce", "shards", "p2p"},
         ),
-        (MLA, Layout(attn_dp=8, ep=8), {"gemm", "decode", "prefill", "stream", "shards"}),
-        (MLA, Layout(attn_dp=16, ep=16), {"gemm", "decode", "prefill", "stream", "exchange"}),
+        (
+            MLA,
+            Layout(attn_dp=8, ep=8),
+            {"gemm", "experts", "decode", "prefill", "stream", "shards"},
+        ),
+        (
+            MLA,
+            Layout(attn_dp=16, ep=16),
+            {"gemm", "experts", "decode", "prefill", "stream", "exchange"},
+        ),
         (RECURRENT, Layout(tp=2), {"gemm", "state", "stream", "all_reduce", "shards"}),
-        (HYBRID, Layout(), {"gemm", "decode", "prefill", "state", "stream"}),
+        (HYBRID, Layout(), {"gemm", "experts", "decode", "prefill", "state", "stream"}),
     ],
 )
 def test_a_step_uses_the_laws_of_what_it_is_made_of(

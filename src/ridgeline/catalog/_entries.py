@@ -305,7 +305,7 @@ def constants(found: Chip) -> ChipConstants:
     records = _constants_of("constants", ChipConstants, (base, family, found.id))
     parts = {
         part: {k: v for record in records for k, v in getattr(record, part).items()}
-        for part in ("product", "decode", "prefill")
+        for part in ("product", "experts", "decode", "prefill")
     }
     return ChipConstants(id=found.id, family=family, **parts)
 

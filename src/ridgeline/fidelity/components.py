@@ -36,6 +36,7 @@ from ridgeline.specs.constants import (
     Constant,
     DecodeConstants,
     ExchangeConstants,
+    ExpertConstants,
     FabricConstants,
     FittedGroup,
     PrefillConstants,
@@ -52,6 +53,7 @@ __all__ = ["Outcome", "Scored", "calibrate", "machine_scaling", "write_constants
 
 _GROUPS: dict[str, type[FittedGroup]] = {
     "product": ProductConstants,
+    "experts": ExpertConstants,
     "decode": DecodeConstants,
     "prefill": PrefillConstants,
     "collective": CollectiveConstants,
@@ -191,8 +193,9 @@ def _memory_efficiency(one: Measured, groups: Groups) -> Constant:
 
 def _fit_and_score(one: Measured, known: dict[str, Constant]) -> tuple[FittedGroup, Scored]:
     form, rows = _with(one, known)
-    several = len(np.unique(one.shape)) > 1 and one.scored.any()
-    result = score(rows, cross_validated(form, rows)) if several else None
+    _, of_shape = np.unique(one.shape, return_counts=True)
+    several = len(of_shape) > 1 and len(one) - of_shape.max() >= len(form.bounds)
+    result = score(rows, cross_validated(form, rows)) if several and one.scored.any() else None
     group = _fitted(one, known, result)
     return group, Scored(one.component, one.place, one.dtype, len(one), result)
 
@@ -243,7 +246,7 @@ def _four_digits(value: float) -> float:
 
 def _assembled(groups: Groups) -> tuple[dict[str, ChipConstants], dict[str, FabricConstants]]:
     """Put groups together by place, and pool them by family and over all."""
-    on_chip = {k: g for k, g in groups.items() if k[0] in ("product", "decode", "prefill")}
+    on_chip = {k: g for k, g in groups.items() if k[0] in ChipConstants.model_fields}
     between = {k: g for k, g in groups.items() if k not in on_chip}
     between = _with_scale_out(between)
     families = {place: catalog.family_of(catalog.chip(place)) for _, place, _ in on_chip}

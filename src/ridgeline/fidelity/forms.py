@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.fidelity.fitting import Form
 from ridgeline.laws.attention_core import decode_attention_time_s, prefill_attention_time_s
 from ridgeline.laws.collectives import collective_time_s, expert_exchange_time_s
-from ridgeline.laws.gemm import product_time_s
+from ridgeline.laws.gemm import grouped_products_time_s, product_time_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,6 +53,18 @@ FORMS: dict[str, Form] = {
         },
         _with_cache(product_time_s),
         # One engine quantises inputs in kernels of its own, which a served model fuses away.
+        majority=True,
+    ),
+    "experts": Form(
+        {
+            "start_s": (1e-5, 1.5e-6, 2e-4),
+            "held_s": (1e-8, 1e-11, 1e-6),
+            "compute_efficiency": _EFFICIENCY,
+            "memory_efficiency": _EFFICIENCY,
+            "activation_efficiency": (0.3, 0.03, 1.0),
+        },
+        _of(grouped_products_time_s),
+        # Engines choose between kernels of their own and others'; see what is left out.
         majority=True,
     ),
     "decode": Form(

@@ -13,8 +13,9 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.fidelity.exchanges import read_exchanges
+from ridgeline.fidelity.expert_products import read_expert_products
 from ridgeline.fidelity.fitting import Measured
-from ridgeline.fidelity.tables import Table, newest, read_table
+from ridgeline.fidelity.tables import Table, each, labels, newest, read_table
 from ridgeline.laws.gemm import product_bytes, product_flops
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def read_kernels(folder: Path) -> list[Measured]:
     """
     return [
         *_products(folder),
+        *read_expert_products(folder, SYSTEMS),
         *_decode(folder),
         *_prefill(folder),
         *read_exchanges(folder, SYSTEMS),
@@ -110,18 +112,6 @@ def _kept(table: Table, component: str, dtype: str) -> Table:
             same &= (table[dtype] == left_out) | (left_out == "")
             keep &= ~same
     return table.where(keep)
-
-
-def _each(table: Table, *columns: str) -> list[tuple[tuple[str, ...], Table]]:
-    """Split by the values of columns, in sorted order."""
-    keys = sorted(set(zip(*(table[c].tolist() for c in columns), strict=True)))
-    masks = [np.all([table[c] == v for c, v in zip(columns, k, strict=True)], axis=0) for k in keys]
-    return [(k, table.where(m)) for k, m in zip(keys, masks, strict=True)]
-
-
-def _labels(*columns: Any) -> Any:
-    """One label a row, of whole numbers."""
-    return np.array(["x".join(f"{v:g}" for v in row) for row in zip(*columns, strict=True)])
 
 
 def _mark_cached(measured: Measured, bytes_read: Any) -> Measured:
@@ -148,7 +138,7 @@ def _products(folder: Path) -> list[Measured]:
     )
     table = newest(_kept(table, "product", "dtype"), ["system", "backend", "dtype", "m", "n", "k"])
     found = []
-    for (system, name), rows in _each(table, "system", "dtype"):
+    for (system, name), rows in each(table, "system", "dtype"):
         form = _FORMATS.get(name)
         if form is not None and form.compute in catalog.chip(SYSTEMS[system]).peak:
             found.append(_product(SYSTEMS[system], form, rows, rows["latency_us"] * 1e-6))
@@ -177,8 +167,8 @@ def _product(chip_id: str, form: _Format, rows: Table, time_s: Any) -> Measured:
         },
         time_s=time_s,
         engine=np.char.add(np.char.add(engines, " "), rows["version"]),
-        shape=_labels(n, k),
-        point=_labels(m, n, k),
+        shape=labels(n, k),
+        point=labels(m, n, k),
         scored=np.ones(len(m), dtype=bool),
     )
     return _mark_cached(measured, moved)
@@ -196,7 +186,7 @@ def _decode(folder: Path) -> list[Measured]:
         _kept(table, "decode", "kv_dtype"), ["system", "backend", "kv_dtype", *shape, "ctx"]
     )
     found = []
-    for (system, name), rows in _each(table, "system", "kv_dtype"):
+    for (system, name), rows in each(table, "system", "kv_dtype"):
         chip, form = catalog.chip(SYSTEMS[system]), _FORMATS[name]
         items = rows["batch"] * rows["kv_heads"]
         read = 2 * items * rows["head_dim"] * rows["ctx"] * form.weight_bytes
@@ -212,8 +202,8 @@ def _decode(folder: Path) -> list[Measured]:
             },
             time_s=rows["latency_us"] * 1e-6,
             engine=np.char.add(np.char.add(rows["backend"], " "), rows["version"]),
-            shape=_labels(*(rows[c] for c in shape)),
-            point=_labels(*(rows[c] for c in shape), rows["ctx"]),
+            shape=labels(*(rows[c] for c in shape)),
+            point=labels(*(rows[c] for c in shape), rows["ctx"]),
             scored=read > _DECODE_TARGET_BYTES,
             weight=np.where(read > _DECODE_TARGET_BYTES, _LARGE_READ_WEIGHT, 1.0),
         )
@@ -232,7 +222,7 @@ def _prefill(folder: Path) -> list[Measured]:
     question = ["system", "backend", "attn_dtype", "kv_dtype", *shape, "isl"]
     table = newest(_kept(table, "prefill", "attn_dtype"), question)
     found = []
-    for (system, name, kv), rows in _each(table, "system", "attn_dtype", "kv_dtype"):
+    for (system, name, kv), rows in each(table, "system", "attn_dtype", "kv_dtype"):
         chip, form = catalog.chip(SYSTEMS[system]), _FORMATS[name]
         if form.compute not in chip.peak:
             continue
@@ -253,8 +243,8 @@ def _prefill(folder: Path) -> list[Measured]:
                 },
                 time_s=rows["latency_us"] * 1e-6,
                 engine=np.char.add(np.char.add(rows["backend"], " "), rows["version"]),
-                shape=_labels(*(rows[c] for c in shape)),
-                point=_labels(*(rows[c] for c in shape), rows["isl"]),
+                shape=labels(*(rows[c] for c in shape)),
+                point=labels(*(rows[c] for c in shape), rows["isl"]),
                 scored=np.ones(len(rows), dtype=bool),
             )
         )

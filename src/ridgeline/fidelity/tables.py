@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Table", "newest", "read_table", "stacked"]
+__all__ = ["Table", "each", "labels", "newest", "read_table", "stacked"]
 
 
 class Table:
@@ -43,6 +43,10 @@ class Table:
     def where(self, chosen: NDArray[Any]) -> Table:
         """Return the chosen rows."""
         return Table({k: v[chosen] for k, v in self._columns.items()})
+
+    def having(self, name: str, column: NDArray[Any]) -> Table:
+        """Return the rows with one more column."""
+        return Table({**self._columns, name: column})
 
 
 def read_table(
@@ -132,3 +136,15 @@ def newest(table: Table, question: Sequence[str], version: str = "version") -> T
         best[key] = max(best.get(key, []), rank)
     pairs = zip(keys, ranks, strict=True)
     return table.where(np.array([rank == best[key] for key, rank in pairs], dtype=bool))
+
+
+def each(table: Table, *columns: str) -> list[tuple[tuple[str, ...], Table]]:
+    """Split by the values of columns, in sorted order."""
+    keys = sorted(set(zip(*(table[c].tolist() for c in columns), strict=True)))
+    masks = [np.all([table[c] == v for c, v in zip(columns, k, strict=True)], axis=0) for k in keys]
+    return [(k, table.where(m)) for k, m in zip(keys, masks, strict=True)]
+
+
+def labels(*columns: Any) -> Any:
+    """One label a row, of whole numbers."""
+    return np.array(["x".join(f"{v:g}" for v in row) for row in zip(*columns, strict=True)])

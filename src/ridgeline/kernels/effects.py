@@ -81,13 +81,17 @@ EFFECTS: dict[str, Kind] = {
         "1", 1.0, {"all": 0.01, "port": 0.5, "port_chip": 0.4},
         "rate of plain products where an engine was ported to another vendor's libraries",
     ),
-    "narrow": Kind(
+    "fp8": Kind(
         "1", 1.0, {"all": 0.2, "engine": 0.15},
-        "rate of fp8, fp4 and int8 products beside that of bf16 ones",
+        "rate of fp8 and int8 products beside that of bf16 ones",
+    ),
+    "fp4": Kind(
+        "1", 1.0, {"all": 0.2, "engine": 0.15},
+        "rate of nvfp4 and mxfp4 products beside that of bf16 ones",
     ),
     "expert": Kind(
-        "1", 0.9, {"all": 0.15, "engine": 0.1, "era": 0.1},
-        "rate of grouped products of experts beside that of one product",
+        "1", 1.0, {"all": 0.1, "engine": 0.1, "era": 0.1},
+        "rate of the engine's products of experts beside that of measured kernels",
     ),
     "wo_memory": Kind(
         "1", 0.9, {"all": 0.2, "engine": 0.2, "era": 0.2},

@@ -19,12 +19,13 @@ __all__ = ["laws_used"]
 _SHORT = {
     "compute_efficiency": "e_f",
     "memory_efficiency": "e_m",
+    "activation_efficiency": "e_a",
     "link_efficiency": "e",
     "scale_out_efficiency": "e_out",
     "doubling_efficiency": "c",
     "half_keys": "h",
 }
-_LISTED = ("gemm", "decode", "prefill", "all_reduce", "shards", "p2p", "exchange")
+_LISTED = ("gemm", "experts", "decode", "prefill", "all_reduce", "shards", "p2p", "exchange")
 
 
 def laws_used(ops: Sequence[Op], cal: Calibration) -> list[str]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ridgeline.kernels.grouped import experts_parts, experts_s
+from ridgeline.kernels.rates import capped, of_format
 from ridgeline.laws._namespace import maximum, minimum, where
 from ridgeline.laws.attention_core import (
     decode_attention_time_s,
@@ -27,7 +29,6 @@ from ridgeline.laws.collectives import (
     expert_exchange_time_s,
     shard_wire_bytes,
 )
-from ridgeline.laws.experts import padded_tokens
 from ridgeline.laws.gemm import product_time_s, stream_time_s
 from ridgeline.laws.network import group_rate_bytes_per_s, peer_rate_bytes_per_s
 from ridgeline.steps.ideal import wire_bytes
@@ -43,14 +44,14 @@ Effects = Mapping[str, Any]
 #: overhead (launches, passes between kernels, the host)
 PARTS = ("compute", "weights", "attention", "network", "overhead")
 
-#: kernels launched per op: experts are routed, gathered, multiplied and added up again;
-#: elementwise ops stand for a norm on each side of a sublayer
-_LAUNCHES_GEMM, _LAUNCHES_EXPERTS = 1, 4
 _TINY = 1e-300
 
 #: constants each law takes from its group of measured kernels
 CONSTANTS = {
     "gemm": ("start_s", "step_s", "compute_efficiency", "memory_efficiency"),
+    "experts": (
+        "start_s", "held_s", "compute_efficiency", "memory_efficiency", "activation_efficiency",
+    ),
     "decode": ("start_s", "merge_s", "item_s", "memory_efficiency"),
     "prefill": (
         "start_s", "key_step_s", "compute_efficiency", "half_keys", "memory_efficiency",
@@ -83,29 +84,18 @@ class Law:
     parts_s: Callable[[Any, Inputs, Effects], dict[str, Any]]
 
 
-def _capped(efficiency: Any, *factors: Any) -> Any:
-    """An efficiency under effects: never above one."""
-    for factor in factors:
-        efficiency = efficiency * factor
-    return minimum(efficiency, 1.0)
-
-
 # --- GEMMs
 
 
 def _gemm_constants(x: Inputs, e: Effects) -> dict[str, Any]:
-    expert, narrow, widened = x["expert"], x["narrow"], x["widened"]
-    launches = where(expert, _LAUNCHES_EXPERTS, _LAUNCHES_GEMM)
-    # Grouped GEMMs are written in languages that compile for any vendor: no library is ported.
-    port = where(expert, 1.0, e["port"])
-    compute = e["compute"] * port * where(narrow, e["narrow"], 1.0)
-    compute = compute * where(widened, e["wo_compute"], 1.0) * where(expert, e["expert"], 1.0)
+    widened = x["widened"]
+    compute = e["compute"] * e["port"] * of_format(x, e) * where(widened, e["wo_compute"], 1.0)
     memory = e["memory"] * where(widened, e["wo_memory"], 1.0)
     return {
-        "start_s": x["start_s"] + launches * e["gap_s"],
+        "start_s": x["start_s"] + e["gap_s"],
         "step_s": x["step_s"],
-        "compute_efficiency": _capped(x["compute_efficiency"], compute),
-        "memory_efficiency": _capped(x["memory_efficiency"], memory),
+        "compute_efficiency": capped(x["compute_efficiency"], compute),
+        "memory_efficiency": capped(x["memory_efficiency"], memory),
     }
 
 
@@ -115,16 +105,13 @@ def _unfused_s(op: Any, x: Inputs, reach: Any, e: Effects) -> Any:
         op.activation_bytes * e["unfused"],
         x["bandwidth"],
         start_s=0.0,
-        memory_efficiency=_capped(reach, e["memory"]),
+        memory_efficiency=capped(reach, e["memory"]),
     )
 
 
 def _one_gemm_s(op: Any, x: Inputs, v: Inputs) -> Any:
-    """The GEMM alone; experts' tokens fill whole tiles. [s]"""
-    filled = padded_tokens(op.m, x["tile"]) / maximum(op.m, _TINY)
-    padding = where(x["expert"], filled, 1.0)
     return product_time_s(
-        op.flops * padding,
+        op.flops,
         op.weight_bytes + op.activation_bytes,
         op.k,
         x["peak"],
@@ -159,7 +146,7 @@ def _decode_constants(x: Inputs, e: Effects) -> dict[str, Any]:
         "start_s": x["start_s"] + e["gap_s"],
         "merge_s": x["merge_s"],
         "item_s": x["item_s"],
-        "memory_efficiency": _capped(x["memory_efficiency"], e["memory"], e["decode_attention"]),
+        "memory_efficiency": capped(x["memory_efficiency"], e["memory"], e["decode_attention"]),
     }
 
 
@@ -168,7 +155,7 @@ def _decode_compute_s(op: Any, x: Inputs, e: Effects) -> Any:
     entries = maximum(op.kv_bytes / x["dtype_bytes"], _TINY)
     # Vectors run at the whole peak where there are no matrix units to leave idle.
     filled = where(x["vectors"], 1.0, matrix_row_share(op.flops / (2 * entries), x["vector_share"]))
-    reach = _capped(x["matrix"], e["compute"], e["port"], e["decode_compute"])
+    reach = capped(x["matrix"], e["compute"], e["port"], e["decode_compute"])
     return op.flops / (reach * x["peak"] * filled)
 
 
@@ -196,8 +183,8 @@ def _prefill_constants(x: Inputs, e: Effects) -> dict[str, Any]:
         "start_s": x["start_s"] + e["gap_s"],
         "key_step_s": x["key_step_s"],
         "half_keys": x["half_keys"],
-        "compute_efficiency": _capped(x["compute_efficiency"], *compute),
-        "memory_efficiency": _capped(x["memory_efficiency"], e["memory"]),
+        "compute_efficiency": capped(x["compute_efficiency"], *compute),
+        "memory_efficiency": capped(x["memory_efficiency"], e["memory"]),
     }
 
 
@@ -222,7 +209,7 @@ def _stream_s(op: Any, x: Inputs, e: Effects) -> Any:
         op.kv_bytes + op.activation_bytes,
         x["bandwidth"],
         start_s=x["launches"] * (x["start_s"] + e["gap_s"]),
-        memory_efficiency=_capped(x["memory_efficiency"], e["memory"]),
+        memory_efficiency=capped(x["memory_efficiency"], e["memory"]),
     )
 
 
@@ -250,7 +237,7 @@ def _collective_constants(x: Inputs, e: Effects, prefix: str) -> dict[str, Any]:
         "start_s": x[f"{prefix}start_s"] * e["latency"],
         "hop_s": x[f"{prefix}hop_s"] * e["latency"],
         "fill_s": x[f"{prefix}fill_s"],
-        "link_efficiency": _capped(x[f"{prefix}link_efficiency"], e["link"]),
+        "link_efficiency": capped(x[f"{prefix}link_efficiency"], e["link"]),
         "doubling_efficiency": x[f"{prefix}doubling_efficiency"],
     }
 
@@ -311,7 +298,7 @@ def _p2p_s(op: Any, x: Inputs, e: Effects) -> Any:
     return _reachable(time + _across_s(send, x), send, x)
 
 
-def _experts_s(op: Any, x: Inputs, e: Effects) -> Any:
+def _expert_exchange_s(op: Any, x: Inputs, e: Effects) -> Any:
     """Across domains engines choose between two kernels by size; inside one there is one."""
     send = _send_of(op, "all_to_all")
     inside, across = wire_bytes(send, x["domain_size"])
@@ -338,17 +325,22 @@ def _network(time_s: Callable[[Any, Inputs, Effects], Any]) -> Callable[..., dic
 
 
 _GEMM_EFFECTS = (
-    "memory", "compute", "port", "narrow", "expert", "wo_memory", "wo_compute", "unfused", "gap_s",
+    "memory", "compute", "port", "fp8", "fp4", "wo_memory", "wo_compute", "unfused", "gap_s",
 )  # fmt: skip
 _WIRE = "start + hop (n - 1) + x + 2 sqrt(fill x),  x = w / (e b)"
 _COLLECTIVE_EFFECTS = ("latency", "link")
 
-#: F FLOPs, B bytes, P peak, M bandwidth, k width in, L keys, K cache, n items, w bytes on the
-#: wire, b link rate of the group, T tokens
+#: F FLOPs, B bytes, P peak, M bandwidth, k width in, E experts held, A bytes in and out, L keys,
+#: K cache, n items, w bytes on the wire, b link rate of the group, T tokens
 LAWS: dict[str, Law] = {
     "gemm": Law(
         "start + step k + sqrt((F / e_f P)^2 + (B / e_m M)^2)",
         _GEMM_EFFECTS, _gemm_s, _gemm_parts,
+    ),
+    "experts": Law(
+        "start + held E + sqrt((F / e_f P)^2 + (B / e_m M)^2) + A / e_a M",
+        ("memory", "compute", "fp8", "fp4", "expert", "gap_s"),
+        experts_s, experts_parts,
     ),
     "decode": Law(
         "start + merge log2(1 + L / 1024) + item n + sqrt((K / e_m M)^2 + (F / e_f P)^2)",
@@ -367,7 +359,7 @@ LAWS: dict[str, Law] = {
     "p2p": Law(_WIRE, _COLLECTIVE_EFFECTS, _p2p_s, _network(_p2p_s)),
     "exchange": Law(
         "start + hop log2(n) + token T + max(w_in / e_in b_in, w_out / e_out b_out)",
-        (), _experts_s, _network(_experts_s),
+        (), _expert_exchange_s, _network(_expert_exchange_s),
     ),
 }  # fmt: skip
 

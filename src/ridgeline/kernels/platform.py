@@ -30,6 +30,15 @@ QUANTISED = ("fp8", "fp8-block", "nvfp4", "int8")
 WIDENED = ("w8a16", "w4a16")
 #: kernels that an elementwise op stands for: a norm on each side of a sublayer
 _LAUNCHES = 2
+#: arithmetic of so many bits: effects of an engine on GEMMs
+_EIGHT_BIT, _FOUR_BIT = ("fp8", "fp8-block", "int8"), ("nvfp4", "mxfp4")
+#: kernels of a product of experts (route, gather, multiply, add up) where they were not timed with
+#: what lies between them
+_LAUNCHES_EXPERTS = 4
+#: of experts in a format that no kernel of theirs was measured in, the nearest that one was
+_LIKE = {"int8": "fp8", "w8a16": "w4a16"}
+#: floats of 4 bits with a shared exponent
+_MX = ("mxfp4", "mxfp4-wo")
 _BF16_BYTES = 2
 #: rows that matrix units multiply at least
 _TILE_ROWS = 16
@@ -105,7 +114,7 @@ class Platform:
         """Constants by group: of the chip or its family, of the fabric or its kind."""
         chip, fabric = constants(self.cluster.chip), fabric_constants(self.cluster)
         found: dict[str, Mapping[str, float]] = {}
-        for part in ("product", "decode", "prefill"):
+        for part in ("product", "experts", "decode", "prefill"):
             found |= {f"{part} {k}": v.values for k, v in getattr(chip, part).items()}
         for part in ("collective", "exchange"):
             found |= {f"{part} {k}": v.values for k, v in getattr(fabric, part).items()}
@@ -144,7 +153,7 @@ class Platform:
 
     def _choose(self, key: Key) -> Kernel:
         if key.kind == "gemm":
-            return self._gemm(key)
+            return self._experts(key) if key.part == "experts" else self._gemm(key)
         if key.kind == "elementwise":
             return self._stream("stream", _LAUNCHES)
         if key.kind == "exchange":
@@ -161,12 +170,35 @@ class Platform:
             "peak": peak,
             "bandwidth": self._bandwidth,
             "prepared": _prepared_bytes(name, key.dtype),
-            "narrow": float(name in QUANTISED),
+            "eight_bit": float(name in _EIGHT_BIT),
+            "four_bit": float(name in _FOUR_BIT),
             "widened": float(name in WIDENED),
-            "expert": float(key.part == "experts"),
-            "tile": float(_TILE_ROWS if self.cluster.chip.matrix_units else 1),
         }
         return Kernel("gemm", (group,), inputs)
+
+    def _experts(self, key: Key) -> Kernel:
+        """Kernels of experts have constants of their own, and a format more: mxfp4."""
+        chip = self.cluster.chip
+        name, peak = gemm_group(key.dtype, chip, self.compute)
+        stored = dtype_of(key.dtype)
+        if (stored.base or stored.id) in _MX and name == "nvfp4":
+            # Kernels take its inputs in mxfp8, and so at the rate of that.
+            name, peak = "mxfp4", peak if self.compute else chip.peak.get("fp8", peak)
+        elif (stored.base or stored.id) in _MX and name == "w4a16":
+            name = "mxfp4-wo"
+        group = f"experts {_LIKE.get(name, name)}"
+        group = group if group in self.constants else "experts bf16"
+        timed = constants(chip).experts[group.removeprefix("experts ")].n_points > 0
+        inputs = {
+            **self._picked(group, "experts"),
+            "launches": 1.0 if timed else float(_LAUNCHES_EXPERTS),
+            "peak": peak,
+            "bandwidth": self._bandwidth,
+            "eight_bit": float(name in _EIGHT_BIT),
+            "four_bit": float(name in _FOUR_BIT),
+            "tile": float(_TILE_ROWS if chip.matrix_units else 1),
+        }
+        return Kernel("experts", (group,), inputs)
 
     def _attention(self, key: Key) -> Kernel:
         wide = dtype_of(key.dtype).bits >= 16

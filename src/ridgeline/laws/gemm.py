@@ -1,4 +1,4 @@
-r"""Time of one product of matrices on one chip, and of a pass that only moves bytes.
+r"""Time of one product of matrices on one chip, of experts' products, and of passes over bytes.
 
 The smooth roofline: compute and memory overlap, but not perfectly near the ridge, so their times
 add in quadrature; a launch and the walk along k come on top. Four constants per chip and number
@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["product_bytes", "product_flops", "product_time_s", "stream_time_s"]
+__all__ = [
+    "grouped_products_time_s",
+    "product_bytes",
+    "product_flops",
+    "product_time_s",
+    "stream_time_s",
+]
 
 
 def product_flops(m: Any, n: Any, k: Any) -> Any:
@@ -165,3 +171,76 @@ def stream_time_s(
     102.0
     """
     return start_s + bytes_moved / (memory_efficiency * bandwidth_bytes_per_s)
+
+
+def grouped_products_time_s(
+    flops: Any,
+    weight_bytes: Any,
+    activation_bytes: Any,
+    n_held: Any,
+    peak_flops_per_s: Any,
+    bandwidth_bytes_per_s: Any,
+    *,
+    start_s: Any,
+    held_s: Any,
+    compute_efficiency: Any,
+    memory_efficiency: Any,
+    activation_efficiency: Any,
+    n_products: Any = 1,
+) -> Any:
+    r"""Time of the products of experts on one chip, each over all experts at once.
+
+    .. math:: t = n\,(t_0 + c\,e) + \sqrt{\left(\frac{F}{e_f P}\right)^2
+              + \left(\frac{B}{e_b W}\right)^2} + \frac{A}{e_a W}
+
+    Parameters
+    ----------
+    flops : array                   F, of tokens that fill tiles: `padded_tokens`. [FLOP]
+    weight_bytes : array            B, of the experts that are hit. [bytes]
+    activation_bytes : array        A, each product's inputs and outputs once in 16 bits. [bytes]
+    n_held : array                  Experts the chip holds, hit or not, e. [1]
+    peak_flops_per_s : array        Dense peak in the format multiplied in, P. [FLOP/s]
+    bandwidth_bytes_per_s : array   W. [bytes/s]
+    start_s : array                 Of one product, with its share of what comes with it: choosing
+                                    experts, sorting tokens, activation, adding up, t0. [s]
+    held_s : array                  Of one product, for each expert held, c. [s]
+    compute_efficiency : array      Share of P that experts with many tokens reach, ef <= 1. [1]
+    memory_efficiency : array       Share of W that weights are read at, eb <= 1. [1]
+    activation_efficiency : array   Share of W at which inputs and outputs would pass once; they
+                                    pass several times (gathered, quantised, between the products,
+                                    scattered, added up), so it is well below one, ea. [1]
+    n_products : array              Products that the sums are of, n: two in a layer, gate and up
+                                    as one. [1]
+
+    Returns
+    -------
+    array   Never less than ``max(F / P, B / W)``; broadcasts its inputs. [s]
+
+    Notes
+    -----
+    Products of a layer read as many bytes for each FLOP, so that a sum over them may be put in as
+    one. Cutting experts over n chips leaves each chip all of them to hold and all tokens to gather;
+    spreading them leaves each its share: slices cost more than whole experts.
+
+    References
+    ----------
+    .. [1] Derived: as `product_time_s`, with passes over activations, which a
+       grouped product does not overlap, and a cost for each expert held: tables of pointers,
+       offsets and tiles are made for all of them.
+    .. [2] Measured: 16,000 products of 27 models (the tables of NVIDIA AIConfigurator 0.12.0,
+       Apache-2.0); on models left out of a fit its median error is 4 to 14%.
+
+    Examples
+    --------
+    An H100 reads 8 experts of 45 MB, and nothing else is in the way: 107 us.
+
+    >>> t = grouped_products_time_s(0, 8 * 45e6, 0, 8, 989e12, 3.35e12, start_s=0, held_s=0,
+    ...     compute_efficiency=1, memory_efficiency=1, activation_efficiency=1)
+    >>> round(t * 1e6, 1)
+    107.5
+    """
+    compute_s = flops / (compute_efficiency * peak_flops_per_s)
+    memory_s = weight_bytes / (memory_efficiency * bandwidth_bytes_per_s)
+    passes_s = activation_bytes / (activation_efficiency * bandwidth_bytes_per_s)
+    starts_s = n_products * (start_s + held_s * n_held)
+    return starts_s + (compute_s**2 + memory_s**2) ** 0.5 + passes_s

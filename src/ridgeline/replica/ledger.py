@@ -33,6 +33,7 @@ __all__ = ["N_SUMS", "Columns", "Fields", "Ledger", "Steps", "columns_of"]
 #: what the columns of every piece hold
 FIELDS = (
     "repeat", "m", "n", "k", "count", "flops", "weight_bytes", "kv_bytes", "activation_bytes",
+    "held",
 )  # fmt: skip
 #: and of an exchange
 SENDS = ("group", "payload_bytes", "n_domains", "share_across")

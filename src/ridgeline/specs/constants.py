@@ -22,6 +22,7 @@ __all__ = [
     "Effect",
     "EngineConstants",
     "ExchangeConstants",
+    "ExpertConstants",
     "FabricConstants",
     "Factor",
     "FittedGroup",
@@ -102,6 +103,16 @@ class ProductConstants(FittedGroup):
     memory_efficiency: Constant
 
 
+class ExpertConstants(FittedGroup):
+    """Of `laws.gemm.grouped_products_time_s`."""
+
+    start_s: Constant
+    held_s: Constant
+    compute_efficiency: Constant
+    memory_efficiency: Constant
+    activation_efficiency: Constant
+
+
 class DecodeConstants(FittedGroup):
     """Of `laws.attention_core.decode_attention_time_s`."""
 
@@ -148,6 +159,8 @@ class ChipConstants(Record):
     ----------
     product : mapping   By format of the product: ``bf16``, ``fp8``, ``fp8-block``, ``nvfp4``,
                         ``int8``, ``w8a16``, ``w4a16``.
+    experts : mapping   By format of the experts: ``bf16``, ``fp8``, ``fp8-block``, ``nvfp4``,
+                        ``mxfp4`` (beside 8-bit inputs), ``mxfp4-wo`` (16-bit ones), ``w4a16``.
     decode : mapping    By format of the cache: ``bf16``, ``fp8``.
     prefill : mapping   By format attended in and of the cache: ``bf16``, ``bf16-kv-fp8``, ``fp8``.
     """
@@ -155,6 +168,7 @@ class ChipConstants(Record):
     id: str
     family: str = ""
     product: dict[str, ProductConstants] = Field(default_factory=dict)
+    experts: dict[str, ExpertConstants] = Field(default_factory=dict)
     decode: dict[str, DecodeConstants] = Field(default_factory=dict)
     prefill: dict[str, PrefillConstants] = Field(default_factory=dict)
 

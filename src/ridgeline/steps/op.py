@@ -55,6 +55,7 @@ class Op(NamedTuple):
     m, n, k, count : array
         Of a product: tokens, outputs, inputs, matrices. Of attention: queries, what is spread over
         the chip (sequences x KV heads), mean keys a query sees. [1]
+    held : array          Of experts: those the chip holds, hit or not. [1]
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
     phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
@@ -77,6 +78,7 @@ class Op(NamedTuple):
     collective: Collective | None = None
     phase: str = ""
     role: str = ""
+    held: Any = 0
 
     @property
     def key(self) -> Key:

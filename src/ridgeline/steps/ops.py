@@ -301,15 +301,23 @@ def _experts(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
     assert isinstance(moe, MixtureOfExperts)
     slices = step.chips / step.layout.ep
     here, per_expert, load = _routed(step, moe)
+    held = _slots(step, moe)
     routed = tuple(p for p in layer.products if p.part == "experts")
     for run in fused(routed):
         k = cut(run[0], slices, 1)[0]
         width = sum(cut(product, slices, 1)[1] for product in run)
         gemm = _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
-        yield gemm._replace(role="experts")
+        yield gemm._replace(role="experts", held=held)
     rest = tuple(p for p in layer.products if p.part != "experts")
     yield from _products(step, block, rest)
     yield from _expert_exchanges(step, block, moe, load)
+
+
+def _slots(step: StepCount, moe: MixtureOfExperts) -> Any:
+    """Experts the fullest chip holds, copies of hot ones too."""
+    n_experts, ep = moe.n_experts, step.layout.ep
+    copied = slots_per_chip(n_experts, ep, step.rules.copies_share)
+    return where(step.rules.balances(step.layout), copied, experts_per_chip(n_experts, ep))
 
 
 def _routed(step: StepCount, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
@@ -318,7 +326,7 @@ def _routed(step: StepCount, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
     n_experts, active = moe.n_experts, moe.n_experts_active
     hit = experts_hit(tokens, n_experts, active, step.expert_load_cv)
     balances, own = step.rules.balances(step.layout), experts_per_chip(n_experts, ep)
-    slots = where(balances, slots_per_chip(n_experts, ep, step.rules.copies_share), own)
+    slots = _slots(step, moe)
     # Where experts do not divide, a full chip holds more than its share; copies fill it up.
     share = where(balances, 1 / ep, own / n_experts)
     if step.even:
