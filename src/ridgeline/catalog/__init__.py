@@ -5,7 +5,14 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 """
 
 from ridgeline.catalog._copies import copies
-from ridgeline.catalog._engines import engine, engine_constants, engines, usual_engine
+from ridgeline.catalog._engines import (
+    campaigns,
+    engine,
+    engine_constants,
+    engines,
+    scheduling,
+    usual_engine,
+)
 from ridgeline.catalog._entries import (
     MachineNamed,
     chip,
@@ -37,6 +44,7 @@ from ridgeline.formats import dtype, dtypes
 
 __all__ = [
     "MachineNamed",
+    "campaigns",
     "chip",
     "cluster",
     "constants",
@@ -62,6 +70,7 @@ __all__ = [
     "node_of",
     "rack",
     "racks",
+    "scheduling",
     "sources",
     "stored_as",
     "to_toml",

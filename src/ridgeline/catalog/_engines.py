@@ -5,17 +5,26 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog._store import folded, index, read_toml
+from ridgeline.catalog._store import BUILT_IN, folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.formats import dtype
+from ridgeline.specs.campaign import Campaign
 from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.engine import Engine
+from ridgeline.specs.scheduling import Scheduling
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.model import Model
 
-__all__ = ["engine", "engine_constants", "engines", "usual_engine"]
+__all__ = [
+    "campaigns",
+    "engine",
+    "engine_constants",
+    "engines",
+    "scheduling",
+    "usual_engine",
+]
 
 
 @cache
@@ -83,3 +92,17 @@ def engine_constants() -> EngineConstants:
     if path is None:
         return EngineConstants(id="engines")
     return EngineConstants.parse(read_toml(path), where=path.name)
+
+
+@cache
+def scheduling() -> Scheduling:
+    """How clients load a server and engines share it, where nobody says."""
+    path = BUILT_IN / "scheduling.toml"
+    return Scheduling.parse(read_toml(path), where=path.name)
+
+
+@cache
+def campaigns() -> tuple[Campaign, ...]:
+    """Benchmarks whose launch scripts are known."""
+    path = BUILT_IN / "campaigns.toml"
+    return tuple(Campaign.parse(x, where=path.name) for x in read_toml(path)["campaign"])

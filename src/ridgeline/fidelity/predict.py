@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.catalog import engine_constants
-from ridgeline.fidelity.engines.assumptions import MEDIAN_ODDS_SIGMA
+from ridgeline.catalog import engine_constants, scheduling
 from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
@@ -94,8 +93,8 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     resolved = _resolved(scopes, constants)
     values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
-    one_request = np.array(plan.classes) == "median"
-    unknown["queue"] = np.hypot(unknown["queue"], MEDIAN_ODDS_SIGMA * one_request)
+    by_chance = scheduling().chance_sigma * np.array([c.is_median for c in plan.cases])
+    unknown["queue"] = np.hypot(unknown["queue"], by_chance)
     machines = [float(between_machines_sigma(c.run.cluster)) for c in plan.cases]
     unknown["link"] = np.hypot(unknown["link"], machines)
     middle, case = evaluator.log_rows(values)
@@ -126,10 +125,9 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
 def _scopes(case: Assumed, place: dict[str, str]) -> list[dict[str, str]]:
     """Scopes of a case; of an engine that stands for several, those of each."""
     chip = case.run.cluster.chip
-    class_ = place["class"].removeprefix("class ")
     if not case.engine.stands_for:
         return [place]
-    return [scopes_of(chip, e, era, class_=class_) for e, era in members_of(case.engine)]
+    return [scopes_of(chip, e, era) for e, era in members_of(case.engine)]
 
 
 def _resolved(

@@ -78,7 +78,6 @@ def calibration(
     compute: ComputeDtype | None = None,
     engine: str = "current",
     version: str = "",
-    class_: str = "",
 ) -> Calibration:
     """Look up the constants of a cluster and of an engine on it.
 
@@ -87,15 +86,14 @@ def calibration(
     cluster : Cluster
     compute : str or None   Run every GEMM in this arithmetic.
     engine, version : str   Of the catalogue; ``current`` is the mean of the newest engines.
-    class_ : str            How requests are spread: see `service.steady`.
 
     Raises
     ------
     CatalogError   An engine nobody knows.
     """
-    effects = resolve(engine_constants(), cluster.chip, engine, version, class_)
+    effects = resolve(engine_constants(), cluster.chip, engine, version)
     members = members_of(engine_of(engine), version)
-    scopes = tuple(scopes_of(cluster.chip, e, era, class_=class_) for e, era in members)
+    scopes = tuple(scopes_of(cluster.chip, e, era) for e, era in members)
     return Calibration(
         platform=Platform(cluster, compute),
         effects={name: r.value for name, r in effects.items()},

@@ -151,21 +151,24 @@ EFFECTS: dict[str, Kind] = {
         "s", 1e-2, {"all": 1.0, "engine": 0.7},
         "time of a request before the engine sees it: HTTP, tokenizing, admission",
     ),
+    "admission": Kind(
+        "1", 1.5, {"all": 0.5, "engine": 0.7, "era": 0.5},
+        "steps until the engine has taken a request in and its first token is heard of",
+    ),
     "queue": Kind(
-        "1", 1.0, {"all": 0.01, "class": 0.7, "era": 0.4},
-        "odds that others' prompts are waited for before the first token, beside the rule",
+        "1", 1.0, {"all": 0.3},
+        "share of others' prompts that is waited for before the first token, beside the rule",
     ),
 }  # fmt: skip
 
 
-def scopes_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict[str, str]:
+def scopes_of(chip: Chip, engine: Engine, era: Era) -> dict[str, str]:
     """Places a run is at, by level.
 
     Parameters
     ----------
     chip : Chip
     engine, era : Engine, Era
-    class_ : str      How requests are spread: see `service`.
 
     Returns
     -------
@@ -183,8 +186,6 @@ def scopes_of(chip: Chip, engine: Engine, era: Era, *, class_: str = "") -> dict
     age = (_eras().get(era.follows) or era).age
     if age:
         found["age"] = f"age {age}"
-    if class_:
-        found["class"] = f"class {class_}"
     vendor = chip.vendor.casefold()
     if vendor != _HOME:
         found["port"] = f"port {era.id} to {vendor}"
@@ -205,7 +206,6 @@ def resolve(
     chip: Chip,
     engine: str = "current",
     version: str = "",
-    class_: str = "",
 ) -> dict[str, Resolved]:
     """Effects of an engine on a chip.
 
@@ -214,14 +214,13 @@ def resolve(
     constants : EngineConstants
     chip : Chip
     engine, version : str   Of the catalogue; ``current`` is the mean of the newest.
-    class_ : str            How requests are spread: see `service`.
 
     Returns
     -------
     dict of str to Resolved
     """
     members = members_of(engine_of(engine), version)
-    scopes = [scopes_of(chip, e, era, class_=class_) for e, era in members]
+    scopes = [scopes_of(chip, e, era) for e, era in members]
     return resolved_over(constants, scopes)
 
 

@@ -13,6 +13,9 @@ from ridgeline.laws._namespace import divide, maximum, minimum
 
 __all__ = [
     "backlog_wait_s",
+    "burst_share",
+    "burst_wait_s",
+    "burst_waited",
     "decode_gap_s",
     "fill_share",
     "first_token_s",
@@ -61,21 +64,28 @@ def decode_gap_s(step_s: Any, prompt_s: Any, n_live: Any, output_tokens: Any, wa
 
 
 def first_token_s(
-    own_s: Any, step_s: Any, prompt_s: Any, n_live: Any, waited: Any, arrival_s: Any = 0.0
+    own_s: Any,
+    gap_s: Any,
+    prompt_s: Any,
+    n_live: Any,
+    waited: Any,
+    arrival_s: Any = 0.0,
+    admission_steps: Any = 0.5,
 ) -> Any:
     r"""Mean time from a request to its first token, with requests in flight all the time.
 
-    .. math:: f = a + t_1 + \tfrac12 t_d + q\,(n - 1)\,t_p
+    .. math:: f = a + t_1 + A\,g + q\,(n - 1)\,t_p
 
     Parameters
     ----------
-    own_s : array       The step that holds the request's own prompt, t1. [s]
-    step_s : array      Decode step in progress when it comes, td: half of it is left. [s]
+    own_s : array       The steps that hold the request's own prompt, t1. [s]
+    gap_s : array       Time between steps of the others, with what they wait for, g. [s]
     prompt_s : array    What another's prompt adds, tp. [s]
     n_live : array      Sequences in flight, n. [1]
-    waited : array      Share q of others' prompts that comes before. 1/2 where all begin together
-                        and prompts come first, one after another; near 0 where ends are spread. [1]
-    arrival_s : array   HTTP, tokenizing, admission, a. [s]
+    waited : array      Share q of others' prompts that comes before: `burst_waited`. [1]
+    arrival_s : array   HTTP, tokenizing, a. [s]
+    admission_steps : array   Steps until the engine has taken the request in and its token is heard
+                        of, A: half a step is in progress when it comes. [1]
 
     Returns
     -------
@@ -93,7 +103,96 @@ def first_token_s(
     0.45
     """
     others = maximum(n_live - 1, 0.0) * prompt_s
-    return arrival_s + own_s + step_s / 2 + waited * others
+    return arrival_s + own_s + admission_steps * gap_s + waited * others
+
+
+def burst_share(in_flight: Any, n_requests: Any) -> Any:
+    r"""Share of a run's requests that come together at its start.
+
+    .. math:: b = \min(m / N, 1)
+
+    Parameters
+    ----------
+    in_flight : array    Requests kept in flight, m. [1]
+    n_requests : array   Of the whole run, N. [1]
+
+    Returns
+    -------
+    array   [1]
+
+    Notes
+    -----
+    A client that keeps m requests in flight sends m at once, and each of the others when one
+    ends. Where all requests end together they also begin together, every time: the share is 1.
+
+    References
+    ----------
+    .. [1] Derived.
+
+    Examples
+    --------
+    Ten requests a place:
+
+    >>> burst_share(64.0, 640.0)
+    0.1
+    """
+    return minimum(divide(in_flight, n_requests), 1.0)
+
+
+def burst_waited(share: Any) -> Any:
+    r"""Share of others' prompts that the mean request waits for, q.
+
+    .. math:: q = b / 2
+
+    Parameters
+    ----------
+    share : array   Of the requests that come in a burst, b: `burst_share`. [1]
+
+    Returns
+    -------
+    array   Of the burst, the mean request finds half before it; the others find none. [1]
+
+    References
+    ----------
+    .. [1] Derived: places in a burst are uniform.
+
+    Examples
+    --------
+    >>> burst_waited(0.1)
+    0.05
+    """
+    return share / 2
+
+
+def burst_wait_s(last_s: Any, share: Any, percentile: float) -> Any:
+    r"""Percentile of the wait for those of one's burst that come before.
+
+    .. math:: w_p = W \max\left(\frac{p - (1 - b)}{b},\ 0\right)
+
+    Parameters
+    ----------
+    last_s : array       Wait of the last one of the burst, W. [s]
+    share : array        Of the requests that come in a burst, b. [1]
+    percentile : float   p, such as 0.99. [1]
+
+    Returns
+    -------
+    array   [s]
+
+    References
+    ----------
+    .. [1] Derived: waits in a burst are uniform up to that of its last one; others have none.
+
+    Examples
+    --------
+    With a tenth of the requests in the burst, the 99th percentile is the burst's 90th:
+
+    >>> round(burst_wait_s(10.0, 0.1, 0.99), 9)
+    9.0
+    >>> burst_wait_s(10.0, 0.1, 0.5)
+    0.0
+    """
+    return last_s * maximum(divide(percentile - (1 - share), share), 0.0)
 
 
 def requests_per_s(step_s: Any, prompt_s: Any, n_live: Any, output_tokens: Any) -> Any:

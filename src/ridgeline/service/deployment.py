@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ridgeline.errors import SpecError
 from ridgeline.service.pools import closed_pools
 from ridgeline.service.requests import Requests, mixed_requests
-from ridgeline.service.server import N_REQUESTS, Server
+from ridgeline.service.server import Server
 
 if TYPE_CHECKING:
     from ridgeline.replica import Replica
@@ -99,7 +100,7 @@ def steady(deployment: Deployment, workload: Workload) -> Performance:
         requests,
         most=most,
         max_sequences=deployment.max_sequences,
-        n_requests=(workload.n_requests or N_REQUESTS) / ways,
+        n_requests=(workload.n_requests or math.nan) / ways,
         exact_lengths=deployment.exact_lengths,
     )
     row = np.zeros(np.shape(load), dtype=np.intp)

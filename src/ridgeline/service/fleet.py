@@ -5,12 +5,11 @@ Every number is that of `Server.open`, so that a fleet and `service.deployment.s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.laws.scheduling import first_token_s
 from ridgeline.service.server import MOST_SEQUENCES
 
 if TYPE_CHECKING:
@@ -225,11 +224,10 @@ def domains_filled(chips_per_replica: int, replicas: int, domain_size: int) -> i
 
 
 def step_wait_s(found: Performance) -> Any:
-    """Of the TTFT, the wait for the running step to end before the batch takes a prompt. [s]"""
-    return first_token_s(0.0, found.step_s, 0.0, 1.0, 0.0)
+    """Of the TTFT, the steps until the engine takes the prompt and its token is heard of. [s]"""
+    return found.admission_s
 
 
 def as_numbers(found: Performance) -> Performance:
     """A performance of one case, in numbers instead of arrays."""
-    values = {f.name: np.ravel(getattr(found, f.name))[0] for f in fields(found)}
-    return replace(found, **{name: float(value) for name, value in values.items()})
+    return found.mapped(lambda value: float(np.ravel(value)[0]))

@@ -6,6 +6,7 @@ search over layouts take the same lines.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,14 @@ from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.scheduling import rounds
 from ridgeline.service.fixed import GAUSS, batch_time, prompt_fill
 from ridgeline.service.performance import Performance
-from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
+from ridgeline.service.steady import (
+    Service,
+    admission_steps,
+    closed,
+    limited,
+    offline,
+    open_loop,
+)
 from ridgeline.service.surface import StepSurface
 from ridgeline.steps.tokens import prefill
 
@@ -29,10 +37,8 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.service.requests import Requests
 
-__all__ = ["N_REQUESTS", "Server", "intervals"]
+__all__ = ["Server", "intervals"]
 
-#: requests of a run, where nobody says
-N_REQUESTS = 500.0
 #: no server is asked about more sequences than this
 MOST_SEQUENCES = 2.0**24
 
@@ -48,7 +54,7 @@ class Server:
     most : float               Live sequences that questions go up to, of a replica. [1]
     max_sequences : float or None   Sequences of a rank that the engine is set to take at most; None
                                for as many as memory holds.
-    n_requests : array         Requests of a run, of a replica: for finite open loops. [1]
+    n_requests : array         Requests of a run, of a replica; NaN for as many as are usual. [1]
     exact_lengths : bool       All requests have these lengths, rather than on average.
     """
 
@@ -56,14 +62,14 @@ class Server:
     requests: Requests
     most: float
     max_sequences: float | None = None
-    n_requests: Any = N_REQUESTS
+    n_requests: Any = math.nan
     exact_lengths: bool = True
 
     @property
-    def _class(self) -> str:
-        """How requests are spread: see `service.steady.QUEUE_ODDS`."""
+    def _lockstep(self) -> bool:
+        """Whether requests that begin together end together, and so begin together again."""
         exact = self.exact_lengths and self.requests.is_fixed
-        return "lockstep" if exact and self.replica.engine.prompts_first else "spread"
+        return exact and self.replica.engine.prompts_first
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -71,9 +77,8 @@ class Server:
         replica = self.replica
         if replica.fitted is not None:
             return replica.fitted
-        class_ = self._class
         compute, engine = replica.formats.compute, replica.engine.id
-        return calibration(replica.cluster, compute, engine, replica.version, class_)
+        return calibration(replica.cluster, compute, engine, replica.version)
 
     @cached_property
     def timed(self) -> Replica:
@@ -110,9 +115,8 @@ class Server:
         cal : Calibration or None   Other constants.
         """
         used = self.calibration if cal is None else cal
-        calibrated = self.replica.how.calibrated
+        calibrated, engine = self.replica.how.calibrated, self.replica.engine
         times = self._own_times if cal is None else self.surface.times(cal)
-        class_ = self._class
         osl = np.maximum(self.requests.osl, 1.0)
         return Service(
             times=times,
@@ -120,20 +124,29 @@ class Server:
             n_steps=self.requests.n_steps,
             osl=osl,
             slots=self.slots[row],
-            waited=waited(class_, used.effects["queue"]),
+            lockstep=self._lockstep,
+            queue=used.effects["queue"] if calibrated else 1.0,
+            admission=admission_steps(
+                engine, self._attn_dp[row], used.effects["admission"] if calibrated else None
+            ),
             arrival_s=used.effects["frontend_s"] if calibrated else 0.0,
             requests=self.n_requests,
             n_chunks=times.n_chunks,
             ranks=self._ranks[row],
-            variation=self._variation,
+            variation=max(self._variation, 1.0),  # no less than what equal lengths were fitted with
+            own_variation=self._variation,
         )
 
     @cached_property
     def _variation(self) -> float:
-        """Of prompts' lengths, no less than what was fitted to requests of equal ones. [1]"""
+        """Variance of prompts' lengths over their squared mean. [1]"""
         w, new = np.array([(weight, part.new) for weight, part in self.requests.parts]).T
         mean = float((w * new).sum())
-        return max(float((w * new**2).sum()) / max(mean, 1.0) ** 2 - 1.0, 1.0)
+        return max(float((w * new**2).sum()) / max(mean, 1.0) ** 2 - 1.0, 0.0)
+
+    @cached_property
+    def _attn_dp(self) -> Any:
+        return np.broadcast_to(self.replica.layout.attn_dp, (self.surface.n_rows,))
 
     @cached_property
     def _ranks(self) -> Any:

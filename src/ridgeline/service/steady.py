@@ -1,8 +1,9 @@
 """From the times of steps to what requests experience: one rule of how they share an engine.
 
 Of the time that other requests' prompts take, a request waits for a share q before its own first
-token and is stalled for the rest while it decodes; the engine decides q, which is fitted. This is
-the model that `ridgeline validate` scores and the one that every question asks.
+token and is stalled for the rest while it decodes. How the client loads the server decides q: those
+that come together wait for one another. This is the model that `ridgeline validate` scores and the
+one that every question asks.
 """
 
 from __future__ import annotations
@@ -12,37 +13,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.laws.queueing import overload_wait_s, random_wait_s
+from ridgeline.catalog import scheduling
+from ridgeline.laws.queueing import (
+    overload_wait_s,
+    random_wait_s,
+)
 from ridgeline.laws.scheduling import (
     backlog_wait_s,
+    burst_share,
+    burst_waited,
     decode_gap_s,
     first_token_s,
     live_sequences,
     open_decode_gap_s,
     requests_per_s,
 )
-from ridgeline.service.performance import TAIL_FIRST, TAIL_GAP, Performance
+from ridgeline.service.performance import Performance, Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ridgeline.service.surface import StepTimes
+    from ridgeline.specs.engine import Engine
 
 __all__ = [
-    "QUEUE_ODDS",
     "Service",
+    "admission_steps",
     "closed",
     "limited",
     "offline",
     "open_loop",
-    "waited",
 ]
 
-#: odds, by scheduling, that another's prompt is waited for: a half of all where requests begin
-#: together and prompts go first; little where they are spread (the first round of ten is together)
-QUEUE_ODDS = {"lockstep": 1.0, "median": 1.0, "spread": 0.06}
-#: share of its capacity at which a server is run so that queues stay short
-_STEADY_SHARE = 0.93
 _MOST_ROUNDS = 16
 _CLOSE = 1e-13
 _OPEN_ROUNDS = 60
@@ -50,16 +52,22 @@ _HALVINGS = 20
 _TINY = 1e-12
 
 
-def waited(class_: str, queue: Any) -> Any:
-    """Share of others' prompts that is waited for before the first token, q. [1]
+#: the step in progress when a request comes: half of it is left
+_IN_PROGRESS = 0.5
+
+
+def admission_steps(engine: Engine, attn_dp: Any, fitted: Any = None) -> Any:
+    """Steps until a request is taken in and its first token is heard of. [1]
 
     Parameters
     ----------
-    class_ : str    How requests are spread: a key of `QUEUE_ODDS`.
-    queue : array   The engine's effect on the odds. [1]
+    engine : Engine         For how often it looks for new requests, and what its ranks wait for.
+    attn_dp : array         Ranks of attention data parallelism. [1]
+    fitted : array or None  What the engine was found to take besides; None for the ideal, half of
+                            the step in progress.
     """
-    odds = QUEUE_ODDS[class_] * queue
-    return odds / (1 + odds)
+    waits = (engine.polling_steps - 1) / 2 + engine.dp_wait_steps / 2 * (attn_dp > 1)
+    return (_IN_PROGRESS if fitted is None else fitted) + waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +81,15 @@ class Service:
     n_steps : array         Decode steps of a request. [1]
     osl : array             Output tokens of a request. [tokens]
     slots : array           Sequences that memory and settings allow, of a replica. [1]
-    waited : array          Share of others' prompts waited for before the first token. [1]
-    arrival_s : array       HTTP, tokenizing, admission. [s]
-    requests : array        Requests of the whole run, of a replica. [1]
+    lockstep : array        Whether all that are in flight begin together every time. [bool]
+    queue : array           What the share of others' prompts that is waited for is multiplied by.
+    admission : array       Steps until a request is taken in and its token is heard of. [1]
+    arrival_s : array       HTTP, tokenizing. [s]
+    requests : array        Requests of the whole run, of a replica; NaN where nobody says. [1]
     n_chunks : array        Steps a prompt is cut into. [1]
     ranks : array           Ranks and micro-batches that read prompts side by side. [1]
     variation : array       Variance of prompts' times over their squared mean: of a queue. [1]
+    own_variation : array   The same between requests: of the lengths alone. [1]
     """
 
     times: StepTimes
@@ -86,12 +97,15 @@ class Service:
     n_steps: Any
     osl: Any
     slots: Any
-    waited: Any
+    lockstep: Any
+    queue: Any
+    admission: Any
     arrival_s: Any
     requests: Any
     n_chunks: Any
     ranks: Any = 1.0
     variation: Any = 1.0
+    own_variation: Any = 0.0
 
     def take(self, chosen: Any) -> Service:
         """Some of the cases."""
@@ -112,23 +126,37 @@ class Service:
         beside = np.maximum(np.minimum(self.ranks, n), 1.0)
         return self.n_chunks * step + prompt * beside
 
-    def gap_s(self, n: Any, step: Any, prompt: Any) -> Any:
+    def together(self, in_flight: Any) -> Any:
+        """Share of requests that come in a burst, with so many kept in flight. [1]"""
+        stated = np.where(np.isnan(self.requests), 1.0, self.requests)
+        usual = 1 / scheduling().requests_per_place
+        share = np.where(np.isnan(self.requests), usual, burst_share(in_flight, stated))
+        return np.where(self.lockstep, 1.0, share)
+
+    def waited(self, together: Any) -> Any:
+        """Share of others' prompts that is waited for before the first token, q. [1]"""
+        return np.minimum(burst_waited(together) * self.queue, 1.0)
+
+    @property
+    def run_requests(self) -> Any:
+        """Requests of a run that ends: as many as are usual where nobody says. [1]"""
+        usual = scheduling().requests_per_run
+        return np.where(np.isnan(self.requests), usual, self.requests)
+
+    def gap_s(self, n: Any, step: Any, prompt: Any, waited: Any) -> Any:
         """Time between a sequence's steps with n always live. [s]"""
-        return decode_gap_s(step, prompt, n, self.n_steps, self.waited)
+        return decode_gap_s(step, prompt, n, self.n_steps, waited)
 
     def full_gap_s(self, n: Any) -> Any:
         """The same with nothing waited for. [s]"""
         return decode_gap_s(*self.at(n), n + 1, self.n_steps, 0.0)
 
-    def first_s(self, n: Any, step: Any, prompt: Any, together: Any = None) -> Any:
-        """Time to the first token: arrival, the step in progress, one's own prompt. [s]
-
-        Of those that come `together` with it, the share of prompts that is waited for.
-        """
-        others = 1.0 if together is None else together
-        share = 0.0 if together is None else self.waited
-        own = self.own_s(n, step, prompt)
-        return first_token_s(own, step, prompt, others, share, self.arrival_s)
+    def first_s(
+        self, n: Any, at: tuple[Any, Any], gap: Any, others: Any = 1.0, waited: Any = 0.0
+    ) -> Any:
+        """Time to the first token: arrival, admission, one's own prompt, those waited for. [s]"""
+        own = self.own_s(n, *at)
+        return first_token_s(own, gap, at[1], others, waited, self.arrival_s, self.admission)
 
     def capacity_per_s(self) -> Any:
         """Requests finished with every slot taken. [1/s]"""
@@ -136,9 +164,23 @@ class Service:
         return requests_per_s(*self.at(n), n, self.n_steps)
 
     def answer(
-        self, n: Any, at: tuple[Any, Any], first: Any, gap: Any, rate: Any, wait: Any = 0.0
+        self,
+        n: Any,
+        at: tuple[Any, Any],
+        first: Any,
+        gap: Any,
+        rate: Any,
+        wait: Any = 0.0,
+        waits: Waits = Waits(),  # noqa: B008  (frozen)
     ) -> Performance:
         """Put together what was solved, with step and prompt there."""
+        taken_in = self.admission * gap
+        varied = replace(
+            waits,
+            admission_s=taken_in,
+            own_s=self.own_s(n, *at),
+            variation=self.own_variation,
+        )
         tpot = gap / self.tokens_per_step
         total = first + np.maximum(self.osl - 1, 0.0) * tpot
         alone = self.at(np.ones_like(np.asarray(n, dtype=float)))
@@ -155,6 +197,8 @@ class Service:
             wait_s=wait,
             least_first_s=self.own_s(1.0, *alone) + self.arrival_s,
             least_gap_s=at[0] / self.tokens_per_step,
+            admission_s=taken_in,
+            waits=varied,
         )
 
 
@@ -171,25 +215,28 @@ def closed(s: Service, offered: Any) -> Performance:
     offered : array   Requests kept in flight, of a replica. [1]
     """
     most = np.maximum(np.minimum(offered, s.slots), 1.0)
+    together = s.together(most)
+    waited = s.waited(together)
 
     def settled(n: Any) -> Any:
         step, prompt = s.at(n)
-        decode = s.n_steps * s.gap_s(n, step, prompt)
-        first = s.first_s(n, step, prompt)
-        return np.maximum(live_sequences(offered, s.slots, decode, first), 1.0)
+        gap = s.gap_s(n, step, prompt, waited)
+        first = s.first_s(n, (step, prompt), gap)
+        return np.maximum(live_sequences(offered, s.slots, s.n_steps * gap, first), 1.0)
 
     n = _fixed_point(settled, most)
     step, prompt = s.at(n)
-    gap = s.gap_s(n, step, prompt)
+    gap = s.gap_s(n, step, prompt, waited)
     rate = requests_per_s(step, prompt, n, s.n_steps)
     wait = backlog_wait_s(s.slots, offered, rate)
-    first = s.first_s(n, step, prompt, most)
+    first = s.first_s(n, (step, prompt), gap, most, waited)
     n_gaps = np.maximum(s.osl - 1, 0.0) / s.tokens_per_step
     decoding = n_gaps * gap
     # No more requests are finished than have their prompts read: where outputs are so short that
     # prompts fill the engine, those of others are waited for.
     first = np.maximum(first, most * prompt - decoding) + wait
-    return s.answer(n, (step, prompt), first, gap, offered / (first + decoding), wait)
+    waits = Waits(together=together, burst_s=np.maximum(most - 1, 0.0) * prompt * s.queue)
+    return s.answer(n, (step, prompt), first, gap, offered / (first + decoding), wait, waits)
 
 
 def open_loop(s: Service, rate: Any) -> Performance:
@@ -200,7 +247,8 @@ def open_loop(s: Service, rate: Any) -> Performance:
     s : Service
     rate : array   Requests that arrive at a replica. [1/s]
     """
-    slots = np.maximum(np.minimum(s.slots, s.requests), 1.0)
+    run = s.run_requests
+    slots = np.maximum(np.minimum(s.slots, run), 1.0)
     saturated = s.full_gap_s(slots)
     alone, _ = s.at(np.ones_like(slots))
     n = np.clip(1 + rate * s.n_steps * alone, 1.0, slots)
@@ -213,10 +261,12 @@ def open_loop(s: Service, rate: Any) -> Performance:
     step, prompt = s.at(n)
     gap = open_decode_gap_s(step, prompt, rate, saturated)
     capacity = requests_per_s(*s.at(slots), slots, s.n_steps)
-    wait = random_wait_s(rate, prompt, s.variation)
-    wait = wait + overload_wait_s(rate, capacity, s.requests)
-    first = s.first_s(n, step, prompt) + wait
-    return s.answer(n, (step, prompt), first, gap, np.minimum(rate, capacity), wait)
+    random = random_wait_s(rate, prompt, s.variation)
+    late = overload_wait_s(rate, capacity, run)
+    first = s.first_s(n, (step, prompt), gap) + random + late
+    waits = Waits(random_s=random, busy=np.minimum(rate * prompt, 1.0), late_s=late)
+    done = np.minimum(rate, capacity)
+    return s.answer(n, (step, prompt), first, gap, done, random + late, waits)
 
 
 def offline(s: Service) -> Performance:
@@ -224,9 +274,9 @@ def offline(s: Service) -> Performance:
     n = np.maximum(s.slots, 1.0)
     step, prompt = s.at(n)
     rate = requests_per_s(step, prompt, n, s.n_steps)
-    wait = s.requests / 2 * prompt
-    first = s.first_s(n, step, prompt) + wait
-    return s.answer(n, (step, prompt), first, step, rate, wait)
+    wait = s.run_requests / 2 * prompt
+    first = s.first_s(n, (step, prompt), step) + wait
+    return s.answer(n, (step, prompt), first, step, rate, wait, Waits(late_s=wait))
 
 
 def limited(s: Service, first_s: Any, gap_s: Any) -> Performance:
@@ -236,19 +286,30 @@ def limited(s: Service, first_s: Any, gap_s: Any) -> Performance:
     ----------
     s : Service
     first_s, gap_s : array   Limits on TTFT and TPOT; inf for none. [s]
+
+    Returns
+    -------
+    Performance   Of random arrivals at the rate that so many sequences finish.
     """
     fewest, most = np.zeros_like(s.slots), np.log(np.maximum(s.slots, 1.0))
-    per_token = s.tokens_per_step
     for _ in range(_HALVINGS):
         middle = (fewest + most) / 2
-        gap = s.full_gap_s(np.exp(middle))
-        first = s.at(np.exp(middle))[1] + 1.5 * gap
-        kept = (TAIL_GAP * gap / per_token <= gap_s) & (TAIL_FIRST * first <= first_s)
+        found = _arriving(s, np.exp(middle))
+        kept = (found.statistic("tpot", "p99") <= gap_s) & (
+            found.statistic("ttft", "p99") <= first_s
+        )
         fewest, most = np.where(kept, middle, fewest), np.where(kept, most, middle)
-    n = np.exp(fewest)
+    return _arriving(s, np.exp(fewest))
+
+
+def _arriving(s: Service, n: Any) -> Performance:
+    """So many live sequences of random arrivals, at a rate somewhat below what they finish."""
     gap, at = s.full_gap_s(n), s.at(n)
-    rate = _STEADY_SHARE * n / (s.n_steps * gap)
-    return s.answer(n, at, at[1] + 1.5 * gap, gap, rate)
+    rate = scheduling().steady_share * n / (s.n_steps * gap)
+    random = random_wait_s(rate, at[1], s.variation)
+    waits = Waits(random_s=random, busy=np.minimum(rate * at[1], 1.0))
+    first = s.first_s(n, at, gap) + random
+    return s.answer(n, at, first, gap, rate, random, waits)
 
 
 def _fixed_point(settled: Callable[[Any], Any], start: Any) -> Any:

@@ -111,6 +111,10 @@ class Engine(Record):
     since : str               Date of the releases, where all run alike.
     stands_for : tuple of str   Eras whose mean a name such as ``current`` means.
     prompts_first : bool      Prompts run before, not beside, sequences that decode.
+    polling_steps : float     Steps between two looks for new requests: a request waits for half of
+                              those beyond one. [1]
+    dp_wait_steps : float     Steps at most that prompts wait until every rank of attention data
+                              parallelism has one: half of them on the mean. [1]
     token_budget : int        New tokens of a step at most. [tokens]
     max_sequences : int       Sequences of a rank at most. [1]
     memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
@@ -137,6 +141,8 @@ class Engine(Record):
     since: str = Field(default="", pattern=_DATE)
     stands_for: tuple[str, ...] = ()
     prompts_first: bool = False
+    polling_steps: float = Field(default=1.0, ge=1)
+    dp_wait_steps: float = Field(default=0.0, ge=0)
     token_budget: PositiveCount = 8192
     max_sequences: PositiveCount = 256
     memory_share: float = Field(default=0.9, gt=0, le=1)

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ridgeline.catalog import campaigns, scheduling, usual_engine
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import engine as engine_of
-from ridgeline.catalog import usual_engine
 from ridgeline.errors import CatalogError
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.specs.engine import Engine, Era
@@ -27,12 +27,10 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.runs import Run
 
 __all__ = [
-    "MEDIAN_ODDS_SIGMA",
     "TOO_LARGE",
     "Assumed",
     "Limits",
     "assume",
-    "class_of",
     "engine_and_era",
     "limits_of",
     "n_requests",
@@ -45,10 +43,8 @@ _FULL = 0.85
 _NARROW_BITS = 9
 _TP = (1, 2, 4, 8)
 _ATTN_DP = (4, 8, 16, 36, 72)
-_REQUESTS = 500.0
-#: a median is of one request, and its place in the queue may be any: where the share that it waits
-#: is uniform, the logarithm of its odds is logistic, with this standard deviation
-MEDIAN_ODDS_SIGMA = math.pi / 3**0.5
+#: settings of an engine that notes may state
+_SETTINGS = ("polling_steps", "dp_wait_steps")
 _FORMAT = "format of the weights not stated: taken as the model's own"
 #: standard deviation an assumption brings; and one on a format, which may be half or twice as wide
 _SIGMA, _FORMAT_SIGMA = 0.1, math.log(2) / 2
@@ -72,9 +68,29 @@ class Assumed:
         return assumed + _failure_sigma(self.run) ** 2
 
     @property
+    def is_median(self) -> bool:
+        """Whether what is measured is a median, of one request."""
+        return self.run.notes.get("statistic") == "median"
+
+    @property
+    def lengths_variation(self) -> float:
+        """Variance of prompts' lengths over their squared mean. [1]
+
+        Where lengths are means of a real dataset, as under latency limits, about that of an
+        exponential; else they are equal or nearly so.
+        """
+        return 1.0 if self.run.regime == "slo" else 0.0
+
+    @property
+    def is_lockstep(self) -> bool:
+        """Whether requests that begin together end together: equal lengths, prompts before all."""
+        exact = "nominal_isl" not in self.run.notes
+        return exact and self.engine.prompts_first and not self.is_median
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What the run says of itself that is said with its predictions."""
-        failed, done = _failed(self.run), n_requests(self.run)
+        failed, done = _failed(self.run), _finished(self.run)
         found = [f"{failed:,.0f} of {failed + done:,.0f} requests failed"] if failed else []
         return tuple(found + list(filter(None, [self.run.notes.get("remark", "")])))
 
@@ -99,18 +115,6 @@ def engine_and_era(run: Run) -> tuple[Engine, Era, str]:
     return found, found.era(run.engine_version, run.date), ""
 
 
-def class_of(run: Run, engine: Engine) -> str:
-    """How others' prompts come beside one's own.
-
-    ``lockstep``: equal lengths, prompts before decoding, so that requests end and begin together;
-    ``median``: only medians are given, of runs whose requests begin together; else ``spread``.
-    """
-    if run.notes.get("statistic") == "median":
-        return "median"
-    exact = "nominal_isl" not in run.notes
-    return "lockstep" if exact and engine.prompts_first else "spread"
-
-
 def limits_of(run: Run) -> Limits:
     """Read ``limits: p99 TTFT<=2s p99 TPOT<=0.2s`` from the notes."""
     text = run.notes.get("limits", "")
@@ -121,15 +125,21 @@ def limits_of(run: Run) -> Limits:
 
 
 def n_requests(run: Run) -> float:
-    """Requests of the whole run, where the notes say it; else 500."""
+    """Requests of the whole run, where the notes say it; else NaN."""
     found = re.match(r"\d{1,15}", run.notes.get("n_requests", ""))
-    return max(float(found[0]), 1.0) if found else _REQUESTS
+    return max(float(found[0]), 1.0) if found else math.nan
 
 
 def _failed(run: Run) -> float:
     """Requests that failed, where the notes say it."""
     found = re.match(r"\d{1,15}", run.notes.get("n_failed", ""))
     return float(found[0]) if found else 0.0
+
+
+def _finished(run: Run) -> float:
+    """Requests that were finished; as many as are usual where nobody says."""
+    stated = n_requests(run)
+    return scheduling().requests_per_run if math.isnan(stated) else stated
 
 
 def _failure_sigma(run: Run) -> float:
@@ -141,7 +151,7 @@ def _failure_sigma(run: Run) -> float:
     1 / (1 - f) of it.
     """
     failed = _failed(run)
-    return math.log1p(failed / n_requests(run)) / 2 if failed else 0.0
+    return math.log1p(failed / _finished(run)) / 2 if failed else 0.0
 
 
 def assume(run: Run) -> list[Assumed]:
@@ -158,6 +168,7 @@ def assume(run: Run) -> list[Assumed]:
         with the highest predicted throughput is then taken.
     """
     engine, era, word = engine_and_era(run)
+    engine = _as_started(engine, run)
     said = [f"{word}: taken as a good engine of today"] if word else []
     if "weight_dtype" not in run.stated:
         said.append(_FORMAT)
@@ -179,6 +190,15 @@ def assume(run: Run) -> list[Assumed]:
     if run.layout is None:
         said.append("layout not stated: the plain default")
     return [Assumed(run, _layout(run), engine, era, tuple(said))]
+
+
+def _as_started(engine: Engine, run: Run) -> Engine:
+    """The engine with the settings its run states, or those its benchmark starts it with."""
+    stated = {n: run.notes[n] for n in _SETTINGS if re.fullmatch(r"\d{1,9}", run.notes.get(n, ""))}
+    for campaign in campaigns():
+        if any(note.startswith(campaign.mark) for note in run.notes):
+            stated = campaign.settings.get(engine.id, {}) | stated
+    return engine.model_copy(update={n: float(v) for n, v in stated.items()}) if stated else engine
 
 
 def _layout(run: Run) -> Layout:

@@ -104,11 +104,20 @@ def _weights(rows: Sequence[Row]) -> Floats:
     found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
     for i, row in enumerate(rows):
         regime = row.run.regime if row.run else ""
-        if row.metric.endswith("_p99_s") or (regime, row.metric) in _NOT_FITTED:
+        untold = row.metric.endswith("_p99_s") or (regime, row.metric) in _NOT_FITTED
+        if untold or (row.metric == "ttft_s" and is_cold(row)):
             found[i] = 0.0
         elif regime == "slo":
             found[i] *= _UNSTATED_WEIGHT
     return found
+
+
+def is_cold(row: Row) -> bool:
+    """Whether the notes say that the server was cold: its first requests wait for what they load.
+
+    A mean over few requests then tells more of that than of the engine.
+    """
+    return row.run is not None and any(k.startswith("cold server") for k in row.run.notes)
 
 
 #: the wait in a queue of a length of somebody's choice

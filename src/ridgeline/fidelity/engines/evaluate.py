@@ -11,8 +11,7 @@ from ridgeline.kernels.effects import EFFECTS
 from ridgeline.kernels.laws import LAWS
 from ridgeline.replica.timer import HOST
 from ridgeline.service.fixed import Batch, batch_time
-from ridgeline.service.performance import TAIL_FIRST, TAIL_GAP
-from ridgeline.service.steady import Service, closed, limited, offline, open_loop, waited
+from ridgeline.service.steady import Service, closed, limited, offline, open_loop
 from ridgeline.service.surface import LIVE, MIXED, StepTimes, prompt_seconds
 
 if TYPE_CHECKING:
@@ -147,12 +146,11 @@ def _metrics(
 ) -> dict[str, Floats]:
     """Every metric of every case; zero where a case has none of it."""
     a = plan.arrays
-    run = {f: np.array(getattr(_fixed(plan, chips_s, host_s), f)) for f in _FIELDS}
+    alike = _fixed(plan, chips_s, host_s)  # of a batch that starts together, all requests are alike
+    run = {name: np.array(getattr(alike, f)) for name, (f, _) in _SOLVED.items()}
     at, served = _served(plan, chips_s + host_s, effects)
-    if at.size:
-        for name in _FIELDS:
-            values = getattr(served, name)
-            run[name][at] = values * a["replicas"][at] if name == "requests_per_s" else values
+    for name, values in served.items():
+        run[name][at] = values * a["replicas"][at] if name == "requests_per_s" else values
     isl, osl, batch = a["isl"], a["osl"], a["batch"]
     with np.errstate(divide="ignore", invalid="ignore"):
         # A decode regime has no end: its tokens a second are those of a step.
@@ -162,9 +160,9 @@ def _metrics(
         prompts = batch * (isl - a["cached"]) / run["ttft_s"]
     return {
         "ttft_s": run["ttft_s"],
-        "ttft_p99_s": TAIL_FIRST * run["ttft_s"],
+        "ttft_p99_s": run["ttft_p99_s"],
         "tpot_s": run["tpot_s"],
-        "tpot_p99_s": TAIL_GAP * run["tpot_s"],
+        "tpot_p99_s": run["tpot_p99_s"],
         "itl_s": run["tpot_s"],
         "e2e_s": run["e2e_s"],
         "requests_per_s": rate,
@@ -175,7 +173,15 @@ def _metrics(
     }
 
 
-_FIELDS = ("ttft_s", "tpot_s", "e2e_s", "requests_per_s")
+#: what a server gives: a field of its performance, or a metric of it and a percentile
+_SOLVED = {
+    "ttft_s": ("ttft_s", ""),
+    "tpot_s": ("tpot_s", ""),
+    "e2e_s": ("e2e_s", ""),
+    "requests_per_s": ("requests_per_s", ""),
+    "ttft_p99_s": ("ttft_s", "ttft"),
+    "tpot_p99_s": ("tpot_s", "tpot"),
+}
 
 
 def _fixed(plan: Plan, chips_s: Floats, host_s: Floats) -> Batch:
@@ -193,11 +199,13 @@ def _fixed(plan: Plan, chips_s: Floats, host_s: Floats) -> Batch:
     )
 
 
-def _served(plan: Plan, step_s: Floats, effects: Mapping[str, Floats]) -> tuple[Any, Any]:
+def _served(
+    plan: Plan, step_s: Floats, effects: Mapping[str, Floats]
+) -> tuple[Any, dict[str, Floats]]:
     """Servers in steady state. Which cases of the plan, and what they measure."""
     at = np.flatnonzero(plan.live[:, 0] >= 0)
     if not at.size:
-        return at, None
+        return at, {}
     a = {name: values[at] for name, values in plan.arrays.items()}
     live, mixed = step_s[plan.live[at]], step_s[plan.mixed[at]]
     beside = live[:, :: LIVE // MIXED][:, : mixed.shape[1]]
@@ -210,22 +218,24 @@ def _served(plan: Plan, step_s: Floats, effects: Mapping[str, Floats]) -> tuple[
         n_steps=np.maximum(a["osl"], 1.0),
         osl=np.maximum(a["osl"], 1.0),
         slots=a["slots"],
-        waited=np.array(
-            [waited(plan.classes[i], q) for i, q in zip(at, effects["queue"][at], strict=True)]
-        ),
+        lockstep=a["lockstep"],
+        queue=effects["queue"][at],
+        admission=effects["admission"][at] + a["waits"],
         arrival_s=effects["frontend_s"][at],
         requests=a["requests"],
         n_chunks=a["n_chunks"],
         ranks=a["ranks"],
+        own_variation=a["variation"],
     )
-    out = {name: np.zeros(len(at)) for name in _FIELDS}
-    for name, solve in _SOLVERS.items():
-        chosen = np.flatnonzero(a["regime"] == name)
+    out = {name: np.zeros(len(at)) for name in _SOLVED}
+    for regime, solve in _SOLVERS.items():
+        chosen = np.flatnonzero(a["regime"] == regime)
         if chosen.size:
             solved = solve(service.take(chosen), {k: v[chosen] for k, v in a.items()})
-            for field in _FIELDS:
-                out[field][chosen] = getattr(solved, field)
-    return at, Batch(**out)
+            for name, (field, metric) in _SOLVED.items():
+                found = solved.statistic(metric, "p99") if metric else getattr(solved, field)
+                out[name][chosen] = found
+    return at, out
 
 
 _SOLVERS: dict[str, Callable[[Service, Mapping[str, Any]], Performance]] = {

@@ -11,7 +11,6 @@ import numpy as np
 from ridgeline.fidelity.engines.assumptions import (
     TOO_LARGE,
     assume,
-    class_of,
     limits_of,
     n_requests,
 )
@@ -22,6 +21,7 @@ from ridgeline.replica.timer import Timer
 from ridgeline.service.fixed import GAUSS, prompt_fill
 from ridgeline.service.requests import Requests, prompts_at_once
 from ridgeline.service.slots import holds_weights, memory_slots
+from ridgeline.service.steady import admission_steps
 from ridgeline.service.surface import LIVE, MIXED, octaves
 from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.memory import memory_per_chip
@@ -55,7 +55,6 @@ class Plan:
     ----------
     cases : list of Assumed        A run may have several: see `pick`.
     of_run : list of list of int   Cases of each run that was given.
-    classes : list of str          How requests are spread, of each case.
     scopes : list of mapping       Where each case is: see `kernels.effects.scopes_of`.
     prompt, decode, live, mixed : array of int
         Steps of each case: its prompts; decoding at two contexts; decoding, and the same with
@@ -65,7 +64,6 @@ class Plan:
 
     cases: list[Assumed]
     of_run: list[list[int]]
-    classes: list[str]
     scopes: list[dict[str, str]]
     arrays: dict[str, Any]
     prompt: Ints
@@ -243,19 +241,23 @@ class _Builder:
             else:
                 self._served(i, case)
         timer, at, case_of = self.steps.timed()
-        classes = [class_of(c.run, c.engine) for c in self.cases]
-        scopes = [_scopes(c, k) for c, k in zip(self.cases, classes, strict=True)]
+        scopes = [scopes_of(c.run.cluster.chip, c.engine, c.era) for c in self.cases]
         arrays = {
             **self.columns,
             "regime": np.array([c.run.regime for c in self.cases]),
             "double": np.array([_doubles(c) for c in self.cases]),
+            "variation": np.array([c.lengths_variation for c in self.cases]),
+            "lockstep": np.array([c.is_lockstep for c in self.cases]),
+            "waits": np.array(
+                [admission_steps(c.engine, c.layout.attn_dp, 0.0) for c in self.cases]
+            ),
         }
 
         def placed(index: Ints) -> Ints:
             return np.where(index >= 0, at[index] if len(at) else index, _NO_STEP)
 
         return Plan(
-            self.cases, of_run, classes, scopes, arrays,
+            self.cases, of_run, scopes, arrays,
             placed(self.prompt), placed(self.decode), placed(_padded(self.live)),
             placed(_padded(self.mixed)), _padded(self.at_once, 1.0), timer, case_of, self.lacks,
         )  # fmt: skip
@@ -311,7 +313,7 @@ class _Builder:
             if run.concurrency:  # the engine was told how many it may run
                 slots = min(memory, c["offered"][i])
             c["offered"][i] = np.inf
-        if run.regime == "open":
+        if run.regime == "open" and not np.isnan(c["requests"][i]):
             slots = min(slots, c["requests"][i])
         c["slots"][i] = full = max(min(c["offered"][i], slots), 1.0)
         low = 1.0 if run.regime in ("open", "slo") else full / _FULL_SHARE
@@ -345,10 +347,6 @@ def _padded(rows: list[list[Any]], none: float = _NO_STEP) -> Any:
         if row:
             found[i] = row + [row[-1]] * (found.shape[1] - len(row))
     return found
-
-
-def _scopes(case: Assumed, class_: str) -> dict[str, str]:
-    return scopes_of(case.run.cluster.chip, case.engine, case.era, class_=class_)
 
 
 def _doubles(case: Assumed) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,14 @@ from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.roofline import mfu
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
-from ridgeline.service.performance import Performance
 from ridgeline.service.prices import cached_token_s, price_sheet
-from ridgeline.service.server import N_REQUESTS, Server, intervals
+from ridgeline.service.server import Server, intervals
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.replica import Replica, StepTime
+    from ridgeline.service.performance import Performance
     from ridgeline.service.requests import Requests
     from ridgeline.specs.price import Price
     from ridgeline.specs.workload import Workload
@@ -73,7 +74,7 @@ def answer_grid(
             requests,
             most=float(batches.max()),
             max_sequences=max_sequences,
-            n_requests=(load.n_requests or N_REQUESTS) / replica.layout.replicas,
+            n_requests=(load.n_requests or math.nan) / replica.layout.replicas,
         )
         numbers |= _request_columns(server, batches, rent, load)
     else:
@@ -220,10 +221,7 @@ _REGIMES = {"closed": "closed", "offline": "offline", "fixed": "static"}
 
 def _stacked(each: list[Performance]) -> Performance:
     """One performance per batch as one with an entry each."""
-    names = Performance.__dataclass_fields__
-    return Performance(
-        **{n: np.asarray([float(np.squeeze(getattr(one, n))) for one in each]) for n in names}
-    )
+    return each[0].mapped(lambda *one: np.asarray([float(np.squeeze(x)) for x in one]), *each[1:])
 
 
 def _use(server: Server, found: Performance) -> Numbers:

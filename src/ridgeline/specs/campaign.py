@@ -1,0 +1,25 @@
+"""What a benchmark's launch scripts set, where its results do not say so."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ridgeline.specs.record import Record
+
+__all__ = ["Campaign"]
+
+
+class Campaign(Record):
+    """Runs of one benchmark, started by the same scripts.
+
+    Attributes
+    ----------
+    mark : str           How the notes of its runs begin.
+    settings : mapping   Engine to fields of its record and what they are set to.
+    why : str            Where this is known from.
+    """
+
+    id: str
+    mark: str
+    settings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    why: str
