@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ridgeline.catalog import chip, cluster, engine, engine_constants, model, node_of
+from ridgeline.catalog import chip, cluster, engine_constants, model, node_of
 from ridgeline.errors import RidgelineError, SpecError
-from ridgeline.fidelity.engines.assumptions import assume, class_of, limits_of, n_requests
+from ridgeline.fidelity.engines.assumptions import assume, limits_of, n_requests
 from ridgeline.fidelity.engines.calibrate import (
     calibrate,
     constant_rows,
@@ -261,13 +261,23 @@ def test_a_metric_the_regime_lacks_says_so() -> None:
     assert found.status == "no-such-metric"
 
 
+def test_settings_of_a_benchmark_or_of_the_notes_are_the_engines() -> None:
+    known = run("closed", engine="sglang", notes={"InferenceX run, nominal 1024/1024": ""})
+    stated = run("closed", engine="sglang", notes={"polling_steps": "11"})
+    polls = [assume(x)[0].engine.polling_steps for x in (run("closed", engine="sglang"), stated)]
+    assert polls == [1, 11]
+    assert assume(known)[0].engine.polling_steps == 30
+    plain, polled = (predict([row(x, "ttft_s")])[0].value for x in (stated, known))
+    assert polled > plain
+
+
 def test_notes_and_classes() -> None:
     limits = limits_of(run(notes={"limits": "p99 TTFT<=0.45s p99 TPOT<=0.04s (recalled)"}))
     assert (limits.first_token_s, limits.gap_s) == (0.45, 0.04)
     assert n_requests(run(notes={"n_requests": "3200 max_num_seqs=3200"})) == 3200
     exact, mixed = run(engine="sglang"), run(engine="sglang", notes={"nominal_isl": "1024"})
-    assert class_of(exact, engine("sglang")) == "lockstep"
-    assert class_of(mixed, engine("sglang")) == "spread"
+    assert assume(exact)[0].is_lockstep
+    assert not assume(mixed)[0].is_lockstep
     (dp,) = assume(run(n_chips=8, layout=Layout(tp=8), notes={"attention DP enabled": "likely"}))
     assert (dp.layout.attn_dp, dp.layout.ep) == (8, 8)
 

@@ -503,7 +503,7 @@ def open_loop(steps: Steps, rate: float) -> dict[str, float]:
     for _ in range(200):
         n = (n + max(rate * steps.osl * gap_s(n), 1.0)) / 2
     gap, busy = gap_s(n), rate * steps.prompt_s(n)
-    first = 1.5 * steps.step_s(n) + steps.prompt_s(n)
+    first = steps.step_s(n) + steps.prompt_s(n) + gap / 2
     first += busy / (1 - busy) * steps.prompt_s(n)
     total = first + (steps.osl - 1) * gap
     return {"ttft_s": first, "tpot_s": gap, "e2e_s": total, "requests_per_s": rate}

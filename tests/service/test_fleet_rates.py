@@ -144,7 +144,9 @@ def test_beyond_capacity_the_queue_has_no_end() -> None:
     assert overshoot(found, rate, terms) > 1e5
 
 
-def test_half_a_step_is_part_of_the_first_token() -> None:
+def test_steps_of_admission_are_part_of_the_first_token() -> None:
     found = DENSE.open(np.full(len(ROWS), 2.0), ROWS)
-    assert step_wait_s(found) == pytest.approx(found.step_s / 2, rel=1e-12)
+    steps = DENSE.calibration.effects["admission"]
+    assert step_wait_s(found) == pytest.approx(steps * found.tpot_s, rel=1e-12)
+    assert (step_wait_s(found) > found.step_s / 2).all()
     assert (step_wait_s(found) + found.wait_s < found.ttft_s).all()

@@ -76,7 +76,8 @@ def workload_of(case: Case) -> Workload:
             "osl": case.osl,
             "prefix_hit": case.prefix_hit,
             "arrival": case.arrival,
-            "n_requests": case.n_requests,
+            # In a closed loop what they are to the places decides who waits: the usual ten each.
+            "n_requests": None if case.arrival == "closed" else case.n_requests,
             **loads[case.arrival],
         },
         "the workload",
@@ -158,7 +159,7 @@ def run_of(case: Case) -> Run:
         osl=case.osl,
         engine=case.engine,
         engine_version=case.version,
-        notes={"n_requests": str(case.n_requests)}
+        notes=({} if case.arrival == "closed" else {"n_requests": str(case.n_requests)})
         | ({} if case.exact_lengths else {"nominal_isl": str(case.isl)}),
         stated=frozenset({"weight_dtype", "kv_dtype", "layout", "ep", "isl", "osl"}),
     )
