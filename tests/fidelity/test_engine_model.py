@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ridgeline.catalog import chip, cluster, engine_constants, model, node_of
+from ridgeline.catalog import chip, cluster, engine, engine_constants, model, node_of
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.fidelity.engines.assumptions import assume, limits_of, n_requests
 from ridgeline.fidelity.engines.calibrate import (
@@ -291,8 +291,10 @@ def test_notes_and_classes() -> None:
         ("vllm", "mid-2024", "", "vllm-2024"),
         ("trtllm", "0.17", "", "tensorrt-llm-0.10"),
         ("tensorrt-llm", "TensorRT 10.2.0, CUDA 12.4", "", "tensorrt-llm-0.10"),
-        ("tensorrt-llm", "TensorRT 10.13, CUDA 13.0", "", "tensorrt-llm-1"),
-        ("sglang", "", "", "sglang"),
+        ("tensorrt-llm", "TensorRT 10.13, CUDA 13.0", "", "tensorrt-llm-1.0"),
+        ("sglang", "", "", "sglang-2026"),
+        ("sglang", "0.5.1.post1", "", "sglang-2025"),
+        ("tensorrt-llm", "", "2025-10-29", "tensorrt-llm-1"),
     ],
 )
 def test_eras(name: str, version: str, date: str, era: str) -> None:

@@ -18,7 +18,7 @@ class Scheduling(Record):
     requests_per_run : float     Requests of any other run. [1]
     steady_share : float         Share of its capacity at which a server under limits is run. [1]
     gap_tail : float             99th percentile over mean of the time per token. [1]
-    chance_sigma : float         Standard deviation of the log odds that the median request waits.
+    chance_sigma : float         Standard deviation of ln of the share that a median waits for.
     why : mapping                Field to what its value rests on.
     """
 

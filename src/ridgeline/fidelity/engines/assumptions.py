@@ -83,9 +83,13 @@ class Assumed:
 
     @property
     def is_lockstep(self) -> bool:
-        """Whether requests that begin together end together: equal lengths, prompts before all."""
+        """Whether requests that begin together end together, every time.
+
+        Lengths are equal and prompts come before all else; or only medians are given, of runs that
+        may hold no more requests than are in flight.
+        """
         exact = "nominal_isl" not in self.run.notes
-        return exact and self.engine.prompts_first and not self.is_median
+        return self.is_median or (exact and self.engine.prompts_first)
 
     @property
     def remarks(self) -> tuple[str, ...]:
