@@ -290,6 +290,8 @@ def test_set_aside_rows_stand_beside_folds_of_their_kind(shipped: list[Row]) -> 
     )
     assert found["all rows, models left out"]["n_aside"] == len(aside)
     assert "fixed batches, models left out" not in found
+    (alone,) = (r for r in beside_folds({"chips": []}, aside) if r["figure"] == chips["figure"])
+    assert (alone["value"], alone["met"], alone["n_aside"]) == (None, None, chips["n_aside"])
 
 
 def test_targets_are_met_by_a_good_model_and_missed_by_a_bad_one(shipped: list[Row]) -> None:

@@ -185,8 +185,10 @@ def beside_folds(
 def _beside(figure: str, folds: Mapping[str, Any], aside: Mapping[str, Any]) -> dict[str, Any]:
     both = folds["median"] and aside["median"] is not None
     ratio = aside["median"] / folds["median"] if both else None
+    # With nothing on one side there is nothing to hold against the other.
+    limit = None if ratio is None else _MOST
     return {
-        **against(figure, ratio, _MOST, aside["n_answered"], unit="x"),
+        **against(figure, ratio, limit, aside["n_answered"], unit="x"),
         "folds": folds["median"],
         "n_folds": folds["n_answered"],
         "aside": aside["median"],

@@ -80,8 +80,7 @@ Written by `ridgeline validate TABLE ... --report docs/fidelity.md`; explanation
   whether the 99th percentiles keep them there, as measured.
 * **Below saturation** is decided by the measurement, not by the prediction: in open loop at least
   85% of the offered rate was served; in closed loop the source does not note that memory or a cap
-  kept requests waiting for more than half of their time. *e2e* is ttft + (osl - 1) x time per token
-  of runs that state both.
+  kept requests waiting for more than half of their time.
 """
 
 

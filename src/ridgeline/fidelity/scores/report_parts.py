@@ -93,12 +93,13 @@ def aside_part(words: str, found: Sequence[Mapping[str, Any]] | None, scores: Sc
     if found is None or scores is None:
         lines.append("They are in no fit, no fold and no score here.")
         return "\n".join(lines) + "\n"
-    n_met, one = sum(r["met"] is True for r in found), scores.line()
+    held, one = [r for r in found if r["met"] is not None], scores.line()
+    n_met = sum(r["met"] for r in held)
     lines += [
         "Nothing was chosen by them, and the constants they are scored with have not seen them.\n"
-        f"Their intervals cover {_percent(one['coverage'])}. Median errors at most "
-        f"{found[0]['limit'] if found else 1:.1f} times those of the folds: "
-        f"{n_met} of {len(found)}.\n",
+        f"Their intervals cover {_percent(one['coverage'])}. Median errors within "
+        f"{held[0]['limit'] if held else 1:.1f} times those of the folds: "
+        f"{n_met} of {len(held)}.\n",
         "| figure | rows in folds | folds | rows set aside | set aside | ratio | |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]

@@ -197,8 +197,9 @@ def targets(
             continue
         one = score(unseen[asked.left_out], asked.keep).line()
         n = one["n_answered"]
-        found.append(against(f"{asked.figure}: median", one["median"], asked.median, n))
-        if asked.p90 is not None or asked.median is None:
+        if n or asked.median is not None:
+            found.append(against(f"{asked.figure}: median", one["median"], asked.median, n))
+        if n:
             found.append(against(f"{asked.figure}: p90", one["p90"], asked.p90, n))
     if verdicts:
         share = float(np.mean([one.right for one in verdicts]))
