@@ -228,6 +228,8 @@ def test_leaving_out(run, table: Path, tmp_path: Path) -> None:
     assert json.loads(answer)["scoreboard"][0]["n_rows"] == 5
     figures = {f["figure"]: f["n_rows"] for f in json.loads(answer)["figures"]}
     assert figures["fixed batches, models left out: median"] == 2
+    names = {row["id"]: row["left_out"] for row in json.loads(answer)["rows"]}
+    assert names["c"] == "meta-llama/Llama-3.1-70B-Instruct"
     assert figures["closed loop, TPOT, models left out: median"] == 1
     assert (
         "closed loop, TPOT, models left out: p90"

@@ -74,6 +74,8 @@ def scored_unseen(
     unseen = by_word[what]
     outcome = Scored(keep=keep)
     outcome.add([one.row for one in unseen], [one.prediction for one in unseen])
+    for line, one in zip(outcome.shown, unseen, strict=False):
+        line["left_out"] = one.fold
     found = {one.place for one in unseen}
     if len(found) < len(rows):
         note(f"{len(rows) - len(found):,} rows are {_ALONE[what]}: not scored.")

@@ -149,7 +149,8 @@ def validate(
     elif csv:
         print_csv(some if rows else board)
     elif rows:
-        as_table(some, _EVERY_ROW, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
+        columns = _EVERY_ROW if leave_out is None else {**_EVERY_ROW, **_LEFT_OUT}
+        as_table(some, columns, title="Rows, in SI units", first=_FIRST_OF_ROWS, wide=wide)
     else:
         _print_rows(some, wide=wide)
         _print_board(board, leave_out, wide=wide)
@@ -295,6 +296,7 @@ _ROW_COLUMNS = {
 }
 
 _EVERY_ROW = {**_ROW_COLUMNS, "status": ("status", str)}
+_LEFT_OUT = {"left_out": ("left out", str)}
 
 #: what a narrow screen keeps of the board, and of single rows
 _FIRST = ("group", "n_rows", "median", "coverage", "bias", "p90", "within_20", "width")
