@@ -234,7 +234,7 @@ def test_memory_is_of_what_each_engine_counts(share: float, timed: str) -> None:
     capacity = float(chip_capacity_bytes(one.replica.cluster.chip))
     caches = capacity - float(held.fixed_bytes)
     weights, taken = float(held.weights_bytes), float(held.activation_bytes + held.buffer_bytes)
-    runtime = max(settings.runtime_bytes - taken, 0)
+    runtime = float(held.runtime_bytes)
     said = {
         tool: quantities(one, engine_flags(tool))["memory_share"]
         for tool in ("vllm", "sglang", "tensorrt-llm")

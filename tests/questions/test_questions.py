@@ -485,7 +485,7 @@ def test_where_nothing_fits_advice_is_what_makes_it_fit() -> None:
         said.append(" ".join(a.text for a in found))
     assert "--weights fp8" in said[0]
     assert "--memory-utilization 0.97): 2 sequences fit" in said[1]
-    assert "A batch of 48, the most that fits" in said[2]
+    assert "A batch of 44, the most that fits" in said[2]
 
 
 def test_formats_are_advised_that_the_engine_has() -> None:

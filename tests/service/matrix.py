@@ -82,6 +82,7 @@ class Case:
     concurrency, rate_per_s, batch : number or None   The one that `arrival` is about.
     tolerance : float                   Of `expected`, relative. [1]
     stage_imbalance : float             Not in `expected`: see the header of `matrix.toml`. [1]
+    max_sequences : int or None         Sequences that the engine is told to make room for.
     mesh : bool                         The tensor-parallel group lies on part of a mesh.
     expected : mapping of name to number, or to bool (`saturated`) or str (`bottleneck`)
     refined : mapping of name to number   `expected` with the intended differences; may be empty.
@@ -114,6 +115,7 @@ class Case:
     concurrency: float | None = None
     rate_per_s: float | None = None
     batch: float | None = None
+    max_sequences: int | None = None
     stage_imbalance: float = 1.0
     mesh: bool = False
     refined: dict[str, float] = field(default_factory=dict)

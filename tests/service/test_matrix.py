@@ -40,7 +40,9 @@ def replica_of(case: Case, layout: Layout | None = None, *, plain: bool = False)
 
     What is expected of lower bounds was found without them.
     """
-    engine = engine_of(case.engine or "current")
+    engine = engine_of(case.engine or "current").on(case.cluster_record.chip, case.version)
+    if case.max_sequences is not None:
+        engine = engine.replaced({"max_sequences": case.max_sequences})
     if plain:
         engine = engine.model_copy(update={"micro_batches": None, "expert_copies": None})
     return Replica(
@@ -60,7 +62,7 @@ def most_sequences(case: Case, replica: Replica) -> float | None:
     if case.reading != "calibrated":
         return None
     engine = replica.engine
-    return float(engine.era(case.version).max_sequences or engine.max_sequences)
+    return float(engine.max_sequences)
 
 
 def workload_of(case: Case) -> Workload:
@@ -200,6 +202,7 @@ def test_serving_and_layouts_give_the_same_answer(case: Case) -> None:
         "engine_version": case.version,
         "reading": case.reading,
         "price": case.usd_per_chip_hour,
+        "max_sequences": case.max_sequences,
     }
     whole = case.reading == "blackboard"
     place: dict[str, Any] = {"chips": case.n_chips} if whole else {"layout": case.layout_record}

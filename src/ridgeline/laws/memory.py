@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import divide, maximum, where
+from ridgeline.laws._namespace import ceil, divide, maximum, where
 
 __all__ = [
     "drain_time_s",
@@ -12,6 +12,8 @@ __all__ = [
     "largest_batch",
     "mean_decode_context_tokens",
     "memory_needed_bytes",
+    "rounded_up",
+    "sampling_peak_bytes",
     "worst_case_latency_s",
 ]
 
@@ -155,3 +157,56 @@ def mean_decode_context_tokens(isl: Any, osl: Any) -> Any:
     4608.0
     """
     return isl + osl / 2
+
+
+def sampling_peak_bytes(
+    n_sequences: Any, vocab: Any, logit_copies: Any, hidden_bytes: Any = 0, value_bytes: Any = 4
+) -> Any:
+    r"""Most memory that is held while tokens are drawn: logits, in several copies.
+
+    .. math:: H + c\,N\,V\,b
+
+    Parameters
+    ----------
+    n_sequences : array    Sequences sampled for, N. [1]
+    vocab : array          Entries of the vocabulary, V: a whole row a sequence on every chip. [1]
+    logit_copies : array   Copies of a row at the peak, c. [1]
+    hidden_bytes : array   Hidden states of the step, still held, H. [bytes]
+    value_bytes : array    Of a logit, b. [bytes]
+
+    Returns
+    -------
+    array   [bytes]
+
+    Notes
+    -----
+    To draw from the most likely tokens by sorting takes 9.5 copies: logits in 16 bits (half of
+    one) and 32 bits (one), numbers of tokens (64 bits: two), both sorted (three), and as much again
+    as workspace of the sort (three). To draw by rejection takes 3.5: both logits, what is masked,
+    and probabilities.
+
+    Examples
+    --------
+    >>> round(sampling_peak_bytes(1024, 128_256, 9.5) / 2**30, 2)
+    4.65
+    """
+    return hidden_bytes + logit_copies * n_sequences * vocab * value_bytes
+
+
+def rounded_up(width: Any, multiple: Any) -> Any:
+    """The smallest multiple that is not below a width: what kernels widen weights to.
+
+    Parameters
+    ----------
+    width, multiple : array   [1]
+
+    Returns
+    -------
+    array   [1]
+
+    Examples
+    --------
+    >>> float(rounded_up(2880, 256))
+    3072.0
+    """
+    return ceil(width / multiple) * multiple

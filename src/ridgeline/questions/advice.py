@@ -37,6 +37,8 @@ _WORTH = 0.03
 _LARGE_PART = 0.2
 #: share of the memory that an engine may be given where nothing fits in its usual one
 _MOST_MEMORY_SHARE = 0.97
+#: sequences that an engine may be told to make room for where it has none for its usual number
+_FEW_SEQUENCES = 32
 #: how machines are rented: another of these is another contract
 _RENTS = ("on-demand", "spot", "contract", "rental-3yr")
 _DAYS_OF_A_YEAR = 366
@@ -257,6 +259,10 @@ def _room(answer: Serving) -> Iterator[Advice]:
         what = f"Give the engine {percent(_MOST_MEMORY_SHARE)} of the memory"
         tries.append(("capacity", f"{what} (--memory-utilization {share})",
                       {"memory_utilization": _MOST_MEMORY_SHARE}))  # fmt: skip
+    if most < 1 and engine.start is not None and engine.max_sequences > _FEW_SEQUENCES:
+        what = f"Have the engine make room for {_FEW_SEQUENCES} sequences"
+        tries.append(("capacity", f"{what} (--max-sequences {_FEW_SEQUENCES})",
+                      {"max_sequences": _FEW_SEQUENCES}))  # fmt: skip
     tries += _narrower(answer)
     if _same_chips(answer):
         twice = 2 * answer.machine.n_chips

@@ -132,11 +132,14 @@ class Setup:
                 f"{usual.name} {chosen.version!r} is no version that is known ({eras}). Leave the "
                 "version out for the newest."
             )
+        usual = usual.on(chip, chosen.version or "")
         changes: dict[str, Any] = {}
         if chosen.memory_utilization is not None:
-            changes["memory_share"] = chosen.memory_utilization
+            changes |= {"memory_share": chosen.memory_utilization, "reserve": None}
         if chosen.token_budget is not None:
             changes["token_budget"] = chosen.token_budget
+        if chosen.max_sequences is not None:
+            changes["max_sequences"] = chosen.max_sequences
         return usual.replaced(changes, where="the engine") if changes else usual
 
     @property

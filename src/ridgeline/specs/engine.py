@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from ridgeline.specs.engine_start import Pad, Sized, Start, StaticReserve
 from ridgeline.specs.quantities import Bytes, PositiveCount
 from ridgeline.specs.record import Record
 from ridgeline.specs.refusal import Refusal, first_refusal
+
+if TYPE_CHECKING:
+    from ridgeline.specs.chip import Chip
 
 __all__ = ["Assumed", "Engine", "Era", "ExpertCopies", "MicroBatches"]
 
@@ -17,6 +21,8 @@ __all__ = ["Assumed", "Engine", "Era", "ExpertCopies", "MicroBatches"]
 _OLDEST, _NEWEST = 2023, 2025
 #: ISO, to the day or less; empty where it is not known
 _DATE = r"^(\d{4}(-\d{2}){0,2})?$"
+#: a start that was chosen for a release is of all that is asked
+_ANY: dict[str, Any] = {"versions": ()}
 
 
 class Assumed(Record):
@@ -117,10 +123,17 @@ class Engine(Record):
                               parallelism has one: half of them on the mean. [1]
     token_budget : int        New tokens of a step at most. [tokens]
     max_sequences : int       Sequences of a rank at most. [1]
-    memory_share : float      Of the memory, for everything; or of what weights leave, for caches.
-    memory_share_of : str     ``all`` or ``free``.
+    sized : tuple of Sized    Settings of its own on smaller chips, smallest first.
+    memory_share : float      Of the memory, for everything; of what weights leave, for caches; or
+                              of the memory, for weights and caches.
+    memory_share_of : str     ``all``, ``free`` or ``static``.
     runtime_bytes : bytes     What a process takes besides weights and caches, activations and
                               buffers included where those are less. [bytes]
+    starts : tuple of Start   What it tries out before it gives the rest to caches, by release; of
+                              those that fit a release the first. Empty where it tries out nothing.
+    reserve : StaticReserve or None   Its rule for what weights and caches leave, in place of a
+                              share of the memory.
+    pads : mapping            Format of experts to how they are widened when they are loaded.
     reserves_output : bool    A sequence is admitted only when all its output would fit.
     allgather_dispatch_max_chips : int   Chips up to which ranks of attention data parallelism
                               gather all tokens for their experts; more of them send each token to
@@ -145,9 +158,13 @@ class Engine(Record):
     dp_wait_steps: float = Field(default=0.0, ge=0)
     token_budget: PositiveCount = 8192
     max_sequences: PositiveCount = 256
+    sized: tuple[Sized, ...] = ()
     memory_share: float = Field(default=0.9, gt=0, le=1)
-    memory_share_of: Literal["all", "free"] = "all"
+    memory_share_of: Literal["all", "free", "static"] = "all"
     runtime_bytes: Bytes = 1.5e9
+    starts: tuple[Start, ...] = ()
+    reserve: StaticReserve | None = None
+    pads: dict[str, Pad] = Field(default_factory=dict)
     reserves_output: bool = False
     allgather_dispatch_max_chips: int = Field(default=0, ge=0)
     micro_batches: MicroBatches | None = None
@@ -158,6 +175,41 @@ class Engine(Record):
     narrow_caches: tuple[str, ...] = ("fp8",)
     narrow_weights: tuple[str, ...] = ("fp8", "nvfp4")
     notes: str = ""
+
+    @property
+    def start(self) -> Start | None:
+        """What it tries out at its start; of a release that is not named what most of them do."""
+        return next((s for s in self.starts if not s.versions), None)
+
+    def on(self, chip: Chip, version: str = "", date: str = "") -> Engine:
+        """The engine as a release of it sets itself up on a chip.
+
+        Parameters
+        ----------
+        chip : Chip
+        version : str   As a table writes it; empty for the newest, or that of the date.
+        date : str      ISO.
+
+        Examples
+        --------
+        >>> from ridgeline.catalog import chip, engine
+        >>> [engine("vllm").on(chip(c)).token_budget for c in ("h100-sxm", "rtx-4090")]
+        [8192, 2048]
+        """
+        memory = chip.memory.usable or chip.memory.capacity
+        most = self.era(version, date).max_sequences or self.max_sequences
+        changes: dict[str, Any] = {"max_sequences": most}
+        if version:
+            started = next((s for s in self.starts if s.is_of(version)), None)
+            changes["starts"] = () if started is None else (started.model_copy(update=_ANY),)
+        own = next((s for s in self.sized if s.is_of(chip.id, memory)), None)
+        if own is not None:
+            changes["token_budget"] = min(own.token_budget, self.token_budget)
+            changes["max_sequences"] = min(own.max_sequences or most, most)
+            if self.reserve is not None and own.graph_sequences is not None:
+                graphs = {"graph_sequences": own.graph_sequences}
+                changes["reserve"] = self.reserve.model_copy(update=graphs)
+        return self.model_copy(update=changes)
 
     def knows(self, version: str) -> bool:
         """Whether a version is of one of the engine's eras; any is, where it has none."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum, where
+from ridgeline.laws._namespace import log, maximum, minimum, where
 from ridgeline.laws.experts import destinations, experts_per_chip, slots_per_chip
-from ridgeline.laws.memory import largest_batch, memory_needed_bytes
+from ridgeline.laws.memory import (
+    largest_batch,
+    memory_needed_bytes,
+    rounded_up,
+    sampling_peak_bytes,
+)
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.laws.stages import stage_imbalance
@@ -19,18 +25,23 @@ from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.ops import cut, fused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ridgeline.specs.blocks import Block
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.dtype import Dtype
     from ridgeline.specs.engine import Engine
+    from ridgeline.specs.engine_start import Pad, Start
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["MemoryPerChip", "memory_per_chip"]
+__all__ = ["MemoryPerChip", "memory_per_chip", "runtime_bytes", "sampling_bytes", "step_bytes"]
 
 _BITS_PER_BYTE = 8
 _ACTIVATIONS = "bf16"
-#: logits and what sampling makes of them, in fp32
-_LOGIT_BYTES = 2 * 4
+_FP32_BYTES = 4
+#: logits and what sampling makes of them, where nothing is tried out
+_LOGIT_BYTES = 2 * _FP32_BYTES
 #: residual stream in and out of a layer
 _STREAMS = 2
 #: what is sent and what is received
@@ -45,23 +56,39 @@ class MemoryPerChip:
     ----------
     weights_bytes : array               With what is replicated over chips.
     cache_bytes_per_sequence : array    Cache and state of one sequence of the replica.
-    logits_bytes_per_sequence : array   Of a decode step, where an engine is given.
-    activation_bytes : array            Residual stream and the widest product of a full step.
+    logits_bytes_per_sequence : array   Of a decode step, where an engine is given that tries out
+                                        nothing at its start.
+    widening_bytes : array              What kernels widen weights by when an engine loads them.
+    activation_bytes : array            Of a full step: residual stream and widest products, or
+                                        what is held while tokens are drawn, if that is more.
     buffer_bytes : array                Largest exchange of a full step, sent and received.
-    reserve_bytes : array               What the engine leaves unused or its runtime takes.
+    runtime_bytes : array               What the engine's process takes besides all that.
+    unused_bytes : array                What the engine leaves unused.
     """
 
     weights_bytes: Any
     cache_bytes_per_sequence: Any
     logits_bytes_per_sequence: Any = 0
+    widening_bytes: Any = 0
     activation_bytes: Any = 0
     buffer_bytes: Any = 0
-    reserve_bytes: Any = 0
+    runtime_bytes: Any = 0
+    unused_bytes: Any = 0
+
+    @property
+    def loaded_bytes(self) -> Any:
+        """Weights as an engine holds them. [bytes]"""
+        return self.weights_bytes + self.widening_bytes
+
+    @property
+    def reserve_bytes(self) -> Any:
+        """What the engine leaves unused or its process takes. [bytes]"""
+        return self.runtime_bytes + self.unused_bytes
 
     @property
     def fixed_bytes(self) -> Any:
         """What is taken before the first sequence comes. [bytes]"""
-        return self.weights_bytes + self.activation_bytes + self.buffer_bytes + self.reserve_bytes
+        return self.loaded_bytes + self.activation_bytes + self.buffer_bytes + self.reserve_bytes
 
     @property
     def bytes_per_sequence(self) -> Any:
@@ -106,13 +133,14 @@ def memory_per_chip(
     Notes
     -----
     Layers are taken as equal; embedding and head sit on different stages where there are several.
-    Activations are those of a step at the token budget, the widest product alone beside
-    the residual stream. With buffers they take at least what the engine's runtime does: driver,
-    allocators, workspaces and graphs come out of the same reserve.
+    Activations are those of a step at the token budget: the widest product alone, beside the
+    residual stream. An engine that tries out its largest step at its start (`Engine.starts`) keeps
+    what that took for good; of others, activations and buffers take at least what the runtime does.
     """
     rules = ExpertRules() if engine is None else ExpertRules.of(engine, engine.era())
     layers_bytes: Any = 0
     cache_bytes: Any = 0
+    widened: Any = 0
     prediction = model.mtp if drafts else ()
     for block in (*model.blocks, *prediction):
         parts = block_layers(block, model.d_model)
@@ -122,58 +150,149 @@ def memory_per_chip(
         cache_bytes = cache_bytes + block.repeat * _cache(
             model, layout, block, parts.mixer, context
         )
+        if engine is not None and engine.pads:
+            widened = widened + _widening(model, layout, block, engine.pads, rules)
     table = _table_bytes(model, "embedding", model.n_learned_positions) / layout.tp
     head = 0 if model.tied else _table_bytes(model, "head", 0) / layout.tp
     # One stage holds both tables; of several, the first and the last hold one each.
     ends = maximum(table, head) + (layout.pp == 1) * (table + head - maximum(table, head))
     # The fullest stage has whole layers, more than an even share where they do not divide.
     fullest = stage_imbalance(sum(block.repeat for block in model.blocks), layout.pp) / layout.pp
-    held = MemoryPerChip(layers_bytes * fullest + ends, cache_bytes * fullest / layout.attn_dp)
+    alone = MemoryPerChip(layers_bytes * fullest + ends, cache_bytes * fullest / layout.attn_dp)
     if cluster is None or engine is None:
-        return held
-    return _with_engine(held, model, layout, cluster, engine)
+        return alone
+    alone = replace(alone, widening_bytes=widened * fullest)
+    return _with_engine(alone, model, layout, cluster, engine)
 
 
 def _with_engine(
     held: MemoryPerChip, model: Model, layout: Layout, cluster: Cluster, engine: Engine
 ) -> MemoryPerChip:
     """Add what a step at the token budget needs, and what the engine keeps free."""
-    budget = engine.token_budget
     capacity = chip_capacity_bytes(cluster.chip)
-    d_model: Any = model.d_model
-    vocab: Any = model.vocab_size
-    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
-    activations = _STREAMS * budget * d_model * element
-    activations = activations + budget * _widest(model, layout) * element
-    buffers = _SIDES * budget * d_model * element * _copies_sent(model, layout)
-    runtime = maximum(engine.runtime_bytes - activations - buffers, 0.0)
-    unused = capacity
-    if engine.memory_share_of == "free":
-        unused = capacity - held.weights_bytes - activations - buffers - runtime
+    activations = step_bytes(model, layout, engine.token_budget)
+    buffers = _buffer_bytes(model, layout, engine)
+    logits: Any = 0.0
+    if engine.start is not None:
+        activations = maximum(activations, sampling_bytes(model, engine))
+        runtime = runtime_bytes(layout, engine.start)
+    elif engine.reserve is not None:
+        # The rule covers activations, buffers and graphs; the process takes its part besides.
+        runtime = engine.reserve.process_bytes
+    else:
+        runtime = maximum(engine.runtime_bytes - activations - buffers, 0.0)
+        vocab: Any = model.vocab_size
+        logits = vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp
+    unused = (1 - engine.memory_share) * capacity
+    if engine.reserve is not None:
+        kept = _static_bytes(layout, engine, capacity)
+        unused = maximum(kept - activations - buffers, 0.0)
+    elif engine.memory_share_of == "free":
+        left = capacity - held.loaded_bytes - activations - buffers - runtime
+        unused = (1 - engine.memory_share) * maximum(left, 0.0)
+    elif engine.memory_share_of == "static":
+        unused = maximum(unused - activations - buffers, 0.0)
     return replace(
         held,
-        logits_bytes_per_sequence=vocab / layout.tp * _LOGIT_BYTES / layout.attn_dp / layout.pp,
+        logits_bytes_per_sequence=logits,
         activation_bytes=activations,
         buffer_bytes=buffers,
-        reserve_bytes=runtime + (1 - engine.memory_share) * maximum(unused, 0.0),
+        runtime_bytes=runtime,
+        unused_bytes=unused,
     )
 
 
+def step_bytes(model: Model, layout: Layout, tokens: Any) -> Any:
+    """Hidden states of a step, and what goes in and out of its widest products. [bytes]
+
+    Parameters
+    ----------
+    model, layout : Model, Layout
+    tokens : array   New tokens of the step. [tokens]
+    """
+    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    d_model: Any = model.d_model
+    return tokens * (_STREAMS * d_model + _widest(model, layout)) * element
+
+
+def sampling_bytes(model: Model, engine: Engine) -> Any:
+    """What an engine holds at the end of the step that it tries out at its start. [bytes]
+
+    Every sequence that it takes is sampled for, and each chip of a group holds the logits of the
+    whole vocabulary. What forward left, the hidden states of the step, is still there.
+
+    Parameters
+    ----------
+    model : Model
+    engine : Engine   One with a start.
+    """
+    start = engine.start
+    assert start is not None
+    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    d_model: Any = model.d_model
+    hidden = start.hidden_copies * engine.token_budget * d_model * element
+    sampled = minimum(engine.max_sequences, engine.token_budget)
+    return sampling_peak_bytes(sampled, model.vocab_size, start.logit_copies, hidden, _FP32_BYTES)
+
+
+def runtime_bytes(layout: Layout, start: Start) -> Any:
+    """What a process takes outside the framework: libraries, communicators, graphs. [bytes]
+
+    Parameters
+    ----------
+    layout : Layout
+    start : Start
+    """
+    group = layout.tp * layout.attn_dp * layout.pp
+    return start.runtime_bytes + start.group_bytes * log(group) / math.log(2) + start.graph_bytes
+
+
+def _static_bytes(layout: Layout, engine: Engine, capacity: float) -> Any:
+    """What the engine's own rule keeps from weights and caches."""
+    rule = engine.reserve
+    assert rule is not None
+    group = layout.tp * layout.pp
+    few, many = rule.graph_sequences
+    graphs = where(group < rule.graph_chips, few, many) * rule.graph_bytes
+    kept = rule.fixed_bytes + engine.token_budget * rule.token_bytes + graphs
+    kept = kept + group * rule.chip_bytes
+    return maximum(kept, rule.least_bytes * (capacity > rule.least_above))
+
+
 def _widest(model: Model, layout: Layout) -> Any:
-    """Elements a token brings into and out of the widest product of a chip."""
+    """Elements of a token beside each other in a layer: out of a product, and into the next.
+
+    Experts write what comes out of the second product over what came out of the first.
+    """
     widest: Any = 0
     for block in model.blocks:
         n_kv_heads = getattr(block.mixer, "n_kv_heads", 1)
         for layer in block_layers(block, model.d_model):
+            before: Any = 0
             for run in fused(layer.products):
                 shapes = [cut(product, layout.tp, n_kv_heads) for product in run]
                 k, _, count = shapes[0]
                 copies = count
                 if run[0].part == "experts" and isinstance(block.ffn, MixtureOfExperts):
                     # Tokens of a rank go to as many experts, spread over as many ranks.
-                    copies = block.ffn.n_experts_active / layout.tp
-                widest = maximum(widest, (k + sum(n for _, n, _ in shapes)) * copies)
+                    copies = block.ffn.n_experts_active
+                out = sum(n for _, n, _ in shapes) * copies
+                widest = maximum(widest, maximum(before, out) + k * copies)
+                before = out
     return widest
+
+
+def _buffer_bytes(model: Model, layout: Layout, engine: Engine) -> Any:
+    """Largest exchange of a full step, sent and received.
+
+    Sums over a group work on the activations themselves where the engine counts its communicators.
+    """
+    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    sent = _copies_sent(model, layout)
+    if engine.start is not None:
+        sent = sent * (layout.attn_dp > 1)
+    d_model: Any = model.d_model
+    return _SIDES * engine.token_budget * d_model * element * sent
 
 
 def _copies_sent(model: Model, layout: Layout) -> Any:
@@ -187,9 +306,13 @@ def _copies_sent(model: Model, layout: Layout) -> Any:
     return maximum(summed, sent)
 
 
-def _bits(model: Model, part: Any, block: Block | None = None) -> float:
+def _stored(model: Model, part: Any, block: Block | None = None) -> Dtype:
     own = block.dtypes if block is not None else {}
-    return dtype_of(own.get(part) or model.dtypes.get(part) or model.weight_dtype).bits
+    return dtype_of(own.get(part) or model.dtypes.get(part) or model.weight_dtype)
+
+
+def _bits(model: Model, part: Any, block: Block | None = None) -> float:
+    return _stored(model, part, block).bits
 
 
 def _table_bytes(model: Model, part: str, more_rows: Any) -> Any:
@@ -206,15 +329,38 @@ def _weights(model: Model, layout: Layout, block: Block, layer: Layer, rules: Ex
     return total / _BITS_PER_BYTE
 
 
-def _params_held(product: Product, layout: Layout, block: Block, rules: ExpertRules) -> Any:
+def _params_held(
+    product: Product, layout: Layout, block: Block, rules: ExpertRules, pad: Pad | None = None
+) -> Any:
     if product.part == "experts" and isinstance(block.ffn, MixtureOfExperts):
         slice_of = layout.attn_dp * layout.tp / layout.ep
         k, n, _ = cut(product, slice_of, 1)
+        if pad is not None:
+            inner_first = product.split == "k"
+            k = rounded_up(k, pad.inner if inner_first else pad.hidden)
+            n = rounded_up(n, pad.hidden if inner_first else pad.inner)
         slots = slots_per_chip(product.count, layout.ep, rules.copies_share)
         own = experts_per_chip(product.count, layout.ep)
         return k * n * where(rules.balances(layout), slots, own)
     k, n, count = cut(product, layout.tp, getattr(block.mixer, "n_kv_heads", 1))
     return product_params(Product(product.name, product.part, k, n, count))
+
+
+def _widening(
+    model: Model, layout: Layout, block: Block, pads: Mapping[str, Pad], rules: ExpertRules
+) -> Any:
+    """Bytes that a block's experts grow by on the fullest chip when an engine loads them."""
+    stored = _stored(model, "experts", block)
+    pad = pads.get(stored.id)
+    if pad is None or not isinstance(block.ffn, MixtureOfExperts):
+        return 0
+    grown: Any = 0
+    for layer in block_layers(block, model.d_model):
+        for product in layer.products:
+            if product.part == "experts":
+                wide = _params_held(product, layout, block, rules, pad)
+                grown = grown + wide - _params_held(product, layout, block, rules)
+    return block.repeat * grown * stored.bits / _BITS_PER_BYTE
 
 
 def _cache(model: Model, layout: Layout, block: Block, layer: Layer, context: Any) -> Any:

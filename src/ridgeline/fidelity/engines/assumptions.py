@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.runs import Run
 
 __all__ = [
+    "TOLD",
     "TOO_LARGE",
     "Assumed",
     "Limits",
@@ -48,6 +49,7 @@ _SETTINGS = ("polling_steps", "dp_wait_steps")
 _FORMAT = "format of the weights not stated: taken as the model's own"
 #: standard deviation an assumption brings; and one on a format, which may be half or twice as wide
 _SIGMA, _FORMAT_SIGMA = 0.1, math.log(2) / 2
+TOLD = "the engine's own settings leave no room: taken as told to make room for these requests only"
 TOO_LARGE = "the weights are larger than the chips stated: memory is taken to bind nothing"
 
 
@@ -111,12 +113,17 @@ def engine_and_era(run: Run) -> tuple[Engine, Era, str]:
     """The engine and era of a run; where none is stated or known, what such a run is usual on."""
     if not run.engine:
         found, _ = usual_engine(run.model, run.cluster.chip)
-        return found, found.era(run.engine_version, run.date), ""
+        return _released(found, run)
     try:
         found = engine_of(run.engine)
     except CatalogError:
         return Engine(id=run.engine, name=run.engine), Era(id=run.engine), "engine unknown"
-    return found, found.era(run.engine_version, run.date), ""
+    return _released(found, run)
+
+
+def _released(engine: Engine, run: Run) -> tuple[Engine, Era, str]:
+    version, date = run.engine_version, run.date
+    return engine.on(run.cluster.chip, version, date), engine.era(version, date), ""
 
 
 def limits_of(run: Run) -> Limits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.fidelity.engines.assumptions import (
+    TOLD,
     TOO_LARGE,
     assume,
     limits_of,
@@ -158,7 +160,8 @@ class _Rooms:
         if not self.holds(assumed):
             return np.inf
         run, layout, engine = assumed.run, assumed.layout, assumed.engine
-        key = (id(run.model), run.cluster.chip.id, _degrees(layout), context, engine.id)
+        set_up = (engine.id, engine.token_budget, engine.max_sequences, engine.starts)
+        key = (id(run.model), run.cluster.chip.id, _degrees(layout), context, set_up)
         if key not in self._known:
             fit = memory_slots(run.model, run.cluster, layout, engine, context)
             self._known[key] = float(fit)
@@ -184,6 +187,14 @@ class _Rooms:
             return ""
         what = "a sequence" if n == 1 else f"{n:,.0f} sequences"
         return f"{what} of {tokens:,.0f} tokens, where memory has room for {max(fit, 0.0):.2g}"
+
+
+def _told(case: Assumed, in_flight: float) -> Assumed:
+    """A run that the engine's own settings leave no room for: it was told what to make room for."""
+    ranks = case.layout.attn_dp
+    most = min(case.engine.max_sequences, math.ceil(in_flight / ranks))
+    told = case.engine.model_copy(update={"max_sequences": most})
+    return replace(case, engine=told, said=(*case.said, TOLD))
 
 
 def _degrees(layout: Layout) -> tuple[int, ...]:
@@ -307,8 +318,11 @@ class _Builder:
         requests = Requests(c["isl"][i], max(c["osl"][i], 1.0), c["cached"][i])
         kept = float(requests.kept(engine))
         self.lacks[i] = self.rooms.lacks(case, kept)
+        if self.rooms.fit(case, kept) < 1 and run.concurrency:
+            case = self.cases[i] = _told(case, c["offered"][i])
+            engine = case.engine
         memory = max(self.rooms.fit(case, kept), 1.0)
-        slots = min(memory, (case.era.max_sequences or engine.max_sequences) * layout.attn_dp)
+        slots = min(memory, engine.max_sequences * layout.attn_dp)
         if run.regime == "offline":
             if run.concurrency:  # the engine was told how many it may run
                 slots = min(memory, c["offered"][i])

@@ -308,17 +308,15 @@ def _memory_share(priced: Priced, flags: EngineFlags) -> float | None:
     settings = priced.replica.engine
     if flags.memory == "none":
         return None
-    if flags.memory == settings.memory_share_of:
+    if flags.memory == settings.memory_share_of and settings.reserve is None:
         return round(settings.memory_share, 4)
     held = priced.held
     capacity = float(chip_capacity_bytes(priced.replica.cluster.chip))
-    taken = float(held.activation_bytes + held.buffer_bytes)
-    runtime = max(settings.runtime_bytes - taken, 0.0)
-    weights, unused = float(held.weights_bytes), float(held.reserve_bytes) - runtime
-    caches = max(capacity - weights - taken - runtime - unused, 0.0)
+    weights, fixed = float(held.loaded_bytes), float(held.fixed_bytes)
+    caches, unused = max(capacity - fixed, 0.0), float(held.unused_bytes)
     shares = {
         "all": (capacity - unused) / capacity,
         "static": (weights + caches) / capacity,
-        "free": caches / max(capacity - weights - taken - runtime, 1.0),
+        "free": caches / max(capacity - fixed + unused, 1.0),
     }
     return round(round_down(shares[flags.memory]), 2)

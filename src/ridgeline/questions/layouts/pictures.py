@@ -177,7 +177,7 @@ def _memory(answer: Layouts) -> Chart:
         bars.append(
             {
                 "label": row["layout"],
-                "weights": float(held.weights_bytes),
+                "weights": float(held.loaded_bytes),
                 "caches": float(held.bytes_per_sequence) * row["batch"],
                 "activations": float(held.activation_bytes),
                 "buffers": float(held.buffer_bytes),

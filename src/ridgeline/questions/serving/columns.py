@@ -248,7 +248,7 @@ def _what_is_short(
     alone = np.broadcast_to(np.asarray(held.fixed_bytes) > capacity, needed.shape)
     over = np.where(alone, 1, np.where(needed > capacity, 2, 0))
     parts = {
-        "weights": held.weights_bytes,
+        "weights": held.loaded_bytes,
         "activations and buffers": held.activation_bytes + held.buffer_bytes,
         "reserve": held.reserve_bytes,
     }
