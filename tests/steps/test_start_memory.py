@@ -82,6 +82,20 @@ def test_experts_in_mxfp4_grow_when_they_are_loaded() -> None:
     assert rounded_up(3072, 256) == 3072
 
 
+def test_an_encoder_of_images_takes_weights_and_its_largest_image() -> None:
+    """Qwen3.6: 27 layers of 1,152 and 4,304, 65,536 patches of two frames of 16 x 16 pixels."""
+    model = catalog.model("nvidia/Qwen3.6-35B-A3B-NVFP4")
+    assert model.encoder is not None
+    layers = 27 * (4 * 1152**2 + 2 * 1152 * 4304)
+    merger = (4 * 1152) ** 2 + 4 * 1152 * 2048
+    assert model.encoder.n_params == layers + 1536 * 1152 + merger
+    one = held("nvidia/Qwen3.6-35B-A3B-NVFP4", "rtx-5090", max_sequences=1)
+    image = 65_536 * (1536 * (4 + 2) + 2 * (4304 + 1152) * 2)
+    assert one.activation_bytes == image
+    assert one.encoder_bytes == 2 * model.encoder.n_params
+    assert held("Qwen/Qwen3-32B", "h100-sxm").encoder_bytes == 0
+
+
 def test_sglang_keeps_what_its_own_rule_says() -> None:
     """512 MiB, 1.5 MiB a token of a step, 2 MiB a sequence of its graphs, 128 MiB a chip."""
     one = held("Qwen/Qwen3-8B", "h100-sxm", "sglang")

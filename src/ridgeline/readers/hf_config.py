@@ -11,13 +11,14 @@ from ridgeline.readers.audit import audit
 from ridgeline.readers.build import LayerPlan, build_blocks, fields_of
 from ridgeline.readers.class_defaults import version
 from ridgeline.readers.config import Config, shown
+from ridgeline.readers.encoders import encoder_of
 from ridgeline.readers.expressions import names_in
 from ridgeline.readers.families import Family, family_of
 from ridgeline.readers.gguf_mixes import is_gguf_mix, with_gguf_mix
 from ridgeline.readers.layers import Label, labels, varied, whole_number
 from ridgeline.readers.source import Source, load
 from ridgeline.readers.storage import storage_of, with_storage
-from ridgeline.readers.wrapper import language_part
+from ridgeline.readers.wrapper import LEFT_OUT, language_part
 from ridgeline.specs.blocks import Block, ExtraProduct
 from ridgeline.specs.model import Model
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["read_config"]
 
 _MOST_MTP = 64
+_ONLY_MEMORY = "Language part only: of the encoders of other media the memory alone is counted."
 _HINTS = ("by hand", "nown are", "Remove the table")
 _HINT = (
     " Correct the config, or describe the model by hand: a record in TOML, or its counts "
@@ -108,6 +110,8 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
     blocks, order = _runs([block for _, block in layers])
     remarks = [r["say"] for r in family.remarks if config.get(r["when"], default=False)]
     notes += [family.note, *remarks, _tied(config, family), _taken(config, text, family)]
+    encoder = encoder_of(loaded.raw, int(fields["d_model"]))
+    notes = [_ONLY_MEMORY if note == LEFT_OUT and encoder else note for note in notes]
     data = {
         **fields,
         "id": id or _name(loaded),
@@ -116,6 +120,7 @@ def _read(loaded: Source, id: str | None, assume_harmless: Collection[str]) -> M
         "order": order,
         "mtp": mtp,
         **stored,
+        "encoder": encoder,
         "notes": " ".join(note for note in (*notes, *storage.notes) if note),
     }
     model = Model.parse(data, where=loaded.where)

@@ -10,7 +10,7 @@ from ridgeline.readers.config import shown
 from ridgeline.readers.families import text_model_type
 from ridgeline.readers.quantization import KEYS
 
-__all__ = ["language_part"]
+__all__ = ["LEFT_OUT", "language_part"]
 
 _INNER = ("text_config", "llm_config", "language_config", "llm_cfg", "thinker_config")
 _OTHER_PARTS = (
@@ -21,6 +21,7 @@ _OTHER_PARTS = (
 _OUTER_FIRST = ("tie_word_embeddings",)
 _INNER_FIRST = (*KEYS, "torch_dtype", "dtype")
 _DEEPEST = 4
+LEFT_OUT = "Language part only: the encoders of other media are left out."
 
 
 def language_part(raw: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[str]]:
@@ -79,4 +80,4 @@ def _notes(raw: Mapping[str, Any]) -> list[str]:
     parts = [key for key in (*_INNER, *_OTHER_PARTS) if raw.get(key)]
     if not parts or (parts == ["text_config"] and "vision_config" not in raw):
         return ["Language part only."] if parts else []
-    return ["Language part only: the encoders of other media are left out."]
+    return [LEFT_OUT]

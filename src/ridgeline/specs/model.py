@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ridgeline.errors import SpecError
 from ridgeline.specs.blocks import Block, Part
+from ridgeline.specs.encoder import Encoder
 from ridgeline.specs.quantities import Count, PositiveCount
 from ridgeline.specs.record import Record, Sourced
 from ridgeline.units import parse_count
@@ -61,6 +62,8 @@ class Model(Sourced):
         The LM head is the embedding table.
     dtypes : mapping of part to dtype id
         Storage formats that differ from `weight_dtype`.
+    encoder : Encoder or None
+        Of images, of which the memory is counted alone.
     counts : GivenCounts or None
         Instead of a shape, for models known only so.
     """
@@ -85,6 +88,7 @@ class Model(Sourced):
     kv_dtype: str = "bf16"
     index_dtype: str = "bf16"
     state_dtype: str = "fp32"
+    encoder: Encoder | None = None
     counts: GivenCounts | None = None
     published: Published | None = None
     notes: str = ""

@@ -58,6 +58,7 @@ class MemoryPerChip:
     cache_bytes_per_sequence : array    Cache and state of one sequence of the replica.
     logits_bytes_per_sequence : array   Of a decode step, where an engine is given that tries out
                                         nothing at its start.
+    encoder_bytes : array               Weights of encoders, which an engine loads beside.
     widening_bytes : array              What kernels widen weights by when an engine loads them.
     activation_bytes : array            Of a full step: residual stream and widest products, or
                                         what is held while tokens are drawn, if that is more.
@@ -69,6 +70,7 @@ class MemoryPerChip:
     weights_bytes: Any
     cache_bytes_per_sequence: Any
     logits_bytes_per_sequence: Any = 0
+    encoder_bytes: Any = 0
     widening_bytes: Any = 0
     activation_bytes: Any = 0
     buffer_bytes: Any = 0
@@ -78,7 +80,7 @@ class MemoryPerChip:
     @property
     def loaded_bytes(self) -> Any:
         """Weights as an engine holds them. [bytes]"""
-        return self.weights_bytes + self.widening_bytes
+        return self.weights_bytes + self.encoder_bytes + self.widening_bytes
 
     @property
     def reserve_bytes(self) -> Any:
@@ -170,7 +172,9 @@ def _with_engine(
 ) -> MemoryPerChip:
     """Add what a step at the token budget needs, and what the engine keeps free."""
     capacity = chip_capacity_bytes(cluster.chip)
-    activations = step_bytes(model, layout, engine.token_budget)
+    encoder, encoded = _encoder_bytes(model)
+    held = replace(held, encoder_bytes=encoder / layout.tp)
+    activations = maximum(step_bytes(model, layout, engine.token_budget), encoded)
     buffers = _buffer_bytes(model, layout, engine)
     logits: Any = 0.0
     if engine.start is not None:
@@ -200,6 +204,20 @@ def _with_engine(
         runtime_bytes=runtime,
         unused_bytes=unused,
     )
+
+
+def _encoder_bytes(model: Model) -> tuple[float, float]:
+    """Weights of the encoder of images, and what its largest image takes on its way through.
+
+    Pixels come in fp32 and go on in 16 bits; what a layer reads and writes is beside each other.
+    """
+    encoder = model.encoder
+    if encoder is None:
+        return 0.0, 0.0
+    element = dtype_of(_ACTIVATIONS).bits / _BITS_PER_BYTE
+    pixels = encoder.patch_values * (_FP32_BYTES + element)
+    layer = _SIDES * (encoder.d_ff + encoder.d_model) * element
+    return encoder.n_params * element, encoder.most_patches * (pixels + layer)
 
 
 def step_bytes(model: Model, layout: Layout, tokens: Any) -> Any:
