@@ -140,6 +140,8 @@ def memory_per_chip(
     what that took for good; of others, activations and buffers take at least what the runtime does.
     """
     rules = ExpertRules() if engine is None else ExpertRules.of(engine, engine.era())
+    if engine is not None:
+        context = maximum(context, 1.0)  # the token that a step adds is kept, too
     layers_bytes: Any = 0
     cache_bytes: Any = 0
     widened: Any = 0
