@@ -26,6 +26,18 @@ def test_chips_that_were_measured_are_not_extrapolated() -> None:
         assert extrapolation_sigma(rl.chip(name)) == 0
 
 
+def test_a_family_without_measured_kernels_is_held_to_its_own_chips() -> None:
+    """Of AMD's chips with HBM engines were measured on MI250 and MI300X; B200 tells nothing."""
+    ladder = [
+        float(extrapolation_sigma(rl.chip(c))) for c in ("mi300x", "mi325x", "mi350x", "mi455x")
+    ]
+    assert ladder[0] == 0
+    assert ladder == sorted(set(ladder))
+    # Two chips; FLOP/s 1.92 times, bytes/s 1.51 times, their ratio 1.28 times the family's most:
+    # 0.2 x root of squares of ln of each over spread over root two comes to 0.15.
+    assert extrapolation_sigma(rl.chip("mi355x")) == pytest.approx(0.15, rel=0.3)
+
+
 def test_the_further_from_the_chips_measured_the_wider() -> None:
     inside, low, lower = (own_chip(peak, 3e12) for peak in (900e12, 200e12, 20e12))
     assert [b.what for b in beyond(low)] == ["FLOPs per byte"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.catalog import engine as engine_of
 from ridgeline.catalog import engines, family_of
+from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -277,7 +278,7 @@ def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[s
             if factor is not None:
                 value = value * factor.value
             if place not in seen and not (level in _PORTS and before in seen):
-                variance += kind.spread[level] ** 2
+                variance += spread_at(kind.spread[level], effect, level, place) ** 2
         found[name] = Resolved(value, variance**0.5)
     return found
 

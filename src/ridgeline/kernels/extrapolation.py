@@ -53,12 +53,19 @@ _NEAR = 0.05
 
 
 @cache
-def _measured(family: str) -> tuple[Chip, ...]:
-    """Chips whose kernels were measured, and those of a family on which engines were."""
+def _measured(family: str) -> tuple[tuple[Chip, ...], tuple[Chip, ...]]:
+    """Chips whose range a family is held to, and all that were measured.
+
+    All are those whose kernels were measured, and those of the family on which engines were. Of a
+    family without measured kernels only the latter tell how its share of the peak goes.
+    """
     kernels = widest_constants().product[_GROUP].members
     engines = [s.removeprefix(_CHIP) for s in engine_constants().seen if s.startswith(_CHIP)]
     own = [name for name in engines if family_of(chip_of(name)) == family]
-    return tuple(chip_of(name) for name in dict.fromkeys([*kernels, *own]))
+    everyone = tuple(chip_of(name) for name in dict.fromkeys([*kernels, *own]))
+    if not own or family in {family_of(chip_of(name)) for name in kernels}:
+        return everyone, everyone
+    return tuple(chip_of(name) for name in own), everyone
 
 
 @cache
@@ -85,18 +92,24 @@ def beyond(chip: Chip) -> list[Beyond]:
     Returns
     -------
     list of Beyond   Empty for a chip that was measured itself, and where all lies within the chips
-                     whose kernels were measured and those of its family on which engines were.
+                     whose kernels were measured and those of its family on which engines were; of
+                     a family without measured kernels, within the latter alone.
 
     Examples
     --------
     >>> from ridgeline.catalog import chip
-    >>> beyond(chip("mi355x"))
+    >>> beyond(chip("h200-nvl"))
     []
     >>> [b.what for b in beyond(chip("groq-lpu-v1"))]
     ['memory bandwidth', 'FLOPs per byte']
+
+    Engines were measured on MI250 and MI300X alone of AMD's chips with HBM:
+
+    >>> [b.what for b in beyond(chip("mi355x"))]
+    ['memory bandwidth', 'bf16 peak', 'FLOPs per byte']
     """
-    known = _measured(family_of(chip))
-    measured = [_figures(one) for one in known]
+    known, everyone = _measured(family_of(chip))
+    measured, all_measured = ([_figures(one) for one in chips] for chips in (known, everyone))
     found = []
     for what, (unit, value) in _figures(chip).items():
         logs = np.log([own[what][1] for own in measured])
@@ -104,7 +117,8 @@ def beyond(chip: Chip) -> list[Beyond]:
         outside = np.maximum(np.maximum(logs.min() - at, at - logs.max()), 0.0)
         if np.any(outside > _NEAR):
             low, high = float(np.exp(logs.min())), float(np.exp(logs.max()))
-            drift = outside / logs.std() / len(logs) ** 0.5
+            spread = np.log([own[what][1] for own in all_measured]).std()
+            drift = outside / spread / len(logs) ** 0.5
             found.append(Beyond(what, unit, value, low, high, drift))
     return found
 
@@ -119,7 +133,7 @@ def beyond_words(chip: Chip) -> str:
     Examples
     --------
     >>> from ridgeline.catalog import chip
-    >>> beyond_words(chip("mi355x"))
+    >>> beyond_words(chip("h200-nvl"))
     ''
     """
     each = [
@@ -153,7 +167,8 @@ def extrapolation_sigma(chip: Chip) -> Any:
     -----
     The error of a straight line through n chips whose shares of the peak scatter by s and whose
     figures (ln of peak, bandwidth, ratio) by s_x, a distance d_x beyond them. Figures count as
-    independent.
+    independent. Of a family without measured kernels n counts its own chips, and d_x is from their
+    range; s and s_x stay those of all, so that two chips alike do not seem to tell nothing.
     """
     total: Any = 0.0
     for figure in beyond(chip):
