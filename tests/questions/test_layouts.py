@@ -280,7 +280,11 @@ def test_rows_are_ranked_and_within_limits(rank: str) -> None:
 
 
 def test_a_tighter_limit_never_gives_a_better_answer() -> None:
-    costs = [rl.layouts(V3, RACK, tpot=t).best["usd_per_mtok"] for t in (0.1, 0.05, 0.03, 0.02)]
+    # The cheapest of all: in front is the simplest of those too close to call.
+    costs = [
+        min(row["usd_per_mtok"] for row in rl.layouts(V3, RACK, tpot=t).rows)
+        for t in (0.1, 0.05, 0.03, 0.02)
+    ]
     assert costs == sorted(costs)
 
 
