@@ -85,6 +85,22 @@ def test_published_prefill_on_many_chips_is_met(tokens: int, published: float) -
     assert 1.2 < in_turn / split < 1.8
 
 
+def test_a_day_of_deepseek_takes_about_as_many_nodes_as_it_took() -> None:
+    """608e9 input tokens, 342e9 of them cached, 168e9 output: a day on 226.75 nodes of 8 H800.
+
+    DeepSeek-AI, open-infra-index, "Inference system overview", 2025-03-01: EP 32 and EP 144, 20 to
+    22 tokens per second and user at 4,989 tokens of context. One draft per step, accepted in 85%,
+    from the technical report of DeepSeek-V3. Its engine is its own: SGLang stands for it.
+    """
+    prompts, decoding = replica_on("4xhgx-h800", 32), replica_on("18xhgx-h800", 144)
+    prefill_s = float(prompts.seconds(prefill(32.0 * 8, 2048)))
+    each = np.arange(16.0, 129.0, 4)
+    per_user = 1.85 / decoding.seconds(decode(each * 144, 4989, 1))
+    n = np.interp(-21, -per_user, each)
+    nodes = (608e9 - 342e9) / 86_400 / (8 * 8 * 2048 / prefill_s) + 168e9 / 86_400 / (8 * 21 * n)
+    assert nodes == pytest.approx(226.75, rel=0.25)
+
+
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-32B", V3])
 @pytest.mark.parametrize("group", [decode(2048, 4096), prefill(16, 4096)])
 def test_nothing_changes_in_a_domain_of_eight_or_without_experts(name: str, group: Group) -> None:
