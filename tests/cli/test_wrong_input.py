@@ -133,9 +133,9 @@ CASES: dict[str, tuple[list[str], str]] = {
         ["serving", "Qwen3-8B", "--on", "a100", "--compute", "fp8"],
         "has no fp8 arithmetic",
     ),
-    "drafts without acceptance": (
-        ["serving", "Qwen3-8B", "--on", "h100", "--drafts", "1"],
-        "drafts need acceptance: how often a drafted token is accepted",
+    "more drafts than were measured": (
+        ["serving", "Qwen3-8B", "--on", "h100", "--drafts", "12"],
+        "No acceptance of 12 drafts by drafting was measured: give it (--acceptance).",
     ),
     "more than all is cached": (
         ["serving", "Qwen3-8B", "--on", "h100", "--isl", "9", "--osl", "9", "--prefix-hit", "1.5"],

@@ -187,10 +187,10 @@ def test_options_are_for_results_only(tmp_path: Path) -> None:
         (VLLM | {"total_input_tokens": math.nan}, "bad-number"),
         (VLLM | {"request_rate": "trace"}, "not-modelled"),
         (VLLM | {"ramp_up_strategy": "linear"}, "not-modelled"),
-        (VLLM | {"speculative_config": {"method": "eagle3"}}, "not-modelled"),
-        (SGLANG | {"accept_length": 2.9}, "not-modelled"),
+        (VLLM | {"speculative_config": {"method": "ngram"}}, "not-modelled"),
+        (SGLANG | {"accept_length": 2.9, "speculative_algorithm": "NGRAM"}, "not-modelled"),
         (SGLANG | {"dataset_name": "generated-shared-prefix"}, "not-modelled"),
-        (INFERENCEX | {"spec_decoding": "mtp"}, "not-modelled"),
+        (INFERENCEX | {"spec_decoding": "suffix"}, "not-modelled"),
         (
             SGLANG | {"server_info": {**SGLANG["server_info"], "quantization": "w7"}},
             "unknown-dtype",

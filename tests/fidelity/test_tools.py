@@ -129,9 +129,8 @@ def test_sglang_batches(tmp_path: Path) -> None:
     }  # fmt: skip
     run, values = read_well(tmp_path, client, **fill)
     assert (values["tpot_s"], run.cached) == (0.01, 512)
-    (drafted,) = read(tmp_path, client | {"acc_length": 3.1}, **fill)
-    assert drafted.status == "not-modelled"
-    assert "accept_length 3.1" in drafted.reason
+    drafted, _ = read_well(tmp_path, client | {"acc_length": 3.1}, **fill)
+    assert drafted.drafting.drafts == 3
 
 
 def test_sglang_offline(tmp_path: Path) -> None:
@@ -142,17 +141,6 @@ def test_sglang_offline(tmp_path: Path) -> None:
     run, values = read_well(tmp_path, result, **ON, model=MODEL)
     assert (run.regime, run.isl, run.osl) == ("offline", 500, 200)
     assert values == {"output_tokens_per_s": 1000, "total_tokens_per_s": 3500}
-
-
-def test_drafts_are_named(tmp_path: Path) -> None:
-    server = {"model_path": MODEL, "tp_size": 1, "speculative_algorithm": "EAGLE"}
-    result = {
-        "completed": 8, "total_input_tokens": 800, "total_output_tokens": 80,
-        "mean_e2e_latency_ms": 10.0, "accept_length": 2.9, "server_info": server,
-    }  # fmt: skip
-    (row,) = read(tmp_path, result, chip="h100-sxm")
-    assert row.status == "not-modelled"
-    assert "accept_length 2.9, speculative_algorithm EAGLE" in row.reason
 
 
 # --- TensorRT-LLM
@@ -184,8 +172,6 @@ def test_trtllm_bench(tmp_path: Path) -> None:
     at_once = REPORT | {"request_info": {**REPORT["request_info"],
                                          "avg_num_concurrent_requests": 700.0}}  # fmt: skip
     assert read_well(tmp_path, at_once, chip="h100-sxm")[0].regime == "offline"
-    (row,) = read(tmp_path, REPORT | {"decoding_stats": {"mode": "Eagle"}}, chip="h100-sxm")
-    assert row.status == "not-modelled"
 
 
 # --- GenAI-Perf, AIPerf

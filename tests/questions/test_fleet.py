@@ -374,7 +374,9 @@ def test_the_answer_in_words(answer: Fleet) -> None:
     least = "at least" if answer.search.base.reading == "ideal" else "80% interval"
     assert least in words[1]
     least = not answer.smaller and answer.n_chips > 1
-    assert len(words) == 5 + len(answer.smaller) + least
+    of_head = sum("drafts are of a head" in sentence for sentence in words)
+    assert of_head == answer.search.requests.has_drafts
+    assert len(words) == 5 + len(answer.smaller) + least + of_head
 
 
 def test_the_answer_as_data(answer: Fleet) -> None:

@@ -298,8 +298,6 @@ def test_drafts_trade_step_time_for_tokens() -> None:
     assert drafted["tpot_s"] == pytest.approx(drafted["time_s"] / 1.85)
     assert drafted["tpot_s"] < plain["tpot_s"]
     assert drafted["memory_bytes_per_chip"] > plain["memory_bytes_per_chip"]
-    with pytest.raises(SpecError, match="drafts need acceptance"):
-        row(drafts=1)
     with pytest.raises(SpecError, match="The blackboard knows no drafts"):
         row(drafts=1, acceptance=0.5, reading="blackboard")
 

@@ -193,7 +193,6 @@ def test_pairs_of_two_ranges_are_every_one_with_every_one() -> None:
         ),
         ({"arrival": "fixed", "concurrency": 2}, "Fixed arrivals take batch, not concurrency."),
         ({"arrival": "opne"}, "Did you mean 'open'?"),
-        ({"drafts": 1}, "drafts need acceptance"),
         ({"prefix_hit": 0.5, "context": 8}, "prefix_hit is a share of a request's input"),
         ({"bacth": 1}, "bacth: there is no such field. Did you mean 'batch'?"),
         ({"limits": {"tpto": 1}}, "tpto: there is no such field. Did you mean 'tpot'?"),

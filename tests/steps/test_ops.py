@@ -261,10 +261,39 @@ def test_drafting_runs_the_prediction_layers_and_verifies_all_drafts() -> None:
     assert layer == pytest.approx(mtp, rel=0.02)  # fp8, scales and vectors aside
 
 
-def test_a_model_without_prediction_layers_only_verifies() -> None:
-    model = rl.model("Qwen/Qwen3-8B")
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        # attention 4096 x (32 + 2 x 8 + 32) x 128, FFN 3 x 4096 x 12,288, join 2 x 4096 x 4096
+        ("Qwen/Qwen3-8B", 4096 * 80 * 128 + 3 * 4096 * 12_288 + 2 * 4096**2),
+        # latent attention, of which a head has none: 64 and 2 x 8 heads of 128; d_ff 18,432
+        ("moonshotai/Kimi-K2.5", 7168 * 144 * 128 + 3 * 7168 * 18_432 + 2 * 7168**2),
+        # no dense layer: what a token passes of the experts, 4 of 2880
+        ("openai/gpt-oss-120b", 2880 * 144 * 64 + 3 * 2880 * 4 * 2880 + 2 * 2880**2),
+    ],
+)
+def test_a_model_without_prediction_layers_drafts_by_a_dense_head(name: str, layer: float) -> None:
+    model = rl.model(name)
     pieces = count_ops(model, ONE, [decode(8, 4096, drafts=3)], domain_size=8)
-    assert not [w for w in pieces if w.name.startswith("draft_")]
+    draft = [w for w in pieces if w.name.startswith("draft_") and w.part != "head"]
+    assert total(draft, "weight_bytes", kind="gemm") == pytest.approx(3 * 2 * layer, rel=1e-3)
+
+
+def test_several_prediction_layers_take_turns() -> None:
+    model = rl.model("MiniMaxAI/MiniMax-M2.5")
+    assert sum(b.repeat for b in model.mtp) == 3
+
+    def read(n: float, part: str) -> float:
+        pieces = count_ops(model, ONE, [decode(8, 4096, drafts=n)], domain_size=8)
+        return total([w for w in pieces if w.name.startswith("draft_")], "weight_bytes", part=part)
+
+    one = model.model_copy(update={"mtp": (model.mtp[0].model_copy(update={"repeat": 1}),)})
+    single = count_ops(one, ONE, [decode(8, 4096, drafts=1)], domain_size=8)
+    drafts = [w for w in single if w.name.startswith("draft_")]
+    for part in ("attention", "head"):
+        each = total(drafts, "weight_bytes", part=part)
+        assert read(3, part) == pytest.approx(3 * each)
+        assert read(6, part) == pytest.approx(6 * each)
 
 
 def test_a_sum_in_two_halves_moves_as_much_and_norms_less() -> None:

@@ -5,6 +5,7 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 """
 
 from ridgeline.catalog._copies import copies
+from ridgeline.catalog._drafts import draft_table, drafting
 from ridgeline.catalog._engines import (
     campaigns,
     engine,
@@ -52,6 +53,8 @@ __all__ = [
     "deployment",
     "deployments",
     "device_of",
+    "draft_table",
+    "drafting",
     "dtype",
     "dtypes",
     "element_dtype",

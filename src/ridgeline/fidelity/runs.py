@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from ridgeline.specs.drafts import Drafting
+
 if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
@@ -24,6 +26,9 @@ METRICS: tuple[Metric, ...] = (
     "ttft_s", "ttft_p99_s", "tpot_s", "tpot_p99_s", "itl_s", "e2e_s", "output_tokens_per_s",
     "output_tokens_per_s_per_chip", "total_tokens_per_s", "prefill_tokens_per_s", "memory_bytes",
 )  # fmt: skip
+
+#: of a run whose tokens come one a step
+NO_DRAFTS = Drafting(0.0, 0.0)
 
 #: the status of a row or prediction that holds
 OK = "ok"
@@ -57,6 +62,8 @@ class Run:
                                 Pool columns of disaggregated runs are here by their names.
     stated : frozenset          Which of ``weight_dtype``, ``kv_dtype``, ``layout``, ``ep``,
                                 ``isl``, ``osl`` the source states.
+    drafting : Drafting         Tokens drafted a step, how often they are accepted, and what of it
+                                is assumed.
     """
 
     key: str
@@ -77,6 +84,7 @@ class Run:
     notes: dict[str, str] = field(default_factory=dict)
     stated: frozenset[str] = frozenset()
     cached: float = 0.0
+    drafting: Drafting = NO_DRAFTS
 
 
 @dataclass(frozen=True, slots=True)

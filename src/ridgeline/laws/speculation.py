@@ -1,4 +1,4 @@
-"""Tokens a step yields when it verifies drafts."""
+"""Tokens a step yields when it verifies drafts, and how often these are accepted for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import Any
 
 from ridgeline.laws._namespace import maximum, minimum, where
 
-__all__ = ["tokens_per_step"]
+__all__ = ["acceptance_of", "tokens_per_step"]
+
+#: halvings of [0, 1]: to the last bit of a float
+_HALVINGS = 53
 
 
 def tokens_per_step(n_drafts: Any, acceptance: Any) -> Any:
@@ -44,3 +47,34 @@ def tokens_per_step(n_drafts: Any, acceptance: Any) -> Any:
     a = minimum(acceptance, 1.0)
     rest = maximum(1 - a, 1e-12)
     return where(1 - a > 1e-9, (1 - a ** (n_drafts + 1)) / rest, n_drafts + 1.0)
+
+
+def acceptance_of(n_drafts: Any, tokens: Any) -> Any:
+    r"""How often a draft is accepted where a step yields so many tokens.
+
+    The inverse of `tokens_per_step`, which grows with acceptance:
+
+    .. math:: 1 + a + a^2 + \dots + a^{d} = L
+
+    Parameters
+    ----------
+    n_drafts : array   Tokens drafted a sequence and step, d; above 0. [1]
+    tokens : array     Tokens a step yields, L, from 1 to d + 1 (else the nearer end). [tokens]
+
+    Returns
+    -------
+    array   Probability that a draft is accepted when all before it are, a. [1]
+
+    Examples
+    --------
+    >>> round(acceptance_of(1, 1.85), 6), round(acceptance_of(3, 2.952), 6)
+    (0.85, 0.8)
+    >>> acceptance_of(3, 1.0), acceptance_of(3, 4.0)
+    (0.0, 1.0)
+    """
+    low, high = 0.0 * tokens, 0.0 * tokens + 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        is_less = tokens_per_step(n_drafts, middle) < tokens
+        low, high = where(is_less, middle, low), where(is_less, high, middle)
+    return where(tokens <= 1, 0.0 * tokens, where(tokens >= n_drafts + 1, 0.0 * tokens + 1, high))

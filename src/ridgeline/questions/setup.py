@@ -101,7 +101,7 @@ class Setup:
     @cached_property
     def requests(self) -> Requests:
         """Lengths and drafts of the requests; of no output where sequences only decode."""
-        return requests_of(self.workload)
+        return requests_of(self.workload, self.model)
 
     @property
     def formats(self) -> Formats:

@@ -18,7 +18,7 @@ from ridgeline.specs.load import EXPERT_LOAD_CV
 from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.micro_batches import count_step
 from ridgeline.steps.op import ROLES
-from ridgeline.steps.tokens import Group
+from ridgeline.steps.tokens import Group, decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +55,7 @@ class Steps:
     n_prefill, new, prefix : array   Prompts (or chunks) in the step, tokens of each, and those
                                   cached before.
     starting : array              Prompts that begin in the step: fewer than chunks. [1]
+    drafts : array                Tokens drafted for each that decodes. [1]
     rules, expert_load_cv : ExpertRules, array   As in `ridgeline.steps.ops`. [1]
     """
 
@@ -70,6 +71,7 @@ class Steps:
     new: Floats
     prefix: Floats
     starting: Floats
+    drafts: Any = 0.0
     rules: ExpertRules = ExpertRules()  # noqa: RUF009  (a tuple)
     expert_load_cv: Any = EXPERT_LOAD_CV
 
@@ -89,7 +91,7 @@ class Steps:
         )
         groups = []
         if np.any(self.n_decode > 0):
-            groups.append(Group("decode", self.n_decode, 1.0, np.maximum(self.context - 1, 0.0)))
+            groups.append(decode(self.n_decode, np.maximum(self.context, 1.0), self.drafts))
         if np.any(self.n_prefill > 0):
             groups.append(Group("prefill", self.n_prefill, np.maximum(self.new, 1.0), self.prefix))
         return count_step(
@@ -155,7 +157,8 @@ class Ledger:
         first = self.n_steps
         self.n_steps += len(steps)
         self._imbalance.append(steps.stage_imbalance)
-        self._host.append(np.stack([steps.n_decode, steps.starting, steps.attn_dp]))
+        sampled = steps.n_decode * (1 + steps.drafts)
+        self._host.append(np.stack([sampled, steps.starting, steps.attn_dp]))
         ops = steps.ops()
         self._splits.append(np.broadcast_to(ops.splits, len(steps)))
         for op in ops.whole:

@@ -233,7 +233,7 @@ class Replica:
         Parameters
         ----------
         context : array   Tokens that a sequence keeps. [tokens]
-        drafts : bool     The model's own prediction layers are loaded too.
+        drafts : bool     What drafts is loaded too.
         """
         if self.how.whole:
             n, tally = self.n_chips, self.counts

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.catalog import drafting
 from ridgeline.errors import SpecError
 from ridgeline.service.pools import closed_pools
 from ridgeline.service.requests import Requests, mixed_requests
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.service.performance import Performance
     from ridgeline.service.pools import Pools
+    from ridgeline.specs.model import Model
     from ridgeline.specs.workload import Workload
 
 __all__ = ["N_LENGTHS", "Deployment", "requests_of", "steady"]
@@ -49,26 +51,30 @@ class Deployment:
         return 1 if self.pools is not None else self.replica.layout.replicas
 
 
-def requests_of(workload: Workload, n_lengths: int = N_LENGTHS) -> Requests:
+def requests_of(workload: Workload, model: Model, n_lengths: int = N_LENGTHS) -> Requests:
     """Requests of a workload, for a replica.
 
     Parameters
     ----------
     workload : Workload   With lengths, or a context.
+    model : Model         For how often drafts are accepted, where the workload does not say.
     n_lengths : int       Representatives of a distribution, at most. [1]
     """
-    drafts, acceptance = workload.drafts, workload.acceptance or 0.0
+    found = drafting(model, workload.drafts, workload.acceptance)
+    how: dict[str, Any] = {
+        "drafts": found.drafts,
+        "acceptance": found.acceptance,
+        "drafts_sigma": found.sigma,
+    }
     if workload.isl is None or workload.osl is None:
         context = float(np.atleast_1d(np.asarray(workload.context, dtype=float))[0])
-        return Requests(decode_context=context, drafts=drafts, acceptance=acceptance)
+        return Requests(decode_context=context, **how)
     isl, osl = workload.isl, workload.osl
     if isl.is_fixed and osl.is_fixed:
         cached = isl.mean * workload.prefix_hit
-        return Requests(isl.mean, osl.mean, cached, None, drafts, acceptance)
+        return Requests(isl.mean, osl.mean, cached, None, **how)
     pairs = workload.pairs(n_lengths)
-    return mixed_requests(
-        *pairs, prefix_hit=workload.prefix_hit, drafts=drafts, acceptance=acceptance
-    )
+    return mixed_requests(*pairs, prefix_hit=workload.prefix_hit, **how)
 
 
 def steady(deployment: Deployment, workload: Workload) -> Performance:
@@ -87,7 +93,8 @@ def steady(deployment: Deployment, workload: Workload) -> Performance:
     ------
     SpecError   A load that the arrival needs is missing, or one that two pools cannot take.
     """
-    requests = requests_of(workload)
+    replica = deployment.replica if deployment.pools is None else deployment.pools.decode
+    requests = requests_of(workload, replica.model)
     if not requests.osl:
         raise SpecError("A service has requests: give isl and osl instead of a context.")
     if deployment.pools is not None:

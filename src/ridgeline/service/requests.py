@@ -30,6 +30,7 @@ class Requests:
     decode_context : array or None   Mean tokens attended to while decoding; None to follow from the
                             lengths. [tokens]
     drafts, acceptance : array   Tokens drafted per sequence and step; how often one is accepted.
+    drafts_sigma : float    Standard deviation of ln(time) that the drafts add. [1]
     mix : tuple of (weight, Requests)   Requests of single lengths that stand for a distribution, of
                             which the other fields are means; empty where all are alike. [1]
     """
@@ -40,6 +41,7 @@ class Requests:
     decode_context: Any = None
     drafts: Any = 0
     acceptance: Any = 0.0
+    drafts_sigma: float = 0.0
     mix: tuple[tuple[float, Requests], ...] = ()
 
     @property
@@ -112,6 +114,7 @@ def mixed_requests(
     prefix_hit: float = 0.0,
     drafts: Any = 0,
     acceptance: Any = 0.0,
+    drafts_sigma: float = 0.0,
 ) -> Requests:
     r"""Requests of several lengths, by representatives of their distribution.
 
@@ -122,7 +125,7 @@ def mixed_requests(
     weights : 1-D array       Shares of the requests; they add up to one. [1]
     isl, osl : 1-D array      Lengths of each. [tokens]
     prefix_hit : float        Share of the input that is cached. [1]
-    drafts, acceptance : number   As in `Requests`.
+    drafts, acceptance, drafts_sigma : number   As in `Requests`.
 
     Returns
     -------
@@ -144,7 +147,8 @@ def mixed_requests(
     )
     context = float((w * osl * (isl + osl / 2)).sum() / (w * osl).sum())
     mean_isl, mean_osl = float((w * isl).sum()), float((w * osl).sum())
-    return Requests(mean_isl, mean_osl, mean_isl * prefix_hit, context, drafts, acceptance, parts)
+    cached = mean_isl * prefix_hit
+    return Requests(mean_isl, mean_osl, cached, context, drafts, acceptance, drafts_sigma, parts)
 
 
 def prompts_at_once(n: Any, requests: Requests, engine: Engine, ranks: Any) -> Any:

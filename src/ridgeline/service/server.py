@@ -293,10 +293,11 @@ def intervals(
     if not server.replica.how.calibrated:
         return {n: (value, value) for n, value in zip(names, middle, strict=True)}
     variance = np.zeros_like(middle) + log_variance(server.calibration, stacked, middle)
+    more = more_sigma**2 + server.requests.drafts_sigma**2
     metrics = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s")
     found = {}
     for i, (name, metric) in enumerate(zip(names, metrics, strict=True)):
         own = server.calibration.scatter(regime, metric)
-        reach = np.exp(Z80 * np.sqrt(variance[i] + own**2 + more_sigma**2))
+        reach = np.exp(Z80 * np.sqrt(variance[i] + own**2 + more))
         found[name] = (middle[i] / reach, middle[i] * reach)
     return found

@@ -16,22 +16,31 @@ if TYPE_CHECKING:
 __all__ = ["holds_weights", "memory_slots"]
 
 
-def holds_weights(model: Model, cluster: Cluster, layout: Layout) -> bool:
-    """Whether the fullest chip has room for its weights."""
-    held = memory_per_chip(model, layout, 1.0)
+def holds_weights(model: Model, cluster: Cluster, layout: Layout, *, drafts: bool = False) -> bool:
+    """Whether the fullest chip has room for its weights, of what drafts too."""
+    held = memory_per_chip(model, layout, 1.0, drafts=drafts)
     return bool(held.weights_bytes <= chip_capacity_bytes(cluster.chip))
 
 
-def memory_slots(model: Model, cluster: Cluster, layout: Layout, engine: Engine, kept: Any) -> Any:
+def memory_slots(
+    model: Model,
+    cluster: Cluster,
+    layout: Layout,
+    engine: Engine,
+    kept: Any,
+    *,
+    drafts: bool = False,
+) -> Any:
     """Sequences of a replica whose caches fit beside weights and what the engine needs.
 
     Parameters
     ----------
     kept : array   Tokens that memory must hold for each: see `Requests.kept`. [tokens]
+    drafts : bool  What drafts is loaded too.
 
     Returns
     -------
     array   Not rounded; 0 where not even the rest fits; inf where nothing is cached. [1]
     """
-    held = memory_per_chip(model, layout, kept, cluster=cluster, engine=engine)
+    held = memory_per_chip(model, layout, kept, cluster=cluster, engine=engine, drafts=drafts)
     return held.largest_batch(chip_capacity_bytes(cluster.chip))

@@ -93,7 +93,9 @@ class Workload(OptionRecord):
         0.0, "Tokens drafted per sequence and step, to be verified by the model.", "tokens"
     )
     acceptance: Annotated[float | None, Number(0, 1)] = option(
-        None, "Probability that a drafted token is accepted when those before it were."
+        None,
+        "Probability that a drafted token is accepted when those before it were; follows from what "
+        "was measured on this model, or the nearest.",
     )
     expert_load_cv: Annotated[float, Number(0, 10)] = option(
         EXPERT_LOAD_CV,
@@ -283,8 +285,6 @@ def _length_problems(load: Workload) -> list[str]:
         found.append(f"isl and osl come together: give {missing}, too.")
     if load.prefix_hit and load.context is not None:
         found.append("prefix_hit is a share of a request's input: give isl and osl with it.")
-    if load.drafts and load.acceptance is None:
-        found.append("drafts need acceptance: how often a drafted token is accepted, from 0 to 1.")
     return found
 
 

@@ -21,6 +21,7 @@ from ridgeline.laws.stages import stage_imbalance
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.counting import ExpertRules
+from ridgeline.steps.drafting import prediction_layers
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.ops import cut, fused
 
@@ -130,7 +131,7 @@ def memory_per_chip(
     cluster, engine : Cluster, Engine or None
         Count also what an engine needs besides: activations, buffers, its reserve, and slots for
         copies of hot experts.
-    drafts : bool     The model's own prediction layers are loaded too.
+    drafts : bool     What drafts is loaded too: see `steps.drafting`.
 
     Notes
     -----
@@ -145,7 +146,7 @@ def memory_per_chip(
     layers_bytes: Any = 0
     cache_bytes: Any = 0
     widened: Any = 0
-    prediction = model.mtp if drafts else ()
+    prediction = prediction_layers(model) if drafts else ()
     for block in (*model.blocks, *prediction):
         parts = block_layers(block, model.d_model)
         for layer in parts:

@@ -41,6 +41,7 @@ from ridgeline.laws.shapes import (
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Block, MixtureOfExperts
 from ridgeline.steps.counting import ExpertRules, StepCount
+from ridgeline.steps.drafting import n_predictions, prediction_layers
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 
@@ -122,18 +123,20 @@ def count_ops(
 
 
 def _drafting(step: StepCount) -> Iterator[Op]:
-    """Drafts by the model's own prediction layers: one pass of them and of the head a draft.
+    """Drafts: one prediction layer (see `steps.drafting`) and the model's head for each.
 
-    Where a model has none, drafts come from elsewhere and only their verification is counted.
+    Layers take turns where there are several; each is run again for drafts beyond them.
     """
     drafting = [g for g in step.groups if np.any(np.asarray(g.drafts) > 0)]
-    if not step.model.mtp or not drafting:
+    if not drafting:
         return
     (group,) = drafting
     one = replace(step, groups=(Group("draft", group.n, 1, group.prefix),))
-    pieces = [piece for block in step.model.mtp for piece in _block(one, block)]
-    for piece in (*pieces, *_head(one)):
-        repeat = piece.repeat * group.drafts
+    layers = prediction_layers(step.model)
+    turns = 1 / n_predictions(layers)
+    pieces = [(piece, turns) for block in layers for piece in _block(one, block)]
+    for piece, share in (*pieces, *((piece, 1) for piece in _head(one))):
+        repeat = piece.repeat * group.drafts * share
         yield piece._replace(name=f"draft_{piece.name}", repeat=repeat, role="")
 
 

@@ -21,7 +21,7 @@ class Group:
     new : array       New tokens of each. [tokens]
     prefix : array    Tokens cached before. [tokens]
     sampled : array   Logits wanted of each: 1, or all new tokens where drafts are verified.
-    drafts : array    Tokens drafted for each by the model's own prediction layers.
+    drafts : array    Tokens drafted for each: see `ridgeline.steps.drafting`.
     starting : array or None   Prompts that begin in the step; None for all of `n`. A chunk of a
                       prompt in k chunks starts 1/k of one.
     """

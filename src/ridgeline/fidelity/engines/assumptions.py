@@ -67,7 +67,7 @@ class Assumed:
     def log_variance(self) -> float:
         """Variance of ln(time) that the assumptions bring, and the work of requests that failed."""
         assumed = sum(_FORMAT_SIGMA**2 if s == _FORMAT else _SIGMA**2 for s in self.said)
-        return assumed + _failure_sigma(self.run) ** 2
+        return assumed + _failure_sigma(self.run) ** 2 + self.run.drafting.sigma**2
 
     @property
     def is_median(self) -> bool:
@@ -98,6 +98,7 @@ class Assumed:
         """What the run says of itself that is said with its predictions."""
         failed, done = _failed(self.run), _finished(self.run)
         found = [f"{failed:,.0f} of {failed + done:,.0f} requests failed"] if failed else []
+        found += self.run.drafting.said
         return tuple(found + list(filter(None, [self.run.notes.get("remark", "")])))
 
 

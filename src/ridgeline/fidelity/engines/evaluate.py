@@ -189,7 +189,7 @@ def _fixed(plan: Plan, chips_s: Floats, host_s: Floats) -> Batch:
     a = plan.arrays
     with_prompt, with_decode = plan.prompt >= 0, plan.decode[:, 0] >= 0
     first = chips_s[plan.prompt] * a["fill"] + host_s[plan.prompt]
-    gap = (chips_s + host_s)[plan.decode].mean(axis=1)
+    gap = (chips_s + host_s)[plan.decode].mean(axis=1) / a["per_step"]
     return batch_time(
         np.where(with_prompt, first, 0.0),
         np.where(with_decode, gap, 0.0),
@@ -215,7 +215,7 @@ def _served(
     service = Service(
         times=times,
         row=np.arange(len(at)),
-        n_steps=np.maximum(a["osl"], 1.0),
+        n_steps=np.maximum(a["osl"], 1.0) / a["per_step"],
         osl=np.maximum(a["osl"], 1.0),
         slots=a["slots"],
         lockstep=a["lockstep"],

@@ -64,7 +64,8 @@ def _held_bytes(run: Run) -> tuple[float, float]:
     layout = assume(run)[0].layout
     batch = (run.batch or 1.0) / layout.replicas
     isl = run.isl or 0.0
-    held = memory_per_chip(run.model, layout, isl + (run.osl or 0.0))
+    drafts = run.drafting.drafts > 0
+    held = memory_per_chip(run.model, layout, isl + (run.osl or 0.0), drafts=drafts)
     vectors = batch * isl * float(run.model.d_model or 0) * _ACTIVATION_BYTES
     return float(held.total_bytes(batch)), vectors
 

@@ -98,9 +98,12 @@ class _Steps:
         new: float = 1.0,
         prefix: float = 0.0,
         starting: float | None = None,
+        drafts: float = 0.0,
     ) -> int:
         starting = n_prefill if starting is None else starting
-        self.asked.append((case, assumed, n_decode, context, n_prefill, new, prefix, starting))
+        self.asked.append(
+            (case, assumed, n_decode, context, n_prefill, new, prefix, starting, drafts)
+        )
         return len(self.asked) - 1
 
     def timed(self) -> tuple[Timer, Ints, Ints]:
@@ -150,9 +153,10 @@ class _Rooms:
     def holds(self, assumed: Assumed) -> bool:
         """Whether the stated chips can hold the weights."""
         run, layout = assumed.run, assumed.layout
-        key = (id(run.model), run.cluster.chip.id, _degrees(layout))
+        drafts = run.drafting.drafts > 0
+        key = (id(run.model), run.cluster.chip.id, _degrees(layout), drafts)
         if key not in self._known:
-            self._known[key] = holds_weights(run.model, run.cluster, layout)
+            self._known[key] = holds_weights(run.model, run.cluster, layout, drafts=drafts)
         return bool(self._known[key])
 
     def fit(self, assumed: Assumed, context: float) -> float:
@@ -160,10 +164,11 @@ class _Rooms:
         if not self.holds(assumed):
             return np.inf
         run, layout, engine = assumed.run, assumed.layout, assumed.engine
-        set_up = (engine.id, engine.token_budget, engine.max_sequences, engine.starts)
+        drafts = run.drafting.drafts > 0
+        set_up = (engine.id, engine.token_budget, engine.max_sequences, engine.starts, drafts)
         key = (id(run.model), run.cluster.chip.id, _degrees(layout), context, set_up)
         if key not in self._known:
-            fit = memory_slots(run.model, run.cluster, layout, engine, context)
+            fit = memory_slots(run.model, run.cluster, layout, engine, context, drafts=drafts)
             self._known[key] = float(fit)
         return self._known[key]
 
@@ -178,9 +183,11 @@ class _Rooms:
         if not self.holds(assumed):
             is_sure = "weight_dtype" in run.stated and run.cluster.chip.kind != "local"
             return "the weights are larger than the memory of the chips" if is_sure else ""
-        key = ("whole", id(run.model), run.cluster.chip.id, _degrees(assumed.layout), tokens)
+        drafts = run.drafting.drafts > 0
+        degrees = _degrees(assumed.layout)
+        key = ("whole", id(run.model), run.cluster.chip.id, degrees, tokens, drafts)
         if key not in self._known:
-            held = memory_per_chip(run.model, assumed.layout, tokens)
+            held = memory_per_chip(run.model, assumed.layout, tokens, drafts=drafts)
             self._known[key] = float(held.largest_batch(run.cluster.chip.memory.capacity))
         fit = self._known[key]
         if fit >= n:
@@ -195,6 +202,11 @@ def _told(case: Assumed, in_flight: float) -> Assumed:
     most = min(case.engine.max_sequences, math.ceil(in_flight / ranks))
     told = case.engine.model_copy(update={"max_sequences": most})
     return replace(case, engine=told, said=(*case.said, TOLD))
+
+
+def _requests(case: Assumed, isl: float, osl: float) -> Requests:
+    how = case.run.drafting
+    return Requests(isl, osl, case.run.cached, None, how.drafts, how.acceptance, how.sigma)
 
 
 def _degrees(layout: Layout) -> tuple[int, ...]:
@@ -236,7 +248,7 @@ class _Builder:
             for name in (
                 "isl", "osl", "cached", "batch", "n_chips", "replicas", "attn_dp", "rate",
                 "offered", "slots", "rounds", "in_wave", "fill", "requests", "first_octave",
-                "n_chunks", "ranks", "limit_first", "limit_gap",
+                "n_chunks", "ranks", "limit_first", "limit_gap", "per_step",
             )
         }  # fmt: skip
 
@@ -303,19 +315,24 @@ class _Builder:
         slots = max(self.rooms.fit(case, isl + osl), 1.0) if run.regime == "static" else np.inf
         c["rounds"][i] = rounds(batch, slots)
         n = c["in_wave"][i] = batch / c["rounds"][i]
-        requests = Requests(isl, osl, c["cached"][i])
+        requests = _requests(case, isl, osl)
+        c["per_step"][i] = requests.tokens_per_step
         c["fill"][i] = prompt_fill(n, float(requests.new), layout.pp, case.engine.prompt_chunk)
         if run.regime != "decode" and isl > 0:
             new = float(requests.new)
             self.prompt[i] = self.steps.add(i, case, n_prefill=n, new=new, prefix=isl - new)
         if run.regime != "prefill":
             for j, x in enumerate(GAUSS):
-                self.decode[i, j] = self.steps.add(i, case, n_decode=n, context=isl + osl * x)
+                context = isl + osl * x
+                self.decode[i, j] = self.steps.add(
+                    i, case, n_decode=n, context=context, drafts=requests.drafts
+                )
 
     def _served(self, i: int, case: Assumed) -> None:
         """Requests that come and go: steps with and without prompts, on the lattice."""
         run, layout, engine, c = case.run, case.layout, case.engine, self.columns
-        requests = Requests(c["isl"][i], max(c["osl"][i], 1.0), c["cached"][i])
+        requests = _requests(case, c["isl"][i], max(c["osl"][i], 1.0))
+        c["per_step"][i] = requests.tokens_per_step
         kept = float(requests.kept(engine))
         self.lacks[i] = self.rooms.lacks(case, kept)
         if self.rooms.fit(case, kept) < 1 and run.concurrency:
@@ -337,7 +354,9 @@ class _Builder:
         context = float(requests.context)
         for j in range(n_octaves * LIVE + 1):
             n = 2.0 ** (first + j / LIVE)
-            self.live[i].append(self.steps.add(i, case, n_decode=n, context=context))
+            self.live[i].append(
+                self.steps.add(i, case, n_decode=n, context=context, drafts=requests.drafts)
+            )
         for j in range(n_octaves * MIXED + 1):
             n = 2.0 ** (first + j / MIXED)
             at_once = float(prompts_at_once(n, requests, engine, ranks))
@@ -347,7 +366,7 @@ class _Builder:
                 self.steps.add(
                     i, case, n_decode=n, context=context, n_prefill=at_once,
                     new=float(group.new), prefix=float(group.prefix),
-                    starting=float(group.starting),
+                    starting=float(group.starting), drafts=requests.drafts,
                 )
             )  # fmt: skip
 

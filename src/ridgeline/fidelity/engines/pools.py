@@ -50,7 +50,8 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     engine, era, _ = engine_and_era(run)
     replica = Replica(run.model, run.cluster, prefilling, engine, run.engine_version)
     pools = Pools(replica, n_prefill, replace(replica, layout=decoding), n_decode, run.n_chips)
-    requests = Requests(isl, osl, run.cached)
+    how = run.drafting
+    requests = Requests(isl, osl, run.cached, None, how.drafts, how.acceptance, how.sigma)
     if not math.isfinite(pools.transfer_s(requests)):
         return _none("no-link", "The chips of the pools have no link to send caches over.")
     found = closed_pools(pools, requests, concurrency)
@@ -58,9 +59,9 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     places = scopes_of(run.cluster.chip, engine, era)
     chip = run.cluster.chip
     own = scatter_of(constants, run.regime, metric, places)
-    sigma = math.hypot(own, UNSEEN_SIGMA, float(extrapolation_sigma(chip)))
+    sigma = math.hypot(own, UNSEEN_SIGMA, float(extrapolation_sigma(chip)), how.sigma)
     reach = math.exp(Z80 * sigma)
-    said = "; ".join(filter(None, [_SAID, beyond_words(chip)]))
+    said = "; ".join(filter(None, [_SAID, *how.said, beyond_words(chip)]))
     return Prediction(value, value / reach, value * reach, OK, said)
 
 

@@ -16,7 +16,7 @@ _ESSENTIAL = ("id", "chip", "n_chips", "model", "regime", "metric")
 _USUAL = (
     "run", "source", "cite", "date", "engine", "engine_version", "weight_dtype", "kv_dtype", "tp",
     "pp", "ep", "attn_dp", "batch", "concurrency", "request_rate_per_s", "isl", "osl", "cached",
-    "value", "quality", "notes",
+    "drafts", "acceptance", "accept_length", "draft_method", "value", "quality", "notes",
 )  # fmt: skip
 #: columns of runs whose prefill and decode have chips of their own
 POOLS = tuple(

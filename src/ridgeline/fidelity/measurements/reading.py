@@ -18,6 +18,7 @@ from ridgeline.fidelity.measurements.columns import (
     count,
     number,
 )
+from ridgeline.fidelity.measurements.drafting import DRAFT_COLUMNS, stated_drafting
 from ridgeline.fidelity.measurements.notes import read_notes
 from ridgeline.fidelity.measurements.resolve import Resolver, check_stated
 from ridgeline.fidelity.measurements.results import known_tools
@@ -38,7 +39,7 @@ CHUNK = 20_000
 _CONFIGURATION = (
     "run", "source", "date", "engine", "engine_version", "chip", "n_chips", "model",
     "weight_dtype", "kv_dtype", "tp", "pp", "ep", "attn_dp", "regime", "batch", "concurrency",
-    "request_rate_per_s", "isl", "osl", "cached", *POOLS,
+    "request_rate_per_s", "isl", "osl", "cached", *DRAFT_COLUMNS, *POOLS,
 )  # fmt: skip
 
 
@@ -299,6 +300,9 @@ class _Parser:
         notes = read_notes(text("notes")) | {c: text(c) for c in POOLS if text(c)}
         model = self._resolver.model(text("model"), text("weight_dtype"), text("kv_dtype"))
         check_stated(notes, model)
+        drafting, method = stated_drafting({c: text(c) for c in DRAFT_COLUMNS}, notes, model)
+        if method == "eagle3" and model.mtp:
+            model = self._resolver.with_draft_head(model)
         return Run(
             key=text("run") or row,
             source=text("source"),
@@ -314,6 +318,7 @@ class _Parser:
             notes=notes,
             stated=frozenset(stated if layout is None else stated | {"layout"}),
             cached=cached,
+            drafting=drafting,
         )
 
 

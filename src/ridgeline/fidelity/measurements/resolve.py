@@ -9,6 +9,7 @@ from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.measurements.columns import Fault, number
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.counts import counts
+from ridgeline.steps.drafting import with_draft_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -52,6 +53,10 @@ class Resolver:
         Fault   ``unknown-model``, ``bad-model`` or ``unknown-dtype``.
         """
         return self._once((name, weight_dtype, kv_dtype), self._model, name, weight_dtype, kv_dtype)
+
+    def with_draft_head(self, model: Model) -> Model:
+        """Return a model of this resolver with a head in place of its own prediction layers."""
+        return self._once(("head", id(model)), with_draft_head, model)
 
     def cluster(self, chip: str, n_chips: int) -> Cluster:
         """Return the smallest standard machine of the chip that has so many.

@@ -12,6 +12,7 @@ from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError
+from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.layouts.closest import closest_rows, missing
 from ridgeline.questions.layouts.notes import cluster_notes
 from ridgeline.questions.layouts.pools import split
@@ -182,7 +183,8 @@ class Layouts(Answered):
         said = [*self.unfit, *self._without_rows(), *self.price_notes]
         for search in self.searches:
             said += cluster_notes(search)
-        said += length_notes(self.model, longest(self.scenario.workload))
+        load = self.scenario.workload
+        said += length_notes(self.model, longest(load)) + draft_words(self.model, load)
         for base in [search.candidates.base for search in self.searches][:1]:
             said += choice_of_experts(base.model, base.expert_load_cv)
         if self.rows:

@@ -166,7 +166,7 @@ class FleetSearch:
     @cached_property
     def requests(self) -> Requests:
         """Lengths and drafts."""
-        return requests_of(self.workload)
+        return requests_of(self.workload, self.base.model)
 
     @property
     def terms(self) -> Terms:

@@ -15,6 +15,7 @@ from ridgeline.answers.words import (
     tokens,
     usd,
 )  # fmt: skip
+from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.words import engine_words
@@ -42,6 +43,7 @@ def sentences(fleet: Fleet) -> list[str]:
         _load(fleet),
         _money(fleet),
         *engine_words(fleet.search.base),
+        *draft_words(fleet.search.base.model, fleet.search.workload),
     ]
     lines += [_smaller(option, fleet.rate_per_s) for option in fleet.smaller]
     if not fleet.smaller and fleet.n_chips > 1 and not fleet.search.is_fixed:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.grid import Axis, Column, Result
+from ridgeline.kernels.spread import Z80
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.roofline import mfu
@@ -129,14 +130,21 @@ def _decode_columns(
     def cost(time_s: Any) -> Any:
         return None if time_s is None else cost_usd_per_mtok(time_s, B * gained, rent, n_chips)
 
+    def end(time_s: Any) -> Any:
+        """An end of the interval, with what is not known of drafts."""
+        if time_s is None or not requests.has_drafts:
+            return cost(time_s)
+        off = np.log(time_s / step.time_s)
+        return cost(step.time_s * np.exp(np.sign(off) * np.hypot(off, Z80 * requests.drafts_sigma)))
+
     rate = throughput_tokens_per_s(B * gained, step.time_s)
     return {
         "tpot_s": (step.time_s / gained, "s", "time per output token"),
         "tokens_per_s_per_user": (gained / step.time_s, "tok/s", "tok/s per user"),
         "tokens_per_s_per_chip": (rate / n_chips, "tok/s", "tok/s per chip"),
         "usd_per_mtok_output": (cost(step.time_s), "USD/Mtok", "$/Mtok output"),
-        "usd_per_mtok_output_low": (cost(step.low_s), "USD/Mtok", "$/Mtok output, from"),
-        "usd_per_mtok_output_high": (cost(step.high_s), "USD/Mtok", "to"),
+        "usd_per_mtok_output_low": (end(step.low_s), "USD/Mtok", "$/Mtok output, from"),
+        "usd_per_mtok_output_high": (end(step.high_s), "USD/Mtok", "to"),
         "usd_per_mtok_compute": (cost(parts["compute"]), "USD/Mtok", "of that, compute alone"),
         "usd_per_mtok_weights": (cost(parts["weights"]), "USD/Mtok", "weight fetch alone"),
         "usd_per_mtok_attention": (

@@ -9,6 +9,7 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.grid import logspace
+from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.answer import Serving
 from ridgeline.questions.serving.columns import answer_grid
@@ -28,7 +29,6 @@ from ridgeline.specs.scenario import Scenario
 from ridgeline.steps import counts
 
 if TYPE_CHECKING:
-    from ridgeline.service.requests import Requests
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.layout import Layout
@@ -142,7 +142,8 @@ def serve(
         *extrapolation_words(replica),
         *(link_words(replica) if replica.n_chips > 1 else ()),
         *vector_words(replica),
-        *_caveats(record, cluster, rent, requests),
+        *draft_words(record, load),
+        *_caveats(record, cluster, rent),
     ]
     if not replica.how.whole:
         said += choice_of_experts(record, replica.expert_load_cv)
@@ -174,7 +175,7 @@ def _batches(given: np.ndarray | None, found: Balance, further: list[float]) -> 
     return np.unique(np.concatenate([logspace(1, top, per_octave=8), powers, marks]))
 
 
-def _caveats(model: Model, cluster: Cluster, price: Price | None, requests: Requests) -> list[str]:
+def _caveats(model: Model, cluster: Cluster, price: Price | None) -> list[str]:
     notes = []
     guessed = [p for p, s in cluster.chip.sources.items() if s.kind in ("estimate", "leak")]
     used = [p for p in guessed if p.startswith(("memory", "peak"))]
@@ -183,11 +184,6 @@ def _caveats(model: Model, cluster: Cluster, price: Price | None, requests: Requ
     if price is None:
         notes.append(
             f"No price is known for {cluster.name}: give one with --price, in USD per chip-hour."
-        )
-    if requests.has_drafts and not model.mtp:
-        notes.append(
-            f"{model.name or model.id} has no prediction layers: drafts are taken to cost nothing "
-            "but their verification."
         )
     if model.notes:
         notes.append(model.notes)

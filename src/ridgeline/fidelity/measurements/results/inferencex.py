@@ -10,7 +10,7 @@ from ridgeline.fidelity.measurements.columns import Fault
 from ridgeline.fidelity.measurements.results.record import (
     Result,
     Tool,
-    drafting,
+    draft_cells,
     first_of,
     mapping,
     nominal,
@@ -18,6 +18,7 @@ from ridgeline.fidelity.measurements.results.record import (
     positive,
     text,
     truth,
+    without_step_gaps,
 )
 from ridgeline.fidelity.measurements.results.vllm import serve_values
 
@@ -27,7 +28,8 @@ Found = Mapping[str, Any]
 
 _TIMES = {"ttft_s": "ttft", "tpot_s": "tpot", "itl_s": "itl", "e2e_s": "e2el"}
 _HARDWARE = ("hw", "hardware", "device")
-_DRAFTS = ("spec_decoding", "spec_method", "mtp")
+_METHODS = ("spec_decoding", "spec_method")
+_NUMBERS = ("num_speculative_tokens", "mtp", "num_nextn_predict_layers")
 #: InferenceX draws lengths evenly from 0.8 to 1.0 of what it names
 _MEAN_OF_NOMINAL = 0.9
 
@@ -38,9 +40,6 @@ def _is_row(found: Found) -> bool:
 
 def _read(found: Found) -> Iterator[Result]:
     flat = {**found, **mapping(found, "metrics")}
-    for key in _DRAFTS:
-        if text(flat.get(key)).casefold() not in ("", "none", "off", "false", "0"):
-            raise drafting(f"{key} {text(flat[key])!r}")
     kind = text(flat.get("scenario_type")).replace("_", "-")
     if kind not in ("", "fixed-seq-len", "fixed-sequence"):
         raise Fault(
@@ -66,8 +65,15 @@ def _read(found: Found) -> Iterator[Result]:
     if isl and osl:
         notes.append(nominal(isl, osl))
     cells |= _pools(flat) if truth(flat.get("disagg")) else _one_pool(flat)
+    cells |= _drafts(flat)
     values, about = serve_values(flat, _TIMES)
-    yield Result(cells, values | _throughputs(flat), (*notes, *about))
+    values, gaps = without_step_gaps(values, cells)
+    yield Result(cells, values | _throughputs(flat), (*notes, *about, *gaps))
+
+
+def _drafts(flat: Found) -> dict[str, str]:
+    length = positive(flat, "accept_length", "acceptance_length", "spec_decode_acceptance_length")
+    return draft_cells(first_of(flat, *_METHODS), positive(flat, *_NUMBERS), length)
 
 
 def _precision(name: str, chip: str) -> str:

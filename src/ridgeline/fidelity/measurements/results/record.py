@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Result",
     "Tool",
-    "drafting",
+    "draft_cells",
     "first_of",
     "format_name",
     "load_cells",
@@ -30,6 +30,7 @@ __all__ = [
     "request_notes",
     "text",
     "truth",
+    "without_step_gaps",
 ]
 
 #: seconds in a unit of time, as tools write it
@@ -264,15 +265,35 @@ def request_notes(n_done: float | None, n_failed: float | None) -> tuple[str, ..
     return tuple(found)
 
 
-def drafting(what: str) -> Fault:
-    """Return the fault of a run that drafts tokens: steps of drafted tokens are not predicted.
+def draft_cells(
+    method: str = "", drafts: float | None = None, length: float | None = None
+) -> dict[str, str]:
+    """Return how a run drafts, as cells.
 
     Parameters
     ----------
-    what : str   What the file says: ``accept_length 2.9 (speculative_algorithm EAGLE)``.
+    method : str             As the tool calls it.
+    drafts : float or None   Tokens drafted a sequence and step. [1]
+    length : float or None   Tokens a step yields, the model's own included. [tokens]
     """
-    return Fault(
-        "not-modelled",
-        f"the run drafts tokens: {what}. Drafting is not predicted for measured runs, since their "
-        "files do not say what the draft model costs; 'serving' takes drafts and acceptance.",
-    )
+    return {
+        "draft_method": method,
+        "drafts": plain(drafts),
+        "accept_length": plain(length if length and length > 1 else None),
+    }
+
+
+def without_step_gaps(
+    values: Mapping[str, float], cells: Mapping[str, str]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Leave out the time between chunks where a chunk has several tokens: of runs that draft.
+
+    Returns
+    -------
+    (dict, tuple of str)   The other values, and a remark.
+    """
+    drafts = cells.get("draft_method") or cells.get("accept_length")
+    if not drafts or "itl_s" not in values:
+        return dict(values), ()
+    kept = {k: v for k, v in values.items() if k != "itl_s"}
+    return kept, ("itl_s left out, the gap between steps of several tokens",)

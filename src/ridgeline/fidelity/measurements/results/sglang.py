@@ -10,7 +10,7 @@ from ridgeline.fidelity.measurements.results.devices import device_chip
 from ridgeline.fidelity.measurements.results.record import (
     Result,
     Tool,
-    drafting,
+    draft_cells,
     first_of,
     format_name,
     mapping,
@@ -39,7 +39,6 @@ def _is_serve(found: Found) -> bool:
 
 def _serve(found: Found) -> Iterator[Result]:
     server = mapping(found, "server_info")
-    _refuse_drafts(found, server)
     if (mode := text(server.get("disaggregation_mode"))) not in ("", "null", "none"):
         raise Fault(
             "not-modelled",
@@ -57,6 +56,7 @@ def _serve(found: Found) -> Iterator[Result]:
         "kv_dtype": format_name(server.get("kv_cache_dtype")),
         "cached": _shared_prefix(found, server),
         **_layout(server),
+        **_drafts(found, server),
     }
     if device := first_of(server, *_DEVICES):
         cells["chip"] = device_chip(device)
@@ -65,17 +65,27 @@ def _serve(found: Found) -> Iterator[Result]:
     yield Result(cells, values, (*notes, *about))
 
 
-def _refuse_drafts(found: Found, server: Found) -> None:
-    length = positive(found, "accept_length", "acc_length")
-    named = first_of(server, "speculative_algorithm") or first_of(found, "speculative_algorithm")
-    has_method = named.casefold() not in ("", "none", "null")
-    if has_method or (length or 0) > 1:
-        about = [f"accept_length {length:g}"] if length else []
-        about += [f"speculative_algorithm {named}"] if has_method else []
-        for name in ("speculative_num_steps", "speculative_num_draft_tokens"):
-            if (stated := number(server, name)) is not None:
-                about.append(f"{name} {stated:g}")
-        raise drafting(", ".join(about))
+def _drafts(found: Found, server: Found) -> dict[str, str]:
+    """What drafts, how many, and tokens a step.
+
+    Raises
+    ------
+    Fault   ``not-modelled``: several drafts for one place, of which one is kept.
+    """
+    method = first_of(server, "speculative_algorithm") or first_of(found, "speculative_algorithm")
+    n = positive(server, "speculative_num_steps")
+    verified = positive(server, "speculative_num_draft_tokens")
+    branches = positive(server, "speculative_eagle_topk") or 1.0
+    if branches > 1 or (n and verified and verified != n + 1):
+        raise Fault(
+            "not-modelled",
+            f"drafts are a tree (speculative_eagle_topk {branches:g}, "
+            f"speculative_num_draft_tokens {verified or 0:g}, speculative_num_steps {n or 0:g}); "
+            "one draft for each place is predicted, and the token before them.",
+        )
+    if n is None and verified:
+        n = verified - 1
+    return draft_cells(method, n, positive(found, "accept_length", "acc_length"))
 
 
 def _lengths_vary(found: Found) -> bool:
@@ -125,7 +135,6 @@ def _is_one_batch(found: Found) -> bool:
 
 def _one_batch(found: Found) -> Iterator[Result]:
     """A batch that starts together: timed inside the engine, or from a client of its server."""
-    _refuse_drafts(found, {})
     batch, isl, osl = (positive(found, k) for k in ("batch_size", "input_len", "output_len"))
     if batch is None or isl is None or osl is None:
         raise Fault("no-requests", "batch_size, input_len or output_len is 0: nothing to score.")
@@ -140,6 +149,7 @@ def _one_batch(found: Found) -> Iterator[Result]:
         "osl": plain(osl),
         "cached": plain(hit * isl) if hit else "",
         **_layout(found),
+        **_drafts(found, {}),
     }
     yield Result(cells, _batch_values(found, batch, osl))
 

@@ -10,7 +10,7 @@ from ridgeline.fidelity.measurements.results.devices import device_chip
 from ridgeline.fidelity.measurements.results.record import (
     Result,
     Tool,
-    drafting,
+    draft_cells,
     first_of,
     format_name,
     load_cells,
@@ -39,8 +39,6 @@ def _is_report(found: Found) -> bool:
 def _read(found: Found) -> Iterator[Result]:
     engine, world = mapping(found, "engine"), mapping(found, "world_info")
     requests, performance = mapping(found, "request_info"), mapping(found, "performance")
-    if stats := mapping(found, "decoding_stats"):
-        raise drafting(f"decoding_stats of mode {text(stats.get('mode')) or 'not stated'}")
     n = positive(requests, "num_requests")
     if not n:
         raise Fault("no-requests", "num_requests is 0, so there is nothing to score.")
@@ -55,6 +53,7 @@ def _read(found: Found) -> Iterator[Result]:
         "isl": plain(positive(requests, "avg_input_length")),
         "osl": plain(positive(requests, "avg_output_length")),
         **_layout(world),
+        **_drafts(mapping(found, "decoding_stats")),
     }
     if device := first_of(mapping(found, "machine"), "name", "gpu_name"):
         cells["chip"] = device_chip(device)
@@ -81,6 +80,18 @@ def _layout(world: Found) -> dict[str, str]:
         "ep": plain(ep) if ep and ep > 1 else "",
         "n_chips": plain(positive(world, "world_size")),
     }
+
+
+def _drafts(stats: Found) -> dict[str, str]:
+    """What drafts; tokens a step; and drafts, of which a share was accepted beside the first."""
+    if not stats:
+        return {}
+    length, rate = (
+        positive(mapping(stats, f"{x}_percentiles"), "average", "avg")
+        for x in ("acceptance_length", "draft_acceptance_rate")
+    )
+    n = round((length - 1) / rate) if length and length > 1 and rate else None
+    return draft_cells(text(stats.get("mode")) or "on", n, length)
 
 
 def _values(found: Found, performance: Found) -> dict[str, float]:

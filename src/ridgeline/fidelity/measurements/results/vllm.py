@@ -10,7 +10,7 @@ from ridgeline.fidelity.measurements.results.devices import device_chip
 from ridgeline.fidelity.measurements.results.record import (
     Result,
     Tool,
-    drafting,
+    draft_cells,
     first_of,
     format_name,
     load_cells,
@@ -21,6 +21,7 @@ from ridgeline.fidelity.measurements.results.record import (
     request_notes,
     text,
     truth,
+    without_step_gaps,
 )
 
 __all__ = ["LATENCY", "SERVE", "THROUGHPUT", "metadata_cells", "serve_traffic", "serve_values"]
@@ -48,7 +49,6 @@ _FORMATS = ("quantization", "weight_dtype", "precision", "dtype")
 #: backends that name a protocol, not an engine
 _PROTOCOLS = ("openai", "openai-chat", "openai-comp", "infinity", "infinity-embeddings")
 _PREFIXES = ("cached_tokens_per_request", "random_prefix_len", "prefix_repetition_prefix_len")
-_NO_DRAFTS = ("", "none", "null", "false", "0", "off", "{}")
 
 
 def _is_serve(found: Found) -> bool:
@@ -138,12 +138,12 @@ def metadata_cells(found: Found) -> dict[str, str]:
 
     Raises
     ------
-    Fault   ``bad-number``, or ``not-modelled`` where the run drafts tokens.
+    Fault   ``bad-number``.
     """
     found = {_key(k): v for k, v in found.items()}
-    _refuse_drafts(found)
     cells = {column: plain(positive(found, *keys)) for column, keys in _METADATA.items()}
     cells |= _experts_and_ranks(found, cells)
+    cells |= _drafts(found)
     if device := first_of(found, *_DEVICES):
         cells["chip"] = device_chip(device)
     cells["engine_version"] = first_of(found, *_VERSIONS)
@@ -173,18 +173,23 @@ def _experts_and_ranks(found: Found, cells: Mapping[str, str]) -> dict[str, str]
     return {"n_chips": cells["n_chips"] or plain(tp * pp * ranks)}
 
 
-def _refuse_drafts(found: Found) -> None:
+def _drafts(found: Found) -> dict[str, str]:
+    """What drafts, how many, and tokens a step: as configured, or as counted by the server."""
     length = positive(
         found, "spec_decode_acceptance_length", "acceptance_length", "accept_length", "acc_length"
     )
     method = first_of(found, "speculative_config", "speculative_method", "spec_method")
-    if isinstance(found.get("speculative_config"), Mapping):
-        method = first_of(found["speculative_config"], "method", "model") or "speculative_config"
-    if (length or 0) > 1:
-        named = f" ({method})" if method else ""
-        raise drafting(f"acceptance length {length:g}{named}")
-    if method.casefold() not in _NO_DRAFTS:
-        raise drafting(f"speculative_config {method!r}")
+    n = positive(found, "num_speculative_tokens")
+    config = found.get("speculative_config")
+    if isinstance(config, Mapping):
+        method = first_of(config, "method") or (
+            "draft_model" if first_of(config, "model") else "on"
+        )
+        n = positive(config, "num_speculative_tokens") or n
+    drafted, times = (positive(found, f"spec_decode_{x}") for x in ("draft_tokens", "num_drafts"))
+    if n is None and drafted and times:
+        n = round(drafted / times)
+    return draft_cells(method, n, length)
 
 
 def _without_cache(found: Found) -> bool:
@@ -210,7 +215,8 @@ def _serve(found: Found) -> Iterator[Result]:
         "date": text(found.get("date"))[:8],
         **metadata_cells(found),
     }
-    yield Result(cells, values, (*notes, *about, *assumed))
+    values, gaps = without_step_gaps(values, cells)
+    yield Result(cells, values, (*notes, *about, *gaps, *assumed))
 
 
 def _latency(found: Found) -> Iterator[Result]:
