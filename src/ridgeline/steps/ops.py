@@ -133,11 +133,10 @@ def _drafting(step: StepCount) -> Iterator[Op]:
     (group,) = drafting
     one = replace(step, groups=(Group("draft", group.n, 1, group.prefix),))
     layers = prediction_layers(step.model)
-    turns = 1 / n_predictions(layers)
+    turns = group.drafts / n_predictions(layers)
     pieces = [(piece, turns) for block in layers for piece in _block(one, block)]
-    for piece, share in (*pieces, *((piece, 1) for piece in _head(one))):
-        repeat = piece.repeat * group.drafts * share
-        yield piece._replace(name=f"draft_{piece.name}", repeat=repeat, role="")
+    for piece, times in pieces + [(piece, group.drafts) for piece in _head(one)]:
+        yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * times, role="")
 
 
 def _block(step: StepCount, block: Block) -> list[Op]:
