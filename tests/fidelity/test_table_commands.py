@@ -260,7 +260,9 @@ def test_what_is_set_aside_is_in_no_fit_and_no_score(run, table: Path, set_aside
     assert (answer["scoreboard"][0]["n_rows"], answer["scoreboard"][0]["n_answered"]) == (4, 2)
     assert "set_aside" not in answer
     assert "1 of 5 rows set aside: 1 by model, 0 by chip, 0 by date." in err
-    (row,) = json.loads(run("calibrate", table, "--set-aside", set_aside, "--json")[0])
+    (row,) = json.loads(
+        run("calibrate", table, "--from-scratch", "--set-aside", set_aside, "--json")[0]
+    )
     assert row["n_rows"] == 2
 
 
@@ -367,15 +369,15 @@ def test_a_file_of_results(run, tmp_path: Path) -> None:
 
 def test_calibrate(run, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "constants.toml"
-    text, err = run("calibrate", table, "--out", out)
+    text, err = run("calibrate", table, "--from-scratch", "--out", out)
     assert "host_s" in text
     assert "lab, la, b" in text
     assert f"Wrote {out}." in err
     assert "line 5 (d): unknown-chip" in err
     assert out.read_text() == "n = 3"
-    (row,) = json.loads(run("calibrate", table, "--json")[0])
+    (row,) = json.loads(run("calibrate", table, "--from-scratch", "--json")[0])
     assert (row["value"], row["n_rows"]) == (0.003, 3)
-    (row,) = csv.DictReader(io.StringIO(run("calibrate", table, "--csv")[0]))
+    (row,) = csv.DictReader(io.StringIO(run("calibrate", table, "--from-scratch", "--csv")[0]))
     assert row["sources"] == '["lab", "la, b"]'
     board = json.loads(run("validate", table, "--constants", out, "--json")[0])["scoreboard"]
     assert board[0]["median"] == pytest.approx(2.3)

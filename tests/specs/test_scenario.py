@@ -36,6 +36,7 @@ FEW = {
     "memory_utilization": st.floats(0.01, 1),
     "max_sequences": st.integers(1, 4096),
     "token_budget": st.integers(1, 65536),
+    "constants": st.just("mine.toml"),
     "price": st.floats(0.01, 100) | st.just("$2.35/h"),
     "basis": st.sampled_from(["spot", "on-demand"]),
     "prices": st.just([{"machine": "h100", "usd_per_chip_hour": 2, "date": "2026", "source": "x"}]),
@@ -128,7 +129,7 @@ WRONG = {
     "arrival": "opne", "concurrency": 0, "rate": -40, "batch": [1, [2]], "n_requests": 1.5,
     "headroom": 1, "ttft": "50", "tpot": "p95 1s", "e2e": -1, "weights": "", "kv": 8,
     "activations": ["bf16"], "compute": "x", "engine": 5, "engine_version": {},
-    "memory_utilization": 90, "max_sequences": True, "token_budget": "many", "price": "2,35",
+    "memory_utilization": 90, "max_sequences": True, "token_budget": "many", "constants": 3, "price": "2,35",
     "basis": "ondemand", "prices": [{}], "tp": 0, "pp": 1.5, "attn_dp": "-1", "ep": 10**400,
     "replicas": "1e300", "chips": "all",
 }  # fmt: skip

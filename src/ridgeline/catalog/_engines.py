@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ridgeline.catalog._store import BUILT_IN, folded, index, read_toml
@@ -85,13 +86,45 @@ def usual_engine(model: Model, chip: Chip) -> tuple[Engine, str]:
     return engine(), ""
 
 
+def engine_constants(chosen: str | Path | EngineConstants | None = None) -> EngineConstants:
+    """Return the constants of whole engines, as `ridgeline calibrate` wrote them.
+
+    Parameters
+    ----------
+    chosen : path, EngineConstants or None   A file of somebody's own, whose name becomes their id,
+                                             or a record; None for those of the catalogue.
+
+    Raises
+    ------
+    CatalogError   No such file, no TOML, or constants for other effects than there are now.
+    SpecError      TOML of something else.
+    """
+    if chosen is None:
+        return _shipped()
+    if isinstance(chosen, EngineConstants):
+        return chosen
+    path = Path(chosen)
+    found = EngineConstants.parse(read_toml(path), where=path.name)
+    _check_effects(found, path)
+    return found.model_copy(update={"id": path.name})
+
+
 @cache
-def engine_constants() -> EngineConstants:
-    """Return the constants of whole engines, as `ridgeline calibrate` wrote them."""
+def _shipped() -> EngineConstants:
     path = index("engine_constants").get("engines")
     if path is None:
         return EngineConstants(id="engines")
     return EngineConstants.parse(read_toml(path), where=path.name)
+
+
+def _check_effects(found: EngineConstants, path: Path) -> None:
+    """Refuse constants of another release, of which some would be left out in silence."""
+    lacks = sorted(set(_shipped().effects) - set(found.effects))
+    if lacks:
+        raise CatalogError(
+            f"{path.name} has no constants of whole engines as this release has them: it lacks "
+            f"{', '.join(lacks)}. Fit again: ridgeline calibrate FILE... --out {path.name}."
+        )
 
 
 @cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.cli.declare import OUTPUT, Csv, Json, Wide
+from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Json, Wide
 from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.tables import (
     SetAsideFile,
@@ -19,6 +20,11 @@ from ridgeline.cli.tables import (
     shipped_or,
 )
 from ridgeline.cli.working import note, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.fidelity.runs import Row
 
 __all__ = ["calibrate"]
 
@@ -33,6 +39,15 @@ def calibrate(
         ),
     ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
+    from_scratch: Annotated[
+        bool,
+        Parameter(
+            group=TABLES,
+            negative=(),
+            help="Fit every constant to these tables alone, as those of the package were made; "
+            "without, they begin at those of the package and move as far as the runs tell.",
+        ),
+    ] = False,
     set_aside: SetAsideFile = None,
     out: Annotated[
         Path | None,
@@ -42,12 +57,13 @@ def calibrate(
     csv: Csv = False,
     wide: Wide = False,
 ) -> None:
-    """Fit the constants of whole engines to measurements; print each, and what carries it.
+    """Fit the constants of whole engines to your own runs: what moved, and what that is worth.
 
-    Needs the optional part [calibrate]. The same tables give the same constants to the digit.
+    A few runs move what they tell about and leave the rest. --constants FILE then answers serving,
+    layouts, fleet, predict and validate with them. Without a table, or with --from-scratch, all
+    constants are fitted anew, which needs tables of many engines and chips. The same tables give
+    the same constants to the digit.
     """
-    from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
-    from ridgeline.fidelity.engines.freedom import freedom  # noqa: PLC0415
     from ridgeline.fidelity.scores import read_set_aside  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415
 
@@ -66,7 +82,18 @@ def calibrate(
         refuse_if_none_answered(chosen, scored.unanswered)
     list_unanswered(scored.unanswered, len(bad))
     tell(f"fitting {len(good):,} rows of {len({row.source for row in good})} sources")
-    constants = engines.calibrate(good)
+    if from_scratch or not tables:
+        _fit_all(good, out, json=json, csv=csv, wide=wide)
+    else:
+        _fit_own(good, tables, out, json=json, csv=csv, wide=wide)
+    end_with_bugs(scored.by_status)
+
+
+def _fit_all(rows: list[Row], out: Path | None, *, json: bool, csv: bool, wide: bool) -> None:
+    from ridgeline.fidelity.engines import calibrate as engines  # noqa: PLC0415
+    from ridgeline.fidelity.engines.freedom import freedom  # noqa: PLC0415
+
+    constants = engines.calibrate(rows)
     if out is not None:
         engines.write_constants(constants, out)
         note(f"Wrote {out}.")
@@ -77,7 +104,46 @@ def calibrate(
             "degrees of freedom: each factor by how far measurements narrowed what was expected of "
             "it, 0 to 1. determined: factors whose sigma is below 0.7 of the one expected."
         )
-    end_with_bugs(scored.by_status)
+
+
+def _fit_own(
+    rows: list[Row],
+    tables: Sequence[Path],
+    out: Path | None,
+    *,
+    json: bool,
+    csv: bool,
+    wide: bool,
+) -> None:
+    from ridgeline.catalog import engine_constants  # noqa: PLC0415
+    from ridgeline.fidelity.engines.calibrate import write_constants  # noqa: PLC0415
+    from ridgeline.fidelity.engines.own import fit_own  # noqa: PLC0415
+
+    fit = fit_own(rows, engine_constants(), [table.name for table in tables])
+    moved = [asdict(one) | {"unit": one.unit} for one in fit.moved]
+    if out is not None:
+        write_constants(fit.constants, out)
+        note(f"Wrote {out}: --constants {out} answers questions with it.")
+    if fit.n_unfitted:
+        note(
+            f"{fit.n_unfitted:,} of {len(rows):,} rows move nothing: memory, two pools, 99th "
+            "percentiles, cold servers and waits in offline queues tell nothing of these constants."
+        )
+    if json:
+        print_json({"errors": fit.errors, "moved": moved})
+    elif csv:
+        print_csv(moved)
+    else:
+        if moved:
+            as_table(moved, _MOVED, title="What moved by more than 1%", first=_FIRST, wide=wide)
+        else:
+            print_text("No constant moved by more than 1%.")
+        as_table(fit.errors, _ERRORS, title="Median error of your runs", wide=wide)
+        print_text(
+            "sigma: standard deviation on the log scale, of the package and with your runs. left "
+            "out: each run predicted from the others. Intervals are as wide as those of the "
+            "package."
+        )
 
 
 def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool, wide: bool) -> None:
@@ -100,6 +166,28 @@ _COLUMNS = {
     "sigma": ("sigma", "{:.3f}".format),
     "n_rows": ("rows", "{:,}".format),
     "sources": ("sources", ", ".join),
+}
+
+#: what a narrow screen keeps of what moved
+_FIRST = ("before", "after", "place", "n_rows")
+
+_MOVED = {
+    "effect": ("constant", str),
+    "place": ("of", str),
+    "before": ("before", "{:.4g}".format),
+    "after": ("after", "{:.4g}".format),
+    "unit": ("unit", str),
+    "sigma_before": ("sigma before", "{:.3f}".format),
+    "sigma": ("after", "{:.3f}".format),
+    "n_rows": ("rows", "{:,}".format),
+}
+
+_ERRORS = {
+    "metric": ("metric", str),
+    "n_rows": ("rows", "{:,}".format),
+    "before": ("before", "{:.1%}".format),
+    "after": ("after", "{:.1%}".format),
+    "left_out": ("left out", lambda x: "" if x is None else f"{x:.1%}"),
 }
 
 _FREEDOM = {

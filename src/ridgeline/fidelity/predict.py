@@ -13,7 +13,7 @@ from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
 from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
 from ridgeline.fidelity.runs import OK, Prediction
-from ridgeline.kernels.effects import EFFECTS, members_of, resolved_over, scatter_of, scopes_of
+from ridgeline.kernels.effects import EFFECTS, resolved_over, scatter_of
 from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
 from ridgeline.kernels.links import between_machines_sigma, peer_access_words
 from ridgeline.kernels.spread import Z80
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ridgeline.fidelity.engines.assumptions import Assumed
     from ridgeline.fidelity.runs import Row
     from ridgeline.kernels.effects import Resolved
     from ridgeline.specs.constants import EngineConstants
@@ -89,7 +88,7 @@ def _none(status: str, reason: str) -> Prediction:
 def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     evaluator = Evaluator(rows)
     plan = evaluator.plan
-    scopes = [_scopes(case, place) for case, place in zip(plan.cases, plan.scopes, strict=True)]
+    scopes = plan.members
     resolved = _resolved(scopes, constants)
     values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
     unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
@@ -120,14 +119,6 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
         said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip), links]
         answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
     return answers
-
-
-def _scopes(case: Assumed, place: dict[str, str]) -> list[dict[str, str]]:
-    """Scopes of a case; of an engine that stands for several, those of each."""
-    chip = case.run.cluster.chip
-    if not case.engine.stands_for:
-        return [place]
-    return [scopes_of(chip, e, era) for e, era in members_of(case.engine)]
 
 
 def _resolved(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.steps.op import Op, StepOps
 
 __all__ = [
@@ -46,12 +47,14 @@ class Calibration:
     effect_sigmas : mapping   Standard deviations on the log scale.
     scopes : tuple            Where the engine's effects come from: one mapping an engine and era
                               that the name stands for.
+    constants : EngineConstants or None   What the effects are of; None for the catalogue's.
     """
 
     platform: Platform
     effects: Mapping[str, float]
     effect_sigmas: Mapping[str, float]
     scopes: tuple[Mapping[str, str], ...] = ()
+    constants: EngineConstants | None = None
 
     @property
     def cluster(self) -> Cluster:
@@ -64,7 +67,7 @@ class Calibration:
 
     def scatter(self, regime: str, metric: str) -> float:
         """Standard deviation of ln(predicted / measured) on models left out of the fit. [1]"""
-        fitted = engine_constants()
+        fitted = self.constants or engine_constants()
         each = [scatter_of(fitted, regime, metric, scopes) for scopes in self.scopes]
         return sum(each) / len(each)
 
@@ -78,6 +81,7 @@ def calibration(
     compute: ComputeDtype | None = None,
     engine: str = "current",
     version: str = "",
+    constants: EngineConstants | None = None,
 ) -> Calibration:
     """Look up the constants of a cluster and of an engine on it.
 
@@ -86,12 +90,13 @@ def calibration(
     cluster : Cluster
     compute : str or None   Run every GEMM in this arithmetic.
     engine, version : str   Of the catalogue; ``current`` is the mean of the newest engines.
+    constants : EngineConstants or None   Of whole engines; None for the catalogue's.
 
     Raises
     ------
     CatalogError   An engine nobody knows.
     """
-    effects = resolve(engine_constants(), cluster.chip, engine, version)
+    effects = resolve(constants or engine_constants(), cluster.chip, engine, version)
     members = members_of(engine_of(engine), version)
     scopes = tuple(scopes_of(cluster.chip, e, era) for e, era in members)
     return Calibration(
@@ -99,6 +104,7 @@ def calibration(
         effects={name: r.value for name, r in effects.items()},
         effect_sigmas={name: r.sigma for name, r in effects.items()},
         scopes=scopes,
+        constants=constants,
     )
 
 

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ridgeline.specs.chip import Chip
-    from ridgeline.specs.constants import EngineConstants
-    from ridgeline.specs.engine import Engine, Era
+    from ridgeline.specs.constants import EngineConstants, Factor
+    from ridgeline.specs.engine import Assumed, Engine, Era
 
 __all__ = [
     "EFFECTS",
     "Kind",
     "Resolved",
+    "assumed_at",
+    "factors_of",
     "members_of",
     "resolve",
     "resolved_at",
@@ -260,11 +262,10 @@ def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[s
     one's factors where it has none of its own; it is a place that was not measured all the same.
     """
     seen = frozenset(constants.seen)
-    era = _eras().get(scopes.get("era", "").removeprefix("era "))
     found = {}
     for name, kind in EFFECTS.items():
-        own = era.assumed.get(name) if era else None
-        if own and own.vendor in ("", _vendor(scopes)):
+        own = assumed_at(name, scopes)
+        if own is not None:
             found[name] = Resolved(own.value, own.sigma)
             continue
         effect = constants.effects.get(name)
@@ -273,14 +274,32 @@ def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[s
             place = scopes.get(level)
             if place is None:
                 continue
-            before = _before(level, place, era)
-            factor = (effect.factors.get(place) or effect.factors.get(before)) if effect else None
+            own_factor, before = factors_of(constants, name, level, place)
+            factor = own_factor or before
             if factor is not None:
                 value = value * factor.value
-            if place not in seen and not (level in _PORTS and before in seen):
+            if place not in seen and not (level in _PORTS and _before(level, place) in seen):
                 variance += spread_at(kind.spread[level], effect, level, place) ** 2
         found[name] = Resolved(value, variance**0.5)
     return found
+
+
+def assumed_at(effect: str, scopes: Mapping[str, str]) -> Assumed | None:
+    """What an era assumes of an effect where no fit has measured it; None for nothing."""
+    era = _eras().get(scopes.get("era", "").removeprefix("era "))
+    own = era.assumed.get(effect) if era else None
+    return own if own and own.vendor in ("", _vendor(scopes)) else None
+
+
+def factors_of(
+    constants: EngineConstants, effect: str, level: str, place: str
+) -> tuple[Factor | None, Factor | None]:
+    """Factors of a place, and of the same place of the era that its own follows."""
+    fitted = constants.effects.get(effect)
+    if fitted is None:
+        return None, None
+    before = _before(level, place)
+    return fitted.factors.get(place), None if before == place else fitted.factors.get(before)
 
 
 def _vendor(scopes: Mapping[str, str]) -> str:
@@ -288,9 +307,12 @@ def _vendor(scopes: Mapping[str, str]) -> str:
     return scopes["port"].rpartition(" to ")[2] if "port" in scopes else _HOME
 
 
-def _before(level: str, place: str, era: Era | None) -> str:
+def _before(level: str, place: str) -> str:
     """The same place of the era that this one follows; else the place itself."""
-    if era is None or not era.follows or level not in ("era", *_PORTS):
+    if level not in ("era", *_PORTS):
+        return place
+    era = _eras().get(place.partition(" ")[2].partition(" to ")[0])
+    if era is None or not era.follows:
         return place
     return place.replace(f" {era.id}", f" {era.follows}", 1)
 

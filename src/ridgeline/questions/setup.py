@@ -21,6 +21,7 @@ from ridgeline.specs.cluster import Cluster
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
     from ridgeline.service.requests import Requests
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
@@ -82,6 +83,8 @@ class Setup:
     def reading(self) -> str:
         """The reading; the calibrated where none is given and the model's shape is known."""
         name = self.scenario.reading
+        if name is None and not self.model.blocks and self.scenario.engine.constants is not None:
+            name = "calibrated"
         if name is None:
             return "calibrated" if self.model.blocks else "blackboard"
         if not reading_named(name).whole and not self.model.blocks:
@@ -141,6 +144,17 @@ class Setup:
         if chosen.max_sequences is not None:
             changes["max_sequences"] = chosen.max_sequences
         return usual.replaced(changes, where="the engine") if changes else usual
+
+    @cached_property
+    def constants(self) -> EngineConstants | None:
+        """Constants of whole engines that were chosen; None for those of the catalogue.
+
+        Raises
+        ------
+        CatalogError, SpecError   A file that holds none.
+        """
+        chosen = self.scenario.engine.constants
+        return None if chosen is None else catalog.engine_constants(chosen)
 
     @property
     def max_sequences(self) -> int | None:

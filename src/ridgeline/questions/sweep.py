@@ -35,8 +35,11 @@ from ridgeline.steps.axes import axis_values
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ridgeline.grid.evaluate import Kernel
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.model import Model
 
 __all__ = ["Sweep", "sweep"]
@@ -68,6 +71,7 @@ def sweep(
     layout: Layout | None = None,
     load: Load | None = None,
     reading: str = "calibrated",
+    constants: str | Path | EngineConstants | None = None,
     reductions: None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -81,6 +85,7 @@ def sweep(
     layout: Layout | None = None,
     load: Load | None = None,
     reading: str = "calibrated",
+    constants: str | Path | EngineConstants | None = None,
     reductions: Callable[[], Mapping[str, Reduction]],
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -93,6 +98,7 @@ def sweep(
     layout: Layout | None = None,
     load: Load | None = None,
     reading: str = "calibrated",
+    constants: str | Path | EngineConstants | None = None,
     reductions: Callable[[], Mapping[str, Reduction]] | None = None,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -110,6 +116,8 @@ def sweep(
         ``model`` and ``cluster`` take ids: they are looped over, outermost.
     layout, load : record or None   One chip and one sequence at 8192 tokens by default.
     reading : str               ``ideal`` or ``calibrated``.
+    constants : path, EngineConstants or None   Of whole engines, as ``ridgeline calibrate`` writes
+                                them; None for those of the package.
     reductions : callable or None
         Makes fresh reductions (`Best`, `Pareto`, `Histogram`): then no table is built, and a list
         of dicts comes back, one a combination of ids: points as rows of axes and columns.
@@ -140,18 +148,22 @@ def sweep(
     """
     if reading not in _READINGS:
         raise SpecError(f"A sweep is read as {' or '.join(_READINGS)}, not {reading!r}.")
+    if constants is not None and reading != "calibrated":
+        raise SpecError(f"constants are of the calibrated reading, not of the {reading} one.")
+    fitted = None if constants is None else catalog.engine_constants(constants)
     ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
     first = {n: v[0] for n, v in ids.items() if v}
     known = _records(first.get("model", model), first.get("cluster", on), layout, load)
     numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
     lengths = [np.arange(_length(n, paths)) for n, paths in numeric.items()]
     found = []
+    about = {"reading": reading} | ({"constants": fitted.id} if fitted else {})
     rents = _rents(ids.get("cluster", [on]))
     for chosen in product(*ids.values()):
         named = dict(zip(ids, chosen, strict=True))
         records = _records(named.get("model", model), named.get("cluster", on), layout, load)
         rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
-        kernel = _kernel(records, list(numeric.values()), reading, rent)
+        kernel = _kernel(records, list(numeric.values()), reading, rent, fitted)
         how: dict[str, Any] = {
             "workers": workers,
             "progress": progress or ProgressLine(),
@@ -163,7 +175,7 @@ def sweep(
         asked = reductions()
         left = reduce_grid(kernel, lengths, asked, **how)
         found.append({**named, **_rows(kernel, numeric, lengths, asked, left)})
-    return found if reductions is not None else _result(ids, numeric, found, reading)
+    return found if reductions is not None else _result(ids, numeric, found, about)
 
 
 def _zipped(
@@ -201,7 +213,11 @@ def _rents(clusters: Sequence[Cluster | str]) -> list[float]:
 
 
 def _kernel(
-    records: dict[str, Any], zipped: list[dict[str, np.ndarray]], reading: str, rent: float
+    records: dict[str, Any],
+    zipped: list[dict[str, np.ndarray]],
+    reading: str,
+    rent: float,
+    constants: EngineConstants | None,
 ) -> Kernel:
     def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
         values = {
@@ -217,6 +233,7 @@ def _kernel(
             layout,
             reading=reading,
             expert_load_cv=load.expert_load_cv,
+            constants=constants,
         )
         requests = Requests(
             decode_context=load.context, drafts=load.drafts, acceptance=load.acceptance
@@ -273,7 +290,7 @@ def _result(
     ids: dict[str, list[Any]],
     numeric: dict[str, dict[str, np.ndarray]],
     found: list[dict[str, np.ndarray]],
-    reading: str,
+    about: dict[str, str],
 ) -> Sweep:
     """Stack the outer loops in front of the axes; a zipped axis shows its first field."""
     outer = tuple(len(v) for v in ids.values())
@@ -286,5 +303,5 @@ def _result(
         columns={n: Column(stacked[n], *about) for n, about in _COLUMNS.items()},
         infeasible=np.where(stacked["fits"], 0, 1),
         reasons=("out of memory: more than a chip has",),
-        about={"reading": reading},
+        about=about,
     )

@@ -37,6 +37,11 @@ def refuse_unused(scenario: Scenario) -> None:
             "n_requests (--n-requests) applies only to a queue that is worked off: give arrival "
             f"offline (--arrival), not {load.arrival}, or leave it out."
         )
+    if scenario.engine.constants is not None and scenario.reading in ("ideal", "blackboard"):
+        found.append(
+            f"constants (--constants) are of the calibrated reading, not of the {scenario.reading}"
+            " one: leave one of the two out."
+        )
     if price.usd_per_chip_hour is not None:
         found += [
             f"price (--price) is used whatever {name} (--{name}) says: give one of the two."

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ridgeline.replica.readings import Reading, StepTime
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
@@ -70,7 +71,9 @@ class Replica:
     formats : Formats
     reading : str            ``blackboard``, ``ideal`` or ``calibrated``.
     expert_load_cv : array   How unevenly experts are chosen: standard deviation over mean. [1]
-    fitted : Calibration or None   Constants to use; None for those of the catalogue.
+    constants : EngineConstants or None   Of whole engines; None for those of the catalogue.
+    fitted : Calibration or None   Constants and effects ready for the laws; None for those that
+                                   follow from the engine and `constants`.
     """
 
     model: Model
@@ -81,6 +84,7 @@ class Replica:
     formats: Formats = Formats()
     reading: str = "calibrated"
     expert_load_cv: Any = EXPERT_LOAD_CV
+    constants: EngineConstants | None = None
     fitted: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +109,8 @@ class Replica:
         """Constants of the kernels and effects of the engine."""
         if self.fitted is not None:
             return self.fitted
-        return calibration(self.cluster, self.formats.compute, self.engine.id, self.version)
+        compute, engine = self.formats.compute, self.engine.id
+        return calibration(self.cluster, compute, engine, self.version, self.constants)
 
     @cached_property
     def expert_rules(self) -> ExpertRules:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.errors import SpecError
-from ridgeline.kernels.calibration import calibration
 from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.scheduling import rounds
 from ridgeline.service.fixed import GAUSS, batch_time, prompt_fill
@@ -73,12 +72,8 @@ class Server:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """Constants of the replica with what its scheduling makes of the queue."""
-        replica = self.replica
-        if replica.fitted is not None:
-            return replica.fitted
-        compute, engine = replica.formats.compute, replica.engine.id
-        return calibration(replica.cluster, compute, engine, replica.version)
+        """Constants of the replica's kernels and effects of its engine."""
+        return self.replica.calibration
 
     @cached_property
     def timed(self) -> Replica:

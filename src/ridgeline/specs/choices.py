@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import model_validator
 
+from ridgeline.errors import SpecError
 from ridgeline.specs.chip import ComputeDtype
-from ridgeline.specs.fields import Choice, Number, Text, Value, option
+from ridgeline.specs.constants import EngineConstants
+from ridgeline.specs.fields import Choice, Number, Text, Value, option, shown
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.price import PriceBasis
@@ -20,6 +24,24 @@ ReadingName = Literal["calibrated", "ideal", "blackboard"]
 
 _FORMAT = Text("the name of a number format, such as bf16 or fp8,")
 _DEGREE = CHIPS
+_CONSTANTS = "the name of a TOML file that ridgeline calibrate wrote"
+
+
+def _constants(value: object) -> str | EngineConstants:
+    if isinstance(value, EngineConstants):
+        return value
+    if isinstance(value, Mapping):
+        try:
+            return EngineConstants.parse(value, "a record of them")
+        except SpecError as error:
+            raise SpecError(" ".join(line.strip() for line in str(error).splitlines())) from None
+    if isinstance(value, str | Path) and str(value).strip():
+        return str(value).strip()
+    raise SpecError(f"{_CONSTANTS} is expected, not {shown(value)}.")
+
+
+def _plain_constants(value: str | EngineConstants) -> object:
+    return value if isinstance(value, str) else value.model_dump(mode="json")
 
 
 class FormatChoice(OptionRecord):
@@ -63,6 +85,14 @@ class EngineChoice(OptionRecord):
         None,
         "Most new tokens per step, prompts' and others' (vLLM: --max-num-batched-tokens).",
         "tokens",
+    )
+    constants: Annotated[
+        str | EngineConstants | None,
+        Value(_CONSTANTS, _constants, _plain_constants, ("string", "object"), ("mine.toml",)),
+    ] = option(
+        None,
+        "Constants of whole engines of your own, in a TOML file as ridgeline calibrate writes it; "
+        "those of the package if not given.",
     )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Factor",
     "FittedGroup",
     "Level",
+    "OwnRuns",
     "PrefillConstants",
     "Process",
     "ProductConstants",
@@ -258,6 +259,19 @@ class Process(Record):
     sources: tuple[str, ...] = ()
 
 
+class OwnRuns(Record):
+    """What somebody's constants were fitted to, beside what those of the package rest on.
+
+    Attributes
+    ----------
+    n_rows : int      Measurements fitted.
+    tables : tuple    Names of the files they were read from.
+    """
+
+    n_rows: int = Field(ge=1)
+    tables: tuple[str, ...] = ()
+
+
 class EngineConstants(Record):
     """Constants of whole engines, fitted together by ``ridgeline calibrate``.
 
@@ -268,6 +282,7 @@ class EngineConstants(Record):
     process : Process   Memory besides weights and caches; None where no row tells.
     seen : tuple        Places that were measured on several models.
     n_rows, sources, date   What was fitted, and the newest date in it.
+    own : OwnRuns or None   Somebody's own measurements that these were then moved by.
     """
 
     id: str
@@ -278,3 +293,4 @@ class EngineConstants(Record):
     n_rows: int = Field(default=0, ge=0)
     sources: tuple[str, ...] = ()
     date: str = ""
+    own: OwnRuns | None = None

@@ -16,6 +16,7 @@ from ridgeline.specs.choices import (
     ReadingName,
 )
 from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.fields import Choice, Value, option, option_name, plain_number, shown
 from ridgeline.specs.length_traces import LengthTrace
 from ridgeline.specs.lengths import Lengths
@@ -220,6 +221,8 @@ def _brief(value: object) -> str:
     if isinstance(value, Lengths | LengthTrace):
         plain = value.plain()
         value = plain if isinstance(plain, float | str) else value
+    if isinstance(value, EngineConstants):
+        return f"<{value.id}>"
     if isinstance(value, tuple) and len(value) > 4:
         return f"({plain_number(value[0])}, … {plain_number(value[-1])}: {len(value)} values)"
     if isinstance(value, float):

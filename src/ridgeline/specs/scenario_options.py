@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.length_traces import LengthTrace
     from ridgeline.specs.lengths import Lengths
     from ridgeline.specs.limits import Limit
@@ -61,6 +62,7 @@ class ScenarioOptions(TypedDict, total=False):
     memory_utilization: float | str | None
     max_sequences: float | str | None
     token_budget: float | str | None
+    constants: str | Path | EngineConstants | None
     price: float | str | None
     basis: str | None
     prices: str | Path | Sequence[Mapping[str, Any]] | PriceList | None

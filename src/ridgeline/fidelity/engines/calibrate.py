@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.catalog import to_toml
-from ridgeline.catalog._store import read_toml
+from ridgeline.catalog import engine_constants, to_toml
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.evaluate import Evaluator
@@ -33,6 +32,10 @@ if TYPE_CHECKING:
 
 __all__ = ["calibrate", "constant_rows", "predictable", "read_constants", "write_constants"]
 
+NOTHING = (
+    "There is nothing to fit: rows with a time or a rate, a model given by its shape and a chip "
+    "are needed."
+)
 #: rows of one source, model, chip and number of chips tell less each, the more there are
 _CROWDING = 0.4
 #: runs whose layout and lengths are not stated count less
@@ -71,12 +74,9 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
     """
     measured_rows = [r for r in rows if r.value and r.value > 0]
     rows = [r for r in measured_rows if predictable(r)]
-    weight = _weights(rows)
+    weight = weights(rows)
     if not np.any(weight > 0):
-        raise RidgelineError(
-            "There is nothing to fit: rows with a time or a rate, a model given by its shape and "
-            "a chip are needed."
-        )
+        raise RidgelineError(NOTHING)
     evaluator = Evaluator(rows)
     design = Design(evaluator.plan.scopes)
     measured = np.log([float(row.value or 1.0) for row in rows])
@@ -90,14 +90,14 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
         effects=_effects(rows, design, solution),
         scatter=scatters(rows, places, unseen, known),
         process=fit_process(measured_rows),
-        seen=_seen(rows, places),
+        seen=seen_places(rows, places),
         n_rows=int(np.count_nonzero(weight)),
         sources=tuple(sorted({row.run.source for row in rows if row.run})),
         date=max((row.run.date for row in rows if row.run), default=""),
     )
 
 
-def _weights(rows: Sequence[Row]) -> Floats:
+def weights(rows: Sequence[Row]) -> Floats:
     """Weight of each row; 0 where what is measured is not of the engine alone."""
     cells = [_cell(row) for row in rows]
     crowd = Counter(cells)
@@ -131,7 +131,7 @@ def _shape(row: Row) -> Any:
     return model.d_model, model.vocab_size, tuple((b.repeat, b.mixer, b.ffn) for b in model.blocks)
 
 
-def _seen(rows: Sequence[Row], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+def seen_places(rows: Sequence[Row], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """Places measured on several models: what one model alone tells may be the model's own.
 
     A port must be measured on several chips, too.
@@ -154,8 +154,7 @@ def _cell(row: Row) -> tuple[Any, ...]:
 
 
 def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[str, Effect]:
-    sigma = np.sqrt(np.diag(np.linalg.inv(solution.precision)))
-    carried = (np.abs(solution.jacobian) > _RESTS) & (solution.row_weight[:, None] > 0)
+    sigma, carried = told(solution)
     sources = np.array([row.run.source if row.run else "" for row in rows])
     factors: dict[str, dict[str, Factor]] = {name: {} for name in EFFECTS}
     for i, (effect, level, place) in enumerate(design.names):
@@ -163,7 +162,7 @@ def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[st
         if not on_it.any() and level != "all":
             continue
         factors[effect][place] = Factor(
-            value=_rounded(float(np.exp(solution.unknowns[i]))),
+            value=rounded(float(np.exp(solution.unknowns[i]))),
             sigma=round(float(sigma[i]), 3),
             n_rows=int(on_it.sum()),
             sources=tuple(np.unique(sources[on_it]).tolist()),
@@ -174,7 +173,14 @@ def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[st
     }
 
 
-def _rounded(value: float) -> float:
+def told(solution: Solution) -> tuple[Floats, NDArray[np.bool_]]:
+    """Standard deviation of each unknown, and which rows rest on which unknown."""
+    sigma = np.sqrt(np.diag(np.linalg.inv(solution.precision)))
+    return sigma, (np.abs(solution.jacobian) > _RESTS) & (solution.row_weight[:, None] > 0)
+
+
+def rounded(value: float) -> float:
+    """A value as it is written."""
     return float(f"{value:.{_DIGITS}g}")
 
 
@@ -196,7 +202,7 @@ def read_constants(path: Path) -> EngineConstants:
     CatalogError   No such file, or no TOML.
     SpecError      TOML of something else.
     """
-    return EngineConstants.parse(read_toml(path), where=path.name)
+    return engine_constants(path)
 
 
 def constant_rows(constants: EngineConstants) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from ridgeline.fidelity.engines.assumptions import (
     limits_of,
     n_requests,
 )
-from ridgeline.kernels.effects import scopes_of
+from ridgeline.kernels.effects import members_of, scopes_of
 from ridgeline.laws.scheduling import rounds
 from ridgeline.replica.ledger import Ledger, Steps
 from ridgeline.replica.timer import Timer
@@ -79,6 +79,18 @@ class Plan:
 
     def __len__(self) -> int:
         return len(self.cases)
+
+    @property
+    def members(self) -> list[list[dict[str, str]]]:
+        """Scopes of each case; of an engine that stands for several, those of each."""
+        return [_members(c, own) for c, own in zip(self.cases, self.scopes, strict=True)]
+
+
+def _members(case: Assumed, own: dict[str, str]) -> list[dict[str, str]]:
+    if not case.engine.stands_for:
+        return [own]
+    chip = case.run.cluster.chip
+    return [scopes_of(chip, engine, era) for engine, era in members_of(case.engine)]
 
 
 class _Steps:

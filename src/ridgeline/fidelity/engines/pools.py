@@ -37,7 +37,7 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     ----------
     run : Run       With the pools' columns among its notes.
     metric : str    ``ttft_s``, ``tpot_s`` or a rate of output tokens.
-    constants : EngineConstants   For the scatter.
+    constants : EngineConstants
     """
     try:
         (n_prefill, prefilling), (n_decode, decoding) = _pool(run, "prefill"), _pool(run, "decode")
@@ -48,7 +48,9 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     if min(load) <= 0 or metric not in _OF:
         return _none("disaggregated", "Pools are predicted in a closed loop, in time or rate.")
     engine, era, _ = engine_and_era(run)
-    replica = Replica(run.model, run.cluster, prefilling, engine, run.engine_version)
+    replica = Replica(
+        run.model, run.cluster, prefilling, engine, run.engine_version, constants=constants
+    )
     pools = Pools(replica, n_prefill, replace(replica, layout=decoding), n_decode, run.n_chips)
     how = run.drafting
     requests = Requests(isl, osl, run.cached, None, how.drafts, how.acceptance, how.sigma)

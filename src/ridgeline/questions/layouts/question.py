@@ -200,6 +200,7 @@ def base_replica(setup: Setup, cluster: Cluster) -> Replica:
         formats=setup.formats,
         reading=setup.reading,
         expert_load_cv=setup.workload.expert_load_cv,
+        constants=setup.constants,
     )
 
 

@@ -121,6 +121,7 @@ def serve(
         expert_load_cv=load.expert_load_cv,
         reading=setup.reading,
         limits=load.limits,
+        constants=setup.constants,
         max_sequences=setup.max_sequences,
         batches=setup.batches(),
     )

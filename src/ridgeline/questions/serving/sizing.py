@@ -22,6 +22,7 @@ from ridgeline.steps.machine import chip_capacity_bytes, fewest_chips, joined, m
 if TYPE_CHECKING:
     from ridgeline.service.requests import Requests
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
@@ -51,6 +52,7 @@ class Sizing:
 
     Attributes
     ----------
+    constants : EngineConstants or None   Of whole engines; None for the catalogue's.
     batches : array or None   Sequences in flight in a replica that were asked for: the number of
                               chips is chosen at those; None for the best of all that fit.
     """
@@ -66,6 +68,7 @@ class Sizing:
     expert_load_cv: float
     reading: str
     limits: Limits
+    constants: EngineConstants | None = None
     max_sequences: float | None = None
     batches: np.ndarray | None = None
 
@@ -130,6 +133,7 @@ class Sizing:
             formats=self.formats,
             reading=self.reading,
             expert_load_cv=self.expert_load_cv,
+            constants=self.constants,
         )
         return Sized(replica, bound)
 

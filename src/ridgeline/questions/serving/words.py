@@ -16,6 +16,7 @@ from ridgeline.units import format_quantity
 if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.limits import Limits
     from ridgeline.specs.model import Model
@@ -99,9 +100,26 @@ def layout_words(layout: Layout) -> str:
 
 
 def engine_words(replica: Replica) -> list[str]:
-    """Why the engine modelled is not the servers' usual one, where it is not."""
+    """Why the engine modelled is not the servers' usual one, and whose constants it has."""
+    if not replica.how.calibrated:
+        return []
     usual, why = usual_engine(replica.model, replica.cluster.chip)
-    return [why] if why and replica.how.calibrated and replica.engine.id == usual.id else []
+    said = [why] if why and replica.engine.id == usual.id else []
+    return said if replica.constants is None else [*said, _constants_words(replica.constants)]
+
+
+def _constants_words(constants: EngineConstants) -> str:
+    """Where constants come from that are not the catalogue's."""
+    start, own = f"Times rest on the constants of {constants.id}", constants.own
+    if own is None:
+        said = f"fitted to {_rows(constants.n_rows)} of {', '.join(constants.sources)}"
+        return f"{start}, {said}, instead of those of the package."
+    files = f" of {', '.join(own.tables)}" if own.tables else ""
+    return f"{start}: those of the package, moved by {_rows(own.n_rows)}{files}."
+
+
+def _rows(n: int) -> str:
+    return f"{n:,} row{'' if n == 1 else 's'}"
 
 
 def choice_of_experts(model: Model, expert_load_cv: float) -> list[str]:

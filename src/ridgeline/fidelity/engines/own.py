@@ -1,0 +1,211 @@
+"""Fit somebody's own few runs: constants of the package, moved as far as those runs tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.errors import RidgelineError
+from ridgeline.fidelity.engines.calibrate import (
+    NOTHING,
+    predictable,
+    rounded,
+    seen_places,
+    told,
+    weights,
+)
+from ridgeline.fidelity.engines.design import Design
+from ridgeline.fidelity.engines.evaluate import Evaluator
+from ridgeline.fidelity.engines.solve import Problem, left_out, solve
+from ridgeline.kernels.effects import EFFECTS
+from ridgeline.specs.constants import Effect, EngineConstants, Factor, OwnRuns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ridgeline.fidelity.engines.solve import Solution
+    from ridgeline.fidelity.runs import Row
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Moved", "OwnFit", "fit_own"]
+
+#: a factor that moved by less is as it was
+_MOVED = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A factor that own runs moved.
+
+    Attributes
+    ----------
+    effect, place : str    What it is of: ``memory`` at ``chip h100-sxm``.
+    before, after : float  [1], or seconds at ``all`` for an effect that is a time
+    sigma_before, sigma : float   Standard deviations on the log scale.
+    n_rows : int           Own measurements whose prediction rests on it.
+    """
+
+    effect: str
+    place: str
+    before: float
+    after: float
+    sigma_before: float
+    sigma: float
+    n_rows: int
+
+    @property
+    def unit(self) -> str:
+        """``s`` for a time, ``x`` for a factor on one."""
+        return EFFECTS[self.effect].unit if self.place == "all" else "x"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFit:
+    """Constants moved by own runs, and what that is worth.
+
+    Attributes
+    ----------
+    constants : EngineConstants
+    moved : tuple of Moved   By more than 1%, the largest move first.
+    errors : list of dict    For all rows and each metric: ``metric``, ``n_rows`` and median errors
+                             ``before``, ``after``, and ``left_out`` where each run is predicted
+                             from the others (None of a single run). [1]
+    n_unfitted : int         Rows that tell nothing of these constants: memory, two pools, 99th
+                             percentiles, waits in offline queues.
+    """
+
+    constants: EngineConstants
+    moved: tuple[Moved, ...]
+    errors: list[dict[str, Any]]
+    n_unfitted: int
+
+
+def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str] = ()) -> OwnFit:
+    r"""Move constants as far as some rows tell.
+
+    Parameters
+    ----------
+    rows : sequence of Row      Good ones, with values.
+    held_to : EngineConstants   Fitted before. Each of their factors is expected at its value, with
+                                its standard deviation; one of a place that they have not, at 1,
+                                with that of its level.
+    tables : sequence of str    Names of the files, for the record.
+
+    Returns
+    -------
+    OwnFit   Widths of intervals, and what a process takes of memory, stay as they were.
+
+    Raises
+    ------
+    RidgelineError   No row can be fitted, or rows of sources that `held_to` was fitted to.
+
+    Notes
+    -----
+    The loss is that of `calibrate`, with priors
+
+    .. math:: \tfrac12 \sum_j \left(\frac{\ln f_j - \ln f_j^0}{\sigma_j^0}\right)^2
+
+    Of the factors that make up an effect the narrowest move, of the chip and of the engine (its
+    era, or its port to that chip), and those of places that were not measured before. Wider ones
+    are shared with engines and chips that own runs tell nothing of; their standard deviations are
+    wide only because narrower ones can make up for them.
+    """
+    _refuse_known(rows, held_to)
+    timed = [row for row in rows if row.value and row.value > 0 and predictable(row)]
+    weight = weights(timed)
+    if not np.any(weight > 0):
+        raise RidgelineError(NOTHING)
+    evaluator = Evaluator(timed)
+    plan = evaluator.plan
+    design = Design(plan.scopes, held_to, plan.members)
+    measured = np.log([float(row.value or 1.0) for row in timed])
+    problem = Problem(evaluator, design, measured, weight)
+    before = evaluator.log_rows(design.effects(design.prior))[0] - measured
+    solution = solve(problem, design.prior)
+    places = [plan.scopes[plan.of_run[i][0]] for i in evaluator.run_of_row]
+    unseen, _ = left_out(problem, solution, evaluator.run_of_row.tolist(), places)
+    fitted = problem.fitted
+    alone = len(set(evaluator.run_of_row[fitted])) < 2
+    constants, moved = _moved(held_to, design, solution, tuple(tables))
+    own = OwnRuns(n_rows=len(fitted), tables=tuple(tables))
+    return OwnFit(
+        constants.model_copy(
+            update={
+                "seen": tuple(sorted({*held_to.seen, *seen_places(timed, places)})),
+                "own": own,
+            }
+        ),
+        tuple(sorted(moved, key=lambda one: -abs(np.log(one.after / one.before)))),
+        _errors(evaluator.metric[fitted], before[fitted], solution.residual[fitted],
+                None if alone else unseen[fitted]),
+        len(rows) - len(fitted),
+    )  # fmt: skip
+
+
+def _refuse_known(rows: Sequence[Row], held_to: EngineConstants) -> None:
+    known = [row.source for row in rows if row.source in held_to.sources]
+    if known:
+        raise RidgelineError(
+            f"{len(known):,} of {len(rows):,} rows are of {', '.join(sorted(set(known)))}, to "
+            "which the constants of the package were fitted: they would count twice. Leave them "
+            "out (or name the source of your own rows otherwise), or fit all anew with "
+            "--from-scratch."
+        )
+
+
+def _moved(
+    held_to: EngineConstants, design: Design, solution: Solution, tables: tuple[str, ...]
+) -> tuple[EngineConstants, list[Moved]]:
+    """Constants with the factors of a fit, and those that moved."""
+    sigma, carried = told(solution)
+    factors = {name: dict(effect.factors) for name, effect in held_to.effects.items()}
+    moved = []
+    for i, (name, _, place) in enumerate(design.names):
+        n_rows = int(carried[:, i].sum())
+        old, move = factors.setdefault(name, {}).get(place), solution.unknowns[i] - design.prior[i]
+        if not n_rows and (old is None or not move):
+            continue
+        start = old or Factor(value=float(np.exp(design.prior[i])), sigma=float(design.spread[i]))
+        found = Factor(
+            value=rounded(start.value * float(np.exp(move))),
+            sigma=round(float(sigma[i]), 3),
+            n_rows=start.n_rows + n_rows,
+            sources=start.sources or tables,
+        )
+        factors[name][place] = found
+        if abs(move) > _MOVED:
+            moved.append(
+                Moved(name, place, start.value, found.value, start.sigma, found.sigma, n_rows)
+            )
+    effects = {
+        name: Effect(spread=dict(EFFECTS[name].spread), factors=found)
+        for name, found in factors.items()
+    }
+    return held_to.model_copy(update={"effects": effects}), moved
+
+
+def _errors(
+    metric: NDArray[np.str_], before: Floats, after: Floats, unseen: Floats | None
+) -> list[dict[str, Any]]:
+    found = []
+    for name in ("all", *dict.fromkeys(metric.tolist())):
+        here = np.full(len(metric), True) if name == "all" else metric == name
+        found.append(
+            {
+                "metric": name,
+                "n_rows": int(here.sum()),
+                "before": _median_error(before[here]),
+                "after": _median_error(after[here]),
+                "left_out": None if unseen is None else _median_error(unseen[here]),
+            }
+        )
+    return found
+
+
+def _median_error(residual: Floats) -> float:
+    return float(np.expm1(np.median(np.abs(residual))))
