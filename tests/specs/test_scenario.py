@@ -129,9 +129,9 @@ WRONG = {
     "arrival": "opne", "concurrency": 0, "rate": -40, "batch": [1, [2]], "n_requests": 1.5,
     "headroom": 1, "ttft": "50", "tpot": "p95 1s", "e2e": -1, "weights": "", "kv": 8,
     "activations": ["bf16"], "compute": "x", "engine": 5, "engine_version": {},
-    "memory_utilization": 90, "max_sequences": True, "token_budget": "many", "constants": 3, "price": "2,35",
-    "basis": "ondemand", "prices": [{}], "tp": 0, "pp": 1.5, "attn_dp": "-1", "ep": 10**400,
-    "replicas": "1e300", "chips": "all",
+    "memory_utilization": 90, "max_sequences": True, "token_budget": "many", "constants": 3,
+    "price": "2,35", "basis": "ondemand", "prices": [{}], "tp": 0, "pp": 1.5, "attn_dp": "-1",
+    "ep": 10**400, "replicas": "1e300", "chips": "all",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from ridgeline.catalog._copies import copies
 from ridgeline.catalog._drafts import draft_table, drafting
 from ridgeline.catalog._engines import (
     campaigns,
+    effect_kinds,
     engine,
     engine_constants,
     engines,
@@ -57,6 +58,7 @@ __all__ = [
     "drafting",
     "dtype",
     "dtypes",
+    "effect_kinds",
     "element_dtype",
     "engine",
     "engine_constants",

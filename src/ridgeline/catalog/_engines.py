@@ -11,15 +11,19 @@ from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.formats import dtype
 from ridgeline.specs.campaign import Campaign
 from ridgeline.specs.constants import EngineConstants
+from ridgeline.specs.effects import EffectKind
 from ridgeline.specs.engine import Engine
 from ridgeline.specs.scheduling import Scheduling
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.model import Model
 
 __all__ = [
     "campaigns",
+    "effect_kinds",
     "engine",
     "engine_constants",
     "engines",
@@ -91,8 +95,8 @@ def engine_constants(chosen: str | Path | EngineConstants | None = None) -> Engi
 
     Parameters
     ----------
-    chosen : path, EngineConstants or None   A file of somebody's own, whose name becomes their id,
-                                             or a record; None for those of the catalogue.
+    chosen : path, EngineConstants or None   A file of somebody's own, or a record; None for those
+                                             of the catalogue.
 
     Raises
     ------
@@ -106,7 +110,7 @@ def engine_constants(chosen: str | Path | EngineConstants | None = None) -> Engi
     path = Path(chosen)
     found = EngineConstants.parse(read_toml(path), where=path.name)
     _check_effects(found, path)
-    return found.model_copy(update={"id": path.name})
+    return found
 
 
 @cache
@@ -119,12 +123,22 @@ def _shipped() -> EngineConstants:
 
 def _check_effects(found: EngineConstants, path: Path) -> None:
     """Refuse constants of another release, of which some would be left out in silence."""
-    lacks = sorted(set(_shipped().effects) - set(found.effects))
-    if lacks:
+    lacks = sorted(effect_kinds().keys() - found.effects.keys())
+    strange = sorted(found.effects.keys() - effect_kinds().keys())
+    if lacks or strange:
+        what = [f"it lacks {', '.join(lacks)}"] * bool(lacks)
+        what += [f"there is no {', '.join(strange)} any more"] * bool(strange)
         raise CatalogError(
-            f"{path.name} has no constants of whole engines as this release has them: it lacks "
-            f"{', '.join(lacks)}. Fit again: ridgeline calibrate FILE... --out {path.name}."
+            f"{path.name} has no constants of whole engines as this release has them: "
+            f"{' and '.join(what)}. Fit again: ridgeline calibrate FILE... --out {path.name}."
         )
+
+
+@cache
+def effect_kinds() -> Mapping[str, EffectKind]:
+    """What is expected of each effect of whole engines before any is measured, by name."""
+    path = BUILT_IN / "effects.toml"
+    return {n: EffectKind.parse(x, f"{path.name}, {n}") for n, x in read_toml(path).items()}
 
 
 @cache

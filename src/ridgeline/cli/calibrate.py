@@ -129,6 +129,13 @@ def _fit_own(
             f"{fit.n_unfitted:,} of {len(rows):,} rows move nothing: memory, two pools, 99th "
             "percentiles, cold servers and waits in offline queues tell nothing of these constants."
         )
+    every = fit.errors[0]
+    if every["left_out"] is not None and every["left_out"] > every["before"]:
+        note(
+            f"Your runs tell little of each other: predicted from the others they are off by "
+            f"{every['left_out']:.1%}, with the constants of the package by "
+            f"{every['before']:.1%}. Look for odd ones before you use these constants."
+        )
     if json:
         print_json({"errors": fit.errors, "moved": moved})
     elif csv:
@@ -140,9 +147,9 @@ def _fit_own(
             print_text("No constant moved by more than 1%.")
         as_table(fit.errors, _ERRORS, title="Median error of your runs", wide=wide)
         print_text(
-            "sigma: standard deviation on the log scale, of the package and with your runs. left "
-            "out: each run predicted from the others. Intervals are as wide as those of the "
-            "package."
+            "sigma: standard deviation on the log scale, without your runs and with them. left "
+            "out: your runs, predicted from the others, a fifth at a time. Intervals are as wide "
+            "as those of the package."
         )
 
 

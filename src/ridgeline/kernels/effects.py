@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from ridgeline.catalog import effect_kinds, engines, family_of
 from ridgeline.catalog import engine as engine_of
-from ridgeline.catalog import engines, family_of
 from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.constants import EngineConstants, Factor
+    from ridgeline.specs.effects import EffectKind
     from ridgeline.specs.engine import Assumed, Engine, Era
 
 __all__ = [
     "EFFECTS",
-    "Kind",
     "Resolved",
     "assumed_at",
     "factors_of",
@@ -47,122 +47,8 @@ SCATTER_LEVELS = ("engine", "era", "port_chip", "chip")
 _USUAL_SCATTER = 0.25
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One effect.
-
-    Attributes
-    ----------
-    unit : str          ``1`` for a factor on what a kernel reaches, ``s`` for a time.
-    prior : float       What is expected before any measurement, at ``all``.
-    spread : mapping    Level to the standard deviation between its places, on the log scale; the
-                        effect has no other levels.
-    what : str          A sentence.
-    """
-
-    unit: str
-    prior: float
-    spread: dict[str, float]
-    what: str
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Levels in order, widest first."""
-        return tuple(self.spread)
-
-
-EFFECTS: dict[str, Kind] = {
-    "memory": Kind(
-        "1", 0.9, {"all": 0.15, "family": 0.1, "chip": 0.08, "age": 0.1, "era": 0.1},
-        "share of a lone kernel's memory rate that it keeps inside an engine",
-    ),
-    "compute": Kind(
-        "1", 0.85, {"all": 0.25, "family": 0.2, "chip": 0.12, "age": 0.1, "era": 0.1},
-        "share of a lone kernel's rate of arithmetic that it keeps: clocks under load",
-    ),
-    "port": Kind(
-        "1", 1.0, {"all": 0.01, "port": 0.5, "port_chip": 0.4},
-        "rate of plain products where an engine was ported to another vendor's libraries",
-    ),
-    "fp8": Kind(
-        "1", 1.0, {"all": 0.2, "engine": 0.15},
-        "rate of fp8 and int8 products beside that of bf16 ones",
-    ),
-    "fp4": Kind(
-        "1", 1.0, {"all": 0.2, "engine": 0.15},
-        "rate of nvfp4 and mxfp4 products beside that of bf16 ones",
-    ),
-    "expert": Kind(
-        "1", 1.0, {"all": 0.1, "engine": 0.1, "era": 0.1},
-        "rate of the engine's products of experts beside that of measured kernels",
-    ),
-    "wo_memory": Kind(
-        "1", 0.9, {"all": 0.2, "engine": 0.2, "era": 0.2},
-        "memory rate where weights are widened on the way to the product",
-    ),
-    "wo_compute": Kind(
-        "1", 0.7, {"all": 0.4, "engine": 0.2},
-        "rate of arithmetic where weights are widened on the way to the product",
-    ),
-    "decode_attention": Kind(
-        "1", 0.8, {"all": 0.2, "engine": 0.2},
-        "memory rate of the engine's decode attention beside today's kernels",
-    ),
-    "decode_compute": Kind(
-        "1", 0.7,
-        {"all": 0.4, "age": 0.3, "engine": 0.5, "era": 0.3, "port": 0.4, "port_chip": 0.3},
-        "arithmetic of decode attention beside what its queries could fill of the matrix units",
-    ),
-    "prefill_attention": Kind(
-        "1", 0.6,
-        {"all": 0.5, "age": 0.4, "engine": 0.7, "era": 0.4, "port": 0.5, "port_chip": 0.4},
-        "rate of the engine's prefill attention beside today's kernels",
-    ),
-    "unfused": Kind(
-        "1", 1.0, {"all": 0.5, "age": 0.3, "engine": 0.4, "era": 0.4},
-        "times that inputs and outputs of products are read or written again by other passes",
-    ),
-    "latency": Kind(
-        "1", 1.5, {"all": 0.5, "age": 0.4, "engine": 0.4, "era": 0.6, "port": 0.3},
-        "latency of exchanges beside that of the fastest library in a captured graph",
-    ),
-    "link": Kind(
-        "1", 0.8, {"all": 0.2, "engine": 0.1},
-        "rate of exchanges beside that of the library alone",
-    ),
-    "gap_s": Kind(
-        "s", 1e-6, {"all": 1.0, "age": 0.5, "engine": 1.0, "era": 0.5, "port": 0.7},
-        "time between one kernel and the next",
-    ),
-    "eager_s": Kind(
-        "s", 3e-6, {"all": 1.0, "engine": 0.7, "era": 0.4},
-        "more time between kernels in a step with prompts, which no captured graph covers",
-    ),
-    "host_s": Kind(
-        "s", 1e-3, {"all": 1.0, "age": 0.5, "engine": 1.0, "era": 0.7, "port": 0.7},
-        "time of a step in which chips wait for the host",
-    ),
-    "sequence_s": Kind(
-        "s", 1e-5, {"all": 1.5, "age": 0.5, "engine": 1.0, "era": 0.7, "port": 0.7},
-        "host time of a step for each sequence: sampling, bookkeeping, text",
-    ),
-    "prompt_s": Kind(
-        "s", 1e-3, {"all": 1.5, "engine": 1.0, "era": 0.7},
-        "host time of a step for each prompt that begins in it",
-    ),
-    "frontend_s": Kind(
-        "s", 1e-2, {"all": 1.0, "engine": 0.7},
-        "time of a request before the engine sees it: HTTP, tokenizing, admission",
-    ),
-    "admission": Kind(
-        "1", 1.5, {"all": 0.5, "engine": 0.7, "era": 0.5},
-        "steps until the engine has taken a request in and its first token is heard of",
-    ),
-    "queue": Kind(
-        "1", 1.0, {"all": 0.3},
-        "share of others' prompts that is waited for before the first token, beside the rule",
-    ),
-}  # fmt: skip
+#: every effect, as the catalogue has it
+EFFECTS: Mapping[str, EffectKind] = effect_kinds()
 
 
 def scopes_of(chip: Chip, engine: Engine, era: Era) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,18 +18,18 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.service.deployment import requests_of
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
+from ridgeline.specs.constants import EngineConstants
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
     from ridgeline.service.requests import Requests
-    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.specs.scenario import Scenario
     from ridgeline.specs.workload import Workload
 
-__all__ = ["Setup", "machine_of"]
+__all__ = ["Setup", "chosen_constants", "machine_of"]
 
 
 def machine_of(on: Cluster | Chip | str) -> MachineNamed:
@@ -43,6 +44,18 @@ def machine_of(on: Cluster | Chip | str) -> MachineNamed:
     if isinstance(on, Chip):
         return catalog.MachineNamed(catalog.node_of(on), is_chip=True)
     return catalog.machine_named(on)
+
+
+def chosen_constants(chosen: str | Path | EngineConstants | None) -> EngineConstants | None:
+    """Constants of whole engines of somebody's own, with the name of their file as id.
+
+    Raises
+    ------
+    CatalogError, SpecError   A file that holds none.
+    """
+    if chosen is None or isinstance(chosen, EngineConstants):
+        return chosen
+    return catalog.engine_constants(chosen).model_copy(update={"id": Path(chosen).name})
 
 
 @dataclass(frozen=True)
@@ -153,8 +166,7 @@ class Setup:
         ------
         CatalogError, SpecError   A file that holds none.
         """
-        chosen = self.scenario.engine.constants
-        return None if chosen is None else catalog.engine_constants(chosen)
+        return chosen_constants(self.scenario.engine.constants)
 
     @property
     def max_sequences(self) -> int | None:

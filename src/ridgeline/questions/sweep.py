@@ -27,6 +27,7 @@ from ridgeline.grid import (
 )
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
 from ridgeline.questions.prices import prices_of
+from ridgeline.questions.setup import chosen_constants
 from ridgeline.replica import Replica
 from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
@@ -150,7 +151,7 @@ def sweep(
         raise SpecError(f"A sweep is read as {' or '.join(_READINGS)}, not {reading!r}.")
     if constants is not None and reading != "calibrated":
         raise SpecError(f"constants are of the calibrated reading, not of the {reading} one.")
-    fitted = None if constants is None else catalog.engine_constants(constants)
+    fitted = chosen_constants(constants)
     ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
     first = {n: v[0] for n, v in ids.items() if v}
     known = _records(first.get("model", model), first.get("cluster", on), layout, load)

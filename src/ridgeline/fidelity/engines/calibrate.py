@@ -97,11 +97,17 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
     )
 
 
-def weights(rows: Sequence[Row]) -> Floats:
-    """Weight of each row; 0 where what is measured is not of the engine alone."""
+def weights(rows: Sequence[Row], crowding: float = _CROWDING) -> Floats:
+    """Weight of each row; 0 where what is measured is not of the engine alone.
+
+    Parameters
+    ----------
+    crowding : float   A row counts by the number of its source, model, chip and number of chips to
+                       this power, as one source's oddities are not to be learned; 0 where they are.
+    """
     cells = [_cell(row) for row in rows]
     crowd = Counter(cells)
-    found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
+    found = np.array([crowd[cell] ** -crowding for cell in cells])
     for i, row in enumerate(rows):
         regime = row.run.regime if row.run else ""
         untold = row.metric.endswith("_p99_s") or (regime, row.metric) in _NOT_FITTED

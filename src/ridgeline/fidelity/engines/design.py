@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Design"]
 
+#: sigmas are written with three digits behind the point
+_LEAST_SIGMA = 1e-3
 #: levels from wide to narrow
 _OF_CHIPS = ("family", "chip")
 _OF_ENGINES = ("age", "engine", "era", "port", "port_chip")
-#: sigmas are written with three digits behind the point
-_LEAST_SIGMA = 1e-3
 
 
 class Design:
@@ -37,8 +37,8 @@ class Design:
     places : sequence of mapping   Level to place, for each case.
     held_to : EngineConstants or None
         Constants fitted before: each factor is then expected where it was found, within its
-        standard deviation; of those of a case the narrowest move, of its chip and of its engine,
-        and those that were not fitted before. What others rest on as well stays.
+        standard deviation. Of the factors of a case the narrowest move, of its chip and of its
+        engine, and those that were not fitted before; what others rest on as well stays.
     members : sequence of sequence of mapping or None
         With `held_to`: places of each engine that a case's engine stands for.
 

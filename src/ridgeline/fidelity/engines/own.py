@@ -91,9 +91,7 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
     Parameters
     ----------
     rows : sequence of Row      Good ones, with values.
-    held_to : EngineConstants   Fitted before. Each of their factors is expected at its value, with
-                                its standard deviation; one of a place that they have not, at 1,
-                                with that of its level.
+    held_to : EngineConstants   Fitted before.
     tables : sequence of str    Names of the files, for the record.
 
     Returns
@@ -106,9 +104,13 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
 
     Notes
     -----
-    The loss is that of `calibrate`, with priors
+    The loss is that of `calibrate`, each row counted whole, with priors
 
-    .. math:: \tfrac12 \sum_j \left(\frac{\ln f_j - \ln f_j^0}{\sigma_j^0}\right)^2
+    .. math:: \tfrac12 \sum_j \left(\frac{\ln f_j - \ln f_j^0}{\sigma_j}\right)^2
+
+    around the factors f0 of the first fit, with their standard deviations; a place that was not
+    fitted begins at 1, with what places of its level differ by. Wider priors met runs like those
+    fitted more closely, and were led astray by single odd ones.
 
     Of the factors that make up an effect the narrowest move, of the chip and of the engine (its
     era, or its port to that chip), and those of places that were not measured before. Wider ones
@@ -117,7 +119,7 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
     """
     _refuse_known(rows, held_to)
     timed = [row for row in rows if row.value and row.value > 0 and predictable(row)]
-    weight = weights(timed)
+    weight = weights(timed, crowding=0.0)
     if not np.any(weight > 0):
         raise RidgelineError(NOTHING)
     evaluator = Evaluator(timed)
@@ -163,12 +165,13 @@ def _moved(
 ) -> tuple[EngineConstants, list[Moved]]:
     """Constants with the factors of a fit, and those that moved."""
     sigma, carried = told(solution)
-    factors = {name: dict(effect.factors) for name, effect in held_to.effects.items()}
+    known = held_to.effects
+    factors = {n: dict(known[n].factors) if n in known else {} for n in EFFECTS}
     moved = []
-    for i, (name, _, place) in enumerate(design.names):
+    for i, (name, level, place) in enumerate(design.names):
         n_rows = int(carried[:, i].sum())
-        old, move = factors.setdefault(name, {}).get(place), solution.unknowns[i] - design.prior[i]
-        if not n_rows and (old is None or not move):
+        old, move = factors[name].get(place), solution.unknowns[i] - design.prior[i]
+        if not n_rows and (level != "all" if old is None else not move):
             continue
         start = old or Factor(value=float(np.exp(design.prior[i])), sigma=float(design.spread[i]))
         found = Factor(
@@ -180,7 +183,15 @@ def _moved(
         factors[name][place] = found
         if abs(move) > _MOVED:
             moved.append(
-                Moved(name, place, start.value, found.value, start.sigma, found.sigma, n_rows)
+                Moved(
+                    name,
+                    place,
+                    start.value,
+                    found.value,
+                    round(float(design.spread[i]), 3),
+                    found.sigma,
+                    n_rows,
+                )
             )
     effects = {
         name: Effect(spread=dict(EFFECTS[name].spread), factors=found)
