@@ -123,8 +123,8 @@ def _shipped() -> EngineConstants:
 
 def _check_effects(found: EngineConstants, path: Path) -> None:
     """Refuse constants of another release, of which some would be left out in silence."""
-    lacks = sorted(effect_kinds().keys() - found.effects.keys())
-    strange = sorted(found.effects.keys() - effect_kinds().keys())
+    kinds, shipped, own = (x.keys() for x in (effect_kinds(), _shipped().effects, found.effects))
+    lacks, strange = sorted(kinds & shipped - own), sorted(own - kinds - shipped)
     if lacks or strange:
         what = [f"it lacks {', '.join(lacks)}"] * bool(lacks)
         what += [f"there is no {', '.join(strange)} any more"] * bool(strange)

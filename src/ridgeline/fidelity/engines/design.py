@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.kernels.effects import EFFECTS, assumed_at, factors_of, resolved_over
+from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,8 +151,9 @@ def _expected(
     own, before = factors_of(held_to, effect, level, place)
     if own is not None:
         return np.log(own.value), max(own.sigma, _LEAST_SIGMA)
+    within = spread_at(kind.spread[level], held_to.effects.get(effect), level, place)
     # A release that follows another begins where that one was found, as far off as any may be.
-    return usual if before is None else (np.log(before.value), usual[1])
+    return usual[0] if before is None else np.log(before.value), within
 
 
 def _free(
