@@ -235,3 +235,15 @@ def test_the_command_says_what_moved(own: list[Row], tmp_path: Path, monkeypatch
     asked = ["serving", "Qwen/Qwen3-8B", "--on", "h100-sxm", "--engine", "vllm", "--batch", "4"]
     assert main([*asked, "--isl", "1024", "--osl", "512", "--constants", "mine.toml"]) == 0
     assert "4 rows of runs.csv" in " ".join(capsys.readouterr().out.split())
+
+
+def test_runs_that_contradict_each_other_are_said(
+    own: list[Row], tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    met = valued(own, engine_constants())
+    odd = [(row.value or 1) * by for row, by in zip(met, (1.5, 1.5, 0.67, 0.67), strict=True)]
+    lines = [line[:-1] + f"{value:.6g}" for line, value in zip(OWN, odd, strict=True)]
+    (tmp_path / "runs.csv").write_text("\n".join([HEAD, *lines]) + "\n")
+    assert main(["calibrate", "runs.csv"]) == 0
+    assert "tell little of each other" in " ".join(capsys.readouterr().out.split())

@@ -7,6 +7,7 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 from ridgeline.catalog._copies import copies
 from ridgeline.catalog._drafts import draft_table, drafting
 from ridgeline.catalog._engines import (
+    assumptions,
     campaigns,
     effect_kinds,
     engine,
@@ -46,6 +47,7 @@ from ridgeline.formats import dtype, dtypes
 
 __all__ = [
     "MachineNamed",
+    "assumptions",
     "campaigns",
     "chip",
     "cluster",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ridgeline.catalog._store import BUILT_IN, folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.formats import dtype
+from ridgeline.specs.assumptions import Assumptions
 from ridgeline.specs.campaign import Campaign
 from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.effects import EffectKind
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = [
+    "assumptions",
     "campaigns",
     "effect_kinds",
     "engine",
@@ -132,6 +134,13 @@ def _check_effects(found: EngineConstants, path: Path) -> None:
             f"{path.name} has no constants of whole engines as this release has them: "
             f"{' and '.join(what)}. Fit again: ridgeline calibrate FILE... --out {path.name}."
         )
+
+
+@cache
+def assumptions() -> Assumptions:
+    """What is taken for granted of a run where its table is silent."""
+    path = BUILT_IN / "assumptions.toml"
+    return Assumptions.parse(read_toml(path), where=path.name)
 
 
 @cache

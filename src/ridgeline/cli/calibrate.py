@@ -129,13 +129,6 @@ def _fit_own(
             f"{fit.n_unfitted:,} of {len(rows):,} rows move nothing: memory, two pools, 99th "
             "percentiles, cold servers and waits in offline queues tell nothing of these constants."
         )
-    every = fit.errors[0]
-    if every["left_out"] is not None and every["left_out"] > every["before"]:
-        note(
-            f"Your runs tell little of each other: predicted from the others they are off by "
-            f"{every['left_out']:.1%}, with the constants of the package by "
-            f"{every['before']:.1%}. Look for odd ones before you use these constants."
-        )
     if json:
         print_json({"errors": fit.errors, "moved": moved})
     elif csv:
@@ -151,6 +144,14 @@ def _fit_own(
             "out: your runs, predicted from the others, a fifth at a time. Intervals are as wide "
             "as those of the package."
         )
+        every = fit.errors[0]
+        if every["left_out"] is not None and every["left_out"] > every["before"]:
+            print_text(
+                f"Your runs tell little of each other: predicted from the others they are off by "
+                f"{every['left_out']:.1%}, with the constants of the package by "
+                f"{every['before']:.1%}. Look for odd ones, or give more, before you use these "
+                "constants."
+            )
 
 
 def _show(rows: list[dict[str, Any]], *, json: bool, csv: bool, wide: bool) -> None:

@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from ridgeline.replica import Replica
     from ridgeline.service.requests import Requests
 
-__all__ = ["UNSEEN_SIGMA", "Pools", "closed_pools", "prefill_times"]
+__all__ = ["Pools", "closed_pools", "prefill_times"]
 
 _ROUNDS = 60
-#: nothing was fitted to runs on two pools: standard deviation of ln t that this adds
-UNSEEN_SIGMA = 0.3
 
 
 @dataclass(frozen=True)

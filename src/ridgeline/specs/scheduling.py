@@ -19,6 +19,8 @@ class Scheduling(Record):
     steady_share : float         Share of its capacity at which a server under limits is run. [1]
     gap_tail : float             99th percentile over mean of the time per token. [1]
     chance_sigma : float         Standard deviation of ln of the share that a median waits for.
+    pools_sigma : float          Standard deviation of ln(time) that two pools add, to which nothing
+                                 was fitted. [1]
     why : mapping                Field to what its value rests on.
     """
 
@@ -28,4 +30,5 @@ class Scheduling(Record):
     steady_share: float = Field(gt=0, le=1)
     gap_tail: float = Field(ge=1)
     chance_sigma: float = Field(ge=0)
+    pools_sigma: float = Field(ge=0)
     why: dict[str, str] = Field(default_factory=dict)

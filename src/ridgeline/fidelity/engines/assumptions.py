@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog import campaigns, scheduling, usual_engine
+from ridgeline.catalog import assumptions, campaigns, scheduling, usual_engine
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import engine as engine_of
 from ridgeline.errors import CatalogError
@@ -37,18 +37,11 @@ __all__ = [
     "n_requests",
 ]
 
-#: prompts of unstated length are as long as the output, at most this
-_LONGEST_PROMPT = 1024
-#: weights beyond this share of a chip leave a tuned system too little room
-_FULL = 0.85
-_NARROW_BITS = 9
 _TP = (1, 2, 4, 8)
 _ATTN_DP = (4, 8, 16, 36, 72)
 #: settings of an engine that notes may state
 _SETTINGS = ("polling_steps", "dp_wait_steps")
 _FORMAT = "format of the weights not stated: taken as the model's own"
-#: standard deviation an assumption brings; and one on a format, which may be half or twice as wide
-_SIGMA, _FORMAT_SIGMA = 0.1, math.log(2) / 2
 TOLD = "the engine's own settings leave no room: taken as told to make room for these requests only"
 TOO_LARGE = "the weights are larger than the chips stated: memory is taken to bind nothing"
 
@@ -66,7 +59,8 @@ class Assumed:
     @property
     def log_variance(self) -> float:
         """Variance of ln(time) that the assumptions bring, and the work of requests that failed."""
-        assumed = sum(_FORMAT_SIGMA**2 if s == _FORMAT else _SIGMA**2 for s in self.said)
+        own, of_format = assumptions().sigma, math.log(assumptions().format_ratio) / 2
+        assumed = sum(of_format**2 if s == _FORMAT else own**2 for s in self.said)
         return assumed + _failure_sigma(self.run) ** 2 + self.run.drafting.sigma**2
 
     @property
@@ -186,12 +180,12 @@ def assume(run: Run) -> list[Assumed]:
         said.append(_FORMAT)
     tuned = run.regime in ("slo", "offline") and run.layout is None
     if tuned and run.isl is None and run.osl:
-        isl = min(run.osl, _LONGEST_PROMPT)
+        isl = min(run.osl, assumptions().longest_prompt_tokens)
         run = replace(run, isl=isl)
         said.append(f"prompt length not stated: taken as {isl:g} tokens, as the output")
     if tuned and "kv_dtype" not in run.stated and run.model.blocks:
         bits = dtype_of(run.model.weight_dtype).bits
-        if bits < _NARROW_BITS:
+        if bits < assumptions().narrow_bits:
             run = replace(run, model=run.model.with_kv_dtype("fp8"))
             said.append("cache format not stated: taken as fp8, as narrow weights go with")
     if tuned:
@@ -228,6 +222,6 @@ def _tuned_layouts(run: Run) -> Sequence[Layout]:
     found = [Layout(replicas=n // tp, tp=tp) for tp in _TP if n % tp == 0]
     if any(isinstance(b.ffn, MixtureOfExperts) for b in run.model.blocks):
         found += [Layout(replicas=n // d, attn_dp=d, ep=d) for d in _ATTN_DP if n % d == 0]
-    room = _FULL * chip_capacity_bytes(run.cluster.chip)
+    room = assumptions().full_share * chip_capacity_bytes(run.cluster.chip)
     fit = [x for x in found if memory_per_chip(run.model, x, 1.0).weights_bytes < room]
     return fit

@@ -6,13 +6,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.catalog import scheduling
 from ridgeline.fidelity.engines.assumptions import engine_and_era
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.kernels.effects import scatter_of, scopes_of
 from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
 from ridgeline.kernels.spread import Z80
 from ridgeline.replica import Replica
-from ridgeline.service.pools import UNSEEN_SIGMA, Pools, closed_pools
+from ridgeline.service.pools import Pools, closed_pools
 from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
 
@@ -61,7 +62,8 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     places = scopes_of(run.cluster.chip, engine, era)
     chip = run.cluster.chip
     own = scatter_of(constants, run.regime, metric, places)
-    sigma = math.hypot(own, UNSEEN_SIGMA, float(extrapolation_sigma(chip)), how.sigma)
+    apart = scheduling().pools_sigma
+    sigma = math.hypot(own, apart, float(extrapolation_sigma(chip)), how.sigma)
     reach = math.exp(Z80 * sigma)
     said = "; ".join(filter(None, [_SAID, *how.said, beyond_words(chip)]))
     return Prediction(value, value / reach, value * reach, OK, said)
