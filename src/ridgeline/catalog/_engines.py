@@ -102,15 +102,22 @@ def engine_constants(chosen: str | Path | EngineConstants | None = None) -> Engi
 
     Raises
     ------
-    CatalogError   No such file, no TOML, or constants for other effects than there are now.
-    SpecError      TOML of something else.
+    CatalogError   No such file, no TOML, TOML of something else, or constants for other effects
+                   than there are now.
+    SpecError      Constants with fields that they do not have.
     """
     if chosen is None:
         return _shipped()
     if isinstance(chosen, EngineConstants):
         return chosen
     path = Path(chosen)
-    found = EngineConstants.parse(read_toml(path), where=path.name)
+    data = read_toml(path)
+    if "effects" not in data:
+        raise CatalogError(
+            f"{path.name} holds no constants of whole engines: a file that ridgeline calibrate "
+            "FILE... --out wrote is expected."
+        )
+    found = EngineConstants.parse(data, where=path.name)
     _check_effects(found, path)
     return found
 

@@ -205,8 +205,7 @@ def read_constants(path: Path) -> EngineConstants:
 
     Raises
     ------
-    CatalogError   No such file, or no TOML.
-    SpecError      TOML of something else.
+    CatalogError, SpecError   See `catalog.engine_constants`.
     """
     return engine_constants(path)
 
