@@ -81,6 +81,7 @@ def calibration(
     compute: ComputeDtype | None = None,
     engine: str = "current",
     version: str = "",
+    weights: str = "",
     constants: EngineConstants | None = None,
 ) -> Calibration:
     """Look up the constants of a cluster and of an engine on it.
@@ -90,6 +91,7 @@ def calibration(
     cluster : Cluster
     compute : str or None   Run every GEMM in this arithmetic.
     engine, version : str   Of the catalogue; ``current`` is the mean of the newest engines.
+    weights : str           Format of the weights: what was not measured in it is less sure.
     constants : EngineConstants or None   Of whole engines; None for the catalogue's.
 
     Raises
@@ -98,7 +100,7 @@ def calibration(
     """
     effects = resolve(constants or engine_constants(), cluster.chip, engine, version)
     members = members_of(engine_of(engine), version)
-    scopes = tuple(scopes_of(cluster.chip, e, era) for e, era in members)
+    scopes = tuple(scopes_of(cluster.chip, e, era, weights) for e, era in members)
     return Calibration(
         platform=Platform(cluster, compute),
         effects={name: r.value for name, r in effects.items()},

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.catalog import effect_kinds, engines, family_of
 from ridgeline.catalog import engine as engine_of
+from ridgeline.formats import dtype
 from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EFFECTS",
+    "NEW_PAIR",
     "Resolved",
     "assumed_at",
     "factors_of",
@@ -45,19 +47,23 @@ _PORTS = ("port", "port_chip")
 SCATTER_LEVELS = ("engine", "era", "port_chip", "chip")
 #: where no measurement tells how much
 _USUAL_SCATTER = 0.25
+#: the scatter that an engine on a chip in a format adds where that pair was not measured
+NEW_PAIR = "new pair"
+_BYTE, _TWO_BYTES = 8, 16
 
 
 #: every effect, as the catalogue has it
 EFFECTS: Mapping[str, EffectKind] = effect_kinds()
 
 
-def scopes_of(chip: Chip, engine: Engine, era: Era) -> dict[str, str]:
+def scopes_of(chip: Chip, engine: Engine, era: Era, weights: str = "") -> dict[str, str]:
     """Places a run is at, by level.
 
     Parameters
     ----------
     chip : Chip
     engine, era : Engine, Era
+    weights : str     Format of the weights; names the pair of engine and chip together with it.
 
     Returns
     -------
@@ -75,11 +81,19 @@ def scopes_of(chip: Chip, engine: Engine, era: Era) -> dict[str, str]:
     age = (_eras().get(era.follows) or era).age
     if age:
         found["age"] = f"age {age}"
+    if weights:
+        found["pair"] = f"pair {engine.id} on {chip.id}, {_width_of(weights)}"
     vendor = chip.vendor.casefold()
     if vendor != _HOME:
         found["port"] = f"port {era.id} to {vendor}"
         found["port_chip"] = f"port {era.id} to {chip.id}"
     return found
+
+
+def _width_of(weights: str) -> str:
+    """Formats that run on the same units."""
+    bits = dtype(weights).bits
+    return "4-bit" if bits < _BYTE - 1 else "8-bit" if bits < _TWO_BYTES - 1 else "16-bit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +249,7 @@ def scatter_of(
     for level in SCATTER_LEVELS:
         factor = constants.scatter.get(scopes.get(level, ""))
         sigma *= factor.sigma if factor else 1.0
-    return sigma
+    new = constants.scatter.get(NEW_PAIR)
+    if new is None or scopes.get("pair", "") in ("", *constants.pairs):
+        return sigma
+    return math.hypot(sigma, new.sigma)

@@ -109,8 +109,14 @@ class Replica:
         """Constants of the kernels and effects of the engine."""
         if self.fitted is not None:
             return self.fitted
-        compute, engine = self.formats.compute, self.engine.id
-        return calibration(self.cluster, compute, engine, self.version, self.constants)
+        return calibration(
+            self.cluster,
+            self.formats.compute,
+            self.engine.id,
+            self.version,
+            self.model.weight_dtype,
+            self.constants,
+        )
 
     @cached_property
     def expert_rules(self) -> ExpertRules:

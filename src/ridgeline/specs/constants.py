@@ -281,6 +281,7 @@ class EngineConstants(Record):
     scatter : mapping   By regime and metric, ``closed tpot_s``; and by place as a factor of it.
     process : Process   Memory besides weights and caches; None where no row tells.
     seen : tuple        Places that were measured on several models.
+    pairs : tuple       Engines on chips, by width of format, that were measured at all.
     n_rows, sources, date   What was fitted, and the newest date in it.
     own : OwnRuns or None   Somebody's own measurements that these were then moved by.
     """
@@ -290,6 +291,7 @@ class EngineConstants(Record):
     scatter: dict[str, Scatter] = Field(default_factory=dict)
     process: Process | None = None
     seen: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
     n_rows: int = Field(default=0, ge=0)
     sources: tuple[str, ...] = ()
     date: str = ""

@@ -107,6 +107,21 @@ class ExpertCopies(Record):
     source: str
 
 
+class UsualCache(Record):
+    """The format of caches that goes with weights narrower than 9 bits, where nobody says.
+
+    Attributes
+    ----------
+    chips : tuple of str   Patterns of ids of chips that it is usual on.
+    cache : str            The format.
+    source : str           Where this is known from.
+    """
+
+    chips: tuple[str, ...] = ("*",)
+    cache: str
+    source: str
+
+
 class Engine(Record):
     """Facts of an engine; what it costs in time is fitted: see `EngineConstants`.
 
@@ -143,6 +158,8 @@ class Engine(Record):
     prompt_chunk : int        Tokens in which a prompt passes pipeline stages; 0 is in one piece.
     adds_in_fp16 : bool       Products add up in fp16, which GeForce does at twice its listed rate.
     refuses : tuple of Refusal   Layouts that it does not have, by conditions of `of_degrees`.
+    usual_caches : tuple of UsualCache   Formats of caches that runs are taken to have which do not
+                              state theirs; the first that fits a chip is meant.
     narrow_caches, narrow_weights : tuple of str   Narrower formats that are usual with it, widest
                               first.
     """
@@ -172,6 +189,7 @@ class Engine(Record):
     prompt_chunk: int = Field(default=0, ge=0)
     adds_in_fp16: bool = False
     refuses: tuple[Refusal, ...] = ()
+    usual_caches: tuple[UsualCache, ...] = ()
     narrow_caches: tuple[str, ...] = ("fp8",)
     narrow_weights: tuple[str, ...] = ("fp8", "nvfp4")
     notes: str = ""
@@ -210,6 +228,18 @@ class Engine(Record):
                 graphs = {"graph_sequences": own.graph_sequences}
                 changes["reserve"] = self.reserve.model_copy(update=graphs)
         return self.model_copy(update=changes)
+
+    def usual_cache(self, chip_id: str) -> str:
+        """The format of caches beside narrow weights on a chip; empty where it is the model's own.
+
+        Examples
+        --------
+        >>> from ridgeline.catalog import engine
+        >>> engine("vllm").usual_cache("b200-sxm"), engine("vllm").usual_cache("h100-sxm")
+        ('fp8', '')
+        """
+        fit = (u.cache for u in self.usual_caches if any(fnmatchcase(chip_id, p) for p in u.chips))
+        return next(fit, "")
 
     def knows(self, version: str) -> bool:
         """Whether a version is of one of the engine's eras; any is, where it has none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import assumptions, campaigns, scheduling, usual_engine
 from ridgeline.catalog import dtype as dtype_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.fidelity.runs import Run
+    from ridgeline.specs.model import Model
 
 __all__ = [
     "TOLD",
@@ -160,12 +161,13 @@ def _failure_sigma(run: Run) -> float:
     return math.log1p(failed / _finished(run)) / 2 if failed else 0.0
 
 
-def assume(run: Run) -> list[Assumed]:
+def assume(run: Run, narrowed: dict[Any, Model] | None = None) -> list[Assumed]:
     """Fill in what a run does not state; several where a tuned layout is to be found.
 
     Parameters
     ----------
     run : Run
+    narrowed : dict or None   Models whose caches were assumed, kept for the next run of each.
 
     Returns
     -------
@@ -183,11 +185,12 @@ def assume(run: Run) -> list[Assumed]:
         isl = min(run.osl, assumptions().longest_prompt_tokens)
         run = replace(run, isl=isl)
         said.append(f"prompt length not stated: taken as {isl:g} tokens, as the output")
-    if tuned and "kv_dtype" not in run.stated and run.model.blocks:
-        bits = dtype_of(run.model.weight_dtype).bits
-        if bits < assumptions().narrow_bits:
-            run = replace(run, model=run.model.with_kv_dtype("fp8"))
-            said.append("cache format not stated: taken as fp8, as narrow weights go with")
+    cache = _cache(run, engine, tuned=tuned)
+    if cache:
+        known = {} if narrowed is None else narrowed
+        key = (id(run.model), cache)
+        run = replace(run, model=known.setdefault(key, run.model.with_kv_dtype(cache)))
+        said.append(f"cache format not stated: taken as {cache}, as narrow weights go with")
     if tuned:
         said.append("layout not stated: the one with the highest predicted throughput")
         found = [Assumed(run, x, engine, era, tuple(said)) for x in _tuned_layouts(run)]
@@ -196,6 +199,18 @@ def assume(run: Run) -> list[Assumed]:
     if run.layout is None:
         said.append("layout not stated: the plain default")
     return [Assumed(run, _layout(run), engine, era, tuple(said))]
+
+
+def _cache(run: Run, engine: Engine, *, tuned: bool) -> str:
+    """Format of the cache of a run with narrow weights that does not state it; empty: its model's.
+
+    Those who tune for a record take fp8; others what is usual with the engine on the chip.
+    """
+    if "kv_dtype" in run.stated or not run.model.blocks:
+        return ""
+    if dtype_of(run.model.weight_dtype).bits >= assumptions().narrow_bits:
+        return ""
+    return "fp8" if tuned else engine.usual_cache(run.cluster.chip.id)
 
 
 def _as_started(engine: Engine, run: Run) -> Engine:

@@ -13,10 +13,10 @@ from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import fit_process
 from ridgeline.fidelity.engines.pools import has_pools
-from ridgeline.fidelity.engines.scatter import scatters
+from ridgeline.fidelity.engines.scatter import of_new_pairs, scatters
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
 from ridgeline.files import write_whole
-from ridgeline.kernels.effects import EFFECTS
+from ridgeline.kernels.effects import EFFECTS, NEW_PAIR
 from ridgeline.specs.constants import Effect, EngineConstants, Factor
 
 if TYPE_CHECKING:
@@ -85,12 +85,18 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
     first = evaluator.plan.of_run
     places = [evaluator.plan.scopes[first[i][0]] for i in evaluator.run_of_row]
     unseen, known = left_out(problem, solution, [_shape(row) for row in rows], places)
+    scatter = scatters(rows, places, unseen, known)
+    pairs = [place["pair"] for place in places]
+    parts = [{k: v for k, v in place.items() if k != "pair"} for place in places]
+    apart = left_out(problem, solution, pairs, parts)
+    scatter[NEW_PAIR] = of_new_pairs(rows, places, *apart, scatter)
     return EngineConstants(
         id="engines",
         effects=_effects(rows, design, solution),
-        scatter=scatters(rows, places, unseen, known),
+        scatter=scatter,
         process=fit_process(measured_rows),
         seen=seen_places(rows, places),
+        pairs=tuple(sorted(set(pairs))),
         n_rows=int(np.count_nonzero(weight)),
         sources=tuple(sorted({row.run.source for row in rows if row.run})),
         date=max((row.run.date for row in rows if row.run), default=""),
@@ -146,6 +152,8 @@ def seen_places(rows: Sequence[Row], places: Sequence[Mapping[str, str]]) -> tup
     chips: dict[str, set[str]] = defaultdict(set)
     for row, place in zip(rows, places, strict=True):
         for level, name in place.items():
+            if level == "pair":
+                continue
             models[name].add(_shape(row))
             if level == "port":
                 chips[name].add(place["chip"])

@@ -139,6 +139,7 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
         constants.model_copy(
             update={
                 "seen": tuple(sorted({*held_to.seen, *seen_places(timed, places)})),
+                "pairs": tuple(sorted({*held_to.pairs, *(place["pair"] for place in places)})),
                 "own": own,
             }
         ),

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.engines.assumptions import Assumed
     from ridgeline.fidelity.runs import Run
     from ridgeline.specs.layout import Layout
+    from ridgeline.specs.model import Model
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
@@ -89,8 +90,8 @@ class Plan:
 def _members(case: Assumed, own: dict[str, str]) -> list[dict[str, str]]:
     if not case.engine.stands_for:
         return [own]
-    chip = case.run.cluster.chip
-    return [scopes_of(chip, engine, era) for engine, era in members_of(case.engine)]
+    chip, weights = case.run.cluster.chip, case.run.model.weight_dtype
+    return [scopes_of(chip, engine, era, weights) for engine, era in members_of(case.engine)]
 
 
 class _Steps:
@@ -234,8 +235,9 @@ def plan(runs: Sequence[Run]) -> Plan:
     """
     cases: list[Assumed] = []
     of_run = []
+    narrowed: dict[Any, Model] = {}
     for run in runs:
-        made = assume(run)
+        made = assume(run, narrowed)
         of_run.append(list(range(len(cases), len(cases) + len(made))))
         cases += made
     builder = _Builder(cases)
@@ -276,7 +278,10 @@ class _Builder:
             else:
                 self._served(i, case)
         timer, at, case_of = self.steps.timed()
-        scopes = [scopes_of(c.run.cluster.chip, c.engine, c.era) for c in self.cases]
+        scopes = [
+            scopes_of(c.run.cluster.chip, c.engine, c.era, c.run.model.weight_dtype)
+            for c in self.cases
+        ]
         arrays = {
             **self.columns,
             "regime": np.array([c.run.regime for c in self.cases]),

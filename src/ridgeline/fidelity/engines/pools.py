@@ -59,7 +59,7 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
         return _none("no-link", "The chips of the pools have no link to send caches over.")
     found = closed_pools(pools, requests, concurrency)
     value = _OF[metric](found, osl, run.n_chips)
-    places = scopes_of(run.cluster.chip, engine, era)
+    places = scopes_of(run.cluster.chip, engine, era, run.model.weight_dtype)
     chip = run.cluster.chip
     own = scatter_of(constants, run.regime, metric, places)
     apart = scheduling().pools_sigma

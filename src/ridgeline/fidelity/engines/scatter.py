@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["scatters"]
+__all__ = ["of_new_pairs", "scatters"]
 
 _SHARE = 0.8
 #: rows that the wider group counts for beside one's own
 _PRIOR_ROWS = 15
 _LEAST = 0.05
+#: of pairs, where nothing tells
+_USUAL_PAIR = 0.15
 #: a new model comes with a new source, of which the rows left out keep other models
 _HIDDEN = 1.08
 #: a place that scatters less has mostly been measured by one source
@@ -81,6 +83,39 @@ def scatters(
         )
         for (level, name), here in groups.items()
     }
+
+
+def of_new_pairs(
+    rows: Sequence[Row],
+    places: Sequence[Mapping[str, str]],
+    residual: Floats,
+    known: NDArray[np.bool_],
+    scatter: Mapping[str, Scatter],
+) -> Scatter:
+    r"""Standard deviation that an engine on a chip adds where that pair was not measured.
+
+    .. math:: P(|r| \le z_{80} \sqrt{s^2 + \tau^2}) = 0.8
+
+    Parameters
+    ----------
+    rows, places   As for `scatters`.
+    residual : array        Of rows whose pair was left out.
+    known : array of bool   Rows whose engine and chip were both measured in other pairs.
+    scatter : mapping       Of rows whose pair was measured: from `scatters`.
+    """
+    own = np.array([_own(row, place, scatter) for row, place in zip(rows, places, strict=True)])
+    excess = (np.abs(residual[known]) / Z80) ** 2 - own[known] ** 2
+    tau2 = float(np.quantile(excess, _SHARE)) if excess.size else _USUAL_PAIR**2
+    return Scatter(sigma=round(max(tau2, _LEAST**2) ** 0.5, 3), n_rows=int(known.sum()))
+
+
+def _own(row: Row, place: Mapping[str, str], scatter: Mapping[str, Scatter]) -> float:
+    """What remains of a row where its pair is known."""
+    sigma = scatter[_kind(row)].sigma if _kind(row) in scatter else _USUAL_PAIR
+    for level in SCATTER_LEVELS:
+        factor = scatter.get(place.get(level, ""))
+        sigma *= factor.sigma if factor else 1.0
+    return sigma
 
 
 def _groups(
