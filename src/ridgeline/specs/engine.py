@@ -307,14 +307,24 @@ class Engine(Record):
 
         Returns
         -------
-        Era   One named like the engine where it has none; the oldest of a date before all.
+        Era   One named like the engine where it has none; the oldest of a date before all. A
+              version whose era was over for a year is that of something around the engine: then
+              the date decides.
         """
         if not self.eras:
             return Era(id=self.id, since=self.since)
         wanted = version.strip().casefold()
-        for era in self.eras:
+        for i, era in enumerate(self.eras):
             if wanted and any(fnmatchcase(wanted, p.casefold()) for p in era.versions):
-                return era
+                if not _is_long_past(self.eras[i + 1 :], date):
+                    return era
+                break
         dated = [e for e in self.eras if e.since]
         past = [e for e in dated if date and e.since <= date]
         return past[-1] if past else dated[0] if date and dated else self.eras[-1]
+
+
+def _is_long_past(later: tuple[Era, ...], date: str) -> bool:
+    """Whether an era had ended for a year or more, by the years of the next one and of a date."""
+    since = next((era.since for era in later if era.since), "")
+    return bool(since and date) and int(date[:4]) - int(since[:4]) > 1

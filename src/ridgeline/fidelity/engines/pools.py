@@ -49,9 +49,9 @@ def pools_prediction(run: Run, metric: str, constants: EngineConstants) -> Predi
     if min(load) <= 0 or metric not in _OF:
         return _none("disaggregated", "Pools are predicted in a closed loop, in time or rate.")
     engine, era, _ = engine_and_era(run)
-    replica = Replica(
-        run.model, run.cluster, prefilling, engine, run.engine_version, constants=constants
-    )
+    # A version that is of something around the engine names no era of it: the newest is meant.
+    version = run.engine_version if engine.era(run.engine_version) == era else ""
+    replica = Replica(run.model, run.cluster, prefilling, engine, version, constants=constants)
     pools = Pools(replica, n_prefill, replace(replica, layout=decoding), n_decode, run.n_chips)
     how = run.drafting
     requests = Requests(isl, osl, run.cached, None, how.drafts, how.acceptance, how.sigma)
