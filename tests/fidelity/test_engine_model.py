@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ridgeline.catalog import chip, cluster, engine, engine_constants, model, node_of
+from ridgeline.catalog import chip, cluster, dtype, engine, engine_constants, model, node_of
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.fidelity.engines.assumptions import assume, limits_of, n_requests
 from ridgeline.fidelity.engines.calibrate import (
@@ -269,6 +269,32 @@ def test_settings_of_a_benchmark_or_of_the_notes_are_the_engines() -> None:
     assert assume(known)[0].engine.polling_steps == 30
     plain, polled = (predict([row(x, "ttft_s")])[0].value for x in (stated, known))
     assert polled > plain
+
+
+def test_a_silent_cache_is_what_is_usual_with_the_engine_on_the_chip() -> None:
+    def cache(on: str, engine_: str, weights: str, **given: Any) -> str:
+        narrow = model("Qwen/Qwen3-8B").with_weight_dtype(weights, dtype(weights).bits)
+        (found,) = assume(run("closed", on, engine=engine_, model=narrow, **given))
+        assert ("cache format" in " ".join(found.said)) == (found.run.model is not narrow)
+        return found.run.model.kv_dtype
+
+    own = model("Qwen/Qwen3-8B").kv_dtype
+    assert cache("h100-sxm", "tensorrt-llm", "fp8") == "fp8"
+    assert cache("b200-sxm", "vllm", "nvfp4") == "fp8"
+    assert cache("h100-sxm", "vllm", "fp8") == own
+    assert cache("b200-sxm", "vllm", "bf16") == own
+    stated = frozenset({"weight_dtype", "kv_dtype", "layout", "isl", "osl"})
+    assert cache("h100-sxm", "tensorrt-llm", "fp8", stated=stated) == own
+
+
+def test_a_pair_that_nobody_measured_is_less_sure() -> None:
+    shipped = engine_constants()
+    case = row(run("closed"))
+    (known,) = predict([case], shipped)
+    without = [p for p in shipped.pairs if not p.startswith("pair vllm on h100-sxm")]
+    (new,) = predict([case], shipped.model_copy(update={"pairs": tuple(without)}))
+    assert new.value == known.value
+    assert new.high / new.low > known.high / known.low
 
 
 def test_notes_and_classes() -> None:
