@@ -16,10 +16,12 @@ class Campaign(Record):
     ----------
     mark : str           How the notes of its runs begin.
     settings : mapping   Engine to fields of its record and what they are set to.
+    warm_since : str     Day from which its servers have served requests before the measured ones.
     why : str            Where this is known from.
     """
 
     id: str
     mark: str
     settings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    warm_since: str = ""
     why: str

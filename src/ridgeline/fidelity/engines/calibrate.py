@@ -15,6 +15,7 @@ from ridgeline.fidelity.engines.memory import fit_process
 from ridgeline.fidelity.engines.pools import has_pools
 from ridgeline.fidelity.engines.scatter import of_new_pairs, scatters
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
+from ridgeline.fidelity.warmth import warmth
 from ridgeline.files import write_whole
 from ridgeline.kernels.effects import EFFECTS, NEW_PAIR
 from ridgeline.specs.constants import Effect, EngineConstants, Factor
@@ -117,19 +118,20 @@ def weights(rows: Sequence[Row], crowding: float = _CROWDING) -> Floats:
     for i, row in enumerate(rows):
         regime = row.run.regime if row.run else ""
         untold = row.metric.endswith("_p99_s") or (regime, row.metric) in _NOT_FITTED
-        if untold or (row.metric == "ttft_s" and is_cold(row)):
+        if untold or (row.metric == "ttft_s" and _is_cold(row)):
             found[i] = 0.0
         elif regime == "slo":
             found[i] *= _UNSTATED_WEIGHT
     return found
 
 
-def is_cold(row: Row) -> bool:
-    """Whether the notes say that the server was cold: its first requests wait for what they load.
+def _is_cold(row: Row) -> bool:
+    """Whether the first tokens were of a server that had served nothing before.
 
-    A mean over few requests then tells more of that than of the engine.
+    Its first requests wait for what it loads and compiles: a mean over few requests tells more of
+    that than of the engine.
     """
-    return row.run is not None and any(k.startswith("cold server") for k in row.run.notes)
+    return row.run is not None and warmth(row.run) == "cold"
 
 
 #: the wait in a queue of a length of somebody's choice
