@@ -319,6 +319,8 @@ def test_notes_and_classes() -> None:
         ("tensorrt-llm", "TensorRT 10.2.0, CUDA 12.4", "", "tensorrt-llm-0.10"),
         ("tensorrt-llm", "TensorRT 10.13, CUDA 13.0", "", "tensorrt-llm-1.0"),
         ("sglang", "", "", "sglang-2026"),
+        ("vllm", "0.20.0", "", "vllm-v1"),
+        ("vllm", "0.2.7", "", "vllm-2023"),
         ("sglang", "0.5.1.post1", "", "sglang-2025"),
         ("tensorrt-llm", "", "2025-10-29", "tensorrt-llm-1"),
     ],
