@@ -37,7 +37,7 @@ class Waits:
     busy : array        Share of the time that one is served there. [1]
     late_s : array      Mean wait in a run that falls behind: it grows from request to request.
     admission_s : array   Mean wait until the engine takes a request in: it comes at any time of it.
-    own_s : array       Of one's own prompt. [s]
+    own_s : array       Of one's own prompt, beyond the steps it shares. [s]
     variation : array   Variance of prompts' times over their squared mean. [1]
     """
 

@@ -123,8 +123,11 @@ class Service:
 
     def own_s(self, n: Any, step: Any, prompt: Any) -> Any:
         """The steps that hold a request's own prompt, while other ranks read others. [s]"""
-        beside = np.maximum(np.minimum(self.ranks, n), 1.0)
-        return self.n_chunks * step + prompt * beside
+        return self.n_chunks * step + self.prompts_s(n, prompt)
+
+    def prompts_s(self, n: Any, prompt: Any) -> Any:
+        """Of these, what the prompts themselves take, which follows their lengths. [s]"""
+        return prompt * np.maximum(np.minimum(self.ranks, n), 1.0)
 
     def together(self, in_flight: Any) -> Any:
         """Share of requests that come in a burst, with so many kept in flight. [1]"""
@@ -178,7 +181,7 @@ class Service:
         varied = replace(
             waits,
             admission_s=taken_in,
-            own_s=self.own_s(n, *at),
+            own_s=self.prompts_s(n, at[1]),
             variation=self.own_variation,
         )
         tpot = gap / self.tokens_per_step
