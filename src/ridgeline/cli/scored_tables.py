@@ -126,6 +126,7 @@ def write_report(table: Rows, path: Path, *, look: bool) -> None:
         Means,
         write_engine_report,
     )
+    from ridgeline.fidelity.scores.targets import start_figures  # noqa: PLC0415
 
     write_engine_report(
         table.all(),
@@ -133,6 +134,7 @@ def write_report(table: Rows, path: Path, *, look: bool) -> None:
         Means(calibrate, predict, freedom),
         set_aside=table.set_aside,
         look=look,
+        more=start_figures(),
         progress=tell,
     )
     note(f"Wrote {path}.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable  # noqa: TC003  (of tables of callables)
 from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.fidelity.engines.starts import read_starts
+from ridgeline.fidelity.engines.starts import scores as scores_of_starts
 from ridgeline.fidelity.runs import OK
 from ridgeline.fidelity.scores.scoreboard import Scores
 from ridgeline.fidelity.scores.splits import FAMILIES, family
@@ -167,6 +171,20 @@ def against(
         "figure": figure, "value": value, "word": word, "limit": limit, "unit": unit, "met": met,
         "n_rows": n_rows,
     }  # fmt: skip
+
+
+def start_figures() -> list[dict[str, Any]]:
+    """What is asked of memory at start: each server of the shipped table left out in turn."""
+    tried = [row for row in read_starts() if row.engine.start is not None]
+    found = scores_of_starts(tried)
+    off = [math.exp(s.off_by) - 1 for s in found if math.isfinite(s.off_by)]
+    false = sum(s.is_false_fit for s in found)
+    return [
+        against(
+            "room for caches at start, each server left out: median", median(off), 0.08, len(off)
+        ),
+        against("starts said of servers that do not", false / len(found), 0.0, len(found)),
+    ]
 
 
 def targets(
