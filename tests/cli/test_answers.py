@@ -140,7 +140,8 @@ def test_a_chip_means_its_best_number_a_cluster_the_whole(run) -> None:
 
     best = chips_for("gb200")
     assert 4 < best < 72
-    assert usd(best) == min(usd(n) for n in (8, 16, best, 64, 72))
+    # Within a twentieth of each other the smaller one is taken.
+    assert usd(best) <= 1.05 * min(usd(n) for n in (8, 16, best, 64, 72))
     assert chips_for("gb200-nvl72") == 72
     assert chips_for("8xgb200") == 8
     assert chips_for("2xgb200-nvl72") == 144

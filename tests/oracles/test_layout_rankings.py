@@ -15,9 +15,14 @@ import numpy as np
 import pytest
 
 import ridgeline as rl
+from ridgeline.errors import InfeasibleError
 from ridgeline.fidelity.measurements import read_rows
+from ridgeline.fidelity.scores.aside import read_set_aside
+from ridgeline.fidelity.shipped import SHIPPED
 from ridgeline.specs import Model
 
+#: what no choice may look at
+SET_ASIDE = SHIPPED.with_name("set_aside.toml")
 TABLE = Path(__file__).parents[3] / "shared" / "truth" / "inference.csv"
 
 Times = dict[tuple[int, int], float]
@@ -41,7 +46,8 @@ def measured() -> dict[Cell, tuple[Model, Times]]:
     """The model in the row's own formats, and TPOT by (TP, EP), for each cell."""
     times: dict[Cell, Times] = defaultdict(dict)
     models: dict[Cell, Model] = {}
-    for row in read_rows([TABLE]):
+    rows, _ = read_set_aside(SET_ASIDE).split(read_rows([TABLE]))
+    for row in rows:
         run = row.run
         if row.source != "aic" or row.metric != "tpot_s" or row.regime != "closed" or run is None:
             continue
@@ -66,9 +72,11 @@ def predicted(cell: Cell, model: Model, sizes: set[int]) -> Times:
     """The same, with everything in flight at once in one replica."""
     found = {}
     for n in sizes:
-        answer = rl.layouts(
-            model, cell.cluster_id, chips=n, isl=cell.isl, osl=cell.osl, batch=[cell.concurrency]
-        )
+        load = {"isl": cell.isl, "osl": cell.osl, "batch": [cell.concurrency]}
+        try:
+            answer = rl.layouts(model, cell.cluster_id, chips=n, engine=cell.engine, **load)
+        except InfeasibleError:
+            continue
         for row in answer.searches[0].best_rows(answer.rank):
             if row["replicas"] == row["pp"] == row["attn_dp"] == 1:
                 found[row["tp"], row["ep"]] = row["tpot_s"]

@@ -385,7 +385,7 @@ def test_the_answer_as_data(answer: Fleet) -> None:
     assert len(text) < 50_000
     first = data["fleet"]
     assert first["n_chips"] == answer.n_chips
-    assert first["step_wait_s"] == pytest.approx(float(answer.performance.step_s) / 2)
+    assert first["step_wait_s"] == pytest.approx(float(answer.performance.admission_s))
     assert first["ttft_low_s"] <= first["ttft_s"] <= first["ttft_high_s"]
     assert first["tpot_low_s"] <= first["tpot_s"] <= first["tpot_high_s"]
     for option, row in zip(answer.smaller, data["smaller"], strict=True):

@@ -319,7 +319,9 @@ def test_a_chip_alone_is_the_number_with_the_most_output_per_chip() -> None:
             continue
     best = max(each, key=lambda n: each[n]["tokens_per_s_per_chip"])
     assert len(each) > 1
-    assert answer.best["n_chips"] == best
+    # Within a twentieth of each other the simpler one is taken.
+    least = 0.95 * each[best]["tokens_per_s_per_chip"]
+    assert each[answer.best["n_chips"]]["tokens_per_s_per_chip"] >= least
     assert "lowest cost per output token within the limits" in " ".join(answer.notes())
     whole = rl.layouts(model, "8xh100-sxm", **asked)
     assert whole.best["n_chips"] == 8

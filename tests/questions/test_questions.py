@@ -436,8 +436,8 @@ def test_advice_is_sorted_and_worth_it(calibrated: Any) -> None:
     assert last.subject == "price"
     assert ranked == sorted(ranked, key=lambda a: (not a.saves, -a.worth))
     assert all(a.worth >= 0.03 for a in found)
-    experts = next(a for a in found if a.subject == "experts")
-    assert "leave 8 of them without any (11%)" in experts.text
+    # Copies of hot experts fill the chips that 256 experts on 72 would leave without any.
+    assert "experts" not in {a.subject for a in found}
 
 
 @pytest.mark.parametrize("ttft", ["500 ms", "p99<600 ms"])

@@ -134,7 +134,8 @@ def test_a_model_that_does_not_fit_grows_by_whole_domains() -> None:
     assert any("2 x HGX H100, 8 GPUs are the fewest" in n for n in bound.notes)
     # Tensor parallelism as high as it takes to keep few copies of the attention weights.
     calibrated = rl.serving("moonshotai/Kimi-K2-Instruct", "hgx-h100")
-    assert calibrated.machine.n_chips == 16
+    # What an engine needs beside the weights may take a node more.
+    assert calibrated.machine.n_chips in (16, 24)
     assert calibrated.layout is not None
     assert calibrated.layout.tp > 1
 

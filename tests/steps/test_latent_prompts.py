@@ -53,8 +53,8 @@ def test_measured_kernels_of_prompts_are_met(n: int) -> None:
         for reading in ("ideal", "calibrated")
     }
     assert timed["ideal"] < MEASURED[n]
-    # An engine's fitted effects are in it: near enough that the absorbed form would show.
-    assert timed["calibrated"] == pytest.approx(MEASURED[n], rel=0.5)
+    # Engines' prompts attend at a third of the rate of today's kernels alone.
+    assert MEASURED[n] < timed["calibrated"] < 3 * MEASURED[n]
 
 
 def test_decoding_stays_absorbed() -> None:

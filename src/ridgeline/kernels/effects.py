@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog import effect_kinds, engines, family_of
+from ridgeline.catalog import dtype, effect_kinds, engines, family_of
 from ridgeline.catalog import engine as engine_of
-from ridgeline.formats import dtype
 from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:

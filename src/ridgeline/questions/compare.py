@@ -51,7 +51,7 @@ def compare(*answers: Any) -> Comparison | ComparedFleets:
     >>> chips = ("h100-sxm", "h200-sxm")
     >>> found = rl.compare(rl.fleet("Qwen/Qwen3-8B", c, rate=60, isl=1024, osl=512) for c in chips)
     >>> [row["n_chips"] for row in found.table().rows]
-    [7, 7]
+    [7, 6]
     """
     many: list[Any] = []
     for given in answers:

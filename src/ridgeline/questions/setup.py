@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline import catalog
-from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.errors import CatalogError, InfeasibleError, SpecError
 from ridgeline.questions.prices import MachinePrices, prices_of
 from ridgeline.questions.unused import refuse_unused
 from ridgeline.replica import Formats
@@ -55,7 +55,11 @@ def chosen_constants(chosen: str | Path | EngineConstants | None) -> EngineConst
     """
     if chosen is None or isinstance(chosen, EngineConstants):
         return chosen
-    return catalog.engine_constants(chosen).model_copy(update={"id": Path(chosen).name})
+    try:
+        own = catalog.engine_constants(chosen)
+    except CatalogError as error:
+        raise CatalogError(f"--constants: {error}") from None
+    return own.model_copy(update={"id": Path(chosen).name})
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _ttft(fleet: Fleet) -> str:
     found = used.performance
     return (
         f"TTFT is {_with_interval(fleet, 'ttft')}: {seconds(used.step_wait_s)} of it is waiting "
-        f"for the running step, and {seconds(found.wait_s)} is queueing; its p99 is "
+        f"until the engine has taken it in, and {seconds(found.wait_s)} is queueing; its p99 is "
         f"{seconds(float(found.statistic('ttft', 'p99')))}."
     )
 
