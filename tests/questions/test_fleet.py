@@ -368,7 +368,7 @@ def test_what_a_fleet_needs_to_know() -> None:
 def test_the_answer_in_words(answer: Fleet) -> None:
     words = answer.sentences()
     assert f"{answer.n_chips:,} chip" in words[0]
-    assert "waiting for the running step" in words[1]
+    assert "waiting until the engine has taken it in" in words[1]
     assert "Utilization" in words[3]
     assert words[4].startswith("It costs $")
     least = "at least" if answer.search.base.reading == "ideal" else "80% interval"
