@@ -64,12 +64,12 @@ def _drawn(svg: str) -> str:
         ("front", ("tok/s per user", "output tok/s per chip", "limit: 33.3", "bottleneck")),
         ("roofline", ("FLOP per byte of memory", "(FLOP/s)", "memory 8 TB/s", "ridge 625")),
         ("memory", ("(GB)", "capacity 198 GB", "weights", "caches", "reserve")),
-        ("rack", ("holds experts", "no experts", "experts a chip holds of each layer")),
+        ("rack", ("holds experts", "experts a chip holds of each layer", "copies of hot ones")),
         ("timeline", ("time (ms)", "stage", "idle")),
     ],
 )
 def test_pictures_say_units_and_what_matters(name: str, words: tuple[str, ...]) -> None:
-    # Chosen equally often, experts are best spread over all 72 chips, four each: eight hold none.
+    # Chosen equally often, experts are best spread over all 72 chips, four each with copies.
     answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot=0.03, expert_load_cv=0.0)
     text = answer.chart(name).to_bytes(".svg").decode()
     for word in words:
@@ -96,6 +96,16 @@ def test_the_rack_shows_the_idle_chips() -> None:
     assert (layout.attn_dp, layout.ep) == (72, 72)
     squares = answer.chart("rack").spec["layer"][0]["data"]["values"]
     assert sorted(s["experts"] for s in squares) == [0] * 8 + [4] * 64
+
+
+def test_the_rack_shows_copies_of_hot_experts_where_they_are_priced() -> None:
+    """288 slots for 256 experts fill the eight chips that would hold none."""
+    answer = rl.layouts("deepseek-ai/DeepSeek-V3", "gb200-nvl72", tpot=0.02, chips=72)
+    layout = answer.best_layout
+    assert (layout.attn_dp, layout.ep) == (72, 72)
+    squares = answer.chart("rack").spec["layer"][0]["data"]["values"]
+    assert [s["experts"] for s in squares] == [4] * 72
+    assert all("no experts" not in s["tip"] for s in squares)
 
 
 def test_the_timeline_never_runs_two_micro_batches_on_a_stage() -> None:

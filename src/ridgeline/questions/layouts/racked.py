@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.errors import SpecError
-from ridgeline.laws.experts import experts_per_chip
+from ridgeline.laws.experts import experts_per_chip, slots_per_chip
 from ridgeline.questions.layouts.words import percent, seconds, sequences
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.units import format_quantity
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.questions.layouts.answer import Layouts
     from ridgeline.specs.layout import Layout
+    from ridgeline.steps.counting import ExpertRules
     from ridgeline.steps.op import Op
 
 __all__ = ["draw_rack"]
@@ -41,14 +42,17 @@ def draw_rack(answer: Layouts, title: str) -> Chart:
     replica = search.candidates.replica_of(layout)
     timed = replica.op_seconds(answer.requests.decode(row["batch"]))
     sends = [(op, s) for op, s in timed if op.collective and float(op.collective.group) > 1]
-    pairs, lines = _pairs(layout, moe, {op.collective.kind for op, _ in sends if op.collective})
+    # Bounds read no copy, and draw none.
+    slots = _slots_per_chip(replica.expert_rules, layout, moe) if replica.how.calibrated else 0
+    kinds = {op.collective.kind for op, _ in sends if op.collective}
+    pairs, lines = _pairs(layout, moe, kinds, slots)
     step = f"{sequences(row['batch'])} per replica, step {seconds(row['step_s'])}"
     return rack_chart(
-        [_chip(moe, layout, i) for i in range(search.n_chips)],
+        [_chip(moe, layout, i, slots) for i in range(search.n_chips)],
         pairs,
         domain_size=search.candidates.base.cluster.domain_size,
         title=title,
-        subtitle=["; ".join(p for p in (step, _numbers(layout, moe), lines) if p),
+        subtitle=["; ".join(p for p in (step, _numbers(layout, moe, slots), lines) if p),
                   _traffic(sends, row["step_s"])],
     )  # fmt: skip
 
@@ -58,7 +62,14 @@ def _experts_of(answer: Layouts) -> MixtureOfExperts | None:
     return sparse[0] if sparse else None
 
 
-def _chip(moe: MixtureOfExperts | None, layout: Layout, i: int) -> Row:
+def _slots_per_chip(rules: ExpertRules, layout: Layout, moe: MixtureOfExperts | None) -> int:
+    """Places for experts on a chip that hot experts' copies fill up; 0 where none has a copy."""
+    if moe is None or not rules.balances(layout):
+        return 0
+    return int(slots_per_chip(moe.n_experts, layout.ep, rules.copies_share))
+
+
+def _chip(moe: MixtureOfExperts | None, layout: Layout, i: int, slots: int = 0) -> Row:
     """What one chip holds: of a sparse model experts, of a dense one its share of a stage."""
     stage_chips = layout.attn_dp * layout.tp
     replica, own = divmod(i, layout.pp * stage_chips)
@@ -68,6 +79,10 @@ def _chip(moe: MixtureOfExperts | None, layout: Layout, i: int) -> Row:
         label = f"s{stage}" if layout.pp > 1 else f"{within if stage_chips > 1 else replica}"
         return {"label": label, "experts": None, "drawn": replica == 0, "tip": where}
     slices = stage_chips // layout.ep
+    if slots:
+        cut = f" / {slices}" if slices > 1 else ""
+        tip = f"{where}, {slots} experts{cut}, copies of hot ones included"
+        return {"label": f"{slots}{cut}", "experts": slots, "drawn": replica == 0, "tip": tip}
     held = int(experts_per_chip(moe.n_experts, layout.ep))
     first = (within // slices) * held
     n = max(0, min(held, moe.n_experts - first))
@@ -80,7 +95,7 @@ def _chip(moe: MixtureOfExperts | None, layout: Layout, i: int) -> Row:
     }
 
 
-def _numbers(layout: Layout, moe: MixtureOfExperts | None) -> str:
+def _numbers(layout: Layout, moe: MixtureOfExperts | None, slots: int) -> str:
     """What the numbers on chips are."""
     if moe is None:
         if layout.pp > 1:
@@ -89,11 +104,15 @@ def _numbers(layout: Layout, moe: MixtureOfExperts | None) -> str:
             "numbers: TP rank" if layout.tp > 1 else "numbers: replica, a whole model on each chip"
         )
     if layout.attn_dp * layout.tp > layout.ep:
-        return "n / m: n experts of each layer, cut over m chips"
-    return "numbers: experts a chip holds of each layer"
+        said = "n / m: n experts of each layer, cut over m chips"
+    else:
+        said = "numbers: experts a chip holds of each layer"
+    return f"{said}, copies of hot ones included" if slots else said
 
 
-def _pairs(layout: Layout, moe: MixtureOfExperts | None, kinds: set[str]) -> tuple[Pairs, str]:
+def _pairs(
+    layout: Layout, moe: MixtureOfExperts | None, kinds: set[str], slots: int = 0
+) -> tuple[Pairs, str]:
     """What is drawn of the collectives that a step has, by their kinds, and what it is.
 
     Tokens to their experts, else sums of a tensor-parallel group, else hops between stages.
@@ -103,11 +122,12 @@ def _pairs(layout: Layout, moe: MixtureOfExperts | None, kinds: set[str]) -> tup
         others = [(0, chip) for chip in range(1, stage_chips)]
         return others, "lines: a token of one chip is gathered by every chip of its stage"
     if moe and "all_to_all" in kinds:
-        held = int(experts_per_chip(moe.n_experts, layout.ep))
+        held = slots or int(experts_per_chip(moe.n_experts, layout.ep))
+        n = slots * layout.ep or moe.n_experts
         slices = stage_chips // layout.ep
         k = moe.n_experts_active
         # A token's experts, spread evenly: which they are differs from token to token.
-        ranks = dict.fromkeys(int((j + 0.5) * moe.n_experts / k) // held for j in range(k))
+        ranks = dict.fromkeys(int((j + 0.5) * n / k) // held for j in range(k))
         chips = [rank * slices + cut for rank in ranks for cut in range(slices)]
         return [(0, chip) for chip in chips if chip], "lines: where a token of one chip goes"
     if layout.tp > 1:
