@@ -296,7 +296,8 @@ def test_set_aside_rows_stand_beside_folds_of_their_kind(shipped: list[Row]) -> 
 
 def test_targets_are_met_by_a_good_model_and_missed_by_a_bad_one(shipped: list[Row]) -> None:
     def judged(factor: float, width: float) -> dict[str, bool | None]:
-        told = dict.fromkeys(LEAVE_OUT, unseen(shipped, factor, width))
+        scored = unseen(shipped, factor, width)
+        told: dict[str, list[Unseen]] = {str(what): scored for what in LEAVE_OUT}
         found = targets(told, shipped, off_by(factor, width)(shipped))
         return {t["figure"]: t["met"] for t in found if t["n_rows"]}
 

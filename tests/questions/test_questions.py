@@ -594,11 +594,11 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
         "an answer of rl.serving",
     ),
     "a number to compare": (
-        lambda _: rl.compare(3),  # pyright: ignore[reportArgumentType]
+        lambda _: rl.compare(3),  # pyright: ignore[reportCallIssue,reportArgumentType]
         "an answer of rl.serving",
     ),
     "names to compare": (
-        lambda _: rl.compare(["h100"]),  # pyright: ignore[reportArgumentType]
+        lambda _: rl.compare(["h100"]),  # pyright: ignore[reportCallIssue,reportArgumentType]
         "an answer of rl.serving.* not 'h100'",
     ),
     "a layout as text": (
@@ -691,7 +691,11 @@ def test_tiers_need_one_sequence_that_fits() -> None:
 
 
 def test_no_model_that_is_served_lies_beyond_the_edge_of_its_region() -> None:
-    for on, more in (("hgx-h100", {}), ("gb200-nvl72", {"usd_per_mtok": 1.0})):
+    cases: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("hgx-h100", {}),
+        ("gb200-nvl72", {"usd_per_mtok": 1.0}),
+    )
+    for on, more in cases:
         found = rl.design(on, tpot_s=0.05, context=32_000, sparsities=(1, 16, 64), **more)
         largest = max(r["largest_params"] for r in found.table("regions").rows)
         served = [m["n_params"] for m in found.table("models").rows if m["verdict"] == "feasible"]

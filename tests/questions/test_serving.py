@@ -201,7 +201,8 @@ def test_a_step_is_explained_alike_with_requests_and_without(reading: str) -> No
     assert served[:1] == alone
     # Prompts use the chip better than decoding does.
     mean = float(served[1].partition("prefill")[2].split("%")[0])
-    assert mean > 1.4 * float(re.search(r"([\d.]+)%", alone[0])[1])
+    (bare,) = re.findall(r"([\d.]+)%", alone[0])[:1]
+    assert mean > 1.4 * float(bare)
 
 
 def test_nothing_cached_is_an_answer() -> None:
@@ -245,7 +246,7 @@ def test_the_equation_of_the_cost_comes_to_the_cost(reading: str, asked: dict) -
     _, *lines = found.explain().partition("Cost at")[2].splitlines()
     left, _, right = lines[1].strip(" =").partition(" = ")
     want = row["usd_per_request" if "isl" in asked else "usd_per_mtok_output"]
-    said = float(re.match(r"\$([\d.]+)", right)[1])
+    (said,) = map(float, re.findall(r"^\$([\d.]+)", right))
     assert evaluated(left.replace(" x ", " * ")) == pytest.approx(want, rel=0.01)
     assert said == pytest.approx(want, rel=0.01)
     if "isl" in asked:
