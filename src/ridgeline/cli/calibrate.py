@@ -69,9 +69,9 @@ def calibrate(
 
     one_output(json, csv)
     chosen = shipped_or(tables, sides)
+    apart = None if set_aside is None else read_set_aside(set_aside)
     rows = [row for chunk in chunks_of(chosen, sides) for row in chunk]
-    if set_aside is not None:
-        apart = read_set_aside(set_aside)
+    if apart is not None:
         note(f"{apart.words(rows)}.")
         rows, _ = apart.split(rows)
     good = [row for row in rows if row.status == "ok"]
