@@ -20,7 +20,6 @@ from test_matrix import answered  # noqa: E402
 
 TARGET = ROOT / "tests" / "service" / "matrix.toml"
 _EXPECTED = re.compile(r"\[case\.expected\]\n(?:[a-z0-9_]+ = .*\n)+")
-_REFINED = re.compile(r"\[case\.refined\]\n(?:[a-z0-9_]+ = .*\n)+")
 
 
 def _values(case: Case) -> dict[str, float]:
@@ -61,7 +60,7 @@ def main() -> int:
         if was.get("memory_slots") != was.get("slots"):
             values.pop("memory_slots")
         fresh = re.sub(r"^([a-z0-9_]+) = [-\d.e+]+$", line, block[0], flags=re.M)
-        parts[i] = _REFINED.sub("", part.replace(block[0], fresh))
+        parts[i] = part.replace(block[0], fresh)
     TARGET.write_text("[[case]]\n".join([head, *parts]))
     return 0
 

@@ -470,3 +470,14 @@ def test_a_comparison_at_a_given_price_and_without_limits_reads_well() -> None:
     assert "each machine at its cheapest batch, at the price given: " in said
     sentences = rl.layouts("Qwen/Qwen3-8B", "h100-sxm", chips=1, batch=1, **none).sentences()
     assert "1,024 out: one chip" in sentences[0]
+
+
+def test_exchanges_that_nobody_measured_are_said() -> None:
+    asked: dict = {"weights": "fp8", "context": 2000, "batch": 64}
+    wide = rl.Layout(attn_dp=16, ep=16)
+    over = {
+        on: " ".join(rl.serving("Qwen/Qwen3-30B-A3B", on, layout=wide, **asked).notes)
+        for on in ("2xl40s-8", "2xhgx-h100")
+    }
+    assert "over PCIe their latency is taken as there" in over["2xl40s-8"]
+    assert "PCIe" not in over["2xhgx-h100"]

@@ -12,14 +12,13 @@ In a test::
     def test_closed(case: Case) -> None:
         found = ask(case.model_record, case.cluster_record, case.layout_record, ...)
         case.check(ttft_s=found.ttft_s, requests_per_s=found.requests_per_s)
-        case.check_refined(ttft_s=found.ttft_s)  # sharper: 1%
 """
 
 from __future__ import annotations
 
 import math
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,6 @@ PATH = Path(__file__).with_name("matrix.toml")
 #: how near the hand arithmetic of bytes is to a count of every vector
 MEMORY_TOLERANCE = 1e-3
 #: how near a lattice of half-octaves is to one of 65 points
-REFINED_TOLERANCE = 1e-2
 #: numbers that grow with the time of a step, and those that fall
 TIMES = frozenset({"ttft_s", "tpot_s", "e2e_s", "step_s", "usd_per_request", "usd_per_mtok"})
 RATES = frozenset({"requests_per_s", "output_tokens_per_s"})
@@ -85,7 +83,6 @@ class Case:
     max_sequences : int or None         Sequences that the engine is told to make room for.
     mesh : bool                         The tensor-parallel group lies on part of a mesh.
     expected : mapping of name to number, or to bool (`saturated`) or str (`bottleneck`)
-    refined : mapping of name to number   `expected` with the intended differences; may be empty.
     memory : Memory or None             None where no shape was typed in.
     """
 
@@ -118,7 +115,6 @@ class Case:
     max_sequences: int | None = None
     stage_imbalance: float = 1.0
     mesh: bool = False
-    refined: dict[str, float] = field(default_factory=dict)
     memory: Memory | None = None
 
     @property
@@ -157,28 +153,17 @@ class Case:
     def bounds(self, name: str, tolerance: float | None = None) -> tuple[float, float]:
         """Between what a number of `expected` may lie.
 
-        From the lesser to the greater of `expected` and `refined`, and the tolerance more. Uneven
-        stages make times up to `stage_imbalance` longer: exactly so in a lower bound.
+        Uneven stages make the times of lower bounds `stage_imbalance` longer: it is not in what is
+        expected of those.
         """
-        return self._bounds(name, (self.expected[name], self._refined(name)), tolerance)
-
-    def _refined(self, name: str) -> float:
-        wanted: float = self.expected[name]
-        if name.startswith("usd") and self.refined:  # money follows the rate
-            return wanted * self.expected["requests_per_s"] / self.refined["requests_per_s"]
-        return self.refined.get(name, wanted)
-
-    def _bounds(
-        self, name: str, wanted: tuple[float, ...], tolerance: float | None
-    ) -> tuple[float, float]:
         within = self.tolerance if tolerance is None else tolerance
-        low, high = min(wanted) * (1 - within), max(wanted) * (1 + within)
-        slower, exactly = self.stage_imbalance, self.reading != "calibrated"
+        wanted: float = self.expected[name]
+        slower = 1.0 if self.reading == "calibrated" else self.stage_imbalance
         if name in TIMES:
-            return low * (slower if exactly else 1.0), high * slower
-        if name in RATES:
-            return low / slower, high / (slower if exactly else 1.0)
-        return low, high
+            wanted *= slower
+        elif name in RATES:
+            wanted /= slower
+        return wanted * (1 - within), wanted * (1 + within)
 
     def check(self, tolerance: float | None = None, /, **found: Any) -> None:
         """Compare numbers with what is expected; names are those of `expected`.
@@ -201,20 +186,6 @@ class Case:
             low, high = self.bounds(name, tolerance)
             if not low <= float(value) <= high:
                 wrong.append(f"{name} is {float(value):.6g}, expected {low:.6g} to {high:.6g}")
-        assert not wrong, f"{self.name}: " + "; ".join(wrong)
-
-    def check_refined(self, tolerance: float = REFINED_TOLERANCE, /, **found: Any) -> None:
-        """Compare numbers with `refined` alone; where there is none, with `expected`.
-
-        Parameters
-        ----------
-        tolerance : float   Relative. Prompts in chunks and slots set by memory take more.
-        """
-        wrong = []
-        for name, value in found.items():
-            low, high = self._bounds(name, (self._refined(name),), tolerance)
-            if not low <= float(value) <= high:
-                wrong.append(f"{name} is {float(value):.6g}, refined {low:.6g} to {high:.6g}")
         assert not wrong, f"{self.name}: " + "; ".join(wrong)
 
     def check_memory(self, weight_bytes: float, cache_bytes_per_sequence: float) -> None:

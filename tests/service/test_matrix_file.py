@@ -45,11 +45,6 @@ def test_a_scenario_agrees_with_itself(case: Case) -> None:
     usd = by_hand.usd_per_request(case.usd_per_chip_hour, case.n_chips, rate)
     assert e["usd_per_request"] == pytest.approx(usd)
     assert e["usd_per_mtok"] == pytest.approx(by_hand.usd_per_mtok(usd, case.isl, case.osl))
-    if case.refined:
-        r = case.refined
-        assert r["output_tokens_per_s"] == pytest.approx(r["requests_per_s"] * case.osl)
-        whole = r["ttft_s"] + (case.osl - 1) * r["tpot_s"]
-        assert r["e2e_s"] == pytest.approx(whole)
     if "e2e_s" in e:
         whole = e["ttft_s"] + (case.osl - 1) * e["tpot_s"]
         assert e["e2e_s"] == pytest.approx(whole * e.get("rounds", 1.0))
@@ -97,17 +92,16 @@ def test_lower_bounds_are_by_hand(case: Case) -> None:
 def test_checks_tell_right_from_wrong() -> None:
     case = named("qwen3-8b-h100-tp1-vllm-closed-16")
     case.check(**case.expected)
-    case.check_refined(**case.refined)
     with pytest.raises(AssertionError, match=r"ttft_s is .*, expected"):
         case.check(ttft_s=case.expected["ttft_s"] * 1.05, tpot_s=case.expected["tpot_s"])
     with pytest.raises(AssertionError, match="saturated is True, expected False"):
         case.check(saturated=True)
     uneven = named("deepseek-v3-h200-pp4-tp4-vllm-closed-128-uneven")
-    longer = uneven.stage_imbalance
-    uneven.check(tpot_s=uneven.expected["tpot_s"] * longer * 1.02)
-    uneven.check(requests_per_s=uneven.expected["requests_per_s"] / longer)
+    # What is expected of the calibrated reading holds the imbalance already.
+    assert uneven.stage_imbalance > 1.04
+    uneven.check(tpot_s=uneven.expected["tpot_s"])
     with pytest.raises(AssertionError):
-        uneven.check(requests_per_s=uneven.expected["requests_per_s"] * longer)
+        uneven.check(tpot_s=uneven.expected["tpot_s"] * uneven.stage_imbalance)
     exact = named("ideal-deepseek-r1-h100-pp2-tp8-offline-128-uneven")
     exact.check(step_s=exact.expected["step_s"] * exact.stage_imbalance)
     with pytest.raises(AssertionError):

@@ -27,7 +27,7 @@ def cluster_notes(search: Search) -> list[str]:
     said.append(_rent(search, name))
     said += engine_words(search.candidates.base)
     said += extrapolation_words(search.candidates.base)
-    said += link_words(search.candidates.base)
+    said += link_words(search.candidates.base, search.candidates.arrays)
     said += vector_words(search.candidates.base)
     said += power_words(cluster)
     guessed = [p for p, source in chip.sources.items() if source.kind in ("estimate", "leak")]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ridgeline.answers.words import count, usd
 from ridgeline.catalog import usual_engine
 from ridgeline.kernels.extrapolation import beyond, beyond_words
@@ -66,10 +68,26 @@ def extrapolation_words(replica: Replica) -> list[str]:
     return [f"{said}. Times are extrapolated, and their intervals wider for it."] if said else []
 
 
-def link_words(replica: Replica) -> list[str]:
-    """What is assumed of cards on PCIe that do not reach each other's memory."""
-    said = peer_access_words(replica.cluster) if replica.how.calibrated else ""
-    return [f"{said}."] if said else []
+_EXCHANGE_ON_PCIE = (
+    "Exchanges of tokens between experts were measured over NVLink only: over PCIe their latency "
+    "is taken as there, which may be too short."
+)
+
+
+def link_words(replica: Replica, layout: Layout | None = None) -> list[str]:
+    """What is assumed of links between cards on PCIe.
+
+    Parameters
+    ----------
+    replica : Replica
+    layout : Layout or None   Another than the replica's own.
+    """
+    if not replica.how.calibrated:
+        return []
+    said = peer_access_words(replica.cluster)
+    sends = replica.expert_rules.sends(layout or replica.layout)
+    unmeasured = replica.cluster.fabric == "pcie" and bool(np.any(sends))
+    return [f"{said}."] * bool(said) + [_EXCHANGE_ON_PCIE] * unmeasured
 
 
 def vector_words(replica: Replica) -> list[str]:
