@@ -22,6 +22,7 @@ from ridgeline.fidelity.engines.memory import fit_process
 from ridgeline.fidelity.engines.scatter import scatters
 from ridgeline.fidelity.predict import predict
 from ridgeline.fidelity.runs import Row, Run
+from ridgeline.fidelity.warmth import warmth
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.constants import Process
 from ridgeline.specs.engine import Era
@@ -269,6 +270,28 @@ def test_settings_of_a_benchmark_or_of_the_notes_are_the_engines() -> None:
     assert assume(known)[0].engine.polling_steps == 30
     plain, polled = (predict([row(x, "ttft_s")])[0].value for x in (stated, known))
     assert polled > plain
+
+
+@pytest.mark.parametrize(
+    ("notes", "date", "said"),
+    [
+        ("cold server: none sent before", "2026-02-01", "cold"),
+        ("server not warmed up", "2026-02-01", "cold"),
+        ("without warm-up", "", "cold"),
+        ("cold plates on all chips", "", "not stated"),
+        ("InferenceX run, nominal 1024/1024", "2026-01-20", "cold"),
+        ("InferenceX run, nominal 1024/1024", "2026-01-21", "warm"),
+        ("warmed up", "2025-01-01", "warm"),
+        ("", "2025-12-01", "not stated"),
+    ],
+)
+def test_warm_cold_or_not_stated(notes: str, date: str, said: str) -> None:
+    assert warmth(run("closed", notes={notes: ""}, date=date)) == said
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    with pytest.raises(SpecError, match="polling_steps"):
+        assume(run("closed", notes={"polling_steps": "0"}))
 
 
 def test_a_silent_cache_is_what_is_usual_with_the_engine_on_the_chip() -> None:

@@ -90,6 +90,10 @@ def test_decode_ranks_take_no_more_than_the_engine_is_set_to(answer: rl.Layouts)
     prefill, decode = (candidates.replica_of(x.layout) for x in (pools.prefill, pools.decode))
     service = ServicePools(prefill, pools.prefill.replicas, decode, pools.decode.replicas, 72)
     free = closed_pools(service, candidates.requests, pools.concurrency)
+    crowded = closed_pools(service, candidates.requests, 50.0 * pools.concurrency)
+    mean, tail = crowded.ttft_s, crowded.statistic("ttft", "p99")
+    assert (np.asarray(crowded.wait_s) > 0).all()
+    assert np.asarray(tail) == pytest.approx(np.asarray(mean + 0.98 * crowded.wait_s))
     ranks = decode.layout.attn_dp * pools.decode.replicas
     few = float(free.n_live) / ranks / 4
     held = closed_pools(service, candidates.requests, pools.concurrency, few)

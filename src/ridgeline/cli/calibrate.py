@@ -145,6 +145,12 @@ def _fit_own(
             "as those of the package."
         )
         every = fit.errors[0]
+        if every["after"] > every["before"] or every["after"] > _POOR:
+            print_text(
+                f"Your runs are still off by {every['after']:.0%}: something about them is not as "
+                "stated (model, chip, lengths, format). Look at 'ridgeline validate FILE --rows' "
+                "before you use these constants."
+            )
         if every["left_out"] is not None and every["left_out"] > every["before"]:
             print_text(
                 f"Your runs tell little of each other: predicted from the others they are off by "
@@ -179,6 +185,8 @@ _COLUMNS = {
 #: what a narrow screen keeps of what moved
 _FIRST = ("before", "after", "place", "n_rows")
 
+#: runs that are off by more after a fit to them were not what they are said to be
+_POOR = 0.5
 _MOVED = {
     "effect": ("constant", str),
     "place": ("of", str),

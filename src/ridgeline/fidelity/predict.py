@@ -112,8 +112,11 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
             continue
         each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
         own = sum(each) / len(each)
-        unstated = assumed.log_variance * (row.run.regime != "slo")
-        chip, links = row.run.cluster.chip, peer_access_words(row.run.cluster)
+        unstated = assumed.log_variance
+        chip = row.run.cluster.chip
+        at = assumed.layout
+        several = at.pp * at.attn_dp * at.tp > 1
+        links = peer_access_words(row.run.cluster) if several else ""
         unlike = float(extrapolation_sigma(chip)) ** 2
         sigma = math.sqrt(own**2 + float(variance[i]) + unstated + unlike)
         said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip), links]

@@ -14,7 +14,7 @@ __all__ = ["Warmth", "warmth"]
 
 Warmth = Literal["warm", "cold", "not stated"]
 
-_COLD = re.compile(r"\bcold\b|\bno warm-?up", re.IGNORECASE)
+_COLD = re.compile(r"\bcold (?:server|start)|\b(?:no|without) warm-?up|\bnot warmed", re.IGNORECASE)
 _WARM = re.compile(r"\bwarm(?:ed)?\b|\bafter warm-?up", re.IGNORECASE)
 
 
@@ -35,9 +35,10 @@ def warmth(run: Run) -> Warmth:
     said = "; ".join(f"{key} {value}" for key, value in run.notes.items())
     if _COLD.search(said):
         return "cold"
-    dated = [c for c in campaigns() if c.warm_since]
-    if _WARM.search(said) or any(run.date >= c.warm_since for c in dated):
+    if _WARM.search(said):
         return "warm"
-    if run.date and any(c.mark.casefold() in said.casefold() for c in dated):
-        return "cold"
-    return "not stated"
+    dated = [c for c in campaigns() if c.warm_since]
+    own = [c for c in dated if c.is_of(run.notes)]
+    if any(run.date >= c.warm_since for c in own or dated):
+        return "warm"
+    return "cold" if own and run.date else "not stated"

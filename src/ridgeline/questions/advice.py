@@ -288,8 +288,7 @@ _PART_WORDS = {
     ),
     "overhead_s": (
         "overhead",
-        "Launches, small passes and the host take {share} of a step at a batch of {batch}: "
-        "{fewer}over more tokens.",
+        "Launches, small passes and the host take {share} of a step at a batch of {batch}{spread}.",
     ),
 }
 
@@ -298,11 +297,17 @@ def _parts(answer: Serving) -> Iterator[Advice]:
     """Parts of the step that neither compute nor memory explains."""
     row = answer.chosen
     several = answer.replica.layout.replicas < answer.machine.n_chips
-    fewer = "fewer chips per replica, or drafts, spread them " if several else "drafts spread them "
+    drafts = not answer.scenario.workload.drafts
+    by = {
+        (True, True): "fewer chips per replica, or drafts, spread",
+        (True, False): "fewer chips per replica spread",
+        (False, True): "drafts spread",
+    }.get((several, drafts))
+    spread = f": {by} them over more tokens" if by else ""
     for part, (subject, words) in _PART_WORDS.items():
         share = row[part] / row["time_s"]
         if share >= _LARGE_PART:
-            said = words.format(share=percent(share), batch=count(row["batch"]), fewer=fewer)
+            said = words.format(share=percent(share), batch=count(row["batch"]), spread=spread)
             yield Advice(subject, said, share, saves=False)
 
 

@@ -158,8 +158,8 @@ class Performance:
 
         Notes
         -----
-        A TTFT varies by what `Waits` says. A TPOT's 99th percentile is 1.2 times its mean, with a
-        lognormal between: what MLPerf's results under latency limits have.
+        A TTFT varies by what `Waits` says. A TPOT's 99th percentile is a fixed multiple of its mean
+        (`Scheduling.gap_tail`), with a lognormal between.
         """
         mean = getattr(self, f"{metric}_s")
         if name == "mean":

@@ -9,7 +9,7 @@ import numpy as np
 
 from ridgeline.laws.network import transfer_rate_bytes_per_s
 from ridgeline.laws.pools import prompts_per_step
-from ridgeline.service.performance import Performance
+from ridgeline.service.performance import Performance, Waits
 from ridgeline.service.surface import LIVE, Line, lattice
 from ridgeline.steps.counts import counts
 
@@ -146,6 +146,8 @@ def closed_pools(
         wait_s=first - alone,
         least_first_s=alone,
         least_gap_s=tpot,
+        # Behind a full pool a request waits for any number of those that came before it.
+        waits=Waits(late_s=first - alone),
     )
 
 

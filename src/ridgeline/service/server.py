@@ -231,7 +231,7 @@ class Server:
             group = prefill(n, requests.new, requests.cached)
             host = replica.host_s(group)
             chunk = replica.engine.prompt_chunk
-            fill = prompt_fill(float(n), isl, replica.layout.pp, chunk)
+            fill = prompt_fill(float(n), float(requests.new), replica.layout.pp, chunk)
             first = (replica.seconds(group) - host) * fill + host
         gap = np.mean(
             [

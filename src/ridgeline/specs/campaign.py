@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from ridgeline.specs.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Campaign"]
 
@@ -25,3 +30,13 @@ class Campaign(Record):
     settings: dict[str, dict[str, float]] = Field(default_factory=dict)
     warm_since: str = ""
     why: str
+
+    def is_of(self, notes: Iterable[str]) -> bool:
+        """Whether notes are of one of its runs.
+
+        Examples
+        --------
+        >>> Campaign(id="x", mark="X run", why="").is_of(["rounded", "x run, nominal 1024/1024"])
+        True
+        """
+        return any(note.casefold().startswith(self.mark.casefold()) for note in notes)

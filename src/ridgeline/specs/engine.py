@@ -308,8 +308,8 @@ class Engine(Record):
         Returns
         -------
         Era   One named like the engine where it has none; the oldest of a date before all. A
-              version whose era was over for a year is that of something around the engine: then
-              the date decides.
+              version whose next era began two calendar years before is that of something around
+              the engine: then the date decides.
         """
         if not self.eras:
             return Era(id=self.id, since=self.since)
@@ -325,6 +325,6 @@ class Engine(Record):
 
 
 def _is_long_past(later: tuple[Era, ...], date: str) -> bool:
-    """Whether an era had ended for a year or more, by the years of the next one and of a date."""
+    """Whether a date is two calendar years or more after that in which the next era began."""
     since = next((era.since for era in later if era.since), "")
     return bool(since and date) and int(date[:4]) - int(since[:4]) > 1

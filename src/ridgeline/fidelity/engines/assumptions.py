@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = [
-    "TOLD",
+    "ROOM_MADE",
     "TOO_LARGE",
     "Assumed",
     "Limits",
@@ -43,7 +43,9 @@ _ATTN_DP = (4, 8, 16, 36, 72)
 #: settings of an engine that notes may state
 _SETTINGS = ("polling_steps", "dp_wait_steps")
 _FORMAT = "format of the weights not stated: taken as the model's own"
-TOLD = "the engine's own settings leave no room: taken as told to make room for these requests only"
+ROOM_MADE = (
+    "the engine's own settings leave no room: taken as set to make room for these requests only"
+)
 TOO_LARGE = "the weights are larger than the chips stated: memory is taken to bind nothing"
 
 
@@ -59,9 +61,15 @@ class Assumed:
 
     @property
     def log_variance(self) -> float:
-        """Variance of ln(time) that the assumptions bring, and the work of requests that failed."""
+        """Variance of ln(time) that the assumptions bring, drafts, and requests that failed.
+
+        Runs under latency limits all rest on the same assumptions: what these bring is in their
+        scatter.
+        """
         own, of_format = assumptions().sigma, math.log(assumptions().format_ratio) / 2
         assumed = sum(of_format**2 if s == _FORMAT else own**2 for s in self.said)
+        if self.run.regime == "slo":
+            assumed = 0.0
         return assumed + _failure_sigma(self.run) ** 2 + self.run.drafting.sigma**2
 
     @property
@@ -217,9 +225,10 @@ def _as_started(engine: Engine, run: Run) -> Engine:
     """The engine with the settings its run states, or those its benchmark starts it with."""
     stated = {n: run.notes[n] for n in _SETTINGS if re.fullmatch(r"\d{1,9}", run.notes.get(n, ""))}
     for campaign in campaigns():
-        if any(note.startswith(campaign.mark) for note in run.notes):
+        if campaign.is_of(run.notes):
             stated = campaign.settings.get(engine.id, {}) | stated
-    return engine.model_copy(update={n: float(v) for n, v in stated.items()}) if stated else engine
+    changes = {n: float(v) for n, v in stated.items()}
+    return engine.replaced(changes, where=f"the notes of {run.key}") if changes else engine
 
 
 def _layout(run: Run) -> Layout:

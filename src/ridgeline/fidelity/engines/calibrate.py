@@ -170,7 +170,7 @@ def _cell(row: Row) -> tuple[Any, ...]:
 
 
 def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[str, Effect]:
-    sigma, carried = told(solution)
+    sigma, carried = carried_by(solution)
     sources = np.array([row.run.source if row.run else "" for row in rows])
     factors: dict[str, dict[str, Factor]] = {name: {} for name in EFFECTS}
     for i, (effect, level, place) in enumerate(design.names):
@@ -189,7 +189,7 @@ def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[st
     }
 
 
-def told(solution: Solution) -> tuple[Floats, NDArray[np.bool_]]:
+def carried_by(solution: Solution) -> tuple[Floats, NDArray[np.bool_]]:
     """Standard deviation of each unknown, and which rows rest on which unknown."""
     sigma = np.sqrt(np.diag(np.linalg.inv(solution.precision)))
     return sigma, (np.abs(solution.jacobian) > _RESTS) & (solution.row_weight[:, None] > 0)

@@ -10,10 +10,10 @@ import numpy as np
 from ridgeline.errors import RidgelineError
 from ridgeline.fidelity.engines.calibrate import (
     NOTHING,
+    carried_by,
     predictable,
     rounded,
     seen_places,
-    told,
     weights,
 )
 from ridgeline.fidelity.engines.design import Design
@@ -165,7 +165,7 @@ def _moved(
     held_to: EngineConstants, design: Design, solution: Solution, tables: tuple[str, ...]
 ) -> tuple[EngineConstants, list[Moved]]:
     """Constants with the factors of a fit, and those that moved."""
-    sigma, carried = told(solution)
+    sigma, carried = carried_by(solution)
     known = held_to.effects
     factors = {n: dict(known[n].factors) if n in known else {} for n in EFFECTS}
     moved = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.fidelity.engines.assumptions import (
-    TOLD,
+    ROOM_MADE,
     TOO_LARGE,
     assume,
     limits_of,
@@ -209,12 +209,12 @@ class _Rooms:
         return f"{what} of {tokens:,.0f} tokens, where memory has room for {max(fit, 0.0):.2g}"
 
 
-def _told(case: Assumed, in_flight: float) -> Assumed:
-    """A run that the engine's own settings leave no room for: it was told what to make room for."""
+def _with_room(case: Assumed, in_flight: float) -> Assumed:
+    """A run that the engine's own settings leave no room for: it was set to what it took."""
     ranks = case.layout.attn_dp
     most = min(case.engine.max_sequences, math.ceil(in_flight / ranks))
-    told = case.engine.model_copy(update={"max_sequences": most})
-    return replace(case, engine=told, said=(*case.said, TOLD))
+    engine = case.engine.model_copy(update={"max_sequences": most})
+    return replace(case, engine=engine, said=(*case.said, ROOM_MADE))
 
 
 def _requests(case: Assumed, isl: float, osl: float) -> Requests:
@@ -353,7 +353,7 @@ class _Builder:
         kept = float(requests.kept(engine))
         self.lacks[i] = self.rooms.lacks(case, kept)
         if self.rooms.fit(case, kept) < 1 and run.concurrency:
-            case = self.cases[i] = _told(case, c["offered"][i])
+            case = self.cases[i] = _with_room(case, c["offered"][i])
             engine = case.engine
         memory = max(self.rooms.fit(case, kept), 1.0)
         slots = min(memory, engine.max_sequences * layout.attn_dp)

@@ -33,7 +33,7 @@ _FAR = 100_000
 
 @dataclass(frozen=True, slots=True)
 class StartRow:
-    """One server that was started, as its log tells. NaN is not told.
+    """One server that was started, as its log tells. NaN is not stated.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class StartRow:
     chip : str
     tp : int
     engine : Engine         Set up as it was.
-    share_stated : bool     Whether the share of memory was told, not assumed.
+    share_stated : bool     Whether the share of memory was stated, not assumed.
     request_tokens : float  The longest request that the server was to take. [tokens]
     starts : bool           Whether it started.
     activation_bytes, non_torch_bytes, kv_bytes, kv_tokens : float   Of one chip. [bytes, tokens]
