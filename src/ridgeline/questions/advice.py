@@ -288,27 +288,22 @@ _PART_WORDS = {
     ),
     "overhead_s": (
         "overhead",
-        "Launches, small passes and the host take {share} of a step at a batch of {batch}{spread}.",
+        "Launches, small passes and the host take {share} of a step at a batch of {batch}{more}.",
     ),
 }
 
 
 def _parts(answer: Serving) -> Iterator[Advice]:
     """Parts of the step that neither compute nor memory explains."""
-    row = answer.chosen
+    row, drafts = answer.chosen, ["drafts"] * (not answer.scenario.workload.drafts)
     several = answer.replica.layout.replicas < answer.machine.n_chips
-    drafts = not answer.scenario.workload.drafts
-    by = {
-        (True, True): "fewer chips per replica, or drafts, spread",
-        (True, False): "fewer chips per replica spread",
-        (False, True): "drafts spread",
-    }.get((several, drafts))
-    spread = f": {by} them over more tokens" if by else ""
+    ways = ", or ".join(["fewer chips per replica"] * several + drafts)
+    more = f": {ways}{',' * (', ' in ways)} spread them over more tokens" if ways else ""
     for part, (subject, words) in _PART_WORDS.items():
         share = row[part] / row["time_s"]
         if share >= _LARGE_PART:
-            said = words.format(share=percent(share), batch=count(row["batch"]), spread=spread)
-            yield Advice(subject, said, share, saves=False)
+            shown = {"share": percent(share), "batch": count(row["batch"]), "more": more}
+            yield Advice(subject, words.format(**shown), share, saves=False)
 
 
 def _capacity(answer: Serving) -> Iterator[Advice]:
