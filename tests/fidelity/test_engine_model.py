@@ -25,7 +25,7 @@ from ridgeline.fidelity.runs import Row, Run
 from ridgeline.fidelity.warmth import warmth
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.constants import Process
-from ridgeline.specs.engine import Era
+from ridgeline.specs.eras import Era
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode, prefill

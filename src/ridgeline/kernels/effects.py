@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.constants import EngineConstants, Factor
     from ridgeline.specs.effects import EffectKind
-    from ridgeline.specs.engine import Assumed, Engine, Era
+    from ridgeline.specs.engine import Engine
+    from ridgeline.specs.eras import Assumed, Era
 
 __all__ = [
     "EFFECTS",

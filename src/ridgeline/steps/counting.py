@@ -12,7 +12,8 @@ from ridgeline.laws.parallel import domains_spanned, share_across, share_of_sequ
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
-    from ridgeline.specs.engine import Engine, Era
+    from ridgeline.specs.engine import Engine
+    from ridgeline.specs.eras import Era
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
     from ridgeline.steps.tokens import Group

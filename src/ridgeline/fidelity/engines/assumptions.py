@@ -15,7 +15,8 @@ from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import engine as engine_of
 from ridgeline.errors import CatalogError
 from ridgeline.specs.blocks import MixtureOfExperts
-from ridgeline.specs.engine import Engine, Era
+from ridgeline.specs.engine import Engine
+from ridgeline.specs.eras import Era
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.layouts import default_layout
 from ridgeline.steps.machine import chip_capacity_bytes
