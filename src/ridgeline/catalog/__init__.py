@@ -38,6 +38,7 @@ from ridgeline.catalog._flags import (
     engines_with_flags,
     known_flags,
 )
+from ridgeline.catalog._frameworks import framework, framework_of, frameworks
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._search import find
 from ridgeline.catalog._store import user_folders
@@ -71,6 +72,9 @@ __all__ = [
     "fabric_constants",
     "family_of",
     "find",
+    "framework",
+    "framework_of",
+    "frameworks",
     "known_flags",
     "machine_named",
     "model",

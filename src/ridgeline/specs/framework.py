@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -10,17 +10,40 @@ from ridgeline.specs.eras import Era, HasEras
 
 __all__ = ["Framework", "FrameworkEra"]
 
+#: ages of frameworks: fused kernels per op; flash attention and overlap in all; fp8 and experts
+_OLDEST, _NEWEST = 2021, 2025
+#: groups whose collectives can run beside arithmetic
+Group = Literal["tp", "dp", "cp", "ep", "pp"]
+
 
 class FrameworkEra(Era):
-    """Releases of a framework that run alike.
+    """Releases of a framework that run alike; what they do not state is the framework's.
 
     Attributes
     ----------
     fused_attention : bool   Scores stay on the chip, and masked blocks are left out; else they are
                              written to memory, the whole square.
+    hides, sequence_parallel, dropout, zero : as of `Framework`; None for the same.
+    source : str
     """
 
     fused_attention: bool = True
+    hides: tuple[Group, ...] | None = None
+    sequence_parallel: bool | None = None
+    dropout: bool | None = None
+    zero: Literal[0, 1, 2, 3] | None = None
+    source: str = ""
+
+    @property
+    def age(self) -> str:
+        """Years whose frameworks have much in common; empty where it is not known.
+
+        Examples
+        --------
+        >>> FrameworkEra(id="x", since="2020-03").age, FrameworkEra(id="y", since="2026-01").age
+        ('2021', '2025')
+        """
+        return str(min(max(int(self.since[:4]), _OLDEST), _NEWEST)) if self.since else ""
 
 
 class Framework(HasEras):
@@ -28,34 +51,65 @@ class Framework(HasEras):
 
     Attributes
     ----------
-    names : tuple of str       How tables call it.
+    names : tuple of str       How tables call it; a release may follow a name.
     eras : tuple of FrameworkEra   Oldest first.
-    gradient_bytes : float     Of one accumulated gradient. [bytes]
+    gradient_bytes : float     Of one accumulated gradient, as it is stored. [bytes]
+    reduce_bytes : float       Of one gradient on its way between data-parallel ranks. [bytes]
     master : bool              Beside 16-bit weights a copy of 4 bytes is kept; else (FSDP) weights
                                are stored in 4 bytes and narrowed as they are gathered.
-    zero : int                 What its data parallelism shares out where nobody says.
+    zero : int                 What its data parallelism shards where nobody says.
     sequence_parallel : bool   Whether it is usual beside tensor parallelism.
     expert_tp : str            Chips that share one expert where nobody says: ``tp`` or ``one``.
     recompute : str            What is usual where nobody says.
-    hides : tuple              Groups whose exchanges it runs beside arithmetic: ``tp``, ``dp``,
+    hides : tuple              Groups whose collectives it runs beside arithmetic: ``tp``, ``dp``,
                                ``cp``, ``ep``, ``pp``.
     gathers_every_micro_batch : bool   Sharded parameters are given up after each forward pass.
     dropout : bool             Masks are kept with activations (models of 2019 to 2022).
     stands_for : tuple of str  Eras whose mean a name such as ``current`` means.
+    source : str               Where these facts come from.
     """
 
     name: str
     names: tuple[str, ...] = ()
-    eras: tuple[FrameworkEra, ...] = ()
+    eras: tuple[FrameworkEra, ...] = ()  # pyright: ignore[reportIncompatibleVariableOverride]
     stands_for: tuple[str, ...] = ()
     gradient_bytes: float = Field(default=4.0, gt=0, le=8)
+    reduce_bytes: float = Field(default=4.0, gt=0, le=8)
     master: bool = True
     zero: Literal[0, 1, 2, 3] = 1
     sequence_parallel: bool = True
     expert_tp: Literal["tp", "one"] = "tp"
     recompute: Literal["none", "selective", "full"] = "none"
-    hides: tuple[str, ...] = ("dp",)
+    hides: tuple[Group, ...] = ("dp",)
     gathers_every_micro_batch: bool = True
     dropout: bool = False
     source: str = ""
     notes: str = ""
+
+    def era(self, version: str = "", date: str = "") -> FrameworkEra:
+        """The era of a version, of a date or the newest: see `HasEras.era`."""
+        found = super().era(version, date)
+        if isinstance(found, FrameworkEra):
+            return found
+        return FrameworkEra(id=found.id, since=found.since)
+
+    def on(self, version: str = "", date: str = "") -> Framework:
+        """The framework with the facts of the release that is meant.
+
+        Parameters
+        ----------
+        version : str   As a table writes it; empty for that of the date, or the newest.
+        date : str      ISO.
+
+        Examples
+        --------
+        >>> from ridgeline.catalog import framework
+        >>> [framework("megatron-lm").on(date=d).dropout for d in ("2022-05", "2025-05")]
+        [True, False]
+        """
+        era = self.era(version, date)
+        own: dict[str, Any] = {f: getattr(era, f) for f in _OF_ERA if getattr(era, f) is not None}
+        return self.model_copy(update=own) if own else self
+
+
+_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero")
