@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "kernels": {"laws", "specs", "catalog", "steps"},
     "replica": {"laws", "specs", "catalog", "steps", "kernels"},
     "service": {"laws", "specs", "catalog", "steps", "kernels", "replica"},
+    "training": {"laws", "specs", "layers", "catalog", "steps", "kernels", "replica"},
     "questions": {
         "answers",
         "laws",
@@ -38,6 +39,7 @@ MAY_IMPORT = {
         "kernels",
         "replica",
         "service",
+        "training",
         "charts",
     },
     "charts": {"grid"},
@@ -52,6 +54,7 @@ MAY_IMPORT = {
         "kernels",
         "replica",
         "service",
+        "training",
     },
     "cli": {
         "answers",
