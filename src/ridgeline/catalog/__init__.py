@@ -14,6 +14,8 @@ from ridgeline.catalog._engines import (
     engine_constants,
     engines,
     scheduling,
+    training_constants,
+    training_effect_kinds,
     usual_engine,
 )
 from ridgeline.catalog._entries import (
@@ -85,6 +87,8 @@ __all__ = [
     "sources",
     "stored_as",
     "to_toml",
+    "training_constants",
+    "training_effect_kinds",
     "user_folders",
     "usual_engine",
     "widest_constants",

@@ -30,6 +30,8 @@ __all__ = [
     "engine_constants",
     "engines",
     "scheduling",
+    "training_constants",
+    "training_effect_kinds",
     "usual_engine",
 ]
 
@@ -155,6 +157,22 @@ def effect_kinds() -> Mapping[str, EffectKind]:
     """What is expected of each effect of whole engines before any is measured, by name."""
     path = BUILT_IN / "effects.toml"
     return {n: EffectKind.parse(x, f"{path.name}, {n}") for n, x in read_toml(path).items()}
+
+
+@cache
+def training_effect_kinds() -> Mapping[str, EffectKind]:
+    """What is expected of each effect of training frameworks before any is measured, by name."""
+    path = BUILT_IN / "training_effects.toml"
+    return {n: EffectKind.parse(x, f"{path.name}, {n}") for n, x in read_toml(path).items()}
+
+
+@cache
+def training_constants() -> EngineConstants:
+    """Constants of training frameworks, as ``ridgeline calibrate`` wrote them."""
+    path = index("engine_constants").get("training")
+    if path is None:
+        return EngineConstants(id="training")
+    return EngineConstants.parse(read_toml(path), where=path.name)
 
 
 @cache

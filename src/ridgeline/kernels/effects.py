@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog import dtype, effect_kinds, engines, family_of
+from ridgeline.catalog import dtype, effect_kinds, engines, family_of, frameworks
 from ridgeline.catalog import engine as engine_of
 from ridgeline.kernels.kin import spread_at
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.constants import EngineConstants, Factor
     from ridgeline.specs.effects import EffectKind
     from ridgeline.specs.engine import Engine
-    from ridgeline.specs.eras import Assumed, Era
+    from ridgeline.specs.eras import Assumed, Era, HasEras
+    from ridgeline.specs.framework import Framework
 
 __all__ = [
     "EFFECTS",
@@ -44,7 +45,7 @@ _HOME = "nvidia"
 #: levels of an engine on other vendors' chips
 _PORTS = ("port", "port_chip")
 #: levels at which some scopes scatter more than others, widest first
-SCATTER_LEVELS = ("engine", "era", "port_chip", "chip")
+SCATTER_LEVELS = ("engine", "framework", "era", "port_chip", "chip")
 #: where no measurement tells how much
 _USUAL_SCATTER = 0.25
 #: the scatter that an engine on a chip in a format adds where that pair was not measured
@@ -56,13 +57,13 @@ _BYTE, _TWO_BYTES = 8, 16
 EFFECTS: Mapping[str, EffectKind] = effect_kinds()
 
 
-def scopes_of(chip: Chip, engine: Engine, era: Era, weights: str = "") -> dict[str, str]:
+def scopes_of(chip: Chip, engine: HasEras, era: Era, weights: str = "") -> dict[str, str]:
     """Places a run is at, by level.
 
     Parameters
     ----------
     chip : Chip
-    engine, era : Engine, Era
+    engine, era : Engine or Framework, Era
     weights : str     Format of the weights; names the pair of engine and chip together with it.
 
     Returns
@@ -75,7 +76,7 @@ def scopes_of(chip: Chip, engine: Engine, era: Era, weights: str = "") -> dict[s
         "all": "all",
         "family": f"family {family_of(chip)}",
         "chip": f"chip {chip.id}",
-        "engine": f"engine {engine.id}",
+        engine.kind: f"{engine.kind} {engine.id}",
         "era": f"era {era.id}",
     }
     age = (_eras().get(era.follows) or era).age
@@ -128,7 +129,9 @@ def resolve(
 
 
 def resolved_over(
-    constants: EngineConstants, scopes: Sequence[Mapping[str, str]]
+    constants: EngineConstants,
+    scopes: Sequence[Mapping[str, str]],
+    kinds: Mapping[str, EffectKind] = EFFECTS,
 ) -> dict[str, Resolved]:
     """Effects of a name that stands for several engines: their mean on the log scale.
 
@@ -136,12 +139,13 @@ def resolved_over(
     ----------
     constants : EngineConstants
     scopes : sequence of mapping   Of each engine: see `scopes_of`.
+    kinds : mapping                Which effects.
     """
-    each = [resolved_at(constants, at) for at in scopes]
+    each = [resolved_at(constants, at, kinds) for at in scopes]
     if len(each) == 1:
         return each[0]
     found = {}
-    for name in EFFECTS:
+    for name in kinds:
         logs = [math.log(r[name].value) for r in each]
         mean = sum(logs) / len(logs)
         between = sum((x - mean) ** 2 for x in logs) / len(logs)
@@ -150,20 +154,26 @@ def resolved_over(
     return found
 
 
-def members_of(engine: Engine, version: str = "", date: str = "") -> list[tuple[Engine, Era]]:
+def members_of(
+    engine: Engine | Framework, version: str = "", date: str = ""
+) -> list[tuple[HasEras, Era]]:
     """The engine and era of a version or date; of a name that stands for several, each of them."""
     return [_named(name) for name in engine.stands_for] or [(engine, engine.era(version, date))]
 
 
-def resolved_at(constants: EngineConstants, scopes: Mapping[str, str]) -> dict[str, Resolved]:
-    """Effects of one engine at its scopes: see `resolve`.
+def resolved_at(
+    constants: EngineConstants,
+    scopes: Mapping[str, str],
+    kinds: Mapping[str, EffectKind] = EFFECTS,
+) -> dict[str, Resolved]:
+    """Effects of one engine (or framework, with effects of its own) at its scopes: see `resolve`.
 
     What an era assumes stands in place of what the fit says. An era that follows another takes that
     one's factors where it has none of its own; it is a place that was not measured all the same.
     """
     seen = frozenset(constants.seen)
     found = {}
-    for name, kind in EFFECTS.items():
+    for name, kind in kinds.items():
         own = assumed_at(name, scopes)
         if own is not None:
             found[name] = Resolved(own.value, own.sigma)
@@ -223,7 +233,7 @@ def _eras() -> dict[str, Era]:
     return {era.id: era for record in _records() for era in record.eras}
 
 
-def _named(era_id: str) -> tuple[Engine, Era]:
+def _named(era_id: str) -> tuple[HasEras, Era]:
     for record in _records():
         for era in record.eras:
             if era.id == era_id:
@@ -232,8 +242,8 @@ def _named(era_id: str) -> tuple[Engine, Era]:
     return record, record.era()
 
 
-def _records() -> Iterable[Engine]:
-    return engines().values()
+def _records() -> Iterable[HasEras]:
+    return (*engines().values(), *frameworks().values())
 
 
 def scatter_of(

@@ -201,6 +201,19 @@ def _prefill_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
     return {"overhead": overhead, "attention": _prefill_s(op, x, e) - overhead}
 
 
+def _backward_s(op: Any, x: Inputs, e: Effects) -> Any:
+    return _prefill_s(op, x, _of_backward(e))
+
+
+def _backward_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
+    return _prefill_parts(op, x, _of_backward(e))
+
+
+def _of_backward(e: Effects) -> Effects:
+    """Its kernels reach less of the peak: five products share the chip's registers, not two."""
+    return {**e, "prefill_attention": e["prefill_attention"] * e["attention_backward"]}
+
+
 # --- passes that only move bytes
 
 
@@ -242,8 +255,11 @@ def _collective_constants(x: Inputs, e: Effects, prefix: str) -> dict[str, Any]:
     }
 
 
-def _across_s(send: Collective, x: Inputs) -> Any:
-    """What leaves the domain comes after, at the network's rate, with its latency. [s]"""
+def _across_s(send: Collective, x: Inputs, e: Effects) -> Any:
+    """What leaves the domain comes after, at the network's rate, with its latency. [s]
+
+    What many groups at once leave of that rate is an effect of training frameworks alone.
+    """
     _, across = wire_bytes(send, x["domain_size"])
     return crossing_time_s(
         across,
@@ -251,7 +267,7 @@ def _across_s(send: Collective, x: Inputs) -> Any:
         x["scale_out"],
         start_s=x["out_start_s"],
         hop_s=x["out_hop_s"],
-        scale_out_efficiency=x["out_scale_out_efficiency"],
+        scale_out_efficiency=capped(x["out_scale_out_efficiency"], e.get("network", 1.0)),
         n_phases=2 if send.kind == "all_reduce" else 1,
     )
 
@@ -268,7 +284,7 @@ def _reachable(seconds: Any, send: Collective, x: Inputs) -> Any:
 
 def _all_reduce_s(op: Any, x: Inputs, e: Effects) -> Any:
     send = _send_of(op, "all_reduce")
-    inside = minimum(send.group, x["domain_size"])
+    inside = send.members(x["domain_size"])
     rate = group_rate_bytes_per_s(inside, x["link"], x["link_per_peer"])
     ring = all_reduce_wire_bytes(send.payload_bytes, inside)
     added = all_reduce_wire_bytes_in_switch(send.payload_bytes, inside)
@@ -277,34 +293,32 @@ def _all_reduce_s(op: Any, x: Inputs, e: Effects) -> Any:
         collective_time_s(wire, inside, rate, **_collective_constants(x, e, prefix))
         for prefix in ("", BULK)
     ]
-    return _reachable(minimum(*times) + _across_s(send, x), send, x)
+    return _reachable(minimum(*times) + _across_s(send, x, e), send, x)
 
 
 def _shards_s(op: Any, x: Inputs, e: Effects) -> Any:
     send = _send_of(op, "all_gather")
-    inside = minimum(send.group, x["domain_size"])
+    inside = send.members(x["domain_size"])
     rate = group_rate_bytes_per_s(inside, x["link"], x["link_per_peer"])
     wire = shard_wire_bytes(send.payload_bytes, inside)
     time = collective_time_s(wire, inside, rate, **_collective_constants(x, e, ""))
-    return _reachable(time + _across_s(send, x), send, x)
+    return _reachable(time + _across_s(send, x, e), send, x)
 
 
 def _p2p_s(op: Any, x: Inputs, e: Effects) -> Any:
     send = _send_of(op, "hop")
-    inside = minimum(send.group, x["domain_size"])
+    inside = send.members(x["domain_size"])
     rate = peer_rate_bytes_per_s(x["link"], x["link_per_peer"])
     wire = send.payload_bytes * (1 - send.share_across)
     time = collective_time_s(wire, inside, rate, **_collective_constants(x, e, ""))
-    return _reachable(time + _across_s(send, x), send, x)
+    return _reachable(time + _across_s(send, x, e), send, x)
 
 
 def _expert_exchange_s(op: Any, x: Inputs, e: Effects) -> Any:
     """Across domains engines choose between two kernels by size; inside one there is one."""
     send = _send_of(op, "all_to_all")
     inside, across = wire_bytes(send, x["domain_size"])
-    rate = group_rate_bytes_per_s(
-        minimum(send.group, x["domain_size"]), x["link"], x["link_per_peer"]
-    )
+    rate = group_rate_bytes_per_s(send.members(x["domain_size"]), x["link"], x["link_per_peer"])
     times = [
         expert_exchange_time_s(
             op.m,
@@ -351,6 +365,11 @@ LAWS: dict[str, Law] = {
         "start + step L + sqrt((F (1 + h / L) / e_f P)^2 + (B / e_m M)^2)",
         ("memory", "compute", "port", "prefill_attention", "gap_s"),
         _prefill_s, _prefill_parts,
+    ),
+    "backward": Law(
+        "start + step L + sqrt((F (1 + h / L) / e_f P)^2 + (B / e_m M)^2)",
+        ("memory", "compute", "port", "prefill_attention", "attention_backward", "gap_s"),
+        _backward_s, _backward_parts,
     ),
     "stream": Law("launches start + B / (e_m M)", ("memory", "gap_s"), _stream_s, _stream_parts),
     "state": Law("start + K / (e_m M)", ("memory", "gap_s"), _stream_s, _state_parts),

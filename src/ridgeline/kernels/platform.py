@@ -43,6 +43,8 @@ _BF16_BYTES = 2
 #: rows that matrix units multiply at least
 _TILE_ROWS = 16
 _ONE_BYTE_BITS = 8
+#: phases in which queries are many
+_WHOLE_SEQUENCES = ("prefill", "forward", "input_gradient")
 #: whose share of the peak decode attention reaches with full matrix units
 _MATRIX = "prefill bf16"
 #: whose latency and share of the network a collective has between domains
@@ -204,9 +206,10 @@ class Platform:
         wide = dtype_of(key.dtype).bits >= 16
         _, peak = gemm_group(key.dtype, self.cluster.chip, self.compute)
         shared = {"peak": peak, "bandwidth": self._bandwidth}
-        if key.phase == "prefill":
+        if key.phase in _WHOLE_SEQUENCES:
             group = "prefill bf16" if wide else "prefill bf16-kv-fp8"
-            return Kernel("prefill", (group,), {**self._picked(group, "prefill"), **shared})
+            law = "backward" if key.phase == "input_gradient" else "prefill"
+            return Kernel(law, (group,), {**self._picked(group, "prefill"), **shared})
         group = "decode bf16" if wide else "decode fp8"
         inputs = {
             **self._picked(group, "decode"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -72,6 +73,9 @@ class HasEras(Record):
     eras : tuple of Era   Oldest first; the first whose pattern fits a version is meant.
     since : str           Date of the releases, where all run alike.
     """
+
+    #: what it is, as the level of its own in effects
+    kind: ClassVar[str] = "engine"
 
     id: str
     eras: tuple[Era, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -68,6 +68,8 @@ class Framework(HasEras):
     stands_for : tuple of str  Eras whose mean a name such as ``current`` means.
     source : str               Where these facts come from.
     """
+
+    kind: ClassVar[str] = "framework"
 
     name: str
     names: tuple[str, ...] = ()

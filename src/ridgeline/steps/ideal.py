@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum, minimum
+from ridgeline.laws._namespace import maximum
 from ridgeline.laws.collectives import all_reduce_wire_bytes_in_switch, shard_wire_bytes
 from ridgeline.laws.network import group_rate_bytes_per_s
 from ridgeline.steps.machine import compute_dtype
@@ -89,7 +89,7 @@ def resources(
     for piece in pieces:
         if piece.collective is not None:
             within, across = wire_bytes(piece.collective, cluster.domain_size)
-            members = minimum(piece.collective.group, cluster.domain_size)
+            members = piece.collective.members(cluster.domain_size)
             inside = inside + piece.repeat * _over(within, members, link, per_peer)
             outside = outside + piece.repeat * across
     shared = None if cluster.scale_out is None else cluster.scale_out / cluster.oversubscription
@@ -110,7 +110,7 @@ def wire_bytes(send: Collective, domain_size: Any) -> tuple[Any, Any]:
 
 def _leaving(send: Collective, wire: Any, domain_size: Any) -> Any:
     """A collective's bytes cross once for a whole domain, whose members share them."""
-    return wire * send.share_across / minimum(send.group, domain_size)
+    return wire * send.share_across / send.members(domain_size)
 
 
 def _over(bytes_sent: Any, members: Any, rate: float | None, per_peer: float | None) -> Any:

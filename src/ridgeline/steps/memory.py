@@ -21,9 +21,9 @@ from ridgeline.laws.stages import stage_imbalance
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.counting import ExpertRules
+from ridgeline.steps.cuts import cut, fused
 from ridgeline.steps.drafting import prediction_layers
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.steps.ops import cut, fused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

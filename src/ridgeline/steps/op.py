@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ridgeline.laws._namespace import minimum
+
 __all__ = ["ROLES", "Collective", "Key", "Op", "StepOps"]
 
 #: what an op is in a layer with experts, in the order of `laws.overlap.two_batch_time_s`
@@ -22,6 +24,8 @@ class Collective(NamedTuple):
     n_domains : array      Scale-up domains the group lies in. [1]
     share_across : array   Share of the payload that leaves the chip's domain. [1]
     side : str             Of an all-to-all of experts: ``dispatch`` or ``combine``.
+    inside : array         Members of the group in one domain, where its chips are no neighbours;
+                           0: as many as a domain holds. [1]
     """
 
     kind: str
@@ -30,6 +34,12 @@ class Collective(NamedTuple):
     n_domains: Any = 1
     share_across: Any = 0
     side: str = ""
+    inside: Any = 0
+
+    def members(self, domain_size: Any) -> Any:
+        """Chips of the group that share a domain. [1]"""
+        most = minimum(self.group, domain_size)
+        return most if isinstance(self.inside, int) else minimum(most, self.inside)
 
 
 class Key(NamedTuple):
@@ -58,7 +68,9 @@ class Op(NamedTuple):
     held : array          Of experts: those the chip holds, hit or not. [1]
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
-    phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only.
+    phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only; in
+                          training ``forward``, ``input_gradient``, ``weight_gradient`` or
+                          ``optimizer``.
     role : str            One of `ROLES` in layers with experts; empty elsewhere.
     """
 

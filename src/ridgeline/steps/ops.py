@@ -41,6 +41,7 @@ from ridgeline.laws.shapes import (
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Block, MixtureOfExperts
 from ridgeline.steps.counting import ExpertRules, StepCount
+from ridgeline.steps.cuts import cut, fused, named
 from ridgeline.steps.drafting import n_predictions, prediction_layers
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["count_ops", "cut", "fused"]
+__all__ = ["block_ops", "count_ops", "embedding_op", "gemm_op"]
 
 _BITS_PER_BYTE = 8
 _LOGIT_BYTES = 4
@@ -116,9 +117,9 @@ def count_ops(
         even,
         sequence_parallel,
     )
-    pieces = [_embedding(step)]
+    pieces = [embedding_op(step)]
     for block in model.blocks:
-        pieces += _block(step, block)
+        pieces += block_ops(step, block)
     return (*pieces, *_head(step), *_drafting(step), _hop(step))
 
 
@@ -134,12 +135,19 @@ def _drafting(step: StepCount) -> Iterator[Op]:
     one = replace(step, groups=(Group("draft", group.n, 1, group.prefix),))
     layers = prediction_layers(step.model)
     turns = group.drafts / n_predictions(layers)
-    pieces = [(piece, turns) for block in layers for piece in _block(one, block)]
+    pieces = [(piece, turns) for block in layers for piece in block_ops(one, block)]
     for piece, times in pieces + [(piece, group.drafts) for piece in _head(one)]:
         yield piece._replace(name=f"draft_{piece.name}", repeat=piece.repeat * times, role="")
 
 
-def _block(step: StepCount, block: Block) -> list[Op]:
+def block_ops(step: StepCount, block: Block) -> list[Op]:
+    """All ops of a kind of layer, on the fullest chip.
+
+    Parameters
+    ----------
+    step : StepCount
+    block : Block
+    """
     layers = block_layers(block, step.model.d_model)
     pieces: list[Op] = []
     if block.mixer is not None:
@@ -170,23 +178,10 @@ def _block(step: StepCount, block: Block) -> list[Op]:
     return pieces
 
 
-def cut(product: Product, tp: Any, n_kv_heads: Any) -> tuple[Any, Any, Any]:
-    """Inputs, outputs and copies one tensor-parallel chip holds."""
-    k, n, count = product.k, product.n, product.count
-    if product.split == "n":
-        n = n / tp
-    elif product.split == "kv":
-        n = n * kv_share_per_chip(n_kv_heads, tp)
-    elif product.split == "k":
-        k = k / tp
-    elif product.split == "count":
-        count = count / tp
-    return k, n, count
-
-
-def _gemm(
+def gemm_op(
     step: StepCount, product: Product, block: Block | None, *, m: Any, k: Any, n: Any, count: Any
 ) -> Op:
+    """A product of m tokens with `count` matrices of k x n, in the format of its part."""
     name, bits = step.bits(product.part, block)
     return Op(
         product.name,
@@ -210,29 +205,7 @@ def _products(step: StepCount, block: Block, products: tuple[Product, ...]) -> I
         shapes = [cut(product, step.layout.tp, n_kv) for product in run]
         k, _, count = shapes[0]
         width = sum(n for _, n, _ in shapes)
-        yield _gemm(step, _named(run), block, m=step.tokens, k=k, n=width, count=count)
-
-
-def fused(products: tuple[Product, ...]) -> Iterator[list[Product]]:
-    """Neighbours that multiply the same input run as one product: q, k and v; gate and up."""
-    run: list[Product] = []
-    for product in products:
-        if run and not (_same_input(run[-1], product)):
-            yield run
-            run = []
-        run.append(product)
-    if run:
-        yield run
-
-
-def _same_input(a: Product, b: Product) -> bool:
-    cut_by_input = {"k", "count"}
-    alike = a.part == b.part and a.split not in cut_by_input and b.split not in cut_by_input
-    return alike and (a.k is b.k or (np.ndim(a.k) == np.ndim(b.k) == 0 and a.k == b.k))
-
-
-def _named(run: list[Product]) -> Product:
-    return run[0]._replace(name="+".join(product.name for product in run))
+        yield gemm_op(step, named(run), block, m=step.tokens, k=k, n=width, count=count)
 
 
 def _cores(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
@@ -308,7 +281,7 @@ def _experts(step: StepCount, block: Block, layer: Layer) -> Iterator[Op]:
     for run in fused(routed):
         k = cut(run[0], slices, 1)[0]
         width = sum(cut(product, slices, 1)[1] for product in run)
-        gemm = _gemm(step, _named(run), block, m=per_expert, k=k, n=width, count=here)
+        gemm = gemm_op(step, named(run), block, m=per_expert, k=k, n=width, count=here)
         yield gemm._replace(role="experts", held=held)
     rest = tuple(p for p in layer.products if p.part != "experts")
     yield from _products(step, block, rest)
@@ -381,7 +354,8 @@ def _expert_exchanges(
         yield _exchange(name, block.repeat, send)._replace(role=name)
 
 
-def _embedding(step: StepCount) -> Op:
+def embedding_op(step: StepCount) -> Op:
+    """Rows of the table, read and written."""
     size = step.tokens * step.model.d_model * step.activation_bytes
     return Op("embedding", "elementwise", "embedding", activation_bytes=2 * size)
 
@@ -393,7 +367,7 @@ def _head(step: StepCount) -> Iterator[Op]:
     part = "embedding" if model.tied else "head"
     head = Product("head", part, model.d_model, model.vocab_size, split="n")
     k, n, count = cut(head, layout.tp, 1)
-    yield _gemm(step, head, None, m=sampled, k=k, n=n, count=count)
+    yield gemm_op(step, head, None, m=sampled, k=k, n=n, count=count)
     logits = sampled * product_params(head) / model.d_model * _LOGIT_BYTES
     n_domains, share = step.across_tp
     yield _exchange("logits", 1, Collective("all_gather", layout.tp, logits, n_domains, share))

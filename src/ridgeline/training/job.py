@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.catalog import framework as framework_named
+from ridgeline.catalog import training_constants, training_effect_kinds
+from ridgeline.kernels.calibration import Calibration
+from ridgeline.kernels.effects import members_of, resolved_over, scopes_of
+from ridgeline.kernels.platform import Platform
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.training_count import TrainingCount, in_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +25,9 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = ["TrainingJob"]
+
+#: effects of serving engines that laws ask for and no training step meets
+_OF_ENGINES = ("wo_memory", "wo_compute", "decode_attention", "decode_compute", "eager_s")
 
 
 @dataclass(frozen=True)
@@ -35,25 +46,81 @@ class TrainingJob:
     framework : Framework
     version, date : str     Release of the framework, or when it ran: they choose its era.
     reading : str           ``blackboard``, ``ideal`` or ``calibrated``.
+    expert_load_cv : array  How unevenly experts are chosen: standard deviation over mean. [1]
     constants : EngineConstants or None   Of frameworks; None for those of the catalogue.
-    effects : mapping or None   Values of effects in place of those that follow from the above.
+    fitted : Calibration or None   Constants and effects ready for the laws; None for those that
+                            follow from the framework and `constants`.
     """
 
     model: Model
     cluster: Cluster
-    layout: TrainingLayout = TrainingLayout()
-    recipe: TrainingRecipe = TrainingRecipe()
-    load: TrainingLoad = TrainingLoad()
+    layout: TrainingLayout = field(default_factory=TrainingLayout)
+    recipe: TrainingRecipe = field(default_factory=TrainingRecipe)
+    load: TrainingLoad = field(default_factory=TrainingLoad)
     framework: Framework = field(default_factory=framework_named)
     version: str = ""
     date: str = ""
     reading: str = "calibrated"
+    expert_load_cv: Any = 0.0
     constants: EngineConstants | None = None
-    effects: Mapping[str, Any] | None = None
+    fitted: Calibration | None = None
+
+    @cached_property
+    def own_framework(self) -> Framework:
+        """The framework with the facts of its release."""
+        return self.framework.on(self.version, self.date)
+
+    @cached_property
+    def count(self) -> TrainingCount:
+        """What counting needs to know."""
+        return TrainingCount(
+            in_format(self.model, self.recipe),
+            self.layout,
+            self.recipe,
+            self.load,
+            self.own_framework,
+            self.framework.era(self.version, self.date),
+            self.cluster.domain_size,
+            self.expert_load_cv,
+            even=self.reading != "calibrated",
+        )
+
+    @cached_property
+    def scopes(self) -> tuple[dict[str, str], ...]:
+        """Places of the effects: one mapping a framework and era that the name stands for."""
+        members = members_of(self.framework, self.version, self.date)
+        return tuple(scopes_of(self.cluster.chip, f, era) for f, era in members)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Constants of the kernels and effects of the framework."""
+        if self.fitted is not None:
+            return self.fitted
+        constants = self.constants or training_constants()
+        resolved = resolved_over(constants, self.scopes, training_effect_kinds())
+        return Calibration(
+            platform=Platform(self.cluster),
+            effects=dict.fromkeys(_OF_ENGINES, 1.0) | {n: r.value for n, r in resolved.items()},
+            effect_sigmas={n: r.sigma for n, r in resolved.items()},
+            scopes=self.scopes,
+            constants=constants,
+        )
 
     def with_effects(self, effects: Mapping[str, Any]) -> TrainingJob:
-        """The same job under other values of effects, which may have a leading axis of their own."""
-        return replace(self, effects=effects)
+        """The same job under other values of effects, which may be columns beside its rows."""
+        cal = self.calibration
+        return replace(self, fitted=replace(cal, effects={**cal.effects, **effects}))
+
+    def scatter(self, metric: str) -> float:
+        """Standard deviation of ln(predicted / measured) on models left out of the fit. [1]"""
+        return self.calibration.scatter("training", metric)
+
+    @property
+    def schedule(self) -> str:
+        """Of pipeline stages: the given one, else interleaved where stages have several chunks."""
+        if self.recipe.schedule is not None:
+            return self.recipe.schedule
+        return "interleaved" if np.any(np.asarray(self.layout.vp) > 1) else "1f1b"
 
     @property
     def micro_batches(self) -> Any:
@@ -65,3 +132,15 @@ class TrainingJob:
         """Chips of the job."""
         layout = self.layout
         return layout.tp * layout.pp * layout.cp * layout.dp
+
+    @cached_property
+    def n_rows(self) -> int:
+        """Jobs side by side: the length of the arrays among its numbers."""
+        records = (self.layout, self.recipe, self.load)
+        found = [
+            np.size(v)
+            for r in records
+            for v in r.__dict__.values()
+            if np.ndim(v) == 1 and not isinstance(v, tuple)
+        ]
+        return max(found, default=1)

@@ -57,7 +57,7 @@ class Evaluator:
     def step_effects(self, effects: Mapping[str, Floats]) -> dict[str, Floats]:
         """Effects of cases as the timer wants them: an entry a step."""
         wanted = {name for law in LAWS.values() for name in law.needs} | {"gap_s", "eager_s", *HOST}
-        spread = {name: effects[name][self.plan.step_case] for name in wanted}
+        spread = {n: effects[n][self.plan.step_case] for n in wanted & effects.keys()}
         spread["compute"] = spread["compute"] * self.plan.arrays["double"][self.plan.step_case]
         return spread
 

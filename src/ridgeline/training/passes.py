@@ -1,0 +1,199 @@
+"""Seconds of the passes of one micro-batch through a pipeline stage, told apart by channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.kernels.calibration import op_seconds
+from ridgeline.specs.cluster import Cluster
+from ridgeline.steps.ideal import ideal_time_s, resources
+from ridgeline.steps.training_ops import (
+    CHANNELS,
+    Pieces,
+    block_pieces,
+    channel_of,
+    embedding_pieces,
+    head_pieces,
+)
+from ridgeline.training.stages import stage_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.steps.op import Op
+    from ridgeline.steps.training_count import TrainingCount
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["PASSES", "StagePasses", "exposed_s", "layers_on_stages", "on_stages", "pieces_of"]
+
+#: what a stage does for a micro-batch: `again` is what the backward pass computes a second time
+PASSES = ("forward", "input_gradient", "weight_gradient", "again")
+#: of a pass: its seconds by channel, then the seconds a host takes to launch its kernels
+_ROWS = (*CHANNELS, "launch")
+#: how sharply the slower of chip and host decides where they run side by side
+_SHARPNESS = 4.0
+
+
+def pieces_of(count: TrainingCount) -> list[Pieces]:
+    """Ops of each kind of layer, then of the embedding, then of the head."""
+    blocks = [block_pieces(count, block) for block in count.model.blocks]
+    return [*blocks, embedding_pieces(count), head_pieces(count)]
+
+
+def layers_on_stages(count: TrainingCount, n_rows: int) -> Floats:
+    """How many layers of each kind, and whether embedding and head, a stage has.
+
+    Returns
+    -------
+    array of shape (rows, stages, kinds + 2)   Stages that a row does not have hold nothing.
+    """
+    layout = count.layout
+    pp = np.broadcast_to(np.asarray(layout.pp, dtype=int), (n_rows,))
+    vp = np.broadcast_to(np.asarray(layout.vp, dtype=int), (n_rows,))
+    kinds = len(count.model.blocks)
+    found = np.zeros((n_rows, int(pp.max()), kinds + 2))
+    both = pp * 65536 + vp
+    for code in np.unique(both):
+        own = both == code
+        p, v = int(code) // 65536, int(code) % 65536
+        found[own, :p, :kinds] = stage_layers(count.model, p, v)
+        found[own, 0, kinds] = 1.0
+        found[own, p - 1, kinds + 1] = 1.0
+    return found
+
+
+@dataclass(frozen=True)
+class StagePasses:
+    """Passes of one micro-batch on each stage.
+
+    Attributes
+    ----------
+    seconds : mapping   Pass and channel to an array of shape (..., rows, stages). [s]
+    launch_s : mapping  Pass to the host's time to launch its kernels. [s]
+    """
+
+    seconds: dict[tuple[str, str], Floats]
+    launch_s: dict[str, Floats]
+
+    def busy_s(self, name: str) -> Any:
+        """Of a pass, the chip's time, exchanges that nothing hides among it. [s]"""
+        return sum(self.seconds[name, channel] for channel in CHANNELS)
+
+    def pass_s(self, name: str) -> Any:
+        """Of a pass: the chip's time, or the host's where that is longer. [s]"""
+        busy, launch = self.busy_s(name), self.launch_s[name]
+        return (busy**_SHARPNESS + launch**_SHARPNESS) ** (1 / _SHARPNESS)
+
+    @cached_property
+    def forward_s(self) -> Any:
+        """[s]"""
+        return self.pass_s("forward")
+
+    @cached_property
+    def input_gradient_s(self) -> Any:
+        """With what is computed again. [s]"""
+        return self.pass_s("input_gradient") + self.pass_s("again")
+
+    @cached_property
+    def weight_gradient_s(self) -> Any:
+        """[s]"""
+        return self.pass_s("weight_gradient")
+
+
+def on_stages(
+    count: TrainingCount, pieces: Sequence[Pieces], layers: Floats, on: Calibration | Cluster
+) -> StagePasses:
+    """Time the passes of a micro-batch on every stage.
+
+    Parameters
+    ----------
+    count : TrainingCount
+    pieces : sequence of Pieces   See `pieces_of`.
+    layers : array                See `layers_on_stages`.
+    on : Calibration or Cluster   A cluster: at datasheet peaks, all resources overlapped.
+    """
+    timed = [_timed(count, piece, on) for piece in pieces]
+    seconds: dict[tuple[str, str], Floats] = {}
+    launch: dict[str, Floats] = {}
+    for i, name in enumerate(PASSES):
+        share = _share_again(count, layers) if name == "again" else 1.0
+        for j, channel in enumerate(_ROWS):
+            total: Any = 0.0
+            for kind, rows in enumerate(timed):
+                value = rows[i][j]
+                if not (np.ndim(value) == 0 and value == 0):
+                    total = total + layers[:, :, kind] * np.asarray(value)[..., None]
+            total = np.asarray(total * share) + np.zeros(layers.shape[:2])
+            if channel == "launch":
+                launch[name] = total
+            else:
+                seconds[name, channel] = total
+    return StagePasses(seconds, launch)
+
+
+def _share_again(count: TrainingCount, layers: Floats) -> Any:
+    """Of a stage's layers, those that are computed again."""
+    recipe = count.recipe
+    if recipe.recompute == "layers":
+        held = layers[:, :, : len(count.model.blocks)].sum(axis=2)
+        some = np.asarray(recipe.recompute_layers)[..., None] / np.maximum(held, 1.0)
+        return np.minimum(some, 1.0)
+    return 0.0 if recipe.recompute == "none" else 1.0
+
+
+def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> list[list[Any]]:
+    """Seconds by pass and row of `_ROWS`."""
+    whole = piece.core != () or any(op.collective for op in piece.forward)
+    again = piece.core if count.recipe.recompute == "selective" else piece.forward if whole else ()
+    head = any(op.part == "head" or op.name == "head_gather" for op in piece.forward)
+    passes = (piece.forward, piece.input_gradient, piece.weight_gradient, () if head else again)
+    if isinstance(on, Cluster):
+        return [_at_peak(ops, on) for ops in passes]
+    return [_calibrated(count, ops, on) for ops in passes]
+
+
+def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> list[Any]:
+    found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
+    n = 0
+    for op in ops:
+        channel = channel_of(op)
+        found[channel] = found[channel] + op_seconds(op, cal)
+        n += 1
+    computing = sum(found[c] for c in CHANNELS[:4])
+    beside = {"tp": found["products"], "cp": found["attention"], "ep": computing}
+    for name, window in beside.items():
+        found[name] = exposed_s(
+            found[name], window, cal.effects[f"{name}_exposed"], name in count.framework.hides
+        )
+    found["launch"] = n * cal.effects["launch_s"]
+    return [found[row] for row in _ROWS]
+
+
+def exposed_s(exchange_s: Any, window_s: Any, share: Any, hides: bool) -> Any:
+    """Of exchanges, what no arithmetic hides: at least what is longer than the arithmetic. [s]
+
+    Parameters
+    ----------
+    exchange_s, window_s : array   Exchanges, and arithmetic that they may run beside. [s]
+    share : array                  That is exposed all the same. [1]
+    hides : bool                   Whether the framework runs the two side by side.
+    """
+    if not hides:
+        return exchange_s
+    return np.maximum(exchange_s * np.minimum(share, 1.0), exchange_s - window_s)
+
+
+def _at_peak(ops: Sequence[Op], cluster: Cluster) -> list[Any]:
+    """All resources side by side: the busiest decides, and its seconds stand under products."""
+    if not ops:
+        return [0.0] * len(_ROWS)
+    busiest = ideal_time_s(resources(ops, cluster))
+    return [busiest, *[0.0] * (len(_ROWS) - 1)]

@@ -1,0 +1,74 @@
+"""Which layers a pipeline stage holds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ridgeline.specs.model import Model
+
+__all__ = ["chunk_layers", "stage_layers"]
+
+
+def chunk_layers(n_layers: int, n_chunks: int) -> list[int]:
+    """Layers of each chunk of a model, in depth order: as even as whole layers allow.
+
+    Parameters
+    ----------
+    n_layers, n_chunks : int   Chunks are stages times chunks of a stage.
+
+    Returns
+    -------
+    list of int   What is left over goes to chunks in the middle: the first has the embedding
+                  beside its layers, the last the head and the loss.
+
+    Examples
+    --------
+    >>> chunk_layers(61, 16)
+    [3, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 3, 3]
+    """
+    each, over = divmod(n_layers, n_chunks)
+    found = [each] * n_chunks
+    inner = [*range(1, n_chunks - 1), 0, n_chunks - 1] if n_chunks > 1 else [0]
+    for i in inner[:over]:
+        found[i] += 1
+    return found
+
+
+def stage_layers(model: Model, pp: int, vp: int) -> NDArray[np.float64]:
+    """Layers of each kind that each stage holds.
+
+    Parameters
+    ----------
+    model : Model
+    pp, vp : int   Stages, and chunks of each: stage s has chunks s, s + pp, s + 2 pp ...
+
+    Returns
+    -------
+    array of shape (pp, kinds)   In the order of ``model.blocks``. [1]
+    """
+    return _stage_layers(_depths(model), len(model.blocks), pp, vp)
+
+
+def _depths(model: Model) -> tuple[int, ...]:
+    """The kind of each layer, in depth order; kinds of no stated order follow each other."""
+    if model.order:
+        return model.order
+    return tuple(i for i, block in enumerate(model.blocks) for _ in range(int(block.repeat)))
+
+
+@lru_cache(maxsize=4096)
+def _stage_layers(depths: tuple[int, ...], n_kinds: int, pp: int, vp: int) -> NDArray[np.float64]:
+    found = np.zeros((pp, n_kinds))
+    at = 0
+    for chunk, n in enumerate(chunk_layers(len(depths), pp * vp)):
+        for kind in depths[at : at + n]:
+            found[chunk % pp, kind] += 1
+        at += n
+    found.setflags(write=False)
+    return found

@@ -1,0 +1,302 @@
+"""One optimizer step: its time, where it goes, and how sure that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.catalog import dtype as dtype_of
+from ridgeline.kernels.calibration import op_seconds
+from ridgeline.kernels.spread import Z80, log_variance
+from ridgeline.laws.optimizer import (
+    OPTIMIZERS,
+    newton_schulz_flops_per_param,
+    update_bytes_per_param,
+)
+from ridgeline.specs.cluster import Cluster
+from ridgeline.steps.counts import counts
+from ridgeline.steps.ideal import ideal_time_s, resources
+from ridgeline.steps.machine import compute_dtype
+from ridgeline.steps.op import Op
+from ridgeline.steps.training_ops import CHANNELS, stage_hop
+from ridgeline.training.exchange import exchanges
+from ridgeline.training.memory import kept_on_stages
+from ridgeline.training.passes import (
+    PASSES,
+    StagePasses,
+    exposed_s,
+    layers_on_stages,
+    on_stages,
+    pieces_of,
+)
+from ridgeline.training.pipeline import schedule_s
+from ridgeline.training.state import on_stages_sharded, parameters_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ridgeline.kernels.calibration import Calibration
+    from ridgeline.steps.training_ops import Pieces
+    from ridgeline.training.job import TrainingJob
+
+    Floats = NDArray[np.float64]
+
+#: of the lower bounds
+_NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_exposed": 1.0}
+
+__all__ = ["PARTS", "TrainingStep", "job_step"]
+
+#: what the time of a step is told apart by, in the order of a waterfall
+PARTS = (
+    "products", "experts", "attention", "elementwise", "recompute", "tp", "cp", "ep", "launch",
+    "hops", "bubble", "dp", "optimizer", "offload", "host", "stragglers",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """One optimizer step; arrays have a row for each job.
+
+    Attributes
+    ----------
+    time_s : array       [s]
+    parts_s : mapping    By `PARTS`: they add up to the time. [s]
+    passes : StagePasses or None   Of one micro-batch on each stage; None for the blackboard.
+    stage : array        The slowest stage, whose passes the parts are of. [1]
+    low_s, high_s : array or None   The 80% interval, where it was wanted. [s]
+    """
+
+    time_s: Any
+    parts_s: dict[str, Any]
+    passes: StagePasses | None
+    stage: Any
+    low_s: Any = None
+    high_s: Any = None
+
+    @property
+    def bubble_share(self) -> Any:
+        """Of the time, what stages wait for each other. [1]"""
+        return self.parts_s["bubble"] / self.time_s
+
+
+def job_step(job: TrainingJob, interval: bool = False) -> TrainingStep:
+    """Time one optimizer step.
+
+    Parameters
+    ----------
+    job : TrainingJob   Its numbers may be 1-D arrays, a row each.
+    interval : bool     Add the 80% interval, where the reading has one.
+
+    Raises
+    ------
+    InfeasibleError   The chip cannot multiply a format.
+    """
+    if job.reading == "blackboard":
+        return _on_the_blackboard(job)
+    found = _Timed(job).step()
+    if not interval or job.reading != "calibrated":
+        return found
+
+    def time_of(cal: Calibration) -> Any:
+        return _Timed(replace(job, fitted=cal, cluster=cal.cluster)).time_s
+
+    sigma = log_variance(job.calibration, time_of, found.time_s) ** 0.5
+    reach = np.exp(Z80 * np.hypot(sigma, job.scatter("step_time_s")))
+    return replace(found, low_s=found.time_s / reach, high_s=found.time_s * reach)
+
+
+class _Timed:
+    """A job being timed; what several parts ask for is kept."""
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+        self.count = job.count
+        self.pieces: list[Pieces] = pieces_of(self.count)
+        self.layers: Floats = layers_on_stages(self.count, job.n_rows)
+        self.on = job.calibration if job.reading == "calibrated" else job.cluster
+        self.effects = job.calibration.effects if job.reading == "calibrated" else _NO_EFFECTS
+
+    @cached_property
+    def passes(self) -> StagePasses:
+        return on_stages(self.count, self.pieces, self.layers, self.on)
+
+    @cached_property
+    def parameters(self) -> list[Any]:
+        return parameters_of(self.count)
+
+    @cached_property
+    def micro_batches(self) -> Any:
+        return np.asarray(self.job.micro_batches, dtype=float)
+
+    @cached_property
+    def hop_s(self) -> Any:
+        """From one stage to the next, what is not hidden. [s]"""
+        if np.all(np.asarray(self.job.layout.pp) == 1):
+            return 0.0
+        seconds = seconds_of(stage_hop(self.count), self.on)
+        share = self.effects["pp_exposed"] if "pp" in self.count.framework.hides else 1.0
+        return seconds * np.minimum(share, 1.0)
+
+    @cached_property
+    def pipeline_s(self) -> Any:
+        """All micro-batches through all stages and back. [s]"""
+        p, layout = self.passes, self.job.layout
+        each = self.effects["micro_batch_s"]
+        return schedule_s(
+            self.job.schedule,
+            layout.pp,
+            self.micro_batches,
+            layout.vp,
+            p.forward_s + _column(each),
+            p.input_gradient_s,
+            p.weight_gradient_s,
+            self.hop_s,
+        )
+
+    @cached_property
+    def busy_s(self) -> Any:
+        """Of each stage, for all micro-batches. Shape (..., rows, stages). [s]"""
+        p, each = self.passes, self.effects["micro_batch_s"]
+        one = p.forward_s + p.input_gradient_s + p.weight_gradient_s
+        return _column(self.micro_batches) * (one + _column(each) * (one > 0))
+
+    @cached_property
+    def stage(self) -> Any:
+        """The slowest stage."""
+        return np.argmax(self.busy_s, axis=-1)
+
+    @cached_property
+    def data_s(self) -> Any:
+        """What exchanges between data-parallel ranks add, on the stage where it is most. [s]"""
+        sent = exchanges(self.count, self.parameters, self.layers, self.on)
+        if self.job.reading != "calibrated":
+            every = self.micro_batches[..., None] * (sent.each_forward_s + sent.each_backward_s)
+            whole = np.max(sent.gather_s + sent.reduce_s + every, axis=-1)
+            return np.maximum(whole - self.pipeline_s, 0.0)
+        hides = "dp" in self.count.framework.hides
+        share = _column(self.effects["dp_exposed"])
+        p = self.passes
+        forward, backward = p.forward_s, p.input_gradient_s + p.weight_gradient_s
+        once = exposed_s(sent.gather_s, forward, share, hides)
+        once = once + exposed_s(sent.reduce_s, backward, share, hides)
+        every = exposed_s(sent.each_forward_s, forward, share, hides)
+        every = every + exposed_s(sent.each_backward_s, backward, share, hides)
+        return np.max(once + self.micro_batches[..., None] * every, axis=-1)
+
+    @cached_property
+    def optimizer_s(self) -> tuple[Any, Any]:
+        """The pass over its state on the fullest stage, and over the host's link. [s]"""
+        held = np.max(on_stages_sharded(self.count, self.parameters, self.layers), axis=-1)
+        own = OPTIMIZERS[self.job.recipe.optimizer]
+        framework = self.count.framework
+        weight = 0.0 if not framework.master else self.count.weight_bytes
+        moved = update_bytes_per_param(
+            own.state_bytes, framework.gradient_bytes, weight, framework.master
+        )
+        flops = newton_schulz_flops_per_param(self.count.model.d_model) if own.orthogonal else 0.0
+        op = Op(
+            "optimizer",
+            "gemm" if own.orthogonal else "elementwise",
+            "optimizer",
+            dtype="bf16" if own.orthogonal else "",
+            m=self.count.model.d_model,
+            n=self.count.model.d_model,
+            k=self.count.model.d_model,
+            flops=flops * held,
+            kv_bytes=0.0 if own.orthogonal else held * moved,
+            activation_bytes=held * moved if own.orthogonal else 0.0,
+            phase="optimizer",
+        )
+        if "optimizer" not in self.job.recipe.offload:
+            return seconds_of(op, self.on), 0.0
+        # Gradients go to the host and weights come back; its processor is taken to keep up.
+        link = self.job.cluster.host_link or np.inf
+        return 0.0, held * max(framework.gradient_bytes, self.count.weight_bytes) / link
+
+    @cached_property
+    def activations_offload_s(self) -> Any:
+        """Activations sent to the host and back, as far as no arithmetic hides it. [s]"""
+        if "activations" not in self.job.recipe.offload:
+            return 0.0
+        link = self.job.cluster.host_link or np.inf
+        kept = kept_on_stages(self.count, self.layers) / link
+        p = self.passes
+        hidden = np.maximum(kept - p.forward_s, 0.0)
+        back = np.maximum(kept - p.input_gradient_s - p.weight_gradient_s, 0.0)
+        return np.max(_column(self.micro_batches) * (hidden + back), axis=-1)
+
+    @cached_property
+    def straggler_share(self) -> Any:
+        """What the slowest of many adds. [1]"""
+        n_domains = np.ceil(np.asarray(self.job.n_chips) / self.job.cluster.domain_size)
+        return self.effects["straggler"] * np.log2(np.maximum(n_domains, 1.0))
+
+    @cached_property
+    def time_s(self) -> Any:
+        """[s]"""
+        return self._unshared_s * (1 + self.straggler_share)
+
+    @cached_property
+    def _unshared_s(self) -> Any:
+        update, link = self.optimizer_s
+        own = self.pipeline_s + self.data_s + update + link + self.activations_offload_s
+        return own + self.effects["host_s"]
+
+    def step(self) -> TrainingStep:
+        """The step with its parts."""
+        stage = self.stage
+        m = self.micro_batches
+
+        def here(values: Any) -> Any:
+            return np.take_along_axis(np.asarray(values), stage[..., None], axis=-1)[..., 0]
+
+        p = self.passes
+        parts = {
+            channel: m * sum(here(p.seconds[name, channel]) for name in PASSES[:3])
+            for channel in CHANNELS
+        }
+        parts["recompute"] = m * here(p.busy_s("again"))
+        busy = here(self.busy_s)
+        parts["launch"] = busy - sum(parts.values())
+        hops = 2 * (np.asarray(self.job.layout.pp) - 1) * self.hop_s
+        parts["hops"] = np.minimum(hops, np.maximum(self.pipeline_s - busy, 0.0))
+        parts["bubble"] = self.pipeline_s - busy - parts["hops"]
+        parts["dp"] = self.data_s
+        parts["optimizer"], link = self.optimizer_s
+        parts["offload"] = link + self.activations_offload_s
+        parts["host"] = self.effects["host_s"] + 0.0 * self.time_s
+        parts["stragglers"] = self._unshared_s * self.straggler_share
+        whole = {name: np.asarray(parts[name]) + 0.0 * self.time_s for name in PARTS}
+        return TrainingStep(self.time_s, whole, p, stage)
+
+
+def _column(value: Any) -> Any:
+    """A value of each row beside an axis of stages; a number stays one."""
+    return np.asarray(value)[..., None] if np.ndim(value) else value
+
+
+def _on_the_blackboard(job: TrainingJob) -> TrainingStep:
+    """6 N D at the datasheet's peak, and the bubble of the schedule. All else is ignored."""
+    flops = 6 * counts(job.count.model).n_params_active * job.load.seq_len * job.load.global_batch
+    peak = job.cluster.chip.peak[
+        compute_dtype(dtype_of(job.count.model.weight_dtype), job.cluster.chip)
+    ]
+    layout, m = job.layout, job.micro_batches
+    each = np.asarray(flops / peak / job.n_chips / m, dtype=float) + np.zeros(job.n_rows)
+    pp = np.broadcast_to(np.asarray(layout.pp), each.shape)
+    stages = np.where(np.arange(int(pp.max())) < pp[:, None], each[:, None], 0.0)
+    whole = schedule_s(job.schedule, pp, m, layout.vp, stages / 3, stages / 3, stages / 3, 0.0)
+    parts: dict[str, Any] = {name: np.zeros(job.n_rows) for name in PARTS}
+    parts["products"] = each * m
+    parts["bubble"] = whole - each * m
+    return TrainingStep(whole, parts, None, np.zeros(job.n_rows, dtype=int))
+
+
+def seconds_of(op: Op, on: Calibration | Cluster) -> Any:
+    """Time of an op under a calibration, or at a machine's datasheet peaks. [s]"""
+    if isinstance(on, Cluster):
+        return ideal_time_s(resources([op], on))
+    return op_seconds(op, on)
