@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.specs.constants import EngineConstants
+    from ridgeline.specs.effects import EffectKind
 
     Floats = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ __all__ = ["Design"]
 _LEAST_SIGMA = 1e-3
 #: levels from wide to narrow
 _OF_CHIPS = ("family", "chip")
-_OF_ENGINES = ("age", "engine", "era", "port", "port_chip")
+_OF_ENGINES = ("age", "engine", "framework", "era", "port", "port_chip")
 
 
 class Design:
@@ -42,6 +43,7 @@ class Design:
         engine, and those that were not fitted before; what others rest on as well stays.
     members : sequence of sequence of mapping or None
         With `held_to`: places of each engine that a case's engine stands for.
+    kinds : mapping   The effects: of serving engines, if nothing else is given.
 
     Attributes
     ----------
@@ -55,7 +57,9 @@ class Design:
         places: Sequence[Mapping[str, str]],
         held_to: EngineConstants | None = None,
         members: Sequence[Sequence[Mapping[str, str]]] | None = None,
+        kinds: Mapping[str, EffectKind] = EFFECTS,
     ) -> None:
+        self.kinds = kinds
         self.n_cases = len(places)
         self.names: list[tuple[str, str, str]] = []
         prior: list[float] = []
@@ -63,16 +67,16 @@ class Design:
         columns: dict[str, list[NDArray[np.intp]]] = {}
         at = {
             level: _members(places, level)
-            for level in dict.fromkeys(x for kind in EFFECTS.values() for x in kind.levels)
+            for level in dict.fromkeys(x for kind in kinds.values() for x in kind.levels)
         }
-        for effect, kind in EFFECTS.items():
+        for effect, kind in kinds.items():
             columns[effect] = []
             for level in kind.levels:
                 column = np.full(self.n_cases, -1, dtype=np.intp)
                 for place, here in at[level].items():
                     column[here] = len(self.names)
                     self.names.append((effect, level, place))
-                    expected, within = _expected(held_to, effect, level, place)
+                    expected, within = _expected(kind, held_to, effect, level, place)
                     prior.append(expected)
                     spread.append(within)
                 columns[effect].append(column)
@@ -81,7 +85,7 @@ class Design:
         self.index = {
             effect: np.where(np.array(c) < 0, none, np.array(c)) for effect, c in columns.items()
         }
-        self._offset = dict.fromkeys(EFFECTS, np.zeros(self.n_cases))
+        self._offset = dict.fromkeys(kinds, np.zeros(self.n_cases))
         if held_to is not None:
             self._hold(held_to, places, members or [[place] for place in places])
 
@@ -141,10 +145,9 @@ class Design:
 
 
 def _expected(
-    held_to: EngineConstants | None, effect: str, level: str, place: str
+    kind: EffectKind, held_to: EngineConstants | None, effect: str, level: str, place: str
 ) -> tuple[float, float]:
     """What is expected of a factor on the log scale, and its standard deviation."""
-    kind = EFFECTS[effect]
     usual = np.log(kind.prior) if level == "all" else 0.0, kind.spread[level]
     if held_to is None:
         return usual

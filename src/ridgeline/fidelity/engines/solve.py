@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.fidelity.engines.design import Design
-    from ridgeline.fidelity.engines.evaluate import Evaluator
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
@@ -31,6 +30,20 @@ _N_FOLDS = 5
 _TRIALS = 12
 _CLOSE = 2e-5
 _DAMPING, _RAISE, _LOWER, _LEAST = 1e-3, 4.0, 5.0, 1e-6
+
+
+class Evaluator(Protocol):
+    """What predicts rows from effects of cases."""
+
+    def log_rows(self, effects: Mapping[str, Floats]) -> tuple[Floats, Ints]:
+        """Ln of each row, and its case."""
+        ...
+
+    def slopes(
+        self, effects: Mapping[str, Floats], base: Floats, nudge: float
+    ) -> Mapping[str, Floats]:
+        """D ln(row) / d ln(effect) of each row."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

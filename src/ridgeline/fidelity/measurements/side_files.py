@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["SideFile", "beside", "chips_file", "models_file"]
+__all__ = ["HEADS_ASSUMED", "SideFile", "beside", "chips_file", "models_file"]
 
 R = TypeVar("R", Model, Chip)
 Cells = dict[str, str]
 
 _MODELS_BESIDE = "architectures*.csv"
 _CHIPS_BESIDE = "chips_missing*.csv"
+#: what the notes of a model say whose file leaves its heads blank
+HEADS_ASSUMED = "The number of heads is not stated: heads of 128 are taken."
+_USUAL_HEAD = 128
 #: what joins chips of which nothing more is stated
 _PCIE_GBPS = 32.0
 #: columns that are looked at for a near name
@@ -191,7 +194,7 @@ def _model(cells: Cells, where: str) -> Model:
         "vocab_size": _whole(cells, "vocab", where),
         "tied": _yes(cells, "tied_embeddings", where),
         "blocks": blocks,
-        "notes": cells.get("notes", ""),
+        "notes": cells.get("notes", "") if cells.get("n_heads") else HEADS_ASSUMED,
     }
     return Model.parse(fields, where)
 
@@ -216,7 +219,7 @@ def _mixers(cells: Cells, n_layers: int, where: str) -> list[tuple[int, dict[str
 
     2.09 of 32 heads in 32 layers is 30 layers of 2 and 2 of 4 (2.12).
     """
-    n_heads = _whole(cells, "n_heads", where)
+    n_heads = _whole(cells, "n_heads", where, _usual_heads(cells, where))
     if n_heads < 1:
         raise RidgelineError(f"{where}: n_heads is {n_heads}; at least 1 is expected.")
     mean = _number(cells, "n_kv_heads", where, n_heads)
@@ -228,6 +231,14 @@ def _mixers(cells: Cells, n_layers: int, where: str) -> list[tuple[int, dict[str
     n_high = round(n_layers * (mean - low) / (high - low)) if high > low else n_layers
     parts = [(n_layers - n_high, low), (n_high, high)]
     return [(repeat, {**shape, "n_kv_heads": heads}) for repeat, heads in parts if repeat > 0]
+
+
+def _usual_heads(cells: Cells, where: str) -> int:
+    """Heads of about the usual width that divide the model's."""
+    d_model = _whole(cells, "d_model", where)
+    near = d_model / _USUAL_HEAD
+    divisors = [n for n in range(1, d_model // 8 + 1) if d_model % n == 0]
+    return min(divisors, key=lambda n: abs(n - near), default=1)
 
 
 def _chip(cells: Cells, where: str) -> Chip:
