@@ -162,19 +162,30 @@ def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> li
 
 def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> list[Any]:
     found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
-    n = 0
+    n = n_sums = 0
     for op in ops:
         channel = channel_of(op)
         found[channel] = found[channel] + op_seconds(op, cal)
         n += 1
+        n_sums += channel == "tp"
     computing = sum(found[c] for c in CHANNELS[:4])
     beside = {"tp": found["products"], "cp": found["attention"], "ep": computing}
     for name, window in beside.items():
         found[name] = exposed_s(
             found[name], window, cal.effects[f"{name}_exposed"], name in count.framework.hides
         )
-    found["launch"] = n * cal.effects["launch_s"]
+    found["launch"] = n * cal.effects["launch_s"] + n_sums * _exchange_launch_s(count, cal)
     return [found[row] for row in _ROWS]
+
+
+def _exchange_launch_s(count: TrainingCount, cal: Calibration) -> Any:
+    """Host time of one exchange between tensor-parallel ranks beside its launch. [s]
+
+    Hosts of a group wait for each other; where pipeline stages send beside it they drift apart.
+    """
+    tp, staged = np.asarray(count.layout.tp), np.asarray(count.layout.pp) > 1
+    drift = cal.effects["drift_s"] * np.log2(tp) * staged
+    return (tp > 1) * (cal.effects["exchange_launch_s"] + drift)
 
 
 def exposed_s(exchange_s: Any, window_s: Any, share: Any, hides: bool) -> Any:
