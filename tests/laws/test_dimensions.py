@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pint
 import pytest
 
-from ridgeline.laws import economics, memory, network, roofline, tiers
+from ridgeline.laws import (
+    bubbles,
+    economics,
+    memory,
+    network,
+    roofline,
+    schedule_times,
+    schedules,
+    tiers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +28,8 @@ u.define("token = [token]")
 
 PER_S, RATE = 1e15 / u.second, 1e12 * u.byte / u.second
 KV = 2048 * u.byte / u.token
+PASSES = (10 * u.ms, 12 * u.ms, 8 * u.ms)
+STAGES = np.array([1.0, 1.0, 2.0]) * u.s
 
 TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (roofline.multiplies_per_s, (1e15 / u.second,), "1/second"),
@@ -44,6 +56,22 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (network.group_rate_bytes_per_s, (4, RATE, RATE / 7, 2), "byte/second"),
     (network.peer_rate_bytes_per_s, (RATE, RATE / 7, 2), "byte/second"),
     (network.transfer_rate_bytes_per_s, (4, 2, RATE, RATE / 7, 2), "byte/second"),
+    (bubbles.one_f_one_b_bubble_s, (4, *PASSES), "second"),
+    (bubbles.interleaved_bubble_s, (4, 2, *PASSES), "second"),
+    (bubbles.zb_h1_bubble_s, (4, *PASSES), "second"),
+    (bubbles.zb_h2_bubble_s, (4, *PASSES), "second"),
+    (bubbles.zb_v_bubble_s, (4, *PASSES), "second"),
+    (bubbles.v_half_bubble_s, (4, *PASSES), "second"),
+    (bubbles.v_min_bubble_s, (4, *PASSES), "second"),
+    (bubbles.dualpipe_bubble_s, (4, *PASSES), "second"),
+    (bubbles.bubble_s, ("dualpipev", 4, 2, *PASSES, 25 * u.ms), "second"),
+    (bubbles.bubble_share, (9 * u.s, 24 * u.s), ""),
+    (schedules.wait_for_all_s, ("zb-h2", 4, 1, 10 * u.ms), "second"),
+    (schedules.in_flight_chunks, ("1f1b", 4, 8), ""),
+    (schedules.fewest_micro_batches, ("zb-v", 4), ""),
+    (schedule_times.gpipe_time_s, (STAGES, 2 * STAGES, 4, 1 * u.ms), "second"),
+    (schedule_times.one_f_one_b_time_s, (STAGES, 2 * STAGES, 4, 1 * u.ms), "second"),
+    (schedule_times.interleaved_time_s, (STAGES, 2 * STAGES, 6, 2, 1 * u.ms), "second"),
 ]
 
 
