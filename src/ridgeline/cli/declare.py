@@ -20,11 +20,14 @@ from ridgeline.units import short_quantity
 __all__ = [
     "ENGINE",
     "FORMATS",
+    "FRAMEWORK",
     "LAYOUT",
     "LIMITS",
     "MACHINE",
     "OUTPUT",
     "PRICE",
+    "RECIPE",
+    "RUN",
     "STUDY",
     "TABLES",
     "WORKLOAD",
@@ -59,7 +62,10 @@ LIMITS: Final = Group("Limits", sort_key=3)
 FORMATS: Final = Group("Formats", sort_key=4)
 ENGINE: Final = Group("Engine", sort_key=5)
 LAYOUT: Final = Group("Layout", sort_key=6)
+RECIPE: Final = Group("Recipe", sort_key=6)
+FRAMEWORK: Final = Group("Framework", sort_key=7)
 PRICE: Final = Group("Price", sort_key=7)
+RUN: Final = Group("Run", sort_key=7)
 TABLES: Final = Group("What was run, where the tables do not say", sort_key=8)
 STUDY: Final = Group("What is measured", sort_key=8)
 OUTPUT: Final = Group("Output", sort_key=9)

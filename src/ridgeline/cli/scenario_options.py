@@ -1,19 +1,22 @@
-"""Options of a question, made from the fields of `Scenario`: each is declared there, once."""
+"""Options of a question, made from the fields of its record: each is declared there, once."""
 
 from __future__ import annotations
 
 from dataclasses import field, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter
 
 from ridgeline.cli.declare import (
     ENGINE,
     FORMATS,
+    FRAMEWORK,
     LAYOUT,
     LIMITS,
     MACHINE,
     PRICE,
+    RECIPE,
+    RUN,
     WORKLOAD,
     default_text,
     help_of,
@@ -25,7 +28,9 @@ from ridgeline.cli.inputs import read_option
 from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Rule, option_unit
 from ridgeline.specs.limits import Limits
-from ridgeline.specs.scenario import Scenario, option_fields, read_scenario
+from ridgeline.specs.question_record import QuestionRecord, fields_by_option, read_question
+from ridgeline.specs.scenario import Scenario
+from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +39,11 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.model import Model
 
-__all__ = ["ScenarioOptions", "option_of", "options_class", "scenario_from"]
+__all__ = [
+    "ScenarioOptions", "TrainingOptions", "option_of", "options_class", "scenario_from",
+]  # fmt: skip
+
+_Q = TypeVar("_Q", bound=QuestionRecord)
 
 #: other names of options, kept from before
 _ALSO: Final = {"weights": "--dtype", "kv": "--kv-dtype", "expert_load_cv": "--expert-cv"}
@@ -53,13 +62,16 @@ def option_of(name: str) -> str:
     return "--on" if name == "machine" else f"--{name.replace('_', '-')}"
 
 
-def options_class(name: str, only: Iterable[str] | None = None) -> Any:
+def options_class(
+    name: str, only: Iterable[str] | None = None, of: type[QuestionRecord] = Scenario
+) -> Any:
     """A class of options for a command, flat and all text.
 
     Parameters
     ----------
     name : str                        Of the class.
     only : iterable of str or None    Which options, by flat name, besides `on`; None for all.
+    of : type                         The question whose fields they are.
 
     Returns
     -------
@@ -69,7 +81,7 @@ def options_class(name: str, only: Iterable[str] | None = None) -> Any:
     ------
     KeyError   There is no such option: a fault of the program.
     """
-    known = {"on": (("machine",), Scenario.model_fields["machine"])} | option_fields()
+    known = {"on": (("machine",), of.model_fields["machine"])} | fields_by_option(of)
     names = known if only is None else ["on", *only]
     columns = [
         (n, Annotated[str | None, _parameter(n, *known[n])], field(default=None)) for n in names
@@ -101,7 +113,8 @@ def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Paramet
 #: of records, and of fields that are in none
 _GROUPS: Final = {
     "machine": MACHINE, "reading": ENGINE, "workload": WORKLOAD, "limits": LIMITS,
-    "formats": FORMATS, "engine": ENGINE, "price": PRICE, "layout": LAYOUT,
+    "formats": FORMATS, "engine": ENGINE, "price": PRICE, "layout": LAYOUT, "load": WORKLOAD,
+    "recipe": RECIPE, "framework": FRAMEWORK, "run": RUN,
 }  # fmt: skip
 
 
@@ -114,8 +127,12 @@ if TYPE_CHECKING:
 
         def __init__(self, **options: str | None) -> None: ...
 
+    class TrainingOptions(ScenarioOptions):
+        """All options of a question about training; see `specs.training_scenario`."""
+
 else:
     ScenarioOptions = options_class("ScenarioOptions")
+    TrainingOptions = options_class("TrainingOptions", of=TrainingScenario)
 
 
 def scenario_from(
@@ -124,7 +141,8 @@ def scenario_from(
     *,
     machine: Any = None,
     more: Mapping[str, Any] | None = None,
-) -> Scenario:
+    of: type[_Q] = Scenario,
+) -> _Q:
     """Read a question as typed.
 
     Parameters
@@ -134,10 +152,12 @@ def scenario_from(
     machine : object             Machines already found, instead of ``--on``.
     more : mapping or None       Options from elsewhere, such as ``--set load.batch``, by flat name;
                                  they come before those of the same name.
+    of : type                    What to make.
 
     Returns
     -------
-    Scenario   Times without a unit were read in milliseconds, and ``1:16384`` as a range.
+    Scenario   Or what `of` says. Numbers without a unit were read in the option's own unit, such as
+               milliseconds, and ``1:16384`` as a range.
 
     Raises
     ------
@@ -154,17 +174,17 @@ def scenario_from(
     wrong = []
     for name, text in given.items():
         try:
-            given[name] = _typed(name, text)
+            given[name] = _typed(of, name, text)
         except SpecError as error:
             wrong.append(str(error))
     if wrong:
         raise SpecError(" ".join(wrong))
-    return read_scenario(model, machine, given, label=option_of)
+    return read_question(of, model, machine, given, label=option_of)
 
 
-def _typed(name: str, text: Any) -> Any:
+def _typed(of: type[QuestionRecord], name: str, text: Any) -> Any:
     """Text as the rule of its option reads it when typed."""
-    rules = [m for m in option_fields()[name][1].metadata if isinstance(m, Rule)]
+    rules = [m for m in fields_by_option(of)[name][1].metadata if isinstance(m, Rule)]
     if not isinstance(text, str) or not rules:
         return text
     found = read_option(text, option_of(name).removeprefix("--"), rules[0])

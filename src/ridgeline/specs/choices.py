@@ -18,13 +18,15 @@ from ridgeline.specs.price import PriceBasis
 from ridgeline.specs.price_list import PriceList
 from ridgeline.specs.ranges import CHIPS, USD_PER_CHIP_HOUR
 
-__all__ = ["EngineChoice", "FormatChoice", "LayoutChoice", "PriceChoice", "ReadingName"]
+__all__ = [
+    "CONSTANTS", "EngineChoice", "FormatChoice", "LayoutChoice", "PriceChoice", "ReadingName",
+]  # fmt: skip
 
 ReadingName = Literal["calibrated", "ideal", "blackboard"]
 
 _FORMAT = Text("the name of a number format, such as bf16 or fp8,")
 _DEGREE = CHIPS
-_CONSTANTS = "the name of a TOML file that ridgeline calibrate wrote"
+_CONSTANTS_TEXT = "the name of a TOML file that ridgeline calibrate wrote"
 
 
 def _constants(value: object) -> str | EngineConstants:
@@ -37,11 +39,17 @@ def _constants(value: object) -> str | EngineConstants:
             raise SpecError(" ".join(line.strip() for line in str(error).splitlines())) from None
     if isinstance(value, str | Path) and str(value).strip():
         return str(value).strip()
-    raise SpecError(f"{_CONSTANTS} is expected, not {shown(value)}.")
+    raise SpecError(f"{_CONSTANTS_TEXT} is expected, not {shown(value)}.")
 
 
 def _plain_constants(value: str | EngineConstants) -> object:
     return value if isinstance(value, str) else value.model_dump(mode="json")
+
+
+#: constants of whole engines or frameworks: a file's name, or the record
+CONSTANTS = Value(
+    _CONSTANTS_TEXT, _constants, _plain_constants, ("string", "object"), ("mine.toml",)
+)
 
 
 class FormatChoice(OptionRecord):
@@ -86,10 +94,7 @@ class EngineChoice(OptionRecord):
         "Most new tokens per step, prompts' and others' (vLLM: --max-num-batched-tokens).",
         "tokens",
     )
-    constants: Annotated[
-        str | EngineConstants | None,
-        Value(_CONSTANTS, _constants, _plain_constants, ("string", "object"), ("mine.toml",)),
-    ] = option(
+    constants: Annotated[str | EngineConstants | None, CONSTANTS] = option(
         None,
         "Constants of whole engines of your own, in a TOML file as ridgeline calibrate writes it; "
         "those of the package if not given.",

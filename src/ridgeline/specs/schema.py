@@ -13,6 +13,8 @@ from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
 from ridgeline.specs.price_list import PriceList
 from ridgeline.specs.scenario import Scenario
+from ridgeline.specs.training import TrainingLayout
+from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
     from ridgeline.specs.record import Record
@@ -29,6 +31,8 @@ SCHEMAS: dict[str, type[Record]] = {
     "price": Price,
     "price-list": PriceList,
     "scenario": Scenario,
+    "training-layout": TrainingLayout,
+    "training-scenario": TrainingScenario,
 }
 
 
