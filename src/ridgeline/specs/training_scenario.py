@@ -114,7 +114,7 @@ class TrainingScenario(QuestionRecord):
         Examples
         --------
         >>> TrainingScenario.of("m", "128xhgx-h100", seq="8k", global_batch=2048, tokens="15T")
-        TrainingScenario('m', '128xhgx-h100', seq=8000, global_batch=2048, tokens=15000000000000)
+        TrainingScenario('m', '128xhgx-h100', seq=8000, global_batch=2048, tokens=1.5e13)
         """
         return read_question(cls, model, machine, options)
 
