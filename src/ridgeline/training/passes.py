@@ -157,10 +157,10 @@ def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> li
     passes = (piece.forward, piece.input_gradient, piece.weight_gradient, () if head else again)
     if isinstance(on, Cluster):
         return [_at_peak(ops, on) for ops in passes]
-    return [_calibrated(count, ops, on) for ops in passes]
+    return [_calibrated(count, name, ops, on) for name, ops in zip(PASSES, passes, strict=True)]
 
 
-def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> list[Any]:
+def _calibrated(count: TrainingCount, name: str, ops: Iterable[Op], cal: Calibration) -> list[Any]:
     found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
     n = n_sums = 0
     for op in ops:
@@ -169,10 +169,13 @@ def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> li
         n += 1
         n_sums += channel == "tp"
     computing = sum(found[c] for c in CHANNELS[:4])
+    if name == "weight_gradient" and "tp_again" in count.framework.hides:
+        # Inputs are gathered again beside the product of the input's gradient, which comes first.
+        found["tp"] = np.maximum(found["tp"] - found["products"], 0.0)
     beside = {"tp": found["products"], "cp": found["attention"], "ep": computing}
-    for name, window in beside.items():
-        found[name] = exposed_s(
-            found[name], window, cal.effects[f"{name}_exposed"], name in count.framework.hides
+    for group, window in beside.items():
+        found[group] = exposed_s(
+            found[group], window, cal.effects[f"{group}_exposed"], group in count.framework.hides
         )
     found["launch"] = n * cal.effects["launch_s"] + n_sums * _exchange_launch_s(count, cal)
     return [found[row] for row in _ROWS]

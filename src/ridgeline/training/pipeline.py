@@ -2,24 +2,85 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["CLOSED_FORMS", "schedule_s"]
+from ridgeline.laws.schedule_times import gpipe_time_s, interleaved_time_s, one_f_one_b_time_s
+from ridgeline.training.timeline import schedule_time_s
 
-#: schedules whose time has a closed form for stages of unequal times
-CLOSED_FORMS = ("gpipe", "1f1b", "interleaved")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["schedule_s"]
+
+#: schedules whose time has a closed form for stages of unequal times: of forward passes, whole
+#: backward passes, micro-batches, chunks of a stage and hops
+_CLOSED: dict[str, Callable[..., Any]] = {
+    "gpipe": lambda f, b, m, _, h: gpipe_time_s(f, b, m, h),
+    "1f1b": lambda f, b, m, _, h: one_f_one_b_time_s(f, b, m, h),
+    "interleaved": interleaved_time_s,
+}
 
 
 def schedule_s(
-    schedule: str, pp: Any, micro_batches: Any, vp: Any, forward_s: Any, input_gradient_s: Any,
-    weight_gradient_s: Any, hop_s: Any,
-) -> Any:  # fmt: skip
-    """E."""
-    one = forward_s + input_gradient_s + weight_gradient_s
-    v = np.asarray(vp, dtype=float) if schedule == "interleaved" else 1.0
-    most = np.max(one, axis=-1)
-    rest = np.sum(one, axis=-1) - most
-    hops = 2 * (np.asarray(pp) - 1) * hop_s
-    return micro_batches * most + rest / v + hops
+    schedule: str,
+    pp: Any,
+    micro_batches: Any,
+    vp: Any,
+    forward_s: Floats,
+    input_gradient_s: Floats,
+    weight_gradient_s: Floats,
+    hop_s: Any,
+) -> Floats:
+    """Time of a step's micro-batches, from the first forward pass to the last gradient.
+
+    Rows of as many stages are taken together: by the schedule's closed form where it has one, else
+    by its timeline.
+
+    Parameters
+    ----------
+    schedule : str   A name of `ridgeline.laws.schedules.SCHEDULES`.
+    pp, micro_batches, vp : array of shape (rows,)   [1]
+    forward_s, input_gradient_s, weight_gradient_s : array of shape (..., rows, stages)
+                     Of one micro-batch; past a row's last stage they are not looked at. [s]
+    hop_s : array of shape (..., rows)   From stage to stage, one way. [s]
+
+    Returns
+    -------
+    array of shape (..., rows)   Between whole numbers of micro-batches a closed form interpolates,
+                     a timeline takes the next. [s]
+    """
+    shape = forward_s.shape[:-1]
+    n_rows = shape[-1]
+    stages = np.broadcast_to(np.asarray(pp, dtype=int), (n_rows,))
+    chunks = np.broadcast_to(np.asarray(vp, dtype=int), (n_rows,))
+    many = np.broadcast_to(np.asarray(micro_batches, dtype=float), (n_rows,))
+    hops = np.broadcast_to(np.asarray(hop_s, dtype=float), shape)
+    closed = _CLOSED.get(schedule)
+    if closed is None:
+        many = np.ceil(many)
+        kinds = np.stack([stages, chunks, many.astype(int)])
+    else:
+        kinds = np.stack([stages])
+    found = np.empty(shape)
+    for kind in np.unique(kinds, axis=1).T:
+        own = np.flatnonzero((kinds == kind[:, None]).all(axis=0))
+        p = int(kind[0])
+        f, b, w = (x[..., own, :p] for x in (forward_s, input_gradient_s, weight_gradient_s))
+        h = hops[..., own]
+        if p == 1:
+            found[..., own] = many[own] * (f + b + w)[..., 0]
+        elif closed is not None:
+            between = np.repeat(h[..., None], p, axis=-1)
+            found[..., own] = closed(f, b + w, many[own], chunks[own], between)
+        else:
+            v = int(kind[1]) if schedule == "interleaved" else None
+            found[..., own] = schedule_time_s(
+                schedule, p, int(kind[2]), f, b, w, n_chunks=v, hop_s=np.repeat(h[..., None], p, -1)
+            )
+    return found

@@ -251,7 +251,8 @@ class _Timed:
         m = self.micro_batches
 
         def here(values: Any) -> Any:
-            return np.take_along_axis(np.asarray(values), stage[..., None], axis=-1)[..., 0]
+            shown = np.broadcast_to(values, self.busy_s.shape)
+            return np.take_along_axis(shown, stage[..., None], axis=-1)[..., 0]
 
         p = self.passes
         parts = {
