@@ -5,6 +5,7 @@ from ridgeline.charts.memory import MEMORY_PARTS, memory_chart
 from ridgeline.charts.operators import roofline_chart
 from ridgeline.charts.pareto import pareto_chart
 from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
+from ridgeline.charts.schedule import schedule_chart
 from ridgeline.charts.serving import serving_chart
 from ridgeline.charts.timeline import timeline_chart
 
@@ -16,6 +17,7 @@ __all__ = [
     "pareto_chart",
     "rack_chart",
     "roofline_chart",
+    "schedule_chart",
     "serving_chart",
     "timeline_chart",
 ]

@@ -152,6 +152,8 @@ class Timeline:
     kind : array [pass]                        Index of `KINDS`.
     start_s, end_s : array [..., pass]         From the first start; a row for each set of
                                                durations. [s]
+    exchange_s : array [..., pass]             Of the idle time before the pass, what it waits for a
+                                               hop that is under way. [s]
     """
 
     schedule: str
@@ -164,6 +166,7 @@ class Timeline:
     kind: np.ndarray
     start_s: np.ndarray
     end_s: np.ndarray
+    exchange_s: np.ndarray
 
     @property
     def time_s(self) -> np.ndarray:
@@ -204,6 +207,30 @@ class Timeline:
     def idle_s(self) -> np.ndarray:
         """What each stage idles in the whole step. [s], [..., stage]"""
         return self.time_s[..., None] - self.busy_s
+
+    @property
+    def exposed_exchange_s(self) -> np.ndarray:
+        """Of what each stage idles, the time in which a hop that it needs is under way. [s]"""
+        return np.stack([self.exchange_s[..., own].sum(axis=-1) for own in self._by_stage], axis=-1)
+
+    def bars(self) -> list[dict[str, Any]]:
+        """Passes and exposed exchanges as rows, for tables and pictures, of one set of durations.
+
+        Each has ``stage``, ``micro_batch`` and ``chunk`` (from 0), ``kind`` ("exchange" or one of
+        `KINDS`), ``from_s`` and ``to_s``.
+        """
+        found = []
+        for n, kind in enumerate(self.kind):
+            own = {
+                "stage": int(self.stage[n]),
+                "micro_batch": int(self.micro_batch[n]),
+                "chunk": int(self.chunk[n]),
+            }
+            start, end, late = (float(a[n]) for a in (self.start_s, self.end_s, self.exchange_s))
+            if late > 0:
+                found.append({**own, "kind": "exchange", "from_s": start - late, "to_s": start})
+            found.append({**own, "kind": KINDS[kind], "from_s": start, "to_s": end})
+        return found
 
     @property
     def in_flight(self) -> list[list[tuple[float, int]]]:
@@ -278,10 +305,11 @@ def timeline(
     plan = _plan(schedule, n_stages, n_micro_batches, v)
     shape, tables = _by_row(n_stages, forward_s, input_gradient_s, weight_gradient_s, hop_s, pair_s)
     start, end = _timed(plan, tables, v)
+    late = _exposed(plan, tables[3], start, end)
     return Timeline(
         schedule, n_stages, n_micro_batches, v,
         plan.stage, plan.chunk, plan.micro_batch, plan.kind,
-        start.T.reshape(*shape, -1), end.T.reshape(*shape, -1),
+        *(times.T.reshape(*shape, -1) for times in (start, end, late)),
     )  # fmt: skip
 
 
@@ -390,3 +418,10 @@ def _timed(plan: _Plan, durations: np.ndarray, v: int) -> tuple[np.ndarray, np.n
             out[own] = begin + taken
         start[own], end[own] = begin, begin + taken
     return start, end
+
+
+def _exposed(plan: _Plan, hop: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The idle time before each pass in which its hop is under way, [pass, row]."""
+    hops = np.concatenate([hop, np.zeros_like(hop[:1])])[plan.link]
+    ended = np.concatenate([end, np.zeros_like(end[:1])])[plan.before]
+    return np.clip(start - ended, 0.0, hops)
