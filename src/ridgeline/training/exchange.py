@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["Exchanges", "exchanges"]
 
 _SHARDS_PARAMETERS = 3
-_SHARDS_GRADIENTS = 2
 #: on their way, parameters in the width they are multiplied from
 _WEIGHT_BYTES = 2.0
 
@@ -62,62 +61,92 @@ def exchanges(
     layers : array                    See `passes.layers_on_stages`.
     on : Calibration or Cluster       A cluster: at datasheet peaks.
     """
-    zero = np.asarray(count.layout.zero)[..., None]
-    gather = reduce = every_gather = every_reduce = np.zeros(layers.shape[:2])
+    zero = np.broadcast_to(np.asarray(count.layout.zero), layers.shape[:1])
+    found: dict[str, Any] = dict.fromkeys(Exchanges._fields, 0.0)
     for experts in (False, True):
         held = sum_on_stages([p.experts if experts else p.dense for p in parameters], layers)
+        if not np.any(held):
+            continue
         trained = sum_on_stages(
             [p.trained_experts if experts else p.trained for p in parameters], layers
         )
-        if not np.any(held):
-            continue
-        size, inside, shard, shard_inside = groups_of(count, experts)
-        narrow = count.framework.reduce_bytes
-        over = _Over(on, _column(size), _column(inside))
-        sharded = _Over(on, _column(shard), _column(shard_inside))
-        copies = _Over(on, _column(size / shard), _column(np.maximum(inside / shard_inside, 1.0)))
-        summed = over.time_s("all_reduce", trained * narrow)
-        scattered = sharded.time_s("reduce_scatter", trained * narrow)
-        # Shards that are copied on other ranks are added up once more between them.
-        between = copies.time_s("all_reduce", trained * narrow / _column(shard))
-        gathered = sharded.time_s("all_gather", trained * _WEIGHT_BYTES)
-        all_of_it = sharded.time_s("all_gather", held * _WEIGHT_BYTES)
-        once = np.where(zero == 0, summed, scattered + between)
-        reduce = reduce + np.where(zero >= _SHARDS_PARAMETERS, between, once)
-        gather = gather + np.where((zero > 0) & (zero < _SHARDS_PARAMETERS), gathered, 0.0)
-        every_gather = every_gather + np.where(zero == _SHARDS_PARAMETERS, all_of_it, 0.0)
-        every_reduce = every_reduce + np.where(zero == _SHARDS_PARAMETERS, scattered, 0.0)
-    again = every_gather if count.framework.gathers_every_micro_batch else 0.0
-    return Exchanges(gather, reduce, every_gather, again + every_reduce)
+        for name, seconds in _of_group(count, experts, held, trained, zero, on).items():
+            found[name] = found[name] + seconds
+    empty = np.zeros(layers.shape[:2])
+    return Exchanges(**{name: value + empty for name, value in found.items()})
+
+
+def _of_group(
+    count: TrainingCount,
+    experts: bool,
+    held: Floats,
+    trained: Floats,
+    zero: NDArray[Any],
+    on: Calibration | Cluster,
+) -> dict[str, Any]:
+    """Exchanges of experts, or of all other parameters, as `Exchanges` names them."""
+    size, inside, shard, shard_inside = groups_of(count, experts)
+    narrow = count.framework.reduce_bytes
+    whole = (size, inside)
+    sharded = (shard, shard_inside)
+    copies = (size / shard, np.maximum(inside / shard_inside, 1.0))
+    none, all_of_it = zero == 0, zero == _SHARDS_PARAMETERS
+    some = ~none & ~all_of_it
+
+    def seconds(kind: str, payload: Floats, group: tuple[Any, Any], rows: NDArray[Any]) -> Any:
+        return _seconds(kind, payload, group, rows, on)
+
+    every = seconds("all_gather", held * _WEIGHT_BYTES, sharded, all_of_it)
+    scattered = seconds("reduce_scatter", trained * narrow, sharded, ~none)
+    # Shards that are copied on other ranks are added up once more between them.
+    between = seconds("all_reduce", trained * narrow / _column(shard), copies, ~none)
+    again = every if count.framework.gathers_every_micro_batch else 0.0
+    each = all_of_it[:, None]
+    return {
+        "gather_s": seconds("all_gather", trained * _WEIGHT_BYTES, sharded, some),
+        "reduce_s": seconds("all_reduce", trained * narrow, whole, none)
+        + between
+        + np.where(each, 0.0, scattered),
+        "each_forward_s": every,
+        "each_backward_s": again + np.where(each, scattered, 0.0),
+    }
+
+
+def _seconds(
+    kind: str,
+    payload_bytes: Floats,
+    group: tuple[Any, Any],
+    rows: NDArray[Any],
+    on: Calibration | Cluster,
+) -> Any:
+    """Time of one exchange on the stages of some rows; 0 elsewhere, and where nothing is sent."""
+    size, inside = (np.broadcast_to(np.asarray(x, dtype=float), rows.shape) for x in group)
+    row, stage = np.nonzero((rows & (size > 1))[:, None] & (payload_bytes > 0))
+    if not row.size:
+        return 0.0
+    n_domains = size[row] / inside[row]
+    send = Collective(
+        kind, size[row], payload_bytes[row, stage], n_domains, share_across(n_domains), "",
+        inside[row],
+    )  # fmt: skip
+    op = Op("gradients", "exchange", "network", collective=send)
+    if isinstance(on, Cluster):
+        seconds = np.asarray(ideal_time_s(resources([op], on)))
+    else:
+        seconds = np.asarray(op_seconds(op, _at_rows(on, row, len(rows))))
+    found = np.zeros((*seconds.shape[:-1], *payload_bytes.shape))
+    found[..., row, stage] = seconds
+    return found
 
 
 def _column(value: Any) -> Any:
     return np.asarray(value, dtype=float)[..., None]
 
 
-class _Over(NamedTuple):
-    """A group of ranks on a machine."""
-
-    on: Calibration | Cluster
-    size: Any
-    inside: Any
-
-    def time_s(self, kind: str, payload_bytes: Any) -> Any:
-        n_domains = self.size / self.inside
-        send = Collective(
-            kind, self.size, payload_bytes, n_domains, share_across(n_domains), "", self.inside
-        )
-        op = Op("gradients", "exchange", "network", collective=send)
-        if isinstance(self.on, Cluster):
-            return ideal_time_s(resources([op], self.on))
-        # One of nothing takes no time, whatever it takes to start.
-        there = (np.asarray(payload_bytes) > 0) & (np.asarray(self.size) > 1)
-        return np.where(there, op_seconds(op, _spread(self.on)), 0.0)
-
-
-def _spread(cal: Calibration) -> Calibration:
-    """Effects with an axis more, for stages."""
+def _at_rows(cal: Calibration, row: NDArray[Any], n_rows: int) -> Calibration:
+    """Effects that differ from row to row, at the rows wanted."""
     effects: dict[str, Any] = {
-        n: np.asarray(v)[..., None] if np.ndim(v) else v for n, v in cal.effects.items()
+        n: v[..., row] if np.ndim(v) and np.shape(v)[-1] == n_rows > 1 else v
+        for n, v in cal.effects.items()
     }
     return replace(cal, effects=effects)

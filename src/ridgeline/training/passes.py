@@ -38,8 +38,6 @@ __all__ = ["PASSES", "StagePasses", "exposed_s", "layers_on_stages", "on_stages"
 PASSES = ("forward", "input_gradient", "weight_gradient", "again")
 #: of a pass: its seconds by channel, then the seconds a host takes to launch its kernels
 _ROWS = (*CHANNELS, "launch")
-#: how sharply the slower of chip and host decides where they run side by side
-_SHARPNESS = 4.0
 
 
 def pieces_of(count: TrainingCount) -> list[Pieces]:
@@ -76,21 +74,31 @@ class StagePasses:
 
     Attributes
     ----------
-    seconds : mapping   Pass and channel to an array of shape (..., rows, stages). [s]
+    busy_s : mapping    Pass to the chip's time, exchanges that nothing hides among it, an array of
+                        shape (..., rows, stages). [s]
     launch_s : mapping  Pass to the host's time to launch its kernels. [s]
+    timed : list        Of each kind of layer: by pass, seconds by channel and of launches.
+    layers : array      See `layers_on_stages`.
+    again : array       Of a stage's layers, the share that is computed again.
     """
 
-    seconds: dict[tuple[str, str], Floats]
+    busy_s: dict[str, Floats]
     launch_s: dict[str, Floats]
+    timed: list[list[list[Any]]]
+    layers: Floats
+    again: Any
 
-    def busy_s(self, name: str) -> Any:
-        """Of a pass, the chip's time, exchanges that nothing hides among it. [s]"""
-        return sum(self.seconds[name, channel] for channel in CHANNELS)
+    def channel_s(self, name: str, channel: str) -> Floats:
+        """Of a pass, the seconds of a channel. [s]"""
+        row = CHANNELS.index(channel)
+        i = PASSES.index(name)
+        share = self.again if name == "again" else 1.0
+        return _summed([kind[i][row] for kind in self.timed], self.layers) * share
 
     def pass_s(self, name: str) -> Any:
         """Of a pass: the chip's time, or the host's where that is longer. [s]"""
-        busy, launch = self.busy_s(name), self.launch_s[name]
-        return (busy**_SHARPNESS + launch**_SHARPNESS) ** (1 / _SHARPNESS)
+        busy, launch = self.busy_s[name], self.launch_s[name]
+        return np.sqrt(np.hypot(busy * busy, launch * launch))
 
     @cached_property
     def forward_s(self) -> Any:
@@ -100,7 +108,8 @@ class StagePasses:
     @cached_property
     def input_gradient_s(self) -> Any:
         """With what is computed again. [s]"""
-        return self.pass_s("input_gradient") + self.pass_s("again")
+        own = self.pass_s("input_gradient")
+        return own + self.pass_s("again") if np.any(self.again) else own
 
     @cached_property
     def weight_gradient_s(self) -> Any:
@@ -121,22 +130,24 @@ def on_stages(
     on : Calibration or Cluster   A cluster: at datasheet peaks, all resources overlapped.
     """
     timed = [_timed(count, piece, on) for piece in pieces]
-    seconds: dict[tuple[str, str], Floats] = {}
+    busy: dict[str, Floats] = {}
     launch: dict[str, Floats] = {}
+    again = _share_again(count, layers)
     for i, name in enumerate(PASSES):
-        share = _share_again(count, layers) if name == "again" else 1.0
-        for j, channel in enumerate(_ROWS):
-            total: Any = 0.0
-            for kind, rows in enumerate(timed):
-                value = rows[i][j]
-                if not (np.ndim(value) == 0 and value == 0):
-                    total = total + layers[:, :, kind] * np.asarray(value)[..., None]
-            total = np.asarray(total * share) + np.zeros(layers.shape[:2])
-            if channel == "launch":
-                launch[name] = total
-            else:
-                seconds[name, channel] = total
-    return StagePasses(seconds, launch)
+        # Channels are added up before stages are: sums over stages are the larger ones.
+        busy[name] = _summed([sum(kind[i][:-1]) for kind in timed], layers)
+        launch[name] = _summed([kind[i][-1] for kind in timed], layers)
+    busy["again"], launch["again"] = busy["again"] * again, launch["again"] * again
+    return StagePasses(busy, launch, timed, layers, again)
+
+
+def _summed(values: Sequence[Any], layers: Floats) -> Floats:
+    """What the layers of a stage take together. Shape (..., rows, stages)."""
+    total: Any = 0.0
+    for kind, value in enumerate(values):
+        if np.ndim(value) or value:
+            total = total + layers[:, :, kind] * np.asarray(value)[..., None]
+    return total if np.ndim(total) else np.zeros(layers.shape[:2])
 
 
 def _share_again(count: TrainingCount, layers: Floats) -> Any:

@@ -256,10 +256,10 @@ class _Timed:
 
         p = self.passes
         parts = {
-            channel: m * sum(here(p.seconds[name, channel]) for name in PASSES[:3])
+            channel: m * sum(here(p.channel_s(name, channel)) for name in PASSES[:3])
             for channel in CHANNELS
         }
-        parts["recompute"] = m * here(p.busy_s("again"))
+        parts["recompute"] = m * here(p.busy_s["again"])
         busy = here(self.busy_s)
         parts["launch"] = busy - sum(parts.values())
         hops = 2 * (np.asarray(self.job.layout.pp) - 1) * self.hop_s
