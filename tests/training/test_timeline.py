@@ -144,6 +144,47 @@ def test_in_flight_follows_the_passes(name: str) -> None:
         assert [t for t, _ in held] == sorted({t for t, _ in held})
 
 
+@given(runs())
+def test_exposed_exchanges_are_idle_time(run: tuple[Timeline, np.ndarray, np.ndarray]) -> None:
+    """Never longer than the gap before a pass, nor than the longest hop; none without hops."""
+    found, each, hop = run
+    for s in range(found.n_stages):
+        own = np.flatnonzero(found.stage == s)
+        own = own[np.argsort(found.start_s[own], kind="stable")]
+        gaps = found.start_s[own] - np.concatenate([[0.0], found.end_s[own][:-1]])
+        assert np.all(found.exchange_s[own] <= np.minimum(gaps, hop.max()) + 1e-9)
+    assert np.all(found.exchange_s >= 0)
+    still = timeline(
+        found.schedule, found.n_stages, found.n_micro_batches, *each, n_chunks=found.n_chunks
+    )
+    assert not still.exchange_s.any()
+
+
+def test_a_slow_exchange_is_what_stages_wait_for() -> None:
+    """Two stages, one micro-batch: stage 1 waits for the answer, 2 hops, and the other's passes."""
+    found = timeline("1f1b", 2, 1, 1.0, 1.0, 1.0, hop_s=5.0)
+    assert found.time_s == pytest.approx(6 + 10)
+    assert found.exposed_exchange_s.tolist() == [5.0, 5.0]  # each its own, on the way to it
+    assert found.idle_s.tolist() == [13.0, 13.0]
+
+
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_pace_of_the_last_round_carries_on(name: str) -> None:
+    """Exact for equal stages; within 1% where stages differ by a half."""
+    even = schedule_time_s(name, 4, 80, 1.0, 1.0, 1.0)
+    assert schedule_time_s(name, 4, 80, 1.0, 1.0, 1.0, rounds=6) == pytest.approx(float(even))
+    rng = np.random.default_rng(8)
+    f, b, w = rng.uniform(1, 1.5, (3, 40, 4))
+    for wait in (True, False):
+        more = {"hop_s": 0.05, "wait_for_all": wait}
+        whole = schedule_time_s(name, 4, 80, f, b, w, **more)
+        quick = schedule_time_s(name, 4, 80, f, b, w, rounds=6, **more)
+        assert quick == pytest.approx(whole, rel=0.015)
+        assert np.median(np.abs(quick / whole - 1)) < 1e-3
+    few = schedule_time_s(name, 4, 12, f, b, w, rounds=6)
+    assert few == pytest.approx(schedule_time_s(name, 4, 12, f, b, w))
+
+
 def test_gpipe_on_paper() -> None:
     """Two stages, two micro-batches, f = 1 and a backward pass of 2: drawn by hand."""
     found = timeline("gpipe", 2, 2, 1.0, 1.0, 1.0)

@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 
 from ridgeline.laws.schedules import SCHEDULES
-from ridgeline.training.orders import BACKWARD, FORWARD, WEIGHT, Pass, order_of, position
+from ridgeline.training.orders import FORWARD, WEIGHT, Pass, order_of, position
 
-__all__ = ["Plan", "exposed_s", "plan_of", "start_and_end_s"]
+__all__ = ["Plan", "ends_s", "exposed_s", "plan_of", "start_and_end_s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Plan:
 
 @lru_cache(maxsize=256)
 def plan_of(schedule: str, p: int, m: int, v: int) -> Plan:
+    """The plan of a schedule on p stages, for m micro-batches in v chunks per stage."""
     order = order_of(schedule, p, m, v)
     rows = [(s, one) for s, row in enumerate(order) for one in row]
     two_ways = SCHEDULES[schedule].shape == "two ways"
@@ -126,41 +127,83 @@ def _levels(before: list[int], needs: list[int], partner: list[int]) -> np.ndarr
     return np.array([level[n] for n in one])
 
 
-def start_and_end_s(plan: Plan, durations: np.ndarray, v: int) -> tuple[np.ndarray, np.ndarray]:
-    """Start and end of all passes, [pass, row], level by level."""
-    forward, input_gradient, weight_gradient, hop, pair = durations
-    backward = input_gradient + weight_gradient
-    each = np.stack([forward, input_gradient, weight_gradient, backward]) / v
-    hops = np.concatenate([hop, np.zeros_like(hop[:1])])
-    n_all, n_rows = len(plan.stage), forward.shape[-1]
-    paired = plan.partner != np.arange(n_all)
-    start = np.empty((n_all, n_rows))
-    end = np.empty((n_all, n_rows))
-    out = np.zeros((n_all + 1, n_rows))  # when what a pass makes can be sent; the last is "none"
+def ends_s(plan: Plan, durations: np.ndarray, v: int) -> np.ndarray:
+    """When each pass has ended and can send, level by level; of a pair when both have.
+
+    Parameters
+    ----------
+    plan : Plan
+    durations : array [5, stage, row]   Forward, input gradient, weight gradient, hop, pair; the
+                                        last NaN where it is the sum of its passes. [s]
+    v : int                             Chunks per stage. [1]
+
+    Returns
+    -------
+    array [pass + 1, row]   The last is the start of the step. [s]
+    """
+    each, hops = _by_kind(durations, v), _with_none(durations[3])
+    paired = plan.partner != np.arange(len(plan.stage))
+    out = np.zeros((len(plan.stage) + 1, durations.shape[-1]))
     for low, high in itertools.pairwise(plan.levels):
         own = slice(low, high)
-        begin = np.maximum(out[plan.before[own]], out[plan.needs[own]] + hops[plan.link[own]])
+        begin = out[plan.needs[own]]
+        begin += hops[plan.link[own]]
+        np.maximum(begin, out[plan.before[own]], out=begin)
         taken = each[plan.kind[own], plan.layers[own]]
         if paired[own].any():
             other = plan.partner[own] - low
-            begin = np.maximum(begin, begin[other])
             alone = ~paired[own, None]
-            both = np.where(alone, taken, taken + taken[other])
-            given = pair[plan.stage[own]] / v
-            whole = np.where(alone | np.isnan(given), both, given)
-            late = (paired & (plan.kind == BACKWARD))[own, None]
-            done = begin + whole
-            taken = taken * whole / np.where(both > 0, both, 1.0)
-            begin = np.where(late, done - taken, begin)
-            out[own] = done
-        else:
-            out[own] = begin + taken
-        start[own], end[own] = begin, begin + taken
-    return start, end
+            both = taken + np.where(alone, 0.0, taken[other])
+            given = durations[4][plan.stage[own]] / v
+            taken = np.where(alone | np.isnan(given), both, given)
+            begin = np.maximum(begin, begin[other])
+        np.add(begin, taken, out=out[own])
+    return out
 
 
-def exposed_s(plan: Plan, hop: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The idle time before each pass in which its hop is under way, [pass, row]."""
-    hops = np.concatenate([hop, np.zeros_like(hop[:1])])[plan.link]
-    ended = np.concatenate([end, np.zeros_like(end[:1])])[plan.before]
-    return np.clip(start - ended, 0.0, hops)
+def start_and_end_s(
+    plan: Plan, durations: np.ndarray, v: int, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end of each pass, [pass, row]: passes of a pair share its time as their own."""
+    taken = _by_kind(durations, v)[plan.kind, plan.layers]
+    end = out[:-1].copy()
+    paired = plan.partner != np.arange(len(plan.stage))
+    if paired.any():
+        both = taken + taken[plan.partner]
+        given = durations[4][plan.stage] / v
+        whole = np.where(np.isnan(given), both, given)
+        share = np.where(paired[:, None], taken * whole / np.where(both > 0, both, 1.0), taken)
+        first = (paired & (plan.kind == FORWARD))[:, None]
+        end = np.where(first, end - share[plan.partner], end)
+        taken = share
+    return end - taken, end
+
+
+def exposed_s(
+    plan: Plan, hop: np.ndarray, out: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> np.ndarray:
+    """The idle time before each pass in which a hop that it needs is under way, [pass, row]."""
+    hops = _with_none(hop)[plan.link]
+    sent = out[plan.needs]
+    free = _with_none(end)[plan.before]
+    paired = plan.partner != np.arange(len(plan.stage))
+    first = paired & (plan.kind == FORWARD)
+    late = np.where(first[:, None], free, free[plan.partner])  # of a pair, before its first pass
+    begin = np.where(first[:, None], start, start[plan.partner])
+    alone = ~paired[:, None]
+    late, begin = np.where(alone, free, late), np.where(alone, start, begin)
+    found = np.maximum(np.minimum(begin, sent + hops) - np.maximum(late, sent), 0.0)
+    found = np.where(alone, found, np.maximum(found, found[plan.partner]))
+    return np.where(alone | first[:, None], found, 0.0)
+
+
+def _by_kind(durations: np.ndarray, v: int) -> np.ndarray:
+    """Times of one chunk, [kind, stage, row]. [s]"""
+    forward, input_gradient, weight_gradient = durations[:3]
+    backward = input_gradient + weight_gradient
+    return np.stack([forward, input_gradient, weight_gradient, backward]) / v
+
+
+def _with_none(values: np.ndarray) -> np.ndarray:
+    """With a row of zeros at the end: what "none" refers to."""
+    return np.concatenate([values, np.zeros_like(values[:1])])

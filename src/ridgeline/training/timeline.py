@@ -14,12 +14,12 @@ import numpy as np
 from ridgeline.errors import SpecError, there_is_no
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.training.orders import FORWARD, KINDS, WEIGHT
-from ridgeline.training.plans import exposed_s, plan_of, start_and_end_s
+from ridgeline.training.plans import Plan, ends_s, exposed_s, plan_of, start_and_end_s
 
 __all__ = ["KINDS", "Timeline", "schedule_time_s", "timeline"]
 
-#: numbers of the largest table of end times that is held at a time
-_MOST_CELLS = 4_000_000
+#: numbers of the table of end times that is held at a time: what the cache holds
+_MOST_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,9 @@ def timeline(
     v = _chunks(schedule, n_chunks)
     plan = plan_of(schedule, n_stages, n_micro_batches, v)
     shape, tables = _by_row(n_stages, forward_s, input_gradient_s, weight_gradient_s, hop_s, pair_s)
-    start, end = start_and_end_s(plan, tables, v)
-    late = exposed_s(plan, tables[3], start, end)
+    out = ends_s(plan, tables, v)
+    start, end = start_and_end_s(plan, tables, v, out)
+    late = exposed_s(plan, tables[3], out, start, end)
     return Timeline(
         schedule, n_stages, n_micro_batches, v,
         plan.stage, plan.chunk, plan.micro_batch, plan.kind,
@@ -207,6 +208,7 @@ def schedule_time_s(
     hop_s: Any = 0.0,
     pair_s: Any = None,
     wait_for_all: bool = True,
+    rounds: int | None = None,
 ) -> np.ndarray:
     """Time of a step under a schedule, for any number of sets of durations at once.
 
@@ -217,6 +219,9 @@ def schedule_time_s(
         As in `timeline`.
     wait_for_all : bool   No stage begins its optimizer pass before all have their gradients, as a
                           gradient norm over all stages asks; else the longest span of a stage.
+    rounds : int or None  Time about so many times p micro-batches, and the others at the pace of
+                          the last p: with 6 within 1% where stages differ by a half, 0 in the
+                          median. All if None. [1]
 
     Returns
     -------
@@ -231,22 +236,33 @@ def schedule_time_s(
     """
     given = (forward_s, input_gradient_s, weight_gradient_s, hop_s, pair_s)
     shape, tables = _by_row(n_stages, *given)
-    n_rows = tables.shape[-1]
     v = _chunks(schedule, n_chunks)
-    plan = plan_of(schedule, n_stages, n_micro_batches, v)
+    timed = n_micro_batches
+    if rounds is not None and n_micro_batches > (rounds + 1) * n_stages:
+        timed = rounds * n_stages + n_micro_batches % n_stages
+    found = _times(plan_of(schedule, n_stages, timed, v), tables, v, wait_for_all=wait_for_all)
+    if timed < n_micro_batches:
+        longer = plan_of(schedule, n_stages, timed + n_stages, v)
+        pace = _times(longer, tables, v, wait_for_all=wait_for_all) - found
+        found = found + pace * ((n_micro_batches - timed) // n_stages)
+    return found.reshape(shape)
+
+
+def _times(plan: Plan, tables: np.ndarray, v: int, *, wait_for_all: bool) -> np.ndarray:
+    """Time of a step, [row], in blocks that the cache holds."""
+    n_rows = tables.shape[-1]
+    own = [np.flatnonzero(plan.stage == s) for s in range(int(plan.stage.max()) + 1)]
     found = np.empty(n_rows)
     step = max(1, _MOST_CELLS // len(plan.stage))
     for low in range(0, n_rows, step):
-        start, end = start_and_end_s(plan, tables[..., low : low + step], v)
-        if wait_for_all:
-            found[low : low + step] = end.max(axis=0)
-            continue
-        span = [
-            end[own].max(axis=0) - start[own].min(axis=0)
-            for own in (plan.stage == s for s in range(n_stages))
-        ]
-        found[low : low + step] = np.max(span, axis=0)
-    return found.reshape(shape)
+        block = tables[..., low : low + step]
+        out = ends_s(plan, block, v)
+        last = out[:-1].max(axis=0)
+        if not wait_for_all:
+            start = start_and_end_s(plan, block, v, out)[0]
+            last = np.max([out[s].max(axis=0) - start[s].min(axis=0) for s in own], axis=0)
+        found[low : low + step] = last
+    return found
 
 
 def _chunks(schedule: str, n_chunks: int | None) -> int:
