@@ -129,14 +129,20 @@ def _one_f_one_b(p: int, m: int, _: int) -> Order:
 
 
 def _zero_bubble(p: int, m: int, depth: int) -> Order:
-    """1F1B, or twice its depth, with weight gradients late by the stage times the depth."""
+    """1F1B, or twice its depth, with weight gradients late by the stage times the depth.
+
+    As many activations on every stage as on the first (arXiv:2401.10241, ZB-H1 and ZB-H2).
+    """
     return tuple(
         _unrolled([(depth * (p - s - 1), "F"), (depth * s, "FB"), (m, "FBW")], m) for s in range(p)
     )
 
 
 def _zb_v(p: int, m: int, _: int) -> Order:
-    """Phases for at least 2p - 1 micro-batches, of which fewer may be there."""
+    """Phases for at least 2p - 1 micro-batches, of which fewer may be there.
+
+    After the order by hand in sail-sg/zero-bubble-pipeline-parallelism.
+    """
     n = max(m, 2 * p - 1)
     return tuple(
         _unrolled(
@@ -166,7 +172,10 @@ def _dualpipe_v(p: int, m: int, _: int) -> Order:
 
 
 def _dual_phases(s: int, half: int, n: int, depth: int) -> list[Phase]:
-    """DualPipe's eight phases on stage s of `half`, with `n` micro-batches per direction."""
+    """DualPipe's eight phases on stage s of `half`, with `n` micro-batches per direction.
+
+    Their lengths are those of deepseek-ai/DualPipe.
+    """
     kept = (s + 1) // 2  # of the last backward passes, pairs that keep their weight gradient
     odd = (s + 1) % 2
     main = n - depth + s + 1
@@ -187,11 +196,11 @@ def _dual_phases(s: int, half: int, n: int, depth: int) -> list[Phase]:
 
 
 def _interleaved(p: int, m: int, v: int) -> Order:
-    """Groups of p micro-batches pass chunk after chunk; the last group may be smaller."""
+    """Groups of p micro-batches pass chunk after chunk (arXiv:2104.04473, fig. 4; Megatron-LM)."""
     forward: list[Pass] = []
     backward: list[Pass] = []
     for first in range(0, m, p):
-        group = range(first, min(first + p, m))
+        group = range(first, first + p)
         forward += [Pass(FORWARD, c, i) for c in range(v) for i in group]
         backward += [Pass(BACKWARD, c, i) for c in reversed(range(v)) for i in group]
     found = []
@@ -208,7 +217,7 @@ def _v_block(p: int, down: int, gaps: tuple[int, int]) -> list[list[tuple[int, i
     """When a V's passes are due on each stage, in passes; a micro-batch begins every six.
 
     Down the stages in steps of `down`, up in ones, and the same backward, with more time before
-    the first and the last leg of the backward pass.
+    the first and the last leg of the backward pass (offsets of arXiv:2405.15362).
     """
     turn = (p - 1) * down + 1
     back = turn + p + gaps[0]
