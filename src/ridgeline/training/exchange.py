@@ -145,8 +145,8 @@ def _column(value: Any) -> Any:
 
 def _at_rows(cal: Calibration, row: NDArray[Any], n_rows: int) -> Calibration:
     """Effects that differ from row to row, at the rows wanted."""
-    effects: dict[str, Any] = {
-        n: v[..., row] if np.ndim(v) and np.shape(v)[-1] == n_rows > 1 else v
-        for n, v in cal.effects.items()
-    }
+    effects: dict[str, Any] = dict(cal.effects)
+    for name, value in effects.items():
+        if np.ndim(value) and np.shape(value)[-1] == n_rows > 1:
+            effects[name] = value[..., row]
     return replace(cal, effects=effects)
