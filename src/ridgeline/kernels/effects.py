@@ -82,6 +82,9 @@ def scopes_of(chip: Chip, engine: HasEras, era: Era, weights: str = "") -> dict[
     age = (_eras().get(era.follows) or era).age
     if age:
         found["age"] = f"age {age}"
+    core = getattr(era, "core", "")
+    if core:
+        found["core"] = f"core {core} on {family_of(chip)}"
     if weights:
         found["pair"] = f"pair {engine.id} on {chip.id}, {_width_of(weights)}"
     vendor = chip.vendor.casefold()

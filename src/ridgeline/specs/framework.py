@@ -21,18 +21,25 @@ class FrameworkEra(Era):
 
     Attributes
     ----------
-    fused_attention : bool   Scores stay on the chip, and masked blocks are left out; else they are
-                             written to memory, the whole square.
+    core : str               Kernels of its attention: ``plain`` (scores are written to memory, the
+                             whole square), ``flash-1``, ``flash-2`` (FlashAttention's own, and
+                             PyTorch's), ``newest`` (FlashAttention 3, cuDNN, or what a vendor wrote
+                             for the generation).
     hides, sequence_parallel, dropout, zero : as of `Framework`; None for the same.
     source : str
     """
 
-    fused_attention: bool = True
+    core: Literal["plain", "flash-1", "flash-2", "newest"] = "flash-2"
     hides: tuple[Group, ...] | None = None
     sequence_parallel: bool | None = None
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
     source: str = ""
+
+    @property
+    def fused_attention(self) -> bool:
+        """Whether scores stay on the chip, and masked blocks are left out."""
+        return self.core != "plain"
 
     @property
     def age(self) -> str:

@@ -25,7 +25,7 @@ __all__ = ["Design"]
 _LEAST_SIGMA = 1e-3
 #: levels from wide to narrow
 _OF_CHIPS = ("family", "chip")
-_OF_ENGINES = ("age", "engine", "framework", "era", "port", "port_chip")
+_OF_ENGINES = ("age", "core", "engine", "framework", "era", "port", "port_chip")
 
 
 class Design:
