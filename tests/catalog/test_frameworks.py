@@ -31,7 +31,8 @@ def test_each_has_a_source_and_names_of_its_own() -> None:
         ("torchtitan", "2025-06", "torchtitan", "torchtitan-2025"),
         ("MLPerf v4.1 (Dell)", "2024-11", "mlperf-nvidia", "mlperf-nvidia-2024"),
         ("MLPerf v4.0 (Google)", "2024-06", "maxtext", "maxtext-2024"),
-        ("nanotron", "", "nanotron", "nanotron-2024"),
+        ("nanotron", "", "nanotron", "nanotron-2025"),
+        ("nanotron job 13436293", "", "nanotron", "nanotron-2024"),
     ],
 )
 def test_cells_of_tables_are_understood(cell: str, date: str, framework: str, era: str) -> None:

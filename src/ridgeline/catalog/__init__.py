@@ -40,7 +40,7 @@ from ridgeline.catalog._flags import (
     engines_with_flags,
     known_flags,
 )
-from ridgeline.catalog._frameworks import framework, framework_of, frameworks
+from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
 from ridgeline.catalog._racks import rack, racks
 from ridgeline.catalog._search import find
 from ridgeline.catalog._store import user_folders
@@ -89,6 +89,7 @@ __all__ = [
     "to_toml",
     "training_constants",
     "training_effect_kinds",
+    "training_memory",
     "user_folders",
     "usual_engine",
     "widest_constants",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from ridgeline.catalog._store import folded, index, read_toml
+from ridgeline.catalog._store import BUILT_IN, folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.framework import Framework
+from ridgeline.specs.training_memory import MemoryConstants
 
-__all__ = ["framework", "framework_of", "frameworks"]
+__all__ = ["framework", "framework_of", "frameworks", "training_memory"]
 
 
 @cache
@@ -70,3 +71,10 @@ def framework_of(text: str) -> tuple[Framework, str]:
         if found is not None:
             return found, " ".join(words[n:])
     return framework(text), ""
+
+
+@cache
+def training_memory() -> MemoryConstants:
+    """What training frameworks hold beyond what a count of tensors tells."""
+    path = BUILT_IN / "training_memory.toml"
+    return MemoryConstants.parse(read_toml(path), where=path.name)

@@ -25,7 +25,7 @@ class FrameworkEra(Era):
                              whole square), ``flash-1``, ``flash-2`` (FlashAttention's own, and
                              PyTorch's), ``newest`` (FlashAttention 3, cuDNN, or what a vendor wrote
                              for the generation).
-    hides, sequence_parallel, dropout, zero : as of `Framework`; None for the same.
+    hides, sequence_parallel, dropout, zero, gathers_again : as of `Framework`; None for the same.
     source : str
     """
 
@@ -34,6 +34,7 @@ class FrameworkEra(Era):
     sequence_parallel: bool | None = None
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
+    gathers_again: bool | None = None
     source: str = ""
 
     @property
@@ -73,6 +74,18 @@ class Framework(HasEras):
                                gathered once more for the gradient of weights.
     gathers_every_micro_batch : bool   Sharded parameters are given up after each forward pass.
     dropout : bool             Masks are kept with activations (models of 2019 to 2022).
+    fused_activation : bool    A gated activation keeps what it reads alone; else an inner
+                               result too.
+    narrow_inputs : bool       Inputs of products in 8 bits or less are kept as they are multiplied,
+                               and so is a copy of the weights each way; else in 16 bits.
+    gathers_again : bool       Tokens gathered for a tensor-parallel product are gathered once more
+                               in the backward pass; else they are kept.
+    splits : str               What pipeline stages share out evenly: ``layers``, or ``work``, the
+                               head's among it.
+    pipelines_keep_gathered : bool   With pipeline stages, sharded parameters are gathered and their
+                               gradients reduced once a step, not for every micro-batch.
+    pipelines_split_by_chunks : bool   Where nobody says, a rank's sequences of a step pass in as
+                               many micro-batches as there are chunks of layers.
     stands_for : tuple of str  Eras whose mean a name such as ``current`` means.
     source : str               Where these facts come from.
     """
@@ -92,7 +105,13 @@ class Framework(HasEras):
     recompute: Literal["none", "selective", "full"] = "none"
     hides: tuple[Group, ...] = ("dp",)
     gathers_every_micro_batch: bool = True
+    splits: Literal["layers", "work"] = "layers"
+    pipelines_keep_gathered: bool = False
+    pipelines_split_by_chunks: bool = False
     dropout: bool = False
+    fused_activation: bool = True
+    narrow_inputs: bool = False
+    gathers_again: bool = True
     source: str = ""
     notes: str = ""
 
@@ -122,4 +141,4 @@ class Framework(HasEras):
         return self.model_copy(update=own) if own else self
 
 
-_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero")
+_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero", "gathers_again")

@@ -30,7 +30,7 @@ Degree = Literal["tp", "cp", "dp", "pp"]
 Precision = Literal["fp32", "bf16", "fp16", "fp8", "fp8-block", "mxfp8", "nvfp4"]
 OptimizerName = Literal["adamw", "adamw-8bit", "adafactor", "muon", "sgd"]
 #: what the backward pass computes again instead of keeping it
-Recompute = Literal["none", "selective", "full", "layers", "reversible"]
+Recompute = Literal["none", "selective", "products", "full", "layers", "reversible"]
 Offload = Literal["optimizer", "activations"]
 Task = Literal["pretrain", "finetune", "lora", "qlora"]
 ScheduleName = Literal[
@@ -104,7 +104,8 @@ class TrainingRecipe(Record):
     optimizer : str
     micro_batch : int     Sequences of a rank that pass forward together.
     schedule : str or None   Of pipeline stages; None: 1f1b, interleaved where `vp` is above 1.
-    recompute : str       ``none``, ``selective`` (the attention core), ``full`` (all layers),
+    recompute : str       ``none``, ``selective`` (the attention core), ``products`` (every second
+                          product, and all between products), ``full`` (all layers),
                           ``layers`` (`recompute_layers` of a stage in full), ``reversible`` (inputs
                           of layers are computed back from their outputs).
     recompute_layers : int   Of ``layers``.

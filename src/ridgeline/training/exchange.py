@@ -102,13 +102,17 @@ def _of_group(
     between = seconds("all_reduce", trained * narrow / _column(shard), copies, ~none)
     again = every if count.framework.gathers_every_micro_batch else 0.0
     each = all_of_it[:, None]
+    # Pipelines may gather once a step, and keep what they gathered.
+    kept = each & count.framework.pipelines_keep_gathered & (_column(count.layout.pp) > 1)
+    each = each & ~kept
     return {
-        "gather_s": seconds("all_gather", trained * _WEIGHT_BYTES, sharded, some),
+        "gather_s": seconds("all_gather", trained * _WEIGHT_BYTES, sharded, some)
+        + np.where(kept, every, 0.0),
         "reduce_s": seconds("all_reduce", trained * narrow, whole, none)
         + between
         + np.where(each, 0.0, scattered),
-        "each_forward_s": every,
-        "each_backward_s": again + np.where(each, scattered, 0.0),
+        "each_forward_s": np.where(kept, 0.0, every),
+        "each_backward_s": np.where(kept, 0.0, again) + np.where(each, scattered, 0.0),
     }
 
 

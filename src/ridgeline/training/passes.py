@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.kernels.calibration import op_seconds
+from ridgeline.layers import block_layers
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
+from ridgeline.steps.kept import products_again
 from ridgeline.steps.training_ops import (
     CHANNELS,
     Pieces,
@@ -59,13 +61,26 @@ def layers_on_stages(count: TrainingCount, n_rows: int) -> Floats:
     kinds = len(count.model.blocks)
     found = np.zeros((n_rows, int(pp.max()), kinds + 2))
     both = pp * 65536 + vp
+    head = _head_layers(count) if count.framework.splits == "work" else None
     for code in np.unique(both):
         own = both == code
         p, v = int(code) // 65536, int(code) % 65536
-        found[own, :p, :kinds] = stage_layers(count.model, p, v)
+        found[own, :p, :kinds] = stage_layers(count.model, p, v, head)
         found[own, 0, kinds] = 1.0
         found[own, p - 1, kinds + 1] = 1.0
     return found
+
+
+def _head_layers(count: TrainingCount) -> float:
+    """Work of the head over that of a layer on the mean."""
+    model = count.model
+    own = sum(
+        block.repeat * sum(p.active * p.k * p.n for layer in layers for p in layer.products)
+        for block in model.blocks
+        for layers in (block_layers(block, model.d_model),)
+    )
+    table: Any = model.vocab_size * model.d_model  # type: ignore[operator]
+    return table * sum(b.repeat for b in model.blocks) / own
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,11 @@ def _share_again(count: TrainingCount, layers: Floats) -> Any:
 def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> list[list[Any]]:
     """Seconds by pass and row of `_ROWS`."""
     whole = piece.core != () or any(op.collective for op in piece.forward)
-    again = piece.core if count.recipe.recompute == "selective" else piece.forward if whole else ()
+    again: Iterable[Op] = piece.forward if whole else ()
+    if count.recipe.recompute == "selective":
+        again = piece.core
+    elif count.recipe.recompute == "products":
+        again = products_again(again)
     head = any(op.part == "head" or op.name == "head_gather" for op in piece.forward)
     passes = (piece.forward, piece.input_gradient, piece.weight_gradient, () if head else again)
     if isinstance(on, Cluster):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.model import Model
 
-__all__ = ["chunk_layers", "stage_layers"]
+__all__ = ["chunk_layers", "chunk_layers_by_work", "stage_layers"]
 
 
 def chunk_layers(n_layers: int, n_chunks: int) -> list[int]:
@@ -40,19 +40,57 @@ def chunk_layers(n_layers: int, n_chunks: int) -> list[int]:
     return found
 
 
-def stage_layers(model: Model, pp: int, vp: int) -> NDArray[np.float64]:
+def chunk_layers_by_work(n_layers: int, n_chunks: int, head_layers: float) -> list[int]:
+    """Layers of each chunk where the head's work is shared out among them, as nanotron does.
+
+    Parameters
+    ----------
+    n_layers, n_chunks : int
+    head_layers : float   Work of the head over that of a layer. [1]
+
+    Returns
+    -------
+    list of int   A chunk takes layers until all so far have more than their share of the work; what
+                  is left, with the head, is the last one's.
+
+    Notes
+    -----
+    Where a head is worth more than a chunk, nanotron leaves it to the last but one and the loss to
+    the last; here the last has both.
+
+    Examples
+    --------
+    A head worth four layers:
+
+    >>> chunk_layers_by_work(16, 4, 4.0)
+    [6, 5, 5, 0]
+    """
+    share = (n_layers + head_layers) / n_chunks
+    found = [0] * n_chunks
+    chunk = 0
+    for n in range(1, n_layers + 1):
+        found[chunk] += 1
+        if n > share * (chunk + 1) and chunk < n_chunks - 1:
+            chunk += 1
+    return found
+
+
+def stage_layers(
+    model: Model, pp: int, vp: int, head_layers: float | None = None
+) -> NDArray[np.float64]:
     """Layers of each kind that each stage holds.
 
     Parameters
     ----------
     model : Model
     pp, vp : int   Stages, and chunks of each: stage s has chunks s, s + pp, s + 2 pp ...
+    head_layers : float or None   See `chunk_layers_by_work`; None: as even as layers allow.
 
     Returns
     -------
     array of shape (pp, kinds)   In the order of ``model.blocks``. [1]
     """
-    return _stage_layers(_depths(model), len(model.blocks), pp, vp)
+    return _stage_layers(_depths(model), len(model.blocks), pp, vp, head_layers)
 
 
 def _depths(model: Model) -> tuple[int, ...]:
@@ -63,10 +101,18 @@ def _depths(model: Model) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _stage_layers(depths: tuple[int, ...], n_kinds: int, pp: int, vp: int) -> NDArray[np.float64]:
+def _stage_layers(
+    depths: tuple[int, ...], n_kinds: int, pp: int, vp: int, head_layers: float | None
+) -> NDArray[np.float64]:
     found = np.zeros((pp, n_kinds))
     at = 0
-    for chunk, n in enumerate(chunk_layers(len(depths), pp * vp)):
+    n_layers, n_chunks = len(depths), pp * vp
+    chunks = (
+        chunk_layers(n_layers, n_chunks)
+        if head_layers is None or n_chunks == 1
+        else chunk_layers_by_work(n_layers, n_chunks, head_layers)
+    )
+    for chunk, n in enumerate(chunks):
         for kind in depths[at : at + n]:
             found[chunk % pp, kind] += 1
         at += n

@@ -19,11 +19,11 @@ from ridgeline.laws.optimizer import (
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import ideal_time_s, resources
+from ridgeline.steps.kept import kept_on_stages
 from ridgeline.steps.machine import compute_dtype
 from ridgeline.steps.op import Op
 from ridgeline.steps.training_ops import CHANNELS, stage_hop
 from ridgeline.training.exchange import exchanges
-from ridgeline.training.memory import kept_on_stages
 from ridgeline.training.passes import (
     PASSES,
     StagePasses,

@@ -14,6 +14,7 @@ from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import minimum
 from ridgeline.laws.shapes import mean_entries_visible, product_macs
 from ridgeline.layers import block_layers
+from ridgeline.steps.kept import PRODUCTS_AGAIN
 from ridgeline.steps.machine import compute_dtype
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _again(job: TrainingJob, products: Any, core: Any) -> Any:
         return 0.0
     if recipe.recompute == "selective":
         return core
+    if recipe.recompute == "products":
+        return products * PRODUCTS_AGAIN
     share: Any = 1.0
     if recipe.recompute == "layers":
         n_layers = sum(block.repeat for block in job.model.blocks)

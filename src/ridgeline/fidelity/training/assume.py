@@ -14,6 +14,7 @@ from ridgeline.fidelity.measurements.columns import Fault, count, number
 from ridgeline.fidelity.measurements.side_files import HEADS_ASSUMED
 from ridgeline.fidelity.training.notes import (
     accumulation,
+    job_number,
     local_batch,
     optimizer,
     schedule_of,
@@ -50,8 +51,6 @@ _BYTES_PER_PARAM = 18.0
 _ROOM = 0.7
 #: tokens of a document of instruction tuning, of which a sequence packs many
 _PACKED_TOKENS = 512
-#: of a layer's products, those whose outputs torchtitan's ``op`` mode does not keep
-_SELECTIVE_OP_SHARE = 0.36
 
 
 def run_of(cells: Cells, key: str, notes: str, resolver: Resolver) -> TrainingRun:
@@ -77,6 +76,7 @@ def run_of(cells: Cells, key: str, notes: str, resolver: Resolver) -> TrainingRu
     cluster = _cluster(cells, n_chips, resolver)
     date, words = cells.get("date", ""), f"{cells.get('source', '')} {notes}"
     used, version = _framework(cells.get("framework", ""), words, said)
+    version = version or job_number(notes)
     used = used.on(version, date)
     if "MP mode PURE" in notes:
         used = used.model_copy(update={"reduce_bytes": 2.0})
@@ -84,7 +84,7 @@ def run_of(cells: Cells, key: str, notes: str, resolver: Resolver) -> TrainingRu
     layout = _layout(
         cells | _filled(cells, n_chips, model, cluster, notes, said), n_chips, used, said
     )
-    load, micro = _load(cells, layout, notes, task, said)
+    load, micro = _load(cells, layout, used, notes, task, said)
     recipe = _recipe(cells, model, layout, used, notes, micro, said)
     job = TrainingJob(model, cluster, layout, recipe, load, used, version=version, date=date)
     precision = cells.get("precision", "").casefold()
@@ -247,7 +247,12 @@ def _zero(cells: Cells) -> int | None:
 
 
 def _load(
-    cells: Cells, layout: TrainingLayout, notes: str, task: str, said: list[str]
+    cells: Cells,
+    layout: TrainingLayout,
+    used: Framework,
+    notes: str,
+    task: str,
+    said: list[str],
 ) -> tuple[TrainingLoad, int]:
     seq_len = _needed(cells, "seq_len")
     micro = count(_known(cells, "micro_batch"), "micro_batch")
@@ -268,8 +273,10 @@ def _load(
         )
     own = global_batch // layout.dp
     if micro is None:
-        micro = 1
-        said.append("micro batch not stated: taken as 1")
+        n_chunks = layout.pp * layout.vp
+        split = used.pipelines_split_by_chunks and layout.pp > 1 and own % n_chunks == 0
+        micro = own // n_chunks if split else 1
+        said.append(f"micro batch not stated: taken as {micro}")
     if own % micro:
         fits = [m for m in range(1, own + 1) if own % m == 0]
         near = min(fits, key=lambda m: abs(m - micro))
@@ -346,9 +353,10 @@ def _recompute(
         return {"recompute": used.recompute}
     plain = next((name for starts, name in _RECOMPUTES if word.startswith(starts)), "")
     how = selective(notes) if plain == "selective" else ""
+    if how == "op":
+        return {"recompute": "products"}
     if how:
-        share = 0.5 if how == "layer" else _SELECTIVE_OP_SHARE
-        layers = max(round(share * stage_layers), 1)
+        layers = max(round(stage_layers / 2), 1)
         said.append(f"selective recompute ({how}) taken as {layers} of {stage_layers} layers")
         return {"recompute": "layers", "recompute_layers": layers}
     if plain:

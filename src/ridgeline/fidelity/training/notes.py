@@ -8,6 +8,7 @@ from functools import lru_cache
 __all__ = [
     "accumulation",
     "counted",
+    "job_number",
     "local_batch",
     "optimizer",
     "peak_flops_per_s",
@@ -20,6 +21,7 @@ _ABOVE = re.compile(r"it is (\d+)% above the full-attention count")
 _PEAK = re.compile(r"\b([A-Z]+\d+) ([\d.]+)(?: bf16)?/([\d.]+)")
 _ACCUMULATED = re.compile(r"\bGA=(\d+)")
 _LOCAL = re.compile(r"local batch (\d+)")
+_JOB = re.compile(r"\bjob \d{6,}")
 _SCHEDULE = re.compile(r"pipeline schedule ([\w-]+)")
 _SELECTIVE = re.compile(r"selective-(op|layer)")
 _SCHEDULES = {
@@ -78,6 +80,12 @@ def local_batch(text: str) -> int | None:
     """Sequences of a data-parallel rank in a step, where the notes say it."""
     found = _LOCAL.search(text)
     return int(found[1]) if found else None
+
+
+def job_number(text: str) -> str:
+    """``job 13436293``, where the notes name one: numbers of one cluster follow the calendar."""
+    found = _JOB.search(text)
+    return found[0] if found else ""
 
 
 def schedule_of(text: str) -> str:

@@ -1,0 +1,244 @@
+"""Memory of a training step against papers, sums by hand, and what only ever makes it smaller."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ridgeline import catalog
+from ridgeline.specs.blocks import Attention, Block, Dense
+from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.kept import KEPT, kept_on_stages, layer_kept
+from ridgeline.training.job import TrainingJob
+from ridgeline.training.memory import MEMORY_PARTS, job_memory
+from ridgeline.training.passes import layers_on_stages
+
+LLAMA = "meta-llama/Meta-Llama-3-8B"
+MOE = "Qwen/Qwen3-30B-A3B"
+SEQ, WIDTH, HEADS, LAYERS = 2048, 12288, 96, 96
+
+
+def a_job(model: Any = LLAMA, on: str = "16xhgx-h100", **options: Any) -> TrainingJob:
+    """A job from flat names."""
+    records = {}
+    kinds = (("layout", TrainingLayout), ("recipe", TrainingRecipe), ("load", TrainingLoad))
+    for name, kind in kinds:
+        own = {k: options.pop(k) for k in list(options) if k in kind.model_fields}
+        records[name] = kind(**own)
+    framework = catalog.framework(options.pop("framework", "megatron-lm"))
+    cluster = catalog.machine_named(on).cluster
+    known = catalog.model(model) if isinstance(model, str) else model
+    return TrainingJob(known, cluster, **records, framework=framework, **options)
+
+
+def gpt() -> Any:
+    """GPT-3 of 175 billion parameters."""
+    block = Block(
+        repeat=LAYERS,
+        mixer=Attention(n_heads=HEADS, n_kv_heads=HEADS, d_head=128),
+        ffn=Dense(d_ff=4 * WIDTH, gated=False),
+        n_norm_vectors=2,
+    )
+    own = {"d_model": WIDTH, "vocab_size": 51200, "tied": True, "blocks": (block,), "order": ()}
+    return catalog.model(LLAMA).model_copy(update=own)
+
+
+def paper(tp: int, sequence_parallel: bool, recompute: str) -> float:
+    """Bytes of a layer and micro-batch, arXiv:2205.05198, eq. 1-4 and table 2."""
+    s_b_h, scores = SEQ * WIDTH, 5 * HEADS * SEQ / WIDTH
+    if recompute == "full":
+        return s_b_h * 2 / (tp if sequence_parallel else 1)
+    kept = 0 if recompute == "selective" else scores
+    if sequence_parallel:
+        return s_b_h * (34 + kept) / tp
+    return s_b_h * (10 + (24 + kept) / tp)
+
+
+@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+@pytest.mark.parametrize(("tp", "sequence_parallel"), [(1, False), (8, False), (8, True)])
+def test_layers_of_gpt_keep_what_the_paper_says(tp, sequence_parallel, recompute):
+    job = a_job(
+        gpt(), tp=tp, sequence_parallel=sequence_parallel, recompute=recompute, seq_len=SEQ,
+        precision="fp16", date="2022-05",
+    )  # fmt: skip
+    kept = kept_on_stages(job.count, layers_on_stages(job.count, 1))[0, 0] / LAYERS
+    assert kept == pytest.approx(paper(tp, sequence_parallel, recompute), rel=1e-12)
+
+
+def test_interleaved_stages_of_gpt_keep_what_the_paper_says():
+    p, v = 8, 3
+    job = a_job(
+        gpt(), tp=8, pp=p, vp=v, dp=1, seq_len=SEQ, global_batch=64, precision="fp16",
+        date="2022-05",
+    )  # fmt: skip
+    kept = job_memory(job).parts_bytes["activations"][0, 0]
+    masks = SEQ * WIDTH / 8 * (1 + (p - 1) / (p * v)) * p  # of the embedding's dropout
+    all_of = paper(8, sequence_parallel=True, recompute="none") * LAYERS
+    assert kept == pytest.approx(all_of * (1 + (p - 1) / (p * v)) + masks, rel=1e-9)
+
+
+def test_a_gated_layer_with_fused_attention_by_hand():
+    # Llama-3 8B, 4096 tokens: norms' inputs 2 x 4096; input, q, k, v, result of attention; input,
+    # gate, up and their product; 2 bytes each; 4 bytes a head for sums of exponentials.
+    wide = 2 * 4096 + (4096 + 4096 + 2 * 1024 + 4096) + (4096 + 3 * 14336)
+    job = a_job(seq_len=4096)
+    kept = layer_kept(job.count, job.count.model.blocks[0])
+    assert sum(kept.values()) == pytest.approx(4096 * (2 * wide + 4 * 32))
+    assert tuple(kept) == KEPT
+    inner = a_job(seq_len=4096, framework="torchtitan")
+    more = layer_kept(inner.count, inner.count.model.blocks[0])["ffn"] - kept["ffn"]
+    assert more == pytest.approx(4096 * 2 * 14336)  # the activation's own result
+
+
+def test_experts_keep_what_their_tokens_need():
+    job = a_job(MOE, seq_len=4096, ep=8, dp=8, expert_tp=1)
+    kept = layer_kept(job.count, job.count.model.blocks[0])
+    routed = 4096 * 8  # tokens of a rank, to 8 experts each
+    assert kept["experts"] == pytest.approx(routed * 2 * (2048 + 3 * 768))
+    assert kept["exchange"] == pytest.approx(routed * 2 * 2048)
+    for ep in (1, 2, 4):
+        other = a_job(MOE, seq_len=4096, ep=ep, dp=8, expert_tp=1)
+        assert layer_kept(other.count, other.count.model.blocks[0]) == kept
+
+
+def test_every_second_product_by_hand():
+    # torchtitan's selective mode of ops: the layer's input, q, v, gate, down, attention's result
+    job = a_job(seq_len=8192, framework="torchtitan", recompute="products")
+    kept = kept_on_stages(job.count, layers_on_stages(job.count, 1))[0, 0] / 32
+    wide = 4096 + 4096 + 1024 + 14336 + 4096 + 4096
+    assert kept == pytest.approx(8192 * (2 * wide + 4 * 32))
+
+
+def test_products_keep_narrow_inputs_where_the_framework_does():
+    wide, narrow = (
+        layer_kept(job.count, job.count.model.blocks[0])
+        for job in (a_job(seq_len=4096, precision=p) for p in ("bf16", "fp8"))
+    )
+    inputs = 4096 * (4096 + 4096 + 4096 + 14336)  # of qkv, output, gate and up, down
+    assert sum(wide.values()) - sum(narrow.values()) == pytest.approx(inputs)
+
+
+def test_one_chip_holds_18_bytes_a_parameter_and_its_activations():
+    job = a_job(on="hgx-h100", seq_len=4096, global_batch=1)
+    found = job_memory(job).at_peak()
+    n = 8_030_261_248
+    assert sum(found[p] for p in ("parameters", "master", "gradients", "optimizer")) == (
+        pytest.approx(18 * n)
+    )
+    kept = kept_on_stages(job.count, layers_on_stages(job.count, 1))[0, 0]
+    assert found["activations"] == pytest.approx(kept)
+
+
+def test_llama_sharded_over_eight_chips_by_hand():
+    job = a_job(dp=8, zero=3, framework="pytorch", recompute="full", seq_len=8192, global_batch=8)
+    found = {part: float(v[0]) for part, v in job_memory(job).at_peak().items()}
+    n, tables = 8_030_261_248, 2 * 128256 * 4096 + 4096
+    layer = (n - tables) / 32
+    assert found["parameters"] + found["gradients"] + found["optimizer"] == pytest.approx(2 * n)
+    assert found["master"] == 0  # parameters are stored wide
+    assert found["activations"] == pytest.approx(8192 * 4096 * 2 * 32)
+    # Two layers and both tables in 16 bits; a layer's gradients in 2 bytes and on their way in 4.
+    assert found["gathered"] == pytest.approx(layer * 2 * 2 + tables * 2 + layer * 6)
+
+
+def test_parts_add_up_and_kinds_of_readings_nest():
+    found = job_memory(a_job(tp=2, pp=4, dp=4, seq_len=4096))
+    assert tuple(found.parts_bytes) == MEMORY_PARTS
+    assert found.total_bytes == pytest.approx(sum(found.at_peak().values()))
+    allocated, reserved, device = (
+        found.peak_bytes(kind) for kind in ("allocated", "reserved", "device")
+    )
+    assert allocated < reserved < device
+    assert found.margin_bytes == pytest.approx(found.capacity_bytes - device)
+    assert (found.fits_probability > 0.5) == found.fits
+
+
+SIZES = st.sampled_from([1, 2, 4, 8])
+
+
+def total(**options: Any) -> float:
+    return float(job_memory(a_job(**options)).total_bytes[0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    tp=SIZES, pp=SIZES, dp=SIZES, micro_batch=st.sampled_from([1, 2]),
+    framework=st.sampled_from(["megatron-lm", "torchtitan", "megatron-deepspeed"]),
+    model=st.sampled_from([LLAMA, MOE]),
+)  # fmt: skip
+def test_more_recompute_and_more_sharding_never_take_more(
+    tp, pp, dp, micro_batch, framework, model
+):
+    base = {
+        "model": model, "tp": tp, "pp": pp, "dp": dp, "micro_batch": micro_batch, "zero": 0,
+        "framework": framework, "seq_len": 4096, "global_batch": 16 * dp, "ep": min(dp, 4),
+        "sequence_parallel": False,
+    }  # fmt: skip
+    slack = 1 + 1e-9
+    plain = total(**base)
+    for recompute in ("selective", "full", "reversible"):
+        assert total(**base, recompute=recompute) <= plain * slack
+    some = [total(**base, recompute="layers", recompute_layers=n) for n in range(1, 49)]
+    assert min(some) == pytest.approx(total(**base, recompute="full"))
+    if framework != "torchtitan":  # which stores parameters wide as soon as they are sharded
+        by_zero = [total(**{**base, "zero": z}) for z in (0, 1, 2)]
+        assert by_zero == sorted(by_zero, reverse=True)
+    for recompute in ("none", "full"):
+        offload = total(**base, recompute=recompute, offload=("activations", "optimizer"))
+        assert offload <= total(**base, recompute=recompute) * slack
+
+
+@pytest.mark.parametrize("degree", ["tp", "pp"])
+def test_a_wider_layout_takes_less(degree):
+    found = [total(**{degree: n}, dp=2, seq_len=4096, global_batch=64) for n in (1, 2, 4, 8)]
+    assert found == sorted(found, reverse=True)
+    assert found[0] / found[3] > 3
+
+
+def test_data_parallelism_leaves_activations_alone():
+    one, many = (
+        job_memory(a_job(pp=4, dp=dp, seq_len=4096, global_batch=64 * dp)) for dp in (1, 16)
+    )
+    for part in ("activations", "logits", "working"):
+        assert one.parts_bytes[part] == pytest.approx(many.parts_bytes[part])
+
+
+def test_rows_are_the_jobs_one_by_one():
+    layouts = [(1, 4, 8, 1), (2, 2, 4, 3), (8, 1, 16, 2)]
+    job = a_job(seq_len=4096, global_batch=256)
+    tp, pp, dp, zero = (np.array(x) for x in zip(*layouts, strict=True))
+    columns = job.layout.model_copy(update={"tp": tp, "pp": pp, "dp": dp, "zero": zero})
+    together = job_memory(replace(job, layout=columns)).total_bytes
+    for i, (t, p, d, z) in enumerate(layouts):
+        alone = total(tp=t, pp=p, dp=d, zero=z, seq_len=4096, global_batch=256)
+        assert together[i] == pytest.approx(alone)
+
+
+def test_two_ways_hold_two_copies():
+    one, two = (
+        job_memory(a_job(pp=4, seq_len=4096, global_batch=64, schedule=s)).parts_bytes
+        for s in ("1f1b", "dualpipe")
+    )
+    there_and_back = one["parameters"] + one["parameters"][:, ::-1]
+    assert two["parameters"] == pytest.approx(there_and_back)
+
+
+def test_frozen_weights_have_no_state():
+    full, lora, qlora = (
+        job_memory(a_job(seq_len=4096, task=t, lora_rank=16)).at_peak()
+        for t in ("finetune", "lora", "qlora")
+    )
+    thin = 32 * 16 * (4096 * 2 + 2 * (4096 + 1024) + 2 * 4096)  # q, k, v and output of 32 layers
+    assert lora["optimizer"] == pytest.approx(8 * thin)
+    assert lora["parameters"] == pytest.approx(full["parameters"] + 2 * thin)
+    assert qlora["parameters"] / lora["parameters"] == pytest.approx(0.26, abs=0.03)
+
+
+def test_stages_by_work_give_the_first_more_layers():
+    job = a_job(pp=8, framework="nanotron", seq_len=4096, global_batch=64)
+    layers = layers_on_stages(job.count, 1)[0, :, 0]
+    assert layers.sum() == 32
+    assert layers[0] > layers[-1]
