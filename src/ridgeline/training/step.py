@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 #: of the lower bounds
 _NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_exposed": 1.0}
 
-__all__ = ["PARTS", "TrainingStep", "job_step"]
+__all__ = ["PARTS", "TrainingStep", "job_seconds", "job_step"]
 
 #: what the time of a step is told apart by, in the order of a waterfall
 PARTS = (
@@ -106,6 +106,11 @@ def job_step(job: TrainingJob, interval: bool = False) -> TrainingStep:
     sigma = log_variance(job.calibration, time_of, found.time_s) ** 0.5
     reach = np.exp(Z80 * np.hypot(sigma, job.scatter("step_time_s")))
     return replace(found, low_s=found.time_s / reach, high_s=found.time_s * reach)
+
+
+def job_seconds(job: TrainingJob) -> Any:
+    """Time of one optimizer step alone, which effects may give leading axes to. [s]"""
+    return _Timed(job).time_s
 
 
 class _Timed:

@@ -1,0 +1,210 @@
+"""Fit how training frameworks differ from lone kernels to measured steps."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.catalog import training_effect_kinds
+from ridgeline.errors import RidgelineError
+from ridgeline.fidelity.engines.calibrate import carried_by, rounded
+from ridgeline.fidelity.engines.design import Design
+from ridgeline.fidelity.engines.solve import Problem, left_out, solve
+from ridgeline.fidelity.runs import OK
+from ridgeline.fidelity.training.evaluate import StepEvaluator
+from ridgeline.fidelity.training.families import family_name, source_family
+from ridgeline.fidelity.training.runs import RATES
+from ridgeline.fidelity.training.sets import KEPT_OUT, has_experts
+from ridgeline.fidelity.training.units import step_seconds
+from ridgeline.specs.constants import Effect, EngineConstants, Factor, Scatter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ridgeline.fidelity.engines.solve import Solution
+    from ridgeline.fidelity.training.runs import TrainingRow, TrainingRun
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Timed", "calibrate_training", "timed_runs"]
+
+NOTHING = (
+    "There is nothing to fit: rows of step_time_s, tokens_per_s_per_chip, tflops_per_chip or mfu "
+    "of dense models are needed."
+)
+#: runs of one source, model, chip and number of chips tell less each, the more there are
+_CROWDING = 0.4
+#: runs of which a field was inferred count less
+_MEDIUM_WEIGHT = 0.3
+#: of these even runs with an inferred field are out
+_HIGH_ONLY = ("nanotron-h100",)
+_SEVERAL = 2
+#: scatters are at least so much, whatever few rows say
+_LEAST_SCATTER = 0.03
+
+
+class Timed:
+    """A run whose step was timed: by the most direct of its metrics. [s]"""
+
+    def __init__(self, run: TrainingRun, quality: str) -> None:
+        self.run = run
+        self.quality = quality
+        self.step_s = 0.0
+        self._rank = len(RATES)
+
+    def add(self, row: TrainingRow) -> None:
+        """Take a row, if it says more directly how long a step took."""
+        rank = RATES.index(row.metric)
+        if rank < self._rank and row.convention != "unknown":
+            self.step_s, self._rank = step_seconds(row), rank
+
+
+def timed_runs(rows: Sequence[TrainingRow]) -> list[Timed]:
+    """Runs of rows that tell how long a step took, in order."""
+    found: dict[str, Timed] = {}
+    for row in rows:
+        if row.run is None or row.status != OK or row.metric not in RATES:
+            continue
+        found.setdefault(row.run.key, Timed(row.run, row.quality)).add(row)
+    return [one for one in found.values() if one.step_s > 0]
+
+
+def weights(runs: Sequence[Timed]) -> Floats:
+    """How much each run counts; 0 for what is kept out of every fit."""
+    cells = [_cell(one.run) for one in runs]
+    crowd = Counter(cells)
+    found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
+    for i, one in enumerate(runs):
+        run, source = one.run, source_family(one.run.source)
+        high = one.quality == "high"
+        apart = source in KEPT_OUT or (source in _HIGH_ONLY and not high)
+        apart = apart or bool(run.job.framework.stands_for) or not run.job.recipe.trains_all
+        if apart or has_experts(run):
+            found[i] = 0.0
+        elif not high:
+            found[i] *= _MEDIUM_WEIGHT
+    return found
+
+
+def _cell(run: TrainingRun) -> tuple[Any, ...]:
+    return source_family(run.source), run.model.id, run.cluster.chip.id, run.n_chips
+
+
+def calibrate_training(
+    rows: Sequence[TrainingRow], start: EngineConstants | None = None, *, scattered: bool = True
+) -> EngineConstants:
+    """Fit all effects of training frameworks to measured steps, each run by how much it tells.
+
+    Parameters
+    ----------
+    rows : sequence of TrainingRow
+    start : EngineConstants or None   Where to begin; without, at what is expected beforehand.
+    scattered : bool   Fit on models left out, too, for the scatter; without it that of `start`
+                       stays.
+
+    Returns
+    -------
+    EngineConstants   The same rows in the same order give the same digits.
+
+    Raises
+    ------
+    RidgelineError   No row can be fitted.
+    """
+    runs = timed_runs(rows)
+    weight = weights(runs)
+    runs = [one for one, w in zip(runs, weight, strict=True) if w > 0]
+    if not runs:
+        raise RidgelineError(NOTHING)
+    evaluator = StepEvaluator([one.run.job for one in runs])
+    kinds = training_effect_kinds()
+    design = Design(evaluator.scopes, kinds=kinds)
+    measured = np.log([one.step_s for one in runs])
+    problem = Problem(evaluator, design, measured, weight[weight > 0])
+    solution = solve(problem, design.start(start))
+    places = [evaluator.scopes[i] for i in evaluator.case]
+    scatter = dict(start.scatter) if start else {}
+    if scattered:
+        families = [family_name(one.run.model.id) for one in runs]
+        unseen, known = left_out(problem, solution, families, places)
+        scatter = _scatters(unseen, known, places, problem.weight)
+    return EngineConstants(
+        id="training",
+        effects=_effects(runs, design, solution),
+        scatter=scatter,
+        seen=_seen(runs, places),
+        n_rows=len(runs),
+        sources=tuple(sorted({one.run.source for one in runs})),
+        date=max((one.run.date for one in runs), default=""),
+    )
+
+
+def _effects(runs: Sequence[Timed], design: Design, solution: Solution) -> dict[str, Effect]:
+    sigma, carried = carried_by(solution)
+    sources = np.array([one.run.source for one in runs])
+    factors: dict[str, dict[str, Factor]] = {name: {} for name in design.kinds}
+    for i, (effect, level, place) in enumerate(design.names):
+        on_it = carried[:, i]
+        if not on_it.any() and level != "all":
+            continue
+        factors[effect][place] = Factor(
+            value=rounded(float(np.exp(solution.unknowns[i]))),
+            sigma=round(float(sigma[i]), 3),
+            n_rows=int(on_it.sum()),
+            sources=tuple(np.unique(sources[on_it]).tolist()),
+        )
+    return {
+        name: Effect(spread=dict(design.kinds[name].spread), factors=found)
+        for name, found in factors.items()
+    }
+
+
+def _seen(runs: Sequence[Timed], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Places measured on several models: what one model alone tells may be the model's own."""
+    models: dict[str, set[str]] = defaultdict(set)
+    for one, place in zip(runs, places, strict=True):
+        for name in place.values():
+            models[name].add(family_name(one.run.model.id))
+    return tuple(sorted(name for name, found in models.items() if len(found) >= _SEVERAL))
+
+
+def _scatters(
+    unseen: Floats,
+    known: NDArray[np.bool_],
+    places: Sequence[Mapping[str, str]],
+    weight: Floats,
+) -> dict[str, Scatter]:
+    """What remains on models left out: of a step's time, and of frameworks and eras beside it."""
+    use = known if np.any(known) else np.ones(len(unseen), dtype=bool)
+    whole = _sigma(unseen[use], weight[use])
+    found = {"training step_time_s": Scatter(sigma=round(whole, 4), n_rows=int(use.sum()))}
+    for level in ("framework", "era"):
+        names = np.array([place.get(level, "") for place in places])
+        for name in np.unique(names):
+            own = use & (names == name)
+            if own.sum() < _FEWEST:
+                continue
+            above = whole
+            if level == "era":
+                wide = next(p["framework"] for p in places if p.get("era") == name)
+                above = whole * (found[wide].sigma if wide in found else 1.0)
+            ratio = _sigma(unseen[own], weight[own]) / above
+            shrunk = ratio ** (own.sum() / (own.sum() + _FEWEST))
+            found[str(name)] = Scatter(sigma=round(float(shrunk), 4), n_rows=int(own.sum()))
+    return found
+
+
+_FEWEST = 8
+#: of a normal distribution, what lies within this many standard deviations is 80%
+_Z80 = 1.2816
+
+
+def _sigma(residual: Floats, weight: Floats) -> float:
+    """A standard deviation whose 80% interval holds 80% of the residuals, by weight."""
+    order = np.argsort(np.abs(residual))
+    share = np.cumsum(weight[order]) / weight.sum()
+    at = min(int(np.searchsorted(share, 0.8)), len(order) - 1)
+    return max(float(np.abs(residual[order][at])) / _Z80, _LEAST_SCATTER)
