@@ -109,40 +109,63 @@ def engine_constants(chosen: str | Path | EngineConstants | None = None) -> Engi
     SpecError      Constants with fields that they do not have.
     """
     if chosen is None:
-        return _shipped()
+        return _shipped("engines")
     if isinstance(chosen, EngineConstants):
         return chosen
-    path = Path(chosen)
+    return _constants_of(Path(chosen), "engines", effect_kinds(), "whole engines")
+
+
+def training_constants(chosen: str | Path | EngineConstants | None = None) -> EngineConstants:
+    """Return the constants of training frameworks, as `ridgeline calibrate` wrote them.
+
+    Parameters
+    ----------
+    chosen : path, EngineConstants or None   A file of somebody's own, or a record; None for those
+                                             of the catalogue.
+
+    Raises
+    ------
+    CatalogError, SpecError   As `engine_constants`.
+    """
+    if chosen is None:
+        return _shipped("training")
+    if isinstance(chosen, EngineConstants):
+        return chosen
+    return _constants_of(Path(chosen), "training", training_effect_kinds(), "training frameworks")
+
+
+def _constants_of(
+    path: Path, kind: str, effects: Mapping[str, EffectKind], words: str
+) -> EngineConstants:
+    """Constants in a file, checked to be of these effects."""
     data = read_toml(path)
-    if "effects" not in data:
+    other = "training" if kind == "engines" else "engines"
+    if "effects" not in data or data.get("id") == other:
         raise CatalogError(
-            f"{path.name} holds no constants of whole engines: a file that ridgeline calibrate "
-            "FILE... --out wrote is expected."
+            f"{path.name} holds no constants of {words}: a file that ridgeline calibrate FILE... "
+            "--out wrote is expected, of tables of such runs."
         )
     found = EngineConstants.parse(data, where=path.name)
-    _check_effects(found, path)
-    return found
-
-
-@cache
-def _shipped() -> EngineConstants:
-    path = index("engine_constants").get("engines")
-    if path is None:
-        return EngineConstants(id="engines")
-    return EngineConstants.parse(read_toml(path), where=path.name)
-
-
-def _check_effects(found: EngineConstants, path: Path) -> None:
-    """Refuse constants of another release, of which some would be left out in silence."""
-    kinds, shipped, own = (x.keys() for x in (effect_kinds(), _shipped().effects, found.effects))
-    lacks, strange = sorted(kinds & shipped - own), sorted(own - kinds - shipped)
+    shipped = _shipped(kind).effects
+    known, own = effects.keys(), found.effects
+    lacks = sorted(known & shipped.keys() - own.keys())
+    strange = sorted(own.keys() - known - shipped.keys())
     if lacks or strange:
         what = [f"it lacks {', '.join(lacks)}"] * bool(lacks)
         what += [f"there is no {', '.join(strange)} any more"] * bool(strange)
         raise CatalogError(
-            f"{path.name} has no constants of whole engines as this release has them: "
+            f"{path.name} has no constants of {words} as this release has them: "
             f"{' and '.join(what)}. Fit again: ridgeline calibrate FILE... --out {path.name}."
         )
+    return found
+
+
+@cache
+def _shipped(kind: str) -> EngineConstants:
+    path = index("engine_constants").get(kind)
+    if path is None:
+        return EngineConstants(id=kind)
+    return EngineConstants.parse(read_toml(path), where=path.name)
 
 
 @cache
@@ -164,15 +187,6 @@ def training_effect_kinds() -> Mapping[str, EffectKind]:
     """What is expected of each effect of training frameworks before any is measured, by name."""
     path = BUILT_IN / "training_effects.toml"
     return {n: EffectKind.parse(x, f"{path.name}, {n}") for n, x in read_toml(path).items()}
-
-
-@cache
-def training_constants() -> EngineConstants:
-    """Constants of training frameworks, as ``ridgeline calibrate`` wrote them."""
-    path = index("engine_constants").get("training")
-    if path is None:
-        return EngineConstants(id="training")
-    return EngineConstants.parse(read_toml(path), where=path.name)
 
 
 @cache

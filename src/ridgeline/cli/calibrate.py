@@ -19,6 +19,7 @@ from ridgeline.cli.tables import (
     refuse_if_none_answered,
     shipped_or,
 )
+from ridgeline.cli.training_tables import are_training, calibrate_training_tables
 from ridgeline.cli.working import note, tell
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def calibrate(
     *tables: Annotated[
         Path,
         Parameter(
-            help="CSV tables of measurements, or results of the benchmarks of vLLM, SGLang and "
-            "TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and "
-            "MLPerf. Without one, the published measurements that come with the package.",
+            help="CSV tables of measurements, of serving or of training runs, or results of the "
+            "benchmarks of vLLM, SGLang and TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, "
+            "llama-bench, InferenceX and MLPerf. Without one, the published measurements that "
+            "come with the package.",
         ),
     ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
@@ -60,7 +62,8 @@ def calibrate(
     """Fit the constants of whole engines to your own runs: what moved, and what that is worth.
 
     A few runs move what they tell about and leave the rest. --constants FILE then answers serving,
-    layouts, fleet, predict and validate with them. Without a table, or with --from-scratch, all
+    layouts, fleet, predict and validate with them; tables of training runs move the constants of
+    training frameworks. Without a table, or with --from-scratch, all
     constants are fitted anew, which needs tables of many engines and chips. The same tables give
     the same constants to the digit.
     """
@@ -68,6 +71,12 @@ def calibrate(
     from ridgeline.fidelity.scores.scoring import Scored, answered  # noqa: PLC0415
 
     one_output(json, csv)
+    if tables and are_training(tables):
+        calibrate_training_tables(
+            tables, sides, from_scratch=from_scratch, set_aside=set_aside, out=out, json=json,
+            csv=csv, wide=wide,
+        )  # fmt: skip
+        return
     chosen = shipped_or(tables, sides)
     apart = None if set_aside is None else read_set_aside(set_aside)
     rows = [row for chunk in chunks_of(chosen, sides) for row in chunk]
@@ -120,7 +129,7 @@ def _fit_own(
     from ridgeline.fidelity.engines.own import fit_own  # noqa: PLC0415
 
     fit = fit_own(rows, engine_constants(), [table.name for table in tables])
-    moved = [asdict(one) | {"unit": one.unit} for one in fit.moved]
+    moved = [asdict(one) for one in fit.moved]
     if out is not None:
         write_constants(fit.constants, out)
         note(f"Wrote {out}: --constants {out} answers questions with it.")

@@ -31,6 +31,7 @@ from ridgeline.cli.tables import (
     shipped_or,
     writing_predictions,
 )
+from ridgeline.cli.training_tables import Wanted, are_training, validate_training_tables
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.specs.fields import Choice
 
@@ -46,9 +47,10 @@ def validate(
     *tables: Annotated[
         Path,
         Parameter(
-            help="CSV tables of measurements, or results of the benchmarks of vLLM, SGLang and "
-            "TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, llama-bench, InferenceX and "
-            "MLPerf. Without one, the published measurements that come with the package.",
+            help="CSV tables of measurements, of serving or of training runs, or results of the "
+            "benchmarks of vLLM, SGLang and TensorRT-LLM, GenAI-Perf, AIPerf, GuideLLM, LLMPerf, "
+            "llama-bench, InferenceX and MLPerf. Without one, the published measurements that "
+            "come with the package.",
         ),
     ],
     sides: Sides = Sides(),  # noqa: B008  (frozen)
@@ -63,10 +65,11 @@ def validate(
     leave_out: Annotated[
         str | None,
         takes(
-            Choice(("models", "chips", "pairs", "dates")),
+            Choice(("models", "chips", "pairs", "dates", "groups", "layers")),
             "models, chips, pairs or dates: predict rows with constants fitted without their "
             "models; their chips, where the family has others; their pairs of engine and chip, "
-            "where both are known from other pairs; or anything at or after a date. Needs the "
+            "where both are known from other pairs; or anything at or after a date. Of training "
+            "runs models, chips, groups of runs alike, or layers: models of their depth. Needs the "
             "optional part [calibrate].",
             TABLES,
         ),
@@ -121,6 +124,14 @@ def validate(
     one_output(json, csv)
     groups = _groups(by)
     _refuse(leave_out, constants, set_aside, score_set_aside=score_set_aside)
+    if tables and are_training(tables):
+        _refuse_for_training(chart, report)
+        wanted = Wanted(
+            groups, leave_out, set_aside, score_set_aside, constants, predictions, rows, json, csv,
+            wide,
+        )  # fmt: skip
+        validate_training_tables(tables, sides, wanted)
+        return
     chosen = shipped_or(tables, sides)
     table, keep = Rows(chosen, sides, set_aside), sys.maxsize if rows else SHOWN
     with writing_predictions(predictions) as lines:
@@ -159,6 +170,16 @@ def validate(
     if apart and not (json or csv):
         _print_aside(apart, wide=wide)
     end_with_bugs(scored.by_status)
+
+
+def _refuse_for_training(chart: Path | None, report: Path | None) -> None:
+    """Refuse options that tables of training runs do not have."""
+    for name, given in (("--chart", chart), ("--report", report)):
+        if given is not None:
+            raise SpecError(
+                f"{name} is for tables of serving runs; of training runs --json and --predictions "
+                "FILE have every number."
+            )
 
 
 def _refuse(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from ridgeline.fidelity.engines.solve import Solution
     from ridgeline.fidelity.runs import Row
+    from ridgeline.specs.effects import EffectKind
 
     Floats = NDArray[np.float64]
 
@@ -220,14 +221,16 @@ def read_constants(path: Path) -> EngineConstants:
     return engine_constants(path)
 
 
-def constant_rows(constants: EngineConstants) -> list[dict[str, Any]]:
+def constant_rows(
+    constants: EngineConstants, kinds: Mapping[str, EffectKind] = EFFECTS
+) -> list[dict[str, Any]]:
     """Every constant as a line of a table: what, where, value, unit, sigma, rows, sources."""
     return [
         {
             "constant": name,
             "place": place,
             "value": factor.value,
-            "unit": EFFECTS[name].unit if place == "all" else "x",
+            "unit": kinds[name].unit if place == "all" else "x",
             "sigma": factor.sigma,
             "n_rows": factor.n_rows,
             "sources": list(factor.sources),

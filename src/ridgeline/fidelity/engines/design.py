@@ -97,11 +97,11 @@ class Design:
     ) -> None:
         """Begin each case at what the constants say of it, and let few factors move."""
         none, prior = len(self), np.append(self.prior, 0.0)
-        found = [resolved_over(constants, each) for each in members]
+        found = [resolved_over(constants, each, self.kinds) for each in members]
         for effect, index in self.index.items():
             for i, (place, each) in enumerate(zip(places, members, strict=True)):
-                free = _free(constants, effect, place, several=len(each) > 1)
-                held = [level not in free for level in EFFECTS[effect].levels]
+                free = _free(self.kinds[effect], constants, effect, place, several=len(each) > 1)
+                held = [level not in free for level in self.kinds[effect].levels]
                 index[held, i] = none
             value = np.log([resolved[effect].value for resolved in found])
             self._offset[effect] = value - prior[index].sum(axis=0)
@@ -160,7 +160,12 @@ def _expected(
 
 
 def _free(
-    constants: EngineConstants, effect: str, place: Mapping[str, str], *, several: bool
+    kind: EffectKind,
+    constants: EngineConstants,
+    effect: str,
+    place: Mapping[str, str],
+    *,
+    several: bool,
 ) -> set[str]:
     """Levels at which an effect of a case may move from constants fitted before.
 
@@ -172,7 +177,7 @@ def _free(
         return set()
     free = set()
     for axis in (_OF_CHIPS,) if several else (_OF_CHIPS, _OF_ENGINES):
-        own = [level for level in EFFECTS[effect].levels if level in axis and level in place]
+        own = [level for level in kind.levels if level in axis and level in place]
         free.update(own[-1:])
         free.update(x for x in own if factors_of(constants, effect, x, place[x]) == (None, None))
     return free

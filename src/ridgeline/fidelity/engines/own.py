@@ -19,7 +19,6 @@ from ridgeline.fidelity.engines.calibrate import (
 from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
-from ridgeline.kernels.effects import EFFECTS
 from ridgeline.specs.constants import Effect, EngineConstants, Factor, OwnRuns
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Moved", "OwnFit", "fit_own"]
+__all__ = ["Moved", "OwnFit", "errors_of", "fit_own", "moved_constants", "refuse_known"]
 
 #: a factor that moved by less is as it was
 _MOVED = 0.01
@@ -48,6 +47,7 @@ class Moved:
     before, after : float  [1], or seconds at ``all`` for an effect that is a time
     sigma_before, sigma : float   Standard deviations on the log scale.
     n_rows : int           Own measurements whose prediction rests on it.
+    unit : str             ``s`` for a time, ``x`` for a factor on one.
     """
 
     effect: str
@@ -57,11 +57,7 @@ class Moved:
     sigma_before: float
     sigma: float
     n_rows: int
-
-    @property
-    def unit(self) -> str:
-        """``s`` for a time, ``x`` for a factor on one."""
-        return EFFECTS[self.effect].unit if self.place == "all" else "x"
+    unit: str = "x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +113,7 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
     are shared with engines and chips that own runs tell nothing of; their standard deviations are
     wide only because narrower ones can make up for them.
     """
-    _refuse_known(rows, held_to)
+    refuse_known(rows, held_to)
     timed = [row for row in rows if row.value and row.value > 0 and predictable(row)]
     weight = weights(timed, crowding=0.0)
     if not np.any(weight > 0):
@@ -133,7 +129,7 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
     unseen, _ = left_out(problem, solution, evaluator.run_of_row.tolist(), places)
     fitted = problem.fitted
     alone = len(set(evaluator.run_of_row[fitted])) < 2
-    constants, moved = _moved(held_to, design, solution, tuple(tables))
+    constants, moved = moved_constants(held_to, design, solution, tuple(tables))
     own = OwnRuns(n_rows=len(fitted), tables=tuple(tables))
     return OwnFit(
         constants.model_copy(
@@ -144,13 +140,14 @@ def fit_own(rows: Sequence[Row], held_to: EngineConstants, tables: Sequence[str]
             }
         ),
         tuple(sorted(moved, key=lambda one: -abs(np.log(one.after / one.before)))),
-        _errors(evaluator.metric[fitted], before[fitted], solution.residual[fitted],
+        errors_of(evaluator.metric[fitted], before[fitted], solution.residual[fitted],
                 None if alone else unseen[fitted]),
         len(rows) - len(fitted),
     )  # fmt: skip
 
 
-def _refuse_known(rows: Sequence[Row], held_to: EngineConstants) -> None:
+def refuse_known(rows: Sequence[Any], held_to: EngineConstants) -> None:
+    """Refuse rows of sources that constants were fitted to."""
     known = [row.source for row in rows if row.source in held_to.sources]
     if known:
         raise RidgelineError(
@@ -161,13 +158,13 @@ def _refuse_known(rows: Sequence[Row], held_to: EngineConstants) -> None:
         )
 
 
-def _moved(
+def moved_constants(
     held_to: EngineConstants, design: Design, solution: Solution, tables: tuple[str, ...]
 ) -> tuple[EngineConstants, list[Moved]]:
     """Constants with the factors of a fit, and those that moved."""
     sigma, carried = carried_by(solution)
-    known = held_to.effects
-    factors = {n: dict(known[n].factors) if n in known else {} for n in EFFECTS}
+    known, kinds = held_to.effects, design.kinds
+    factors = {n: dict(known[n].factors) if n in known else {} for n in kinds}
     moved = []
     for i, (name, level, place) in enumerate(design.names):
         n_rows = int(carried[:, i].sum())
@@ -192,18 +189,20 @@ def _moved(
                     round(float(design.spread[i]), 3),
                     found.sigma,
                     n_rows,
+                    kinds[name].unit if place == "all" else "x",
                 )
             )
     effects = {
-        name: Effect(spread=dict(EFFECTS[name].spread), factors=found)
+        name: Effect(spread=dict(kinds[name].spread), factors=found)
         for name, found in factors.items()
     }
     return held_to.model_copy(update={"effects": effects}), moved
 
 
-def _errors(
+def errors_of(
     metric: NDArray[np.str_], before: Floats, after: Floats, unseen: Floats | None
 ) -> list[dict[str, Any]]:
+    """Median errors before and after, of all rows and of each metric: see `OwnFit`."""
     found = []
     for name in ("all", *dict.fromkeys(metric.tolist())):
         here = np.full(len(metric), True) if name == "all" else metric == name

@@ -40,7 +40,7 @@ class Evaluator(Protocol):
         ...
 
     def slopes(
-        self, effects: Mapping[str, Floats], base: Floats, nudge: float
+        self, effects: Mapping[str, Floats], base: Floats, by: float
     ) -> Mapping[str, Floats]:
         """D ln(row) / d ln(effect) of each row."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -38,11 +39,11 @@ BY: dict[str, Callable[[Row], str]] = {
 
 @lru_cache(maxsize=4096)
 def _era(engine: str, version: str, date: str) -> str:
-    """Era of the catalogue's engines that a run falls into; an engine it lacks by its name."""
-    try:
-        return catalog.engine(engine).era(version, date).id if engine else ""
-    except CatalogError:
-        return engine
+    """Era of the catalogue's engines or frameworks; one that it lacks by its name."""
+    for look_up in (catalog.engine, catalog.framework):
+        with suppress(CatalogError):
+            return look_up(engine).era(version, date).id if engine else ""
+    return engine
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Timed", "calibrate_training", "timed_runs"]
+__all__ = ["NOTHING", "Timed", "calibrate_training", "seen_places", "timed_runs", "weights"]
 
 NOTHING = (
     "There is nothing to fit: rows of step_time_s, tokens_per_s_per_chip, tflops_per_chip or mfu "
@@ -73,8 +73,15 @@ def timed_runs(rows: Sequence[TrainingRow]) -> list[Timed]:
     return [one for one in found.values() if one.step_s > 0]
 
 
-def weights(runs: Sequence[Timed]) -> Floats:
-    """How much each run counts; 0 for what is kept out of every fit."""
+def weights(runs: Sequence[Timed], *, own: bool = False) -> Floats:
+    """How much each run counts; 0 for what is kept out of every fit.
+
+    Parameters
+    ----------
+    own : bool   Somebody's own runs: nothing is kept out, and none counts less for its number.
+    """
+    if own:
+        return np.array([1.0 if one.quality == "high" else _MEDIUM_WEIGHT for one in runs])
     cells = [_cell(one.run) for one in runs]
     crowd = Counter(cells)
     found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
@@ -135,7 +142,7 @@ def calibrate_training(
         id="training",
         effects=_effects(runs, design, solution),
         scatter=scatter,
-        seen=_seen(runs, places),
+        seen=seen_places(runs, places),
         n_rows=len(runs),
         sources=tuple(sorted({one.run.source for one in runs})),
         date=max((one.run.date for one in runs), default=""),
@@ -162,7 +169,7 @@ def _effects(runs: Sequence[Timed], design: Design, solution: Solution) -> dict[
     }
 
 
-def _seen(runs: Sequence[Timed], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+def seen_places(runs: Sequence[Timed], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """Places measured on several models: what one model alone tells may be the model's own."""
     models: dict[str, set[str]] = defaultdict(set)
     for one, place in zip(runs, places, strict=True):

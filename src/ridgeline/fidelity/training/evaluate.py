@@ -30,7 +30,9 @@ class StepEvaluator:
     Attributes
     ----------
     case : array of int     Of each job.
-    scopes : list of mapping   Places of each case, by level.
+    members : list of sequence of mapping   Places of each framework that a case's stands for, by
+                            level.
+    scopes : list of mapping   Of the first of them.
     """
 
     def __init__(self, jobs: Sequence[TrainingJob]) -> None:
@@ -39,7 +41,8 @@ class StepEvaluator:
         self.case = np.zeros(len(jobs), dtype=np.intp)
         for i, group in enumerate(self._groups):
             self.case[group.places] = i
-        self.scopes: list[Mapping[str, str]] = [g.job.scopes[0] for g in self._groups]
+        self.members: list[Sequence[Mapping[str, str]]] = [g.job.scopes for g in self._groups]
+        self.scopes: list[Mapping[str, str]] = [each[0] for each in self.members]
 
     def log_rows(self, effects: Mapping[str, Floats]) -> tuple[Floats, Ints]:
         """Ln of the seconds of each job under effects of each case, and its case."""
@@ -49,22 +52,20 @@ class StepEvaluator:
             found[group.places] = np.log(job_seconds(group.job.with_effects(own)))
         return found, self.case
 
-    def slopes(
-        self, effects: Mapping[str, Floats], base: Floats, nudge: float
-    ) -> dict[str, Floats]:
+    def slopes(self, effects: Mapping[str, Floats], base: Floats, by: float) -> dict[str, Floats]:
         """D ln(time) / d ln(effect) of each job, by finite differences: one evaluation a case.
 
         Parameters
         ----------
         effects : mapping   Of each case.
         base : array        Ln of the seconds under them.
-        nudge : float       Of ln(effect).
+        by : float       Of ln(effect).
         """
         names = list(effects)
         found = np.empty((len(names), self._n_jobs))
         for i, group in enumerate(self._groups):
-            moved = job_seconds(group.job.with_effects(_nudged(effects, names, i, nudge)))
-            found[:, group.places] = (np.log(moved) - base[group.places]) / nudge
+            moved = job_seconds(group.job.with_effects(_nudged(effects, names, i, by)))
+            found[:, group.places] = (np.log(moved) - base[group.places]) / by
         return dict(zip(names, found, strict=True))
 
 
