@@ -9,12 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ridgeline import catalog
+from ridgeline.errors import SpecError
 from ridgeline.specs.blocks import Attention, Block, Dense
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.kept import KEPT, kept_on_stages, layer_kept
+from ridgeline.training.changes import cheapest_changes
 from ridgeline.training.job import TrainingJob
-from ridgeline.training.memory import MEMORY_PARTS, job_memory
+from ridgeline.training.memory import MEMORY_PARTS, job_memory, memory_over_time
 from ridgeline.training.passes import layers_on_stages
+from ridgeline.training.step import job_step
 
 LLAMA = "meta-llama/Meta-Llama-3-8B"
 MOE = "Qwen/Qwen3-30B-A3B"
@@ -242,3 +245,60 @@ def test_stages_by_work_give_the_first_more_layers():
     layers = layers_on_stages(job.count, 1)[0, :, 0]
     assert layers.sum() == 32
     assert layers[0] > layers[-1]
+
+
+def test_folded_stages_have_both_ends_of_the_model_on_the_first():
+    job = a_job(pp=5, seq_len=4096, global_batch=64, schedule="zb-v")
+    layers = layers_on_stages(job.count, 1)[0]
+    assert layers[:, 0].tolist() == [6, 7, 7, 6, 6]  # ten chunks, the second and third of 4
+    assert layers[0, 1:].tolist() == [1, 1]
+    assert layers[1:, 1:].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "vp"),
+    [("1f1b", 1), ("interleaved", 2), ("gpipe", 1), ("zb-h1", 1), ("zb-v", 1), ("dualpipe", 1)],
+)
+def test_memory_over_time_is_highest_at_the_peak(schedule, vp):
+    job = a_job(pp=4, vp=vp, tp=4, seq_len=4096, global_batch=64, schedule=schedule)
+    over_time, found = memory_over_time(job), job_memory(job)
+    highest = [max(b for _, b in stage) for stage in over_time]
+    assert highest == pytest.approx(found.stages_bytes()[0])
+    for stage, parts in zip(over_time, np.transpose(list(found.parts_bytes.values())), strict=True):
+        times = [t for t, _ in stage]
+        assert times == sorted(times)
+        there = sum(parts[0]) - sum(parts[0][4:7]) - parts[0][10]  # without activations
+        assert stage[-1][1] < 1.1 * there
+
+
+def test_the_blackboard_has_no_memory_over_time():
+    with pytest.raises(SpecError, match="choose reading ideal or calibrated"):
+        memory_over_time(a_job(reading="blackboard"))
+
+
+def test_changes_that_make_it_fit_do_and_the_fastest_comes_first():
+    job = a_job(
+        "meta-llama/Meta-Llama-3-70B", tp=8, dp=16, seq_len=8192, global_batch=128, micro_batch=2
+    )
+    assert not job_memory(job).fits[0]
+    found = cheapest_changes(job)
+    assert len(found) == 3
+    assert [c.time_s for c in found] == sorted(c.time_s for c in found)
+    for change in found:
+        assert change.memory.fits_probability[0] >= 0.9
+        assert job_memory(change.job).total_bytes == change.memory.total_bytes
+        assert change.job.n_chips == job.n_chips
+        assert change.job.load == job.load
+        assert float(job_step(change.job).time_s[0]) == change.time_s
+    assert cheapest_changes(found[0].job) == ()
+
+
+def test_two_changes_are_tried_where_one_is_not_enough():
+    job = a_job("meta-llama/Meta-Llama-3-70B", dp=64, seq_len=4096, global_batch=128, zero=0)
+    found = cheapest_changes(job, sure=0.9)
+    assert [set(change.what) for change in found] == [{"recompute full", "ZeRO 3"}]
+    job = a_job("meta-llama/Meta-Llama-3-70B", tp=4, dp=16, seq_len=4096, global_batch=64, zero=0)
+    found = cheapest_changes(job, sure=0.9)
+    assert any(len(change.what) == 2 for change in found)
+    for change in found:
+        assert change.memory.fits_probability[0] >= 0.9

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.placement import members_in_domain
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.counting import ExpertRules, StepCount
 from ridgeline.steps.tokens import Group
@@ -116,6 +117,12 @@ class TrainingCount:
             self.even,
             layout.sequence_parallel,
         )
+
+    @property
+    def folded(self) -> bool:
+        """Whether chunks of layers run down the stages and up again."""
+        schedule = self.recipe.schedule
+        return schedule is not None and SCHEDULES[schedule].shape == "folded"
 
     @property
     def weight_bytes(self) -> float:

@@ -11,12 +11,14 @@ import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import training_memory
+from ridgeline.errors import SpecError
 from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.training.passes import layers_on_stages
 from ridgeline.training.state import groups_of, parameters_of, sum_on_stages
+from ridgeline.training.timeline import timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MEMORY_PARTS", "MeasuredAs", "TrainingMemory", "job_memory"]
+__all__ = ["MEMORY_PARTS", "MeasuredAs", "TrainingMemory", "job_memory", "memory_over_time"]
 
 #: what memory is told apart by: state, activations, what is there for a moment, what is not tensors
 MEMORY_PARTS = (
     "parameters", "master", "gradients", "optimizer", "activations", "logits", "working",
-    "gathered", "buffers", "workspace", "fragmentation", "unfreed", "context",
+    "gathered", "buffers", "workspace", "fragmentation", "context",
 )  # fmt: skip
 #: what a reading counts: tensors, what the allocator holds, what the device shows
 MeasuredAs = Literal["allocated", "reserved", "device"]
@@ -39,7 +41,7 @@ _STATE = ("parameters", "master", "gradients", "optimizer")
 #: tensors that come and go in a step, between which the allocator leaves holes
 _COMING = ("activations", "logits", "working", "gathered", "buffers")
 _LEFT_OUT: dict[MeasuredAs, tuple[str, ...]] = {
-    "allocated": ("fragmentation", "unfreed", "context"),
+    "allocated": ("fragmentation", "context"),
     "reserved": ("context",),
     "device": (),
 }
@@ -62,13 +64,14 @@ class TrainingMemory:
     ----------
     parts_bytes : mapping      By `MEMORY_PARTS`, arrays of shape (rows, stages). [bytes]
     capacity_bytes : float     Of a chip. [bytes]
-    returned : float           Of unfreed memory, what comes back when it is needed. [1]
+    reclaimable_bytes : array  Of fragmentation, what the allocator gets back when it is short, of
+                               shape (rows, stages). [bytes]
     sigma : float              Of ln(predicted / needed). [1]
     """
 
     parts_bytes: dict[str, Any]
     capacity_bytes: float
-    returned: float
+    reclaimable_bytes: Any
     sigma: float
 
     def stages_bytes(self, measured_as: MeasuredAs = "device") -> Any:
@@ -101,8 +104,7 @@ class TrainingMemory:
     @property
     def needed_bytes(self) -> Any:
         """Of the fullest stage, without what the allocator gives back when it is short. [bytes]"""
-        needed = self.stages_bytes() - self.returned * self.parts_bytes["unfreed"]
-        return np.max(needed, axis=-1)
+        return np.max(self.stages_bytes() - self.reclaimable_bytes, axis=-1)
 
     @property
     def margin_bytes(self) -> Any:
@@ -130,7 +132,54 @@ def job_memory(job: TrainingJob) -> TrainingMemory:
     """
     held = _Held(job)
     capacity = chip_capacity_bytes(job.cluster.chip)
-    return TrainingMemory(held.parts(), capacity, held.of("returned"), held.of("sigma"))
+    reclaimable = held.unfreed_bytes * held.of("returned")
+    return TrainingMemory(held.parts(), capacity, reclaimable, held.of("sigma"))
+
+
+def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
+    """What the fullest chip of each stage holds as its schedule runs.
+
+    Parameters
+    ----------
+    job : TrainingJob   Of one row, of a reading that has passes: ``ideal`` or ``calibrated``.
+
+    Returns
+    -------
+    list   For each stage, time and bytes from then on: ``(s, bytes)``, from the step's start to the
+           end of its last pass. [s], [bytes]
+
+    Notes
+    -----
+    State, workspaces and what is gathered are there all the time, activations as micro-batches come
+    and go; logits and the working set while any of them is in flight.
+    """
+    from ridgeline.training.step import job_step  # noqa: PLC0415  (which weighs offloaded layers)
+
+    passes = job_step(job).passes
+    if passes is None:
+        raise SpecError(
+            "The blackboard has no passes, so no memory over time: choose reading ideal or "
+            "calibrated."
+        )
+    found = job_memory(job)
+    held = _Held(job)
+    one = found.parts_bytes
+    chunks = int(held.schedule.chunks(job.layout.vp))
+    run = timeline(
+        job.schedule, int(job.layout.pp), int(job.micro_batches), passes.forward_s[0],
+        passes.input_gradient_s[0], passes.weight_gradient_s[0], n_chunks=chunks,
+    )  # fmt: skip
+    rest = found.stages_bytes()[0] - one["activations"][0] * (1 + held.of("fragmentation"))
+    moment = (one["logits"] + one["working"])[0] * (1 + held.of("fragmentation"))
+    most = held.in_flight[0] * chunks
+    each = one["activations"][0] * (1 + held.of("fragmentation")) / np.maximum(most, 1)
+    return [
+        [
+            (t, float(rest[s] - moment[s] * (n == 0) + each[s] * min(n, most[s])))
+            for t, n in run.in_flight[s]
+        ]
+        for s in range(int(job.layout.pp))
+    ]
 
 
 class _Held:
@@ -170,8 +219,7 @@ class _Held:
         found["buffers"] = self.buffers_bytes
         found["workspace"] = self.there * self.of("workspace")
         coming = sum(found[part] for part in _COMING)
-        found["fragmentation"] = self.of("fragmentation") * coming
-        found["unfreed"] = self.unfreed_bytes
+        found["fragmentation"] = self.of("fragmentation") * coming + self.unfreed_bytes
         found["context"] = self.there * (
             self.of("context") + _column(self.n_groups) * self.of("communicator")
         )

@@ -65,9 +65,12 @@ def layers_on_stages(count: TrainingCount, n_rows: int) -> Floats:
     for code in np.unique(both):
         own = both == code
         p, v = int(code) // 65536, int(code) % 65536
-        found[own, :p, :kinds] = stage_layers(count.model, p, v, head)
+        found[own, :p, :kinds] = stage_layers(
+            count.model, p, 2 if count.folded else v, head, folded=count.folded
+        )
         found[own, 0, kinds] = 1.0
-        found[own, p - 1, kinds + 1] = 1.0
+        # Folded stages run down and up again: the first one has both ends of the model.
+        found[own, 0 if count.folded else p - 1, kinds + 1] = 1.0
     return found
 
 

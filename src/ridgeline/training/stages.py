@@ -76,7 +76,7 @@ def chunk_layers_by_work(n_layers: int, n_chunks: int, head_layers: float) -> li
 
 
 def stage_layers(
-    model: Model, pp: int, vp: int, head_layers: float | None = None
+    model: Model, pp: int, vp: int, head_layers: float | None = None, *, folded: bool = False
 ) -> NDArray[np.float64]:
     """Layers of each kind that each stage holds.
 
@@ -84,13 +84,14 @@ def stage_layers(
     ----------
     model : Model
     pp, vp : int   Stages, and chunks of each: stage s has chunks s, s + pp, s + 2 pp ...
+    folded : bool   Of two chunks a stage: stage s has chunks s and 2 pp - 1 - s.
     head_layers : float or None   See `chunk_layers_by_work`; None: as even as layers allow.
 
     Returns
     -------
     array of shape (pp, kinds)   In the order of ``model.blocks``. [1]
     """
-    return _stage_layers(_depths(model), len(model.blocks), pp, vp, head_layers)
+    return _stage_layers(_depths(model), len(model.blocks), pp, vp, head_layers, folded)
 
 
 def _depths(model: Model) -> tuple[int, ...]:
@@ -102,7 +103,7 @@ def _depths(model: Model) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _stage_layers(
-    depths: tuple[int, ...], n_kinds: int, pp: int, vp: int, head_layers: float | None
+    depths: tuple[int, ...], n_kinds: int, pp: int, vp: int, head_layers: float | None, folded: bool
 ) -> NDArray[np.float64]:
     found = np.zeros((pp, n_kinds))
     at = 0
@@ -113,8 +114,9 @@ def _stage_layers(
         else chunk_layers_by_work(n_layers, n_chunks, head_layers)
     )
     for chunk, n in enumerate(chunks):
+        stage = 2 * pp - 1 - chunk if folded and chunk >= pp else chunk % pp
         for kind in depths[at : at + n]:
-            found[chunk % pp, kind] += 1
+            found[stage, kind] += 1
         at += n
     found.setflags(write=False)
     return found

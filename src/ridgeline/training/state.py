@@ -51,7 +51,8 @@ def parameters_of(count: TrainingCount) -> list[Parameters]:
     positions = model.n_learned_positions * width
     last = model.n_final_norm_vectors * width
     # A tied table is held by the first and by the last stage, if those are two.
-    again = table * (np.asarray(count.layout.pp) > 1) if model.tied else table
+    apart = (np.asarray(count.layout.pp) > 1) & (not count.folded)
+    again = table * apart if model.tied else table
     return [*blocks, _all(count, table + positions), _all(count, again + last)]
 
 
