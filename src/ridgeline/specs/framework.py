@@ -13,7 +13,7 @@ __all__ = ["Framework", "FrameworkEra"]
 #: ages of frameworks: fused kernels per op; flash attention and overlap in all; fp8 and experts
 _OLDEST, _NEWEST = 2021, 2025
 #: groups whose collectives can run beside arithmetic
-Group = Literal["tp", "tp_again", "dp", "cp", "ep", "pp"]
+Group = Literal["tp", "tp_backward", "dp", "cp", "ep", "pp"]
 
 
 class FrameworkEra(Era):
@@ -70,8 +70,8 @@ class Framework(HasEras):
     expert_tp : str            Chips that share one expert where nobody says: ``tp`` or ``one``.
     recompute : str            What is usual where nobody says.
     hides : tuple              Groups whose collectives it runs beside arithmetic: ``tp``, ``dp``,
-                               ``cp``, ``ep``, ``pp``; ``tp_again`` only those of inputs that are
-                               gathered once more for the gradient of weights.
+                               ``cp``, ``ep``, ``pp``; ``tp_backward``: of the backward pass those
+                               that need not be waited for: see `training_ops.beside_weights`.
     gathers_every_micro_batch : bool   Sharded parameters are given up after each forward pass.
     dropout : bool             Masks are kept with activations (models of 2019 to 2022).
     fused_activation : bool    A gated activation keeps what it reads alone; else an inner

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHANNELS",
     "Pieces",
+    "beside_weights",
     "block_pieces",
     "channel_of",
     "embedding_pieces",
@@ -43,9 +44,11 @@ _FP32_BYTES = 4
 #: gradients of values, scores, queries and keys, beside scores and values
 _FUSED_BACKWARD = 5 / 2
 _PLAIN_BACKWARD = 2
-#: written scores: passes of 2 bytes over them forward (written, scaled and masked, softmax in and
-#: out, read; dropout in and out) and backward
-_SCORE_PASSES, _DROPOUT_PASSES = 5, 3
+#: passes over written scores forward: a product writes them, softmax reads and writes, a product
+#: reads; and backward: a product writes, softmax reads two and writes, three products read
+_SCORE_PASSES, _SCORE_BACKWARD_PASSES = 4, 7
+#: of dropout each way: in, out, and a mask of one byte for two
+_DROPOUT_PASSES = 2.5
 #: passes over an elementwise op's tensors backward: its gradient in, its input, its gradient out
 _ELEMENTWISE_BACKWARD = 1.5
 #: passes over logits in 4 bytes: of the loss, and of its gradient
@@ -75,7 +78,8 @@ def channel_of(op: Op) -> str:
         return "cp" if op.name.startswith("context") else "ep" if op.role else "tp"
     if op.kind == "gemm":
         return "experts" if op.part == "experts" else "products"
-    return "attention" if op.kind == "attention" or op.name == "scores" else "elementwise"
+    own = op.kind == "attention" or op.name.startswith("scores")
+    return "attention" if own else "elementwise"
 
 
 def block_pieces(count: TrainingCount, block: Block) -> Pieces:
@@ -137,6 +141,17 @@ def _head_exchanges(count: TrainingCount) -> Iterator[Op]:
         "head_gather", "exchange", "network",
         collective=Collective(kind, count.layout.tp, payload, n_domains, share),
     )  # fmt: skip
+
+
+def beside_weights(op: Op) -> bool:
+    """Whether an exchange of the backward pass can run beside the product of another gradient.
+
+    Sums of the input's gradient can, beside the gradient of weights; inputs that are gathered once
+    more can, beside the gradient of the input. Gradients that come in have to be waited for.
+    """
+    if op.phase == "weight_gradient":
+        return True
+    return op.phase == "input_gradient" and op.name.endswith(("reduce_gradient", "gather_gradient"))
 
 
 def stage_hop(count: TrainingCount) -> Op:
@@ -231,9 +246,13 @@ def _input_gradients(count: TrainingCount, forward: Iterable[Op]) -> Iterator[Op
             times = 2 if op.name == "context_exchange" and count.layout.cp_kind == "ring" else 1
             yield op._replace(name=f"{op.name}_gradient", repeat=op.repeat * times, phase=phase)
         else:
+            passes = _ELEMENTWISE_BACKWARD
+            if op.name == "scores":
+                dropped = _DROPOUT_PASSES * count.framework.dropout
+                passes = (_SCORE_BACKWARD_PASSES + dropped) / (_SCORE_PASSES + dropped)
             yield op._replace(
                 name=f"{op.name}_gradient",
-                activation_bytes=op.activation_bytes * _ELEMENTWISE_BACKWARD,
+                activation_bytes=op.activation_bytes * passes,
                 phase=phase,
             )
 

@@ -16,6 +16,7 @@ from ridgeline.steps.kept import products_again
 from ridgeline.steps.training_ops import (
     CHANNELS,
     Pieces,
+    beside_weights,
     block_pieces,
     channel_of,
     embedding_pieces,
@@ -190,26 +191,28 @@ def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> li
     passes = (piece.forward, piece.input_gradient, piece.weight_gradient, () if head else again)
     if isinstance(on, Cluster):
         return [_at_peak(ops, on) for ops in passes]
-    return [_calibrated(count, name, ops, on) for name, ops in zip(PASSES, passes, strict=True)]
+    return [_calibrated(count, ops, on) for ops in passes]
 
 
-def _calibrated(count: TrainingCount, name: str, ops: Iterable[Op], cal: Calibration) -> list[Any]:
+def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> list[Any]:
     found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
+    hides = count.framework.hides
     n = n_sums = 0
+    beside: Any = 0.0
     for op in ops:
-        channel = channel_of(op)
-        found[channel] = found[channel] + op_seconds(op, cal)
+        channel, seconds = channel_of(op), op_seconds(op, cal)
         n += 1
         n_sums += channel == "tp"
+        if channel == "tp" and "tp_backward" in hides and beside_weights(op):
+            beside = beside + seconds
+        else:
+            found[channel] = found[channel] + seconds
     computing = sum(found[c] for c in CHANNELS[:4])
-    if name == "weight_gradient" and "tp_again" in count.framework.hides:
-        # Inputs are gathered again beside the product of the input's gradient, which comes first.
-        found["tp"] = np.maximum(found["tp"] - found["products"], 0.0)
-    beside = {"tp": found["products"], "cp": found["attention"], "ep": computing}
-    for group, window in beside.items():
-        found[group] = exposed_s(
-            found[group], window, cal.effects[f"{group}_exposed"], group in count.framework.hides
-        )
+    windows = {"tp": found["products"], "cp": found["attention"], "ep": computing}
+    for group, window in windows.items():
+        share = cal.effects[f"{group}_exposed"]
+        found[group] = exposed_s(found[group], window, share, group in hides)
+    found["tp"] = found["tp"] + np.maximum(beside - found["products"], 0.0)
     found["launch"] = n * cal.effects["launch_s"] + n_sums * _exchange_launch_s(count, cal)
     return [found[row] for row in _ROWS]
 
