@@ -60,7 +60,8 @@ def layers_on_stages(count: TrainingCount, n_rows: int) -> Floats:
     pp = np.broadcast_to(np.asarray(layout.pp, dtype=int), (n_rows,))
     vp = np.broadcast_to(np.asarray(layout.vp, dtype=int), (n_rows,))
     kinds = len(count.model.blocks)
-    found = np.zeros((n_rows, int(pp.max()), kinds + 2))
+    # Sums are over stages of one kind at a time: these lie side by side.
+    found = np.moveaxis(np.zeros((kinds + 2, n_rows, int(pp.max()))), 0, -1)
     both = pp * 65536 + vp
     head = _head_layers(count) if count.framework.splits == "work" else None
     for code in np.unique(both):
