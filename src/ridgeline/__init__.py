@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from ridgeline.questions.sweep import Sweep as Sweep
     from ridgeline.questions.sweep import sweep as sweep
     from ridgeline.questions.tiers import tiers as tiers
+    from ridgeline.questions.training import Training as Training
+    from ridgeline.questions.training import training as training
     from ridgeline.questions.wall import wall as wall
     from ridgeline.readers import read_config as read_config
     from ridgeline.specs import Chip as Chip
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.lengths import Lengths as Lengths
     from ridgeline.specs.limits import Limits as Limits
     from ridgeline.specs.scenario import Scenario as Scenario
+    from ridgeline.specs.training import TrainingLayout as TrainingLayout
+    from ridgeline.specs.training_scenario import TrainingScenario as TrainingScenario
     from ridgeline.specs.workload import Workload as Workload
     from ridgeline.steps import counts as counts
 
@@ -91,6 +95,8 @@ _HOME = {
     "sensitivity": "questions.sensitivity",
     "sparsity": "questions.sparsity",
     "tiers": "questions.tiers",
+    "Training": "questions.training",
+    "training": "questions.training",
     "wall": "questions.wall",
     "Comparison": "questions.serving",
     "Serving": "questions.serving",
@@ -104,6 +110,8 @@ _HOME = {
     "Lengths": "specs.lengths",
     "Limits": "specs.limits",
     "Scenario": "specs.scenario",
+    "TrainingLayout": "specs.training",
+    "TrainingScenario": "specs.training_scenario",
     "Workload": "specs.workload",
     "Load": "specs",
     "Model": "specs",
@@ -129,6 +137,9 @@ __all__ = [
     "Serving",
     "Sweep",
     "Table",
+    "Training",
+    "TrainingLayout",
+    "TrainingScenario",
     "Workload",
     "advice",
     "chip",
@@ -155,6 +166,7 @@ __all__ = [
     "sparsity",
     "sweep",
     "tiers",
+    "training",
     "validate",
     "wall",
 ]
@@ -171,6 +183,24 @@ if not TYPE_CHECKING:  # a type checker knows every name from above, and sees wh
         value = getattr(import_module(f"ridgeline.{_HOME[name]}"), name)
         globals()[name] = value
         return value
+
+    import sys
+
+    _Module = type(sys)
+
+    class _Face(_Module):
+        """The package: a question keeps its name where a part of the package is named alike.
+
+        Importing ``ridgeline.training.job`` would put the module `ridgeline.training` in the place
+        of the function.
+        """
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in _HOME or not isinstance(value, _Module):
+                super().__setattr__(name, value)
+
+    sys.modules[__name__].__class__ = _Face
+    del sys
 
 
 def __dir__() -> list[str]:

@@ -35,7 +35,7 @@ def help_of(command: str, width: int, capsys, monkeypatch) -> list[str]:
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("command", ["", "serving", "layouts", "design", "validate"])
+@pytest.mark.parametrize("command", ["", "serving", "layouts", "training", "design", "validate"])
 def test_as_people_see_it(
     command: str, width: int, snapshot: SnapshotAssertion, capsys, monkeypatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from ridgeline.laws import (
     bubbles,
     economics,
+    energy,
     failures,
     memory,
     network,
@@ -54,6 +55,7 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (memory.mean_decode_context_tokens, (4096 * u.token, 1024 * u.token), "token"),
     (economics.throughput_tokens_per_s, (2000 * u.token, 1 * u.s), "token/second"),
     (tiers.batch_ratio, (6, 2.5), ""),
+    (energy.energy_j, (700 * u.watt, 1 * u.hour), "joule"),
     (failures.young_interval_s, (50 * u.s, 3 * u.hour), "second"),
     (failures.daly_interval_s, (50 * u.s, 3 * u.hour), "second"),
     (failures.expected_run_s, (30 * u.day, 1 * u.ks, 50 * u.s, 5 * u.minute, 3 * u.hour), "second"),

@@ -14,6 +14,9 @@ ridgeline serving Qwen/Qwen3-8B --on rtx-4090 --weights q4_k_m --batch 1 --expla
 ridgeline layouts Qwen/Qwen3-32B --on hgx-h100 --isl 4k --osl 500 --tpot 50
 ridgeline layouts Qwen/Qwen3-32B --on h100-sxm --isl 4k --osl 500 --rate 20
 ridgeline layouts Qwen/Qwen3-8B --on h100-sxm --chips 2 --flags vllm
+ridgeline training Qwen/Qwen3-8B --on hgx-h100 --seq 8k --tokens 100B
+ridgeline training meta-llama/Meta-Llama-3-70B --on 16xhgx-h100 --tp 4 --pp 4 --vp 5 --seq 8192
+ridgeline training Qwen/Qwen3-32B --on hgx-h100 --task lora --global-batch 64 --explain
 ridgeline tiers deepseek-ai/DeepSeek-V3 --on gb200-nvl72
 ridgeline tiers deepseek-ai/DeepSeek-V3 --on gb200-nvl72 --price-ratio 6 --speed-ratio 2.5
 ridgeline sparsity deepseek-ai/DeepSeek-V3 --on gb200-nvl72

@@ -104,10 +104,15 @@ def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Paramet
         name=written,
         help=help_of(rule, declared.description or "", unit),
         group=_GROUPS[".".join(path).split(".")[-2:][0]],
-        metavar="NAME[,NAME...]" if path[0] == "machine" else metavar_of(rule, unit),
+        metavar=_several(declared) if path[0] == "machine" else metavar_of(rule, unit),
         completer=machine_names if path[0] == "machine" else words_of(rule),
         show_default=default or False,
     )
+
+
+def _several(machine: FieldInfo) -> str:
+    """Whether machines can be compared, as the help of the option says."""
+    return "NAME[,NAME...]" if "compare" in (machine.description or "") else "NAME"
 
 
 #: of records, and of fields that are in none

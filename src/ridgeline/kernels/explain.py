@@ -28,13 +28,14 @@ _SHORT = {
 _LISTED = ("gemm", "experts", "decode", "prefill", "all_reduce", "shards", "p2p", "exchange")
 
 
-def laws_used(ops: Sequence[Op], cal: Calibration) -> list[str]:
+def laws_used(ops: Sequence[Op], cal: Calibration, who: str = "an engine") -> list[str]:
     """Write down the laws that time the ops, their constants, and the engine's effects.
 
     Parameters
     ----------
     ops : sequence of Op
     cal : Calibration
+    who : str            Whose effects they are.
 
     Returns
     -------
@@ -47,8 +48,12 @@ def laws_used(ops: Sequence[Op], cal: Calibration) -> list[str]:
             continue
         lines.append(f"  {name:<10} t = {LAWS[name].text}")
         lines += [f"    {g:<28}{_values(cal.platform.constants[g])}" for g in groups[name]]
-    lines.append("What an engine makes of them: factors on rates and latencies, added times")
-    shown = [f"{name} {_number(name, value)}" for name, value in cal.effects.items() if value]
+    lines.append(f"What {who} makes of them: factors on rates and latencies, added times")
+    shown = [
+        f"{name} {_number(name, value)}"
+        for name, value in cal.effects.items()
+        if value and (name in cal.effect_sigmas or not cal.effect_sigmas)
+    ]
     return [*lines, *(f"  {', '.join(shown[i : i + 5])}" for i in range(0, len(shown), 5))]
 
 

@@ -6,9 +6,36 @@ from typing import Any
 
 from ridgeline.laws._namespace import divide
 
-__all__ = ["energy_per_token_j", "tokens_per_s_per_mw"]
+__all__ = ["energy_j", "energy_per_token_j", "tokens_per_s_per_mw"]
 
 _W_PER_MW = 1e6
+
+
+def energy_j(power_w: Any, time_s: Any) -> Any:
+    """Energy drawn over a time.
+
+    Parameters
+    ----------
+    power_w, time_s : array   [W, s]
+
+    Returns
+    -------
+    array   [J]
+
+    Notes
+    -----
+    Chips are taken to draw this power all the time: see `energy_per_token_j`.
+
+    References
+    ----------
+    Derived.
+
+    Examples
+    --------
+    >>> energy_j(700.0, 3600.0)  # 700 Wh
+    2520000.0
+    """
+    return power_w * time_s
 
 
 def energy_per_token_j(power_w: Any, tokens_per_s: Any) -> Any:

@@ -15,7 +15,7 @@ Group = Literal["plan", "lecture", "data", "measure"]
 
 #: group -> its heading, in the order in which groups are listed
 GROUPS: dict[Group, str] = {
-    "plan": "Plan a deployment",
+    "plan": "Plan a deployment or a training run",
     "lecture": "Questions of the lecture",
     "data": "Models and machines",
     "measure": "Predictions and measurements",
@@ -62,6 +62,9 @@ QUESTIONS: tuple[Question, ...] = (
     Question("layouts", "plan",
              "The best parallel layouts and batches within latency limits.",
              "questions.layouts:layouts", "cli.layouts:layouts"),
+    Question("training", "plan",
+             "Step time, memory, utilization and cost of training a model.",
+             "questions.training:training", "cli.training:training"),
     Question("fleet", "plan",
              "The fewest chips that serve a rate within latency limits.",
              "questions.layouts:fleet"),

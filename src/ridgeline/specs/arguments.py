@@ -14,7 +14,9 @@ from ridgeline.specs.fields import Rule
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ANSWER", "LAYOUT", "MODEL", "NAMES", "Amount", "Made", "Names", "reads"]
+__all__ = [
+    "ANSWER", "LAYOUT", "MODEL", "NAMES", "TRAINING_LAYOUT", "Amount", "Made", "Names", "reads",
+]  # fmt: skip
 
 #: a number in the unit of the argument's name, or text with a unit: ``0.02``, ``"20 ms"``, ``"8k"``
 Amount = Any
@@ -77,6 +79,9 @@ class Names(Rule):
 #: what a question about a deployment starts from
 ANSWER = Made("questions.serving:Serving", "an answer of rl.serving(model, machine)")
 LAYOUT = Made("specs.layout:Layout", "a layout, such as rl.Layout(tp=8),")
+TRAINING_LAYOUT = Made(
+    "specs.training:TrainingLayout", "a layout, such as rl.TrainingLayout(tp=8, pp=4),"
+)
 NAMES = Names()
 MODEL = Made("specs.model:Model", "a model, such as rl.model('Qwen/Qwen3-8B'), or its name")
 

@@ -66,6 +66,7 @@ class Framework(HasEras):
     master : bool              Beside 16-bit weights a copy of 4 bytes is kept; else (FSDP) weights
                                are stored in 4 bytes and narrowed as they are gathered.
     zero : int                 What its data parallelism shards where nobody says.
+    zero_with_stages : int     What it shares out at most beside pipeline stages.
     sequence_parallel : bool   Whether it is usual beside tensor parallelism.
     expert_tp : str            Chips that share one expert where nobody says: ``tp`` or ``one``.
     recompute : str            What is usual where nobody says.
@@ -100,6 +101,7 @@ class Framework(HasEras):
     reduce_bytes: float = Field(default=4.0, gt=0, le=8)
     master: bool = True
     zero: Literal[0, 1, 2, 3] = 1
+    zero_with_stages: Literal[0, 1, 2, 3] = 3
     sequence_parallel: bool = True
     expert_tp: Literal["tp", "one"] = "tp"
     recompute: Literal["none", "selective", "full"] = "none"

@@ -8,6 +8,7 @@ from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.specs.choices import CONSTANTS
 from ridgeline.specs.constants import EngineConstants
 from ridgeline.specs.fields import Choice, Number, Text, Value, option, shown
+from ridgeline.specs.limits import BARE_TIME
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.ranges import CHIPS
 from ridgeline.specs.training import (
@@ -47,7 +48,7 @@ def _words(words: tuple[str, ...], several: str) -> Value:
 
     def read(value: object) -> tuple[str, ...]:
         parts = value.replace("-", ",").split(",") if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple) or not parts:
+        if not isinstance(parts, list | tuple):
             raise SpecError(f"{expected} is expected, not {shown(value)}.")
         found = tuple(str(part).strip().casefold() for part in parts)
         for word in found:
@@ -130,12 +131,12 @@ class TrainingLayoutChoice(OptionRecord):
         None, "Expert parallel degree: ranks over which the experts of a layer are spread.", "ranks"
     )
     expert_tp: Annotated[int | None, CHIPS] = option(
-        None, "Chips that share one expert; the framework's custom if not given.", "chips"
+        None, "Chips that share one expert; the framework's default if not given.", "chips"
     )
     zero: Annotated[int | None, Number(0, 3, whole=True)] = option(
         None,
         "What data-parallel ranks share out: 0 nothing, 1 the optimizer's state, 2 and gradients, "
-        "3 and parameters (FSDP); the framework's custom if not given.",
+        "3 and parameters (FSDP); the framework's default if not given.",
         "stage",
     )
     shard: Annotated[int | None, CHIPS] = option(
@@ -178,7 +179,7 @@ class RecipeChoice(OptionRecord):
     recompute: Annotated[Recompute | None, Choice(get_args(Recompute))] = option(
         None,
         "What the backward pass computes again: none, selective (the attention core), full, layers "
-        "(some layers of a stage) or reversible; the framework's custom if not given.",
+        "(some layers of a stage) or reversible; the framework's default if not given.",
     )
     recompute_layers: Annotated[int | None, Number(1, 10**5, whole=True)] = option(
         None, "Layers of a stage that are computed again, with recompute layers.", "layers"
@@ -236,7 +237,7 @@ class RunChoice(OptionRecord):
         "16,384 chips, if not given.",
         "B/s",
     )
-    restart: Annotated[float, Number(0.001, 1e6, dimension="s", bare="min", or_zero=True)] = option(
+    restart: Annotated[float, Number(1, 1e6, dimension="s", bare=BARE_TIME, or_zero=True)] = option(
         600.0,
         "From an interruption until the run goes on, work lost since the last checkpoint apart.",
         "s",

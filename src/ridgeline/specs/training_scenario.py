@@ -81,8 +81,8 @@ class TrainingScenario(QuestionRecord):
 
     machine: Annotated[Machines, MACHINES] = option(
         ...,
-        "Machine: a cluster is used whole (128xhgx-h100 is 128 nodes), of a chip its standard "
-        "node, or as many as chips says.",
+        "Machine: a cluster is used whole (128xhgx-h100 is 128 nodes); of a chip, one host's or as "
+        "many as chips says.",
     )
     load: TrainingLoadChoice = option(
         None, "What a step takes in, and the tokens of the run.", factory=TrainingLoadChoice

@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ridgeline.answers.words import quantity
 from ridgeline.kernels.explain import laws_used
 from ridgeline.laws.roofline import hardware_ratio, mfu, sparsity
+from ridgeline.questions.op_words import op_lines, op_name, op_shape
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.words import count, layout_words, usd
 from ridgeline.units import format_quantity
@@ -205,19 +205,14 @@ def _ops(answer: Serving, row: dict[str, float]) -> list[str]:
     timed = _merged(answer.replica.op_seconds(group))
     shown, rest = timed[:_OPS_SHOWN], timed[_OPS_SHOWN:]
     host = float(answer.replica.host_s(group))
-    listed = [(f"{op.repeat:>3.3g} x {_op_name(op)}", _shape(op), s) for op, s in shown]
+    listed = [(f"{op.repeat:>3.3g} x {op_name(op)}", op_shape(op), s) for op, s in shown]
     if rest:
         listed.append((f"{len(rest):>3} other kinds of ops", "", sum(s for _, s in rest)))
     listed.append(("      host", "", host))
     listed.append(("      sum", "", sum(s for _, _, s in listed)))
-    wide, wider = max(len(name) for name, *_ in listed), max(len(s) for _, s, _ in listed)
     return [
         "The ops that take longest, all layers together (of a GEMM m x k x n)",
-        *(
-            f"  {name:<{wide}} {shape:<{wider}} {format_quantity(seconds, 's'):>8} "
-            f"{seconds / row['time_s']:6.1%}"
-            for name, shape, seconds in listed
-        ),
+        *op_lines(listed, row["time_s"]),
     ]
 
 
@@ -233,26 +228,6 @@ def _merged(timed: list[tuple[Op, float]]) -> list[tuple[Op, float]]:
         found[alike] = (repeat + float(op.repeat), total + seconds)
     each = [(op._replace(repeat=n), s) for op, (n, s) in found.items() if s > 0]
     return sorted(each, key=lambda item: -item[1])
-
-
-def _op_name(op: Op) -> str:
-    if op.kind == "attention":
-        return f"{op.part} {op.name.replace('_', ', ')}"
-    return f"{op.part} {op.name}" if op.kind == "gemm" and op.part != op.name else op.name
-
-
-def _shape(op: Op) -> str:
-    """What an op is of: its matrices, its cache and how much of it a query sees, its message."""
-    if op.kind == "gemm":
-        shape = f"{quantity(float(op.m), '1')} x {float(op.k):.6g} x {float(op.n):.6g}"
-        return shape if op.count == 1 else f"{float(op.count):.3g} x ({shape})"
-    if op.collective is not None:
-        size = format_quantity(float(op.collective.payload_bytes), "B")
-        return f"{size} over {float(op.collective.group):.0f} chips"
-    if op.kind != "attention":
-        return ""
-    seen = f", {count(float(op.k))} keys per query" if op.part == "attention" else ""
-    return format_quantity(float(op.kv_bytes), "B") + seen
 
 
 def _ideal_landmarks(answer: Serving) -> list[str]:

@@ -1,0 +1,106 @@
+"""``ridgeline training``: what an optimizer step takes, whether it fits, what a run costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from ridgeline.cli.declare import (
+    OUTPUT,
+    AssumeHarmless,
+    Chip,
+    Csv,
+    Dark,
+    Explain,
+    Fetch,
+    FromCounts,
+    Json,
+    Model,
+    Out,
+    SetFields,
+    Wide,
+)  # fmt: skip
+from ridgeline.cli.inputs import machines_from, model_from, settings
+from ridgeline.cli.output import check_picture, one_output, print_as_is, print_table, print_text
+from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.scenario_options import TrainingOptions, scenario_from
+from ridgeline.errors import SpecError
+from ridgeline.questions.training import PICTURES, train
+from ridgeline.specs.training_scenario import TrainingScenario
+
+if TYPE_CHECKING:
+    from ridgeline.questions.training import Training
+
+__all__ = ["training"]
+
+_FIRST = "time"
+
+
+def training(
+    model: Model = None,
+    /,
+    *,
+    options: TrainingOptions | None = None,
+    chip: Chip = None,
+    set_: SetFields = (),
+    from_counts: FromCounts = None,
+    assume_harmless: AssumeHarmless = (),
+    fetch: Fetch = False,
+    out: Out = (),
+    chart: Annotated[
+        str,
+        Parameter(
+            group=OUTPUT,
+            metavar="WORD",
+            help="Which picture: time (the waterfall of a step), schedule, memory or "
+            "memory-over-time.",
+        ),
+    ] = _FIRST,
+    dark: Dark = False,
+    explain: Explain = False,
+    json: Json = False,
+    csv: Csv = False,
+    wide: Wide = False,
+) -> None:
+    """What an optimizer step takes on a machine, by part; whether it fits; what a run costs.
+
+    Three readings. The calibrated counts forward and backward passes under a layout, what is
+    computed again, collectives, the optimizer and the bubble, and takes them at what frameworks
+    reach, with an interval. The ideal, a lower bound, takes the same work at datasheet peaks. The
+    blackboard takes 6 N D at the peak and the schedule's bubble.
+
+    Without degrees a plain layout that fits is used, and said. With --tokens it is also the run:
+    days, chip-hours, dollars, energy, interruptions and checkpoints.
+    """
+    one_output(json, csv)
+    check_picture(chart, PICTURES)
+    changes = settings(set_)
+    for subject in ("price", "load"):
+        if changes[subject]:
+            raise SpecError(f"--set {subject}: use --price, --seq and --global-batch here.")
+    record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
+    given = options or TrainingOptions()
+    named = machines_from(given.on, chip, changes["cluster"])
+    if len(named) > 1:
+        raise SpecError("--on: one machine at a time; ask about each of them by itself.")
+    scenario = scenario_from(record, given, machine=[named[0].cluster], of=TrainingScenario)
+    answer = train(scenario, named=named[0])
+    picture = answer.chart(chart) if out or chart != _FIRST else None
+    save_picture(picture, out, dark=dark)
+    if json:
+        print_as_is(answer.to_json(indent=2))
+    elif csv:
+        print_as_is(answer.to_csv().removesuffix("\n"))
+    else:
+        _show(answer, explain, wide)
+
+
+def _show(answer: Training, explain: bool, wide: bool) -> None:
+    print_text("\n".join(answer.sentences()))
+    if explain:
+        print_text("\n" + answer.explain())
+    for table in answer.tables:
+        print_table(table, wide=wide)
+    for note in answer.notes:
+        print_text(f"Note: {note}")

@@ -1,0 +1,123 @@
+"""Pictures of an answer about training: the waterfall of a step, its schedule, its memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ridgeline.answers.words import percent, seconds
+from ridgeline.errors import SpecError, there_is_no
+from ridgeline.questions.training.words import KINDS_OF_TIME, job_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ridgeline.charts import Chart
+    from ridgeline.questions.training.answer import Training
+
+__all__ = ["PICTURES", "draw"]
+
+#: passes of a picture of a schedule
+_MOST_PASSES = 6000
+#: parts that are less of a step are left out of its picture
+_SHOWN = 5e-4
+
+
+def _always(_: Training) -> str:
+    return ""
+
+
+def _has_stages(answer: Training) -> str:
+    if answer.job.layout.pp == 1:
+        return "there is one pipeline stage, and no schedule: give pp (--pp)"
+    if answer.step.passes is None:
+        return "the blackboard has no passes: choose reading ideal or calibrated (--reading)"
+    return ""
+
+
+def _has_memory(answer: Training) -> str:
+    if answer.memory is None:
+        return f"{answer.model.id} is known by its counts alone, which tell no memory"
+    return ""
+
+
+#: name to what speaks against drawing it; empty where nothing does
+PICTURES: Final[dict[str, Callable[[Training], str]]] = {
+    "time": _always,
+    "schedule": _has_stages,
+}
+
+
+def draw(answer: Training, name: str) -> Chart:
+    """Draw a picture.
+
+    Parameters
+    ----------
+    answer : Training
+    name : str          One of `PICTURES`.
+
+    Raises
+    ------
+    SpecError   There is no such picture, or none of this answer.
+    """
+    if name not in PICTURES:
+        raise SpecError(there_is_no("picture", name, PICTURES))
+    if why := PICTURES[name](answer):
+        raise SpecError(f"There is no picture {name!r} of this answer: {why}.")
+    return {"time": _time, "schedule": _schedule}[name](answer)
+
+
+def _subtitle(answer: Training) -> str:
+    load = answer.job.load
+    return (
+        f"{job_words(answer.job)}; {load.global_batch:,} x {load.seq_len:,} tokens; "
+        f"{answer.reading} reading"
+    )
+
+
+def _time(answer: Training) -> Chart:
+    from ridgeline.charts.training import training_chart  # noqa: PLC0415  (only when drawn)
+
+    kind_of = {part: kind for kind, parts in KINDS_OF_TIME.items() for part in parts}
+    rows = [
+        {
+            "part": answer.part_words(n),
+            "kind": kind_of[n],
+            "seconds": s,
+            "words": f"{seconds(s)}, {percent(s / answer.step_s)}",
+        }
+        for n, s in answer.parts_s.items()
+        if s > _SHOWN * answer.step_s
+    ]
+    use = answer.utilization.get("full", answer.utilization.get("6ND", 0.0))
+    title = f"{answer.name}: {seconds(answer.step_s)} a step, MFU {percent(use)}"
+    return training_chart(rows, answer.interval_s, title=title, subtitle=_subtitle(answer))
+
+
+def _schedule(answer: Training) -> Chart:
+    from ridgeline.charts import schedule_chart  # noqa: PLC0415  (only when drawn)
+    from ridgeline.laws.schedules import SCHEDULES  # noqa: PLC0415
+    from ridgeline.training.timeline import KINDS, timeline  # noqa: PLC0415
+
+    job, passes = answer.job, answer.step.passes
+    assert passes is not None
+    one = SCHEDULES[job.schedule]
+    n_chunks = job.layout.vp if one.n_chunks_is_free else None
+    m = int(np.ravel(job.micro_batches)[0])
+    shown = min(m, max(_MOST_PASSES // (job.layout.pp * 3 * one.chunks(job.layout.vp)), 1))
+    shown = max(shown // job.layout.pp, 1) * job.layout.pp if shown < m else m
+    each = (passes.forward_s, passes.input_gradient_s, passes.weight_gradient_s)
+    durations = [np.ravel(seconds) for seconds in each]
+    found = timeline(job.schedule, job.layout.pp, shown, *durations, n_chunks=n_chunks)
+    bars: list[dict[str, Any]] = [
+        {"stage": int(s), "micro_batch": int(i), "chunk": int(c), "kind": KINDS[k],
+         "from_s": float(a), "to_s": float(b)}
+        for s, i, c, k, a, b in zip(found.stage, found.micro_batch, found.chunk, found.kind,
+                                    np.ravel(found.start_s), np.ravel(found.end_s), strict=True)
+    ]  # fmt: skip
+    cut = f"; the first {shown:,} of {m:,} micro-batches" if shown < m else ""
+    title = f"{answer.model.name or answer.model.id}: {one.title} on {job.layout.pp} stages"
+    panel = {"title": "", "n_stages": job.layout.pp, "bars": bars}
+    chunk = "direction" if one.shape == "two ways" else "chunk"
+    return schedule_chart([panel], title=title, subtitle=f"{_subtitle(answer)}{cut}", chunk=chunk)

@@ -1,0 +1,129 @@
+"""The question about training: what an optimizer step takes, whether it fits, what a run costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from ridgeline.kernels.extrapolation import beyond_words
+from ridgeline.kernels.links import peer_access_words
+from ridgeline.questions.training.answer import Training
+from ridgeline.questions.training.legal import check_job, check_precision
+from ridgeline.questions.training.plain import chosen_job
+from ridgeline.questions.training.run import run_of
+from ridgeline.questions.training.setup import TrainingSetup
+from ridgeline.specs.arguments import TRAINING_LAYOUT, reads
+from ridgeline.specs.training_scenario import TrainingScenario
+from ridgeline.training.memory import job_memory
+from ridgeline.training.step import job_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ridgeline.catalog import MachineNamed
+    from ridgeline.specs.chip import Chip
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.training import TrainingLayout
+    from ridgeline.specs.training_scenario import TrainingOptions
+    from ridgeline.training.job import TrainingJob
+
+__all__ = ["train", "training"]
+
+
+@reads(layout=TRAINING_LAYOUT)
+def training(
+    model: Model | str,
+    on: Cluster | Chip | str,
+    *,
+    layout: TrainingLayout | None = None,
+    **options: Unpack[TrainingOptions],
+) -> Training:
+    """Ask what an optimizer step of a model takes on a machine, and a run of such steps.
+
+    Parameters
+    ----------
+    model : Model or str            Record, HuggingFace id, or path of a ``config.json``.
+    on : Cluster, Chip or str       A cluster is used whole; ``128xhgx-h100`` is 128 nodes. A chip
+                                    alone means one host's; ``64xh100-sxm`` is sixty-four.
+    layout : TrainingLayout or None   A layout record, instead of ``tp``, ``pp`` and so on.
+    **options : TrainingOptions     Everything else, by the names of the command line; see
+                                    `ridgeline.specs.training_scenario`. Without degrees a plain
+                                    layout that fits is used, and said.
+
+    Returns
+    -------
+    Training   Time with its interval, parts, memory, utilisation; with ``tokens`` the run.
+
+    Raises
+    ------
+    CatalogError, ConfigError, SpecError, UnitError   Input that cannot be read.
+    InfeasibleError   The layout cannot be, or the chip cannot multiply the format.
+
+    Examples
+    --------
+    >>> import ridgeline as rl
+    >>> answer = rl.training("meta-llama/Meta-Llama-3.1-405B", "1024xhgx-h100", seq=8192,
+    ...                      global_batch=2048, tp=8, pp=16, reading="blackboard")
+    >>> round(answer.step_s, 2), round(answer.bubble_share, 3)  # 15 / (32 + 15)
+    (7.36, 0.319)
+    """
+    return train(TrainingScenario.of(model, on, **options), layout)
+
+
+def train(
+    scenario: TrainingScenario,
+    layout: TrainingLayout | None = None,
+    *,
+    named: MachineNamed | None = None,
+) -> Training:
+    """Answer `training` for a scenario.
+
+    Parameters
+    ----------
+    scenario : TrainingScenario     Of one machine.
+    layout : TrainingLayout or None   A layout record, instead of the scenario's degrees.
+    named : MachineNamed or None    The scenario's machine, and how much of it was named; None to
+                                    look it up.
+
+    Raises
+    ------
+    SpecError   Several machines; and as for `training`.
+    """
+    setup = TrainingSetup(scenario, layout, named)
+    check_precision(setup.job(setup.layout({}), setup.recipe()))
+    chosen = chosen_job(setup)
+    job = chosen.job
+    check_job(job, setup.n_chips)
+    step = job_step(job, interval=True)
+    memory = job_memory(job) if setup.model.blocks else None
+    price = setup.price
+    run = None
+    if scenario.load.tokens is not None:
+        low, high = (None if v is None else float(v[0]) for v in (step.low_s, step.high_s))
+        times = (float(step.time_s[0]), low, high)
+        run = run_of(job, scenario.load.tokens, times, scenario.run, price)
+    return Training(
+        scenario=scenario,
+        job=job,
+        step=step,
+        memory=memory,
+        run=run,
+        price=price,
+        notes=tuple(_notes(job)),
+        why_layout=chosen.why,
+    )
+
+
+def _notes(job: TrainingJob) -> Iterator[str]:
+    cluster, model = job.cluster, job.model
+    if job.reading == "calibrated":
+        if said := beyond_words(cluster.chip):
+            yield f"{said}. Times are extrapolated, and their intervals wider for it."
+        if cluster.domain_size > 1 and job.n_chips > 1 and (said := peer_access_words(cluster)):
+            yield f"{said}."
+    if model.encoder is not None:
+        yield f"{model.name or model.id}: the encoder of images is not trained, and not counted."
+    if model.mtp:
+        yield "Multi-token-prediction layers are extra to the model, and left out."
+    if model.notes:
+        yield model.notes

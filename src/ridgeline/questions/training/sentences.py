@@ -1,0 +1,160 @@
+"""An answer about training in sentences: the step, what binds, memory, the run."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ridgeline.answers.words import count, listed, percent, quantity, seconds, tokens
+from ridgeline.questions.prices import price_words
+from ridgeline.questions.training.words import KINDS_OF_TIME, MEMORY_WORDS, job_words
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.training.answer import Training
+
+__all__ = ["sentences"]
+
+_DAY_S, _HOUR_S = 86_400.0, 3600.0
+
+
+def sentences(answer: Training) -> list[str]:
+    """The step, its use of the chips, where time goes, whether it fits, and the run."""
+    found = [_step(answer), _use(answer), _where(answer), *_memory(answer), *_run(answer)]
+    return [s for s in [*found, answer.why_layout] if s]
+
+
+def _step(answer: Training) -> str:
+    load, recipe = answer.job.load, answer.job.recipe
+    about = "about" if answer.is_calibrated else "at least"
+    interval = ""
+    if answer.interval_s is not None:
+        low, high = answer.interval_s
+        interval = f" (80% interval {seconds(low)} to {seconds(high)})"
+    m = float(np.ravel(answer.job.micro_batches)[0])
+    ranks = f" on each of {answer.job.layout.dp:,} ranks" if answer.job.layout.dp > 1 else ""
+    batch = f"{m:,.0f} micro-batch{'' if m == 1 else 'es'} of {recipe.micro_batch:,}{ranks}"
+    most = "" if answer.is_calibrated else "at most "
+    return (
+        f"{answer.name}, {job_words(answer.job)}: a step of {load.global_batch:,} x "
+        f"{load.seq_len:,} tokens ({batch}) takes {about} {seconds(answer.step_s)}{interval}, "
+        f"{most}{quantity(answer.tokens_per_s_per_chip, 'tok/s')} tok/s per chip."
+    )
+
+
+def _use(answer: Training) -> str:
+    """Utilisation in every convention, by name."""
+    words = {
+        "full": "with full attention", "causal": "with its causal half",
+        "6ND": "of 6 N D, attention left out",
+    }  # fmt: skip
+    used = [f"{percent(v)} {words[n]}" for n, v in answer.utilization.items() if n in words]
+    most = "" if answer.is_calibrated else "at most "
+    said = f"MFU is {most}{listed(used)}"
+    hardware = answer.utilization.get("hardware")
+    if hardware is not None and not math.isclose(hardware, answer.utilization["full"]):
+        said += f"; HFU, which counts recompute, {percent(hardware)}"
+    first = next(iter(answer.flops))
+    rate = answer.flops[first] / answer.step_s / answer.job.n_chips
+    return f"{said} ({format_quantity(rate, 'FLOP/s')} per chip)."
+
+
+def _where(answer: Training) -> str:
+    """The largest parts, and what is waited for."""
+    parts = {n: s for n, s in answer.parts_s.items() if s > 0}
+    total = answer.step_s
+    if answer.reading == "blackboard":
+        return (
+            f"The bubble of {answer.job.schedule} takes {percent(answer.bubble_share)} of it."
+            * (answer.job.layout.pp > 1)
+        )
+    top = sorted(parts, key=lambda n: -parts[n])[:3]
+    largest = [f"{answer.part_words(n)} {percent(parts[n] / total)}" for n in top]
+    shares = {
+        kind: sum(parts.get(n, 0.0) for n in names) / total for kind, names in KINDS_OF_TIME.items()
+    }
+    said = f"Most time goes to {listed(largest)}"
+    if not answer.is_calibrated:
+        return f"{said}."
+    told = [f"{words} {percent(shares[kind])}" for kind, words in _ALL_IN_ALL if shares[kind] > 0]
+    return f"{said}. All in all, {listed(told)}." if told else f"{said}."
+
+
+_ALL_IN_ALL = (
+    ("exposed communication", "exposed communication takes"),
+    ("bubble", "the pipeline bubble"),
+    ("overhead", "overhead"),
+)
+
+
+def _memory(answer: Training) -> list[str]:
+    memory = answer.memory
+    if memory is None:
+        return []
+    total, capacity = float(np.ravel(memory.total_bytes)[0]), memory.capacity_bytes
+    stage, n = int(np.ravel(memory.stage)[0]) + 1, answer.job.layout.pp
+    where = f" (stage {stage} of {n})" if n > 1 else ""
+    parts = {k: float(np.ravel(v)[0]) for k, v in memory.at_peak().items()}
+    top = sorted(parts, key=lambda k: -parts[k])[:3]
+    most = listed([f"{MEMORY_WORDS[k]} {format_quantity(parts[k], 'B')}" for k in top])
+    margin = capacity - total
+    room = f"{format_quantity(abs(margin), 'B')} {'to spare' if margin >= 0 else 'too much'}"
+    fits = "fits" if margin >= 0 else "does not fit"
+    sure = f"{percent(answer.fits_probability or 0.0)} probability that it runs"
+    said = [
+        f"It {fits}: the fullest chip{where} holds {format_quantity(total, 'B')} of "
+        f"{format_quantity(capacity, 'B')}, {room}, {sure}; most are {most}."
+    ]
+    if answer.changes:
+        listed_changes = "; ".join(change_words(answer, c) for c in answer.changes)
+        said.append(f"The cheapest changes that would make it fit: {listed_changes}.")
+    return said
+
+
+def change_words(answer: Training, change: object) -> str:
+    """A change, with its step time and memory."""
+    return str(change)
+
+
+def _run(answer: Training) -> list[str]:
+    run = answer.run
+    if run is None:
+        return []
+    least = "" if answer.is_calibrated else "at least "
+    cost = []
+    usd, energy = run.usd(run.total_s), run.energy_wh(run.total_s)
+    if usd is not None:
+        cost.append(f"{format_quantity(usd, 'USD')} at {price_words(answer.price)}")
+    if energy is not None:
+        cost.append(f"{format_quantity(energy, 'Wh')} at the chips' TDP")
+    span = ""
+    if run.low_s is not None and run.high_s is not None:
+        span = f" (80% interval of the steps {_days(run.low_s)} to {_days(run.high_s)})"
+    said = [
+        f"{tokens(run.tokens).replace(' T', ' T')} tokens are {count(run.n_steps)} steps: "
+        f"{least}{_days(run.total_s)}{span}, {count(run.chip_hours(run.total_s))} chip-hours"
+        f"{''.join(f', {c}' for c in cost)}."
+    ]
+    if math.isfinite(run.between_s):
+        said.append(
+            f"An interruption is expected every {_long(run.between_s)}, "
+            f"{count(max(run.interruptions, 0))} in all: with a checkpoint of "
+            f"{format_quantity(run.checkpoint_bytes, 'B')} every {_long(run.interval_s)} "
+            f"({seconds(run.write_s)} to write), they take {percent(run.lost_share)} of the time."
+        )
+    return said
+
+
+def _days(value: float) -> str:
+    days = value / _DAY_S
+    return f"{days:,.0f} days" if days >= 10 else f"{days:.2g} days" if days >= 1 else _long(value)
+
+
+def _long(value: float) -> str:
+    if value >= 2 * _DAY_S:
+        return f"{value / _DAY_S:,.0f} days"
+    if value >= 2 * _HOUR_S:
+        return f"{value / _HOUR_S:.3g} h"
+    return f"{value / 60:.0f} min" if value >= 120 else seconds(value)

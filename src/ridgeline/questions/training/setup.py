@@ -1,0 +1,254 @@
+"""From a training scenario to a job: machine, model, framework, load and recipe, said once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ridgeline import catalog
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.prices import prices_of
+from ridgeline.questions.setup import chosen_constants, machine_of
+from ridgeline.questions.training.unused import refuse_unused
+from ridgeline.replica.readings import reading_named
+from ridgeline.specs.cluster import MOST_CARDS
+from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.machine import joined, network_hint
+from ridgeline.training.job import TrainingJob
+
+if TYPE_CHECKING:
+    from ridgeline.catalog import MachineNamed
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.constants import EngineConstants
+    from ridgeline.specs.framework import Framework
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.price import Price
+    from ridgeline.specs.training_scenario import TrainingScenario
+
+__all__ = ["TrainingSetup"]
+
+_FACTORS = ("tp", "pp", "cp", "dp")
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What a training scenario means.
+
+    Attributes
+    ----------
+    scenario : TrainingScenario
+    given_layout : TrainingLayout or None   A layout record, instead of the scenario's degrees.
+    given_machine : MachineNamed or None    Found already; None to look it up.
+
+    Raises
+    ------
+    SpecError   Options that change nothing beside the others: see `refuse_unused`.
+    """
+
+    scenario: TrainingScenario
+    given_layout: TrainingLayout | None = None
+    given_machine: MachineNamed | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no answer would use."""
+        refuse_unused(self.scenario, self.given_layout)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model; the recipe says in which format it is trained."""
+        named = self.scenario.model
+        return catalog.model(named) if isinstance(named, str) else named
+
+    @property
+    def reading(self) -> str:
+        """The reading; the calibrated where none is given and the model's shape is known."""
+        name = self.scenario.reading
+        if name is None:
+            return "calibrated" if self.model.blocks else "blackboard"
+        if not reading_named(name).whole and not self.model.blocks:
+            raise SpecError(
+                f"{self.model.id} is known by its counts alone: only the blackboard can read it. "
+                "Give its config.json for the others."
+            )
+        return name
+
+    @cached_property
+    def named(self) -> MachineNamed:
+        """The machine, and how much of it is meant.
+
+        Raises
+        ------
+        SpecError   Several machines.
+        """
+        if len(self.scenario.machines) > 1:
+            raise SpecError("One machine at a time: ask about each of them by itself.")
+        return self.given_machine or machine_of(next(iter(self.scenario.machines)))
+
+    @cached_property
+    def n_chips(self) -> int:
+        """Chips of the job: as given; else all of a cluster, or of a chip one host's."""
+        asked, named = self.scenario.layout.chips, self.named
+        if asked is None:
+            asked = named.n_chips
+        whole = named.cluster.n_chips
+        if asked is None and not named.is_chip:
+            return whole
+        if asked is None:
+            host, least = named.cluster.chips_per_host, self._least_chips
+            return host if host % least == 0 and not self._is_whole else least
+        if not named.is_chip and named.n_chips is None and asked > whole:
+            more = -(-asked // named.cluster.domain_size)
+            raise InfeasibleError(
+                f"There are {whole:,} chips in {named.cluster.name}, not {asked:,}: name more of "
+                f"it, such as {more}x{named.cluster.id}."
+            )
+        return asked
+
+    @property
+    def _degrees(self) -> dict[str, int]:
+        if self.given_layout is not None:
+            return {n: getattr(self.given_layout, n) for n in _FACTORS}
+        return self.scenario.layout.degrees
+
+    @property
+    def _least_chips(self) -> int:
+        return math.prod(self._degrees.get(n, 1) for n in _FACTORS)
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether the degrees leave no number open."""
+        return "dp" in self._degrees
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """The machine with as many domains as the job needs.
+
+        Raises
+        ------
+        InfeasibleError   Nothing joins so many chips.
+        """
+        found, n = self.named.cluster, self.n_chips
+        if n <= found.n_chips:
+            return found
+        if found.scale_out is not None:
+            return found.replaced({"n_domains": -(-n // found.domain_size)}, where=found.id)
+        if found.domain_size == 1 and n <= MOST_CARDS:
+            return joined(found, n)
+        hint = network_hint(found) or (
+            " Give the rate of its network in a cluster's TOML file, or with --set "
+            'cluster.scale_out="50 GB/s".'
+        )
+        raise InfeasibleError(f"Nothing joins {n:,} x {found.chip.name}.{hint}")
+
+    @cached_property
+    def framework(self) -> Framework:
+        """The framework named, or the mean of the newest.
+
+        Raises
+        ------
+        CatalogError, SpecError   A framework or a version that nobody knows.
+        """
+        chosen = self.scenario.framework
+        found = catalog.framework(chosen.name or "current")
+        if chosen.version and found.stands_for:
+            raise SpecError(
+                f"framework_version: a version is of one framework, and {found.id} stands for "
+                "several. Name the framework, such as megatron-lm."
+            )
+        if chosen.version and not found.knows(chosen.version):
+            eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in found.eras)
+            raise SpecError(
+                f"{found.name} {chosen.version!r} is no version that is known ({eras}). Leave the "
+                "version out for the newest."
+            )
+        return found
+
+    @cached_property
+    def custom(self) -> Framework:
+        """The framework with the facts of its release."""
+        return self.framework.on(self.scenario.framework.version)
+
+    @cached_property
+    def constants(self) -> EngineConstants | None:
+        """Constants of frameworks that were chosen; None for those of the catalogue."""
+        return chosen_constants(self.scenario.framework.constants)
+
+    @cached_property
+    def price(self) -> Price | None:
+        """The price per chip-hour; None where none is known."""
+        return prices_of([self.named.cluster], self.scenario.price).prices[0]
+
+    @cached_property
+    def load(self) -> TrainingLoad:
+        """What a step takes in."""
+        asked = self.scenario.load
+        return TrainingLoad(
+            seq_len=asked.seq, global_batch=asked.global_batch, document=asked.document
+        )
+
+    @property
+    def recompute(self) -> str | None:
+        """What is computed again, where it is given."""
+        asked = self.scenario.recipe
+        return asked.recompute or ("layers" if asked.recompute_layers else None)
+
+    def recipe(self, recompute: str | None = None) -> TrainingRecipe:
+        """The recipe.
+
+        Parameters
+        ----------
+        recompute : str or None   Where the scenario says nothing; None for the framework's default.
+        """
+        asked = self.scenario.recipe
+        again = self.recompute or recompute or self.custom.recompute
+        own: dict[str, Any] = {} if asked.lora_rank is None else {"lora_rank": asked.lora_rank}
+        return TrainingRecipe(
+            precision=asked.precision,
+            optimizer=asked.optimizer,
+            micro_batch=asked.micro_batch,
+            schedule=asked.schedule,
+            recompute=again,  # pyright: ignore[reportArgumentType]
+            recompute_layers=asked.recompute_layers or 0,
+            offload=asked.offload,
+            task=asked.task,
+            **own,
+        )
+
+    def layout(self, degrees: dict[str, int], zero: int | None = None) -> TrainingLayout:
+        """A layout of degrees, with the scenario's other choices or the framework's default.
+
+        Parameters
+        ----------
+        degrees : dict       By name; those that are not there are 1.
+        zero : int or None   Where the scenario says nothing; None for the framework's default.
+        """
+        asked, custom = self.scenario.layout, self.custom
+        sharded = zero if zero is not None else custom.zero
+        spread = asked.sequence_parallel
+        own: dict[str, Any] = {
+            "zero": sharded if asked.zero is None else asked.zero,
+            "shard": asked.shard,
+            "sequence_parallel": custom.sequence_parallel if spread is None else spread,
+            "cp_kind": asked.cp_kind,
+            "order": asked.order,
+        }
+        # What does not go together is told by `legal.problems`, with the nearest that does.
+        usual = {n: f.default for n, f in TrainingLayout.model_fields.items()}
+        return TrainingLayout.model_construct(**{**usual, **degrees, **own})
+
+    def job(self, layout: TrainingLayout, recipe: TrainingRecipe) -> TrainingJob:
+        """The job of a layout and a recipe."""
+        return TrainingJob(
+            model=self.model,
+            cluster=self.cluster,
+            layout=layout,
+            recipe=recipe,
+            load=self.load,
+            framework=self.framework,
+            version=self.scenario.framework.version,
+            reading=self.reading,
+            expert_load_cv=self.scenario.load.expert_load_cv,
+            constants=self.constants,
+        )
