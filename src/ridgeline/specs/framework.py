@@ -25,7 +25,8 @@ class FrameworkEra(Era):
                              whole square), ``flash-1``, ``flash-2`` (FlashAttention's own, and
                              PyTorch's), ``newest`` (FlashAttention 3, cuDNN, or what a vendor wrote
                              for the generation).
-    hides, sequence_parallel, dropout, zero, gathers_again : as of `Framework`; None for the same.
+    hides, sequence_parallel, dropout, zero, gathers_again, sends_once : as
+                             of `Framework`; None for the same.
     source : str
     """
 
@@ -35,6 +36,7 @@ class FrameworkEra(Era):
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
     gathers_again: bool | None = None
+    sends_once: bool | None = None
     source: str = ""
 
     @property
@@ -73,6 +75,8 @@ class Framework(HasEras):
     hides : tuple              Groups whose collectives it runs beside arithmetic: ``tp``, ``dp``,
                                ``cp``, ``ep``, ``pp``; ``tp_backward``: of the backward pass those
                                that need not be waited for: see `training_ops.beside_weights`.
+    sends_once : bool          A token that several experts of another domain want crosses to it
+                               once (DeepEP and its kin); else once for each chip.
     gathers_every_micro_batch : bool   Sharded parameters are given up after each forward pass.
     dropout : bool             Masks are kept with activations (models of 2019 to 2022).
     fused_activation : bool    A gated activation keeps what it reads alone; else an inner
@@ -106,6 +110,7 @@ class Framework(HasEras):
     expert_tp: Literal["tp", "one"] = "tp"
     recompute: Literal["none", "selective", "full"] = "none"
     hides: tuple[Group, ...] = ("dp",)
+    sends_once: bool = False
     gathers_every_micro_batch: bool = True
     splits: Literal["layers", "work"] = "layers"
     pipelines_keep_gathered: bool = False
@@ -143,4 +148,4 @@ class Framework(HasEras):
         return self.model_copy(update=own) if own else self
 
 
-_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero", "gathers_again")
+_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero", "gathers_again", "sends_once")

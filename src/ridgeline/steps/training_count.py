@@ -24,6 +24,8 @@ __all__ = ["TrainingCount", "in_format", "stride_of"]
 _BITS_PER_BYTE = 8
 #: attention is multiplied in it, and caches of it are what queries read
 _ATTENTION = "bf16"
+#: recipes that send tokens to experts in their own format (DeepSeek-V3, sec. 3.3.2)
+_SENT_NARROW = ("fp8-block",)
 #: of frozen weights in QLoRA
 _FROZEN = "nf4"
 
@@ -104,14 +106,15 @@ class TrainingCount:
             tp=layout.tp,
             ep=self.expert_chips / self.expert_tp,
         )
-        element = dtype_of(_ATTENTION if recipe.precision != "fp32" else "fp32").bits
+        wide = _ATTENTION if recipe.precision != "fp32" else "fp32"
+        element = dtype_of(wide).bits
         return StepCount(
             self.model,
             spread,
             (group,),
             self.domain_size / stride_of(layout, "tp"),
             element / _BITS_PER_BYTE,
-            element / _BITS_PER_BYTE,
+            dtype_of(recipe.precision if recipe.precision in _SENT_NARROW else wide).bits / 8,
             self.expert_load_cv,
             ExpertRules(),
             self.even,

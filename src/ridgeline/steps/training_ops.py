@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ridgeline.laws._namespace import where
+from ridgeline.laws._namespace import maximum, minimum, where
+from ridgeline.laws.experts import destinations
 from ridgeline.laws.parallel import kv_share_per_chip, share_across
 from ridgeline.laws.shapes import Product
 from ridgeline.layers import block_layers
-from ridgeline.specs.blocks import Attention
+from ridgeline.specs.blocks import Attention, MixtureOfExperts
 from ridgeline.steps.cuts import cut
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.ops import block_ops, embedding_op, gemm_op
@@ -171,6 +172,8 @@ def _forward(count: TrainingCount, block: Block) -> Iterator[Op]:
     for op in block_ops(count.step, block):
         if op.kind == "attention" and op.part == "attention":
             yield from _attention(count, block, op)
+        elif op.role in ("dispatch", "combine") and count.framework.sends_once:
+            yield _sent_once(count, block, op)
         else:
             yield op._replace(phase="forward")
     if block.mixer is not None:
@@ -190,6 +193,19 @@ def _attention(count: TrainingCount, block: Block, op: Op) -> Iterator[Op]:
     yield Op(
         "scores", "elementwise", "attention", activation_bytes=passes * scores, phase="forward"
     )
+
+
+def _sent_once(count: TrainingCount, block: Block, op: Op) -> Op:
+    """A token that several chips of a domain want crosses to it once, and is passed on inside."""
+    send = op.collective
+    assert send is not None
+    assert isinstance(block.ffn, MixtureOfExperts)
+    active = block.ffn.n_experts_active
+    among = destinations(active, send.n_domains) / destinations(active, count.layout.ep)
+    across = send.payload_bytes * send.share_across * minimum(among, 1.0)
+    whole = send.payload_bytes + across
+    send = send._replace(payload_bytes=whole, share_across=across / maximum(whole, 1e-300))
+    return op._replace(collective=send, phase="forward")
 
 
 def _context_exchange(count: TrainingCount, block: Block) -> Iterator[Op]:

@@ -39,6 +39,9 @@ __all__ = ["PASSES", "StagePasses", "exposed_s", "layers_on_stages", "on_stages"
 
 #: what a stage does for a micro-batch: `again` is what the backward pass computes a second time
 PASSES = ("forward", "input_gradient", "weight_gradient", "again")
+#: schedules that run a forward beside a backward pass, so that tokens of one travel to experts
+#: while the other computes
+_PAIRS = ("dualpipe", "dualpipev")
 #: of a pass: its seconds by channel, then the seconds a host takes to launch its kernels
 _ROWS = (*CHANNELS, "launch")
 
@@ -212,6 +215,8 @@ def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> li
     windows = {"tp": found["products"], "cp": found["attention"], "ep": computing}
     for group, window in windows.items():
         share = cal.effects[f"{group}_exposed"]
+        if group == "ep" and count.recipe.schedule in _PAIRS:
+            share, hides = 0.0, (*hides, "ep")
         found[group] = exposed_s(found[group], window, share, group in hides)
     found["tp"] = found["tp"] + np.maximum(beside - found["products"], 0.0)
     found["launch"] = n * cal.effects["launch_s"] + n_sums * _exchange_launch_s(count, cal)
