@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ridgeline.cli.tables import Sides
     from ridgeline.fidelity.training.folds import UnseenRun
     from ridgeline.fidelity.training.runs import TrainingRow
-    from ridgeline.specs.constants import EngineConstants
 
 __all__ = ["Wanted", "are_training", "calibrate_training_tables", "validate_training_tables"]
 
@@ -138,38 +137,33 @@ def validate_training_tables(tables: Sequence[Path], sides: Sides, wanted: Wante
 
 
 def _predicted(rows: list[TrainingRow], wanted: Wanted) -> list[UnseenRun]:
+    from ridgeline.catalog import training_constants  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import answered  # noqa: PLC0415
-    from ridgeline.fidelity.training.calibrate import calibrate_training  # noqa: PLC0415
+    from ridgeline.fidelity.training.fit import fit_training  # noqa: PLC0415
     from ridgeline.fidelity.training.folds import UnseenRun, leave_out_training  # noqa: PLC0415
-    from ridgeline.fidelity.training.predict import predict_training  # noqa: PLC0415
+    from ridgeline.fidelity.training.predict import Fitted, predict_training  # noqa: PLC0415
 
     if wanted.leave_out is not None:
         good = [row for row in rows if row.status == "ok"]
-        return leave_out_training(
-            good, wanted.leave_out, calibrate_training, predict_training, tell
-        )
-    known = _constants(wanted)
+        return leave_out_training(good, wanted.leave_out, fit_training, predict_training, tell)
+    known = Fitted(training_constants(wanted.constants))
     predictions = answered(rows, lambda r: predict_training(r, known))  # type: ignore[arg-type]
     return [UnseenRun(r, p, "") for r, p in zip(rows, predictions, strict=True)]
-
-
-def _constants(wanted: Wanted) -> EngineConstants:
-    from ridgeline.catalog import training_constants  # noqa: PLC0415
-
-    return training_constants(wanted.constants)
 
 
 def _unseen_aside(
     kept: list[TrainingRow], aside: list[TrainingRow], wanted: Wanted
 ) -> list[UnseenRun]:
     """What was set aside, predicted with constants fitted without it."""
+    from ridgeline.catalog import training_constants  # noqa: PLC0415
     from ridgeline.fidelity.scores.scoring import answered  # noqa: PLC0415
-    from ridgeline.fidelity.training.calibrate import calibrate_training  # noqa: PLC0415
+    from ridgeline.fidelity.training.fit import fit_training  # noqa: PLC0415
     from ridgeline.fidelity.training.folds import UnseenRun  # noqa: PLC0415
-    from ridgeline.fidelity.training.predict import predict_training  # noqa: PLC0415
+    from ridgeline.fidelity.training.predict import Fitted, predict_training  # noqa: PLC0415
 
     good = [row for row in kept if row.status == "ok"]
-    known = _constants(wanted) if wanted.constants else calibrate_training(good)
+    given = wanted.constants
+    known = Fitted(training_constants(given)) if given else fit_training(good)
     predictions = answered(aside, lambda r: predict_training(r, known))  # type: ignore[arg-type]
     return [UnseenRun(r, p, "set aside") for r, p in zip(aside, predictions, strict=True)]
 

@@ -23,6 +23,7 @@ from ridgeline.training.timeline import timeline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ridgeline.specs.training_memory import MemoryConstants
     from ridgeline.training.job import TrainingJob
 
     Floats = NDArray[np.float64]
@@ -123,14 +124,15 @@ class TrainingMemory:
         return 0.5 * (1 + np.vectorize(erf, otypes=[float])(z / sqrt(2)))
 
 
-def job_memory(job: TrainingJob) -> TrainingMemory:
+def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> TrainingMemory:
     """What each stage's fullest chip holds at the peak of a step.
 
     Parameters
     ----------
     job : TrainingJob   Its numbers may be 1-D arrays, a row each.
+    constants : MemoryConstants or None   Those of the catalogue where none are given.
     """
-    held = _Held(job)
+    held = _Held(job, constants or training_memory())
     capacity = chip_capacity_bytes(job.cluster.chip)
     reclaimable = held.unfreed_bytes * held.of("returned")
     return TrainingMemory(held.parts(), capacity, reclaimable, held.of("sigma"))
@@ -185,13 +187,13 @@ def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
 class _Held:
     """A job being weighed; what several parts ask for is kept."""
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: TrainingJob, constants: MemoryConstants) -> None:
         self.job = job
         self.count = job.count
         self.layers: Floats = layers_on_stages(self.count, job.n_rows)
         self.n_kinds = len(self.count.model.blocks)
         self.schedule = SCHEDULES[job.schedule]
-        self.constants = training_memory()
+        self.constants = constants
         self.there = self.layers.sum(axis=2) > 0
 
     def of(self, name: str) -> float:

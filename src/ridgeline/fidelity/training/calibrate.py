@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["NOTHING", "Timed", "calibrate_training", "seen_places", "timed_runs", "weights"]
+__all__ = [
+    "NOTHING", "Timed", "calibrate_training", "crowding", "is_kept_out", "seen_places",
+    "timed_runs", "weights",
+]  # fmt: skip
 
 NOTHING = (
     "There is nothing to fit: rows of step_time_s, tokens_per_s_per_chip, tflops_per_chip or mfu "
@@ -82,22 +85,27 @@ def weights(runs: Sequence[Timed], *, own: bool = False) -> Floats:
     """
     if own:
         return np.array([1.0 if one.quality == "high" else _MEDIUM_WEIGHT for one in runs])
-    cells = [_cell(one.run) for one in runs]
+    cells = [crowding(one.run) for one in runs]
     crowd = Counter(cells)
     found = np.array([crowd[cell] ** -_CROWDING for cell in cells])
     for i, one in enumerate(runs):
-        run, source = one.run, source_family(one.run.source)
-        high = one.quality == "high"
-        apart = source in KEPT_OUT or (source in _HIGH_ONLY and not high)
-        apart = apart or bool(run.job.framework.stands_for) or not run.job.recipe.trains_all
-        if apart or has_experts(run):
+        run = one.run
+        apart = bool(run.job.framework.stands_for) or not run.job.recipe.trains_all
+        if apart or has_experts(run) or is_kept_out(run, one.quality):
             found[i] = 0.0
-        elif not high:
+        elif one.quality != "high":
             found[i] *= _MEDIUM_WEIGHT
     return found
 
 
-def _cell(run: TrainingRun) -> tuple[Any, ...]:
+def is_kept_out(run: TrainingRun, quality: str) -> bool:
+    """Whether a run is in no fit, whatever it is fitted to."""
+    source = source_family(run.source)
+    return source in KEPT_OUT or (source in _HIGH_ONLY and quality != "high")
+
+
+def crowding(run: TrainingRun) -> tuple[Any, ...]:
+    """What makes runs tell the less of each other, the more of them there are."""
     return source_family(run.source), run.model.id, run.cluster.chip.id, run.n_chips
 
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from ridgeline.fidelity.runs import Prediction
+    from ridgeline.fidelity.training.predict import Fitted
     from ridgeline.fidelity.training.runs import TrainingRow
-    from ridgeline.specs.constants import EngineConstants
 
 __all__ = ["LEFT_OUT", "UnseenRun", "leave_out_training", "training_folds"]
 
@@ -100,8 +100,8 @@ def _key(row: TrainingRow, what: str) -> Hashable:
 def leave_out_training(
     rows: Sequence[TrainingRow],
     what: str,
-    fit: Callable[[Sequence[TrainingRow]], EngineConstants],
-    predict: Callable[[Sequence[TrainingRow], EngineConstants], list[Prediction]],
+    fit: Callable[[Sequence[TrainingRow]], Fitted],
+    predict: Callable[[Sequence[TrainingRow], Fitted], list[Prediction]],
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[UnseenRun]:
     """Predict every row with constants fitted without its fold.
