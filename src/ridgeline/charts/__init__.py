@@ -8,16 +8,19 @@ from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.charts.schedule import schedule_chart
 from ridgeline.charts.serving import serving_chart
 from ridgeline.charts.timeline import timeline_chart
+from ridgeline.charts.training_memory import memory_time_chart, training_memory_chart
 
 __all__ = [
     "MEMORY_PARTS",
     "MOST_CHIPS_DRAWN",
     "Chart",
     "memory_chart",
+    "memory_time_chart",
     "pareto_chart",
     "rack_chart",
     "roofline_chart",
     "schedule_chart",
     "serving_chart",
     "timeline_chart",
+    "training_memory_chart",
 ]

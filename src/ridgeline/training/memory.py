@@ -54,6 +54,8 @@ _NARROW_BYTES = 2.0
 _UNITS = 2
 #: of sequence parallelism: a gathered input and a gradient on their way
 _GATHERED_TOKENS = 2
+#: of a step, what is shorter than this is no time at all
+_INSTANT = 1e-9
 _SHARDS_STATE, _SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 1, 2, 3
 
 
@@ -178,10 +180,20 @@ def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
     return [
         [
             (t, float(rest[s] - moment[s] * (n == 0) + each[s] * min(n, most[s])))
-            for t, n in run.in_flight[s]
+            for t, n in _lasting([(0.0, 0), *run.in_flight[s]], float(run.time_s) * _INSTANT)
         ]
         for s in range(int(job.layout.pp))
     ]
+
+
+def _lasting(steps: list[tuple[float, int]], least: float) -> list[tuple[float, int]]:
+    """Steps without those that last no time but for rounding."""
+    kept = [
+        one
+        for one, after in zip(steps, [*steps[1:], None], strict=True)
+        if after is None or after[0] - one[0] > least
+    ]
+    return [one for i, one in enumerate(kept) if i == 0 or one[1] != kept[i - 1][1]]
 
 
 class _Held:
