@@ -134,7 +134,7 @@ def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> Tr
     job : TrainingJob   Its numbers may be 1-D arrays, a row each.
     constants : MemoryConstants or None   Those of the catalogue where none are given.
     """
-    held = _Held(job, constants or training_memory())
+    held = _Held(job, constants)
     capacity = chip_capacity_bytes(job.cluster.chip)
     reclaimable = held.unfreed_bytes * held.of("returned")
     return TrainingMemory(held.parts(), capacity, reclaimable, held.of("sigma"))
@@ -199,13 +199,13 @@ def _lasting(steps: list[tuple[float, int]], least: float) -> list[tuple[float, 
 class _Held:
     """A job being weighed; what several parts ask for is kept."""
 
-    def __init__(self, job: TrainingJob, constants: MemoryConstants) -> None:
+    def __init__(self, job: TrainingJob, constants: MemoryConstants | None = None) -> None:
         self.job = job
         self.count = job.count
         self.layers: Floats = layers_on_stages(self.count, job.n_rows)
         self.n_kinds = len(self.count.model.blocks)
         self.schedule = SCHEDULES[job.schedule]
-        self.constants = constants
+        self.constants = constants or training_memory()
         self.there = self.layers.sum(axis=2) > 0
 
     def of(self, name: str) -> float:

@@ -90,8 +90,8 @@ def _searched(problem: _Problem) -> Floats:
         gradient, curvature = jacobian.T @ r, jacobian.T @ jacobian
         for _ in range(_TRIALS):
             damped = curvature + damping * np.diag(np.diag(curvature))
-            move: Floats = np.clip(-np.linalg.solve(damped, gradient), -0.5, 0.5)
-            moved: Floats = np.add(x, move, dtype=np.float64)
+            move = np.clip(-np.linalg.solve(damped, gradient), -0.5, 0.5).astype(np.float64)
+            moved = x + move
             lower, residual = problem.objective(moved)
             if lower < value:
                 break
