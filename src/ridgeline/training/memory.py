@@ -166,7 +166,7 @@ def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
             "calibrated."
         )
     found = job_memory(job)
-    held = _Held(job)
+    held = _Held(job, training_memory())
     one = found.parts_bytes
     chunks = int(held.schedule.chunks(job.layout.vp))
     run = timeline(
