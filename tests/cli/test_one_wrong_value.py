@@ -21,6 +21,7 @@ BASE = dict.fromkeys(LECTURE, V3) | {name: ["no.csv"] for name in TABLES}
 BASE |= {
     "serving": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--batch", "1"],
     "layouts": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--chips", "1"],
+    "training": ["Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--tokens", "1T"],
     "design": ["--on", "gb200-nvl72", "--tpot", "20", "--context", "8k"],
     "generations": [],
     "ciphers": ["--samples", "1", "--layers", "1", "--nets", "1"],
@@ -41,6 +42,7 @@ _OTHERWISE = {
     "--from-counts": "Name one model",
     "--assume-harmless": "name one",
     "--engine-version": "Name the engine",
+    "--framework-version": "Name the framework",
     "--device": "[torch]",
     "--out": "",
 }

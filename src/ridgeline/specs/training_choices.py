@@ -178,8 +178,9 @@ class RecipeChoice(OptionRecord):
     )
     recompute: Annotated[Recompute | None, Choice(get_args(Recompute))] = option(
         None,
-        "What the backward pass computes again: none, selective (the attention core), full, layers "
-        "(some layers of a stage) or reversible; the framework's default if not given.",
+        "What the backward pass computes again: none, selective (the attention core), products "
+        "(every second GEMM, and all between GEMMs), full, layers (some layers of a stage) or "
+        "reversible; the framework's default if not given.",
     )
     recompute_layers: Annotated[int | None, Number(1, 10**5, whole=True)] = option(
         None, "Layers of a stage that are computed again, with recompute layers.", "layers"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
     from ridgeline.specs.training_scenario import TrainingScenario
+    from ridgeline.training.changes import Change
     from ridgeline.training.job import TrainingJob
     from ridgeline.training.memory import TrainingMemory
     from ridgeline.training.step import TrainingStep
@@ -46,7 +47,7 @@ class Training(Answered):
     memory : TrainingMemory or None   None for a model known by its counts alone.
     run : Run or None             None where no tokens of a run are given.
     price : Price or None
-    changes : tuple               Cheapest changes that would make it fit, where it does not.
+    changes : tuple of Change     The cheapest that would make it fit, where it does not.
     notes : tuple of str          What a careful reader should know about the inputs.
     why_layout : str              How the layout was chosen, where it was not given.
     """
@@ -57,7 +58,7 @@ class Training(Answered):
     memory: TrainingMemory | None
     run: Run | None
     price: Price | None
-    changes: tuple[Any, ...] = ()
+    changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     why_layout: str = ""
 

@@ -23,10 +23,17 @@ _SURE = 0.9
 _MOST_STAGES = 64
 _FULLY_SHARDED = 3
 
-_RULE = (
-    "the first that fits memory with a probability of 90%, of: more tensor parallelism within the "
-    "scale-up domain, then pipeline stages, then recompute (selective, full), then ZeRO 3"
+_FITS = (
+    "No layout is given: this is the first that fits memory with a probability of 90%, tried in "
+    "this order: more tensor parallelism within a scale-up domain, more pipeline stages, more "
+    "recompute, ZeRO 3."
 )
+_NONE_FITS = (
+    "No layout is given, and no plain one fits: this is the most sparing of more tensor "
+    "parallelism within a scale-up domain, more pipeline stages, more recompute and ZeRO 3."
+)
+#: what is computed again, ever more; without a fused core its scores come first
+_MORE_RECOMPUTE = {True: ("products", "full"), False: ("selective", "full")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,10 @@ def _plain(setup: TrainingSetup) -> Chosen:
             continue
         last = job
         if float(job_memory(job).fits_probability[0]) >= _SURE:
-            return Chosen(job, f"No layout is given: this is {_RULE}.")
+            return Chosen(job, _FITS)
     if last is None:
         raise InfeasibleError("\n".join(wrong))
-    return Chosen(last, f"No layout is given, and none fits: this is the most sparing of {_RULE}.")
+    return Chosen(last, _NONE_FITS)
 
 
 def _candidates(setup: TrainingSetup) -> Iterator[TrainingJob]:
@@ -100,15 +107,24 @@ def _candidates(setup: TrainingSetup) -> Iterator[TrainingJob]:
 
     for tp, pp in shapes:
         yield job(tp, pp)
-    again = ("selective", "full") if setup.recompute is None else (None,)
-    if setup.recompute is None:
-        for recompute in again:
-            for tp, pp in shapes:
-                yield job(tp, pp, recompute)
+    again = _more_recompute(setup)
+    for recompute in again:
+        for tp, pp in shapes:
+            yield job(tp, pp, recompute)
     if setup.scenario.layout.zero is None:
-        for recompute in again:
+        for recompute in (None, *again):
             for tp in tps:
                 yield job(tp, 1, recompute, _FULLY_SHARDED)
+
+
+def _more_recompute(setup: TrainingSetup) -> tuple[str, ...]:
+    """What could be computed again beyond the framework's default, where nothing is said."""
+    if setup.recompute is not None:
+        return ()
+    version = setup.scenario.framework.version
+    kinds = _MORE_RECOMPUTE[setup.framework.era(version).fused_attention]
+    default = setup.default.recompute
+    return kinds[kinds.index(default) + 1 :] if default in kinds else kinds
 
 
 def _expert_degrees(setup: TrainingSetup) -> dict[str, int]:

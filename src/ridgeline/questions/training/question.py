@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Unpack
 from ridgeline.kernels.extrapolation import beyond_words
 from ridgeline.kernels.links import peer_access_words
 from ridgeline.questions.training.answer import Training
-from ridgeline.questions.training.legal import check_job, check_precision
+from ridgeline.questions.training.legal import check_job, check_precision, problems
 from ridgeline.questions.training.plain import chosen_job
 from ridgeline.questions.training.run import run_of
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.specs.arguments import TRAINING_LAYOUT, reads
 from ridgeline.specs.training_scenario import TrainingScenario
+from ridgeline.training.changes import cheapest_changes
 from ridgeline.training.memory import job_memory
 from ridgeline.training.step import job_step
 
@@ -25,9 +26,13 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout
     from ridgeline.specs.training_scenario import TrainingOptions
+    from ridgeline.training.changes import Change
     from ridgeline.training.job import TrainingJob
 
 __all__ = ["train", "training"]
+
+#: that are told where a job does not fit
+_CHANGES = 3
 
 
 @reads(layout=TRAINING_LAYOUT)
@@ -96,6 +101,7 @@ def train(
     check_job(job, setup.n_chips)
     step = job_step(job, interval=True)
     memory = job_memory(job) if setup.model.blocks else None
+    changes = () if memory is None else _changes(job, setup.n_chips)
     price = setup.price
     run = None
     if scenario.load.tokens is not None:
@@ -109,9 +115,16 @@ def train(
         memory=memory,
         run=run,
         price=price,
+        changes=changes,
         notes=tuple(_notes(job)),
         why_layout=chosen.why,
     )
+
+
+def _changes(job: TrainingJob, n_chips: int) -> tuple[Change, ...]:
+    """The cheapest changes that would make it fit, of those that can be."""
+    found = cheapest_changes(job, most=2 * _CHANGES)
+    return tuple(c for c in found if not list(problems(c.job, n_chips)))[:_CHANGES]
 
 
 def _notes(job: TrainingJob) -> Iterator[str]:

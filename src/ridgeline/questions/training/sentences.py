@@ -14,9 +14,12 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training
+    from ridgeline.training.changes import Change
 
 __all__ = ["sentences"]
 
+#: a probability of fitting below which more than the likely is said
+_LIKELY = 0.5
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 
@@ -102,20 +105,35 @@ def _memory(answer: Training) -> list[str]:
     margin = capacity - total
     room = f"{format_quantity(abs(margin), 'B')} {'to spare' if margin >= 0 else 'too much'}"
     fits = "fits" if margin >= 0 else "does not fit"
-    sure = f"{percent(answer.fits_probability or 0.0)} probability that it runs"
+    fits = "just fits" if margin >= 0 and answer.changes else fits
+    sure = f"{_probability(answer.fits_probability or 0.0)} probability that it runs"
     said = [
         f"It {fits}: the fullest chip{where} holds {format_quantity(total, 'B')} of "
         f"{format_quantity(capacity, 'B')}, {room}, {sure}; most are {most}."
     ]
     if answer.changes:
-        listed_changes = "; ".join(change_words(answer, c) for c in answer.changes)
-        said.append(f"The cheapest changes that would make it fit: {listed_changes}.")
+        each = "; ".join(_change(c) for c in answer.changes)
+        said.append(f"What would make it fit, fastest first: {each}.")
+    elif (answer.fits_probability or 0.0) < _LIKELY:
+        said.append(
+            "No single change or pair of changes on these chips makes it fit: use more chips, or "
+            "a smaller model or batch."
+        )
     return said
 
 
-def change_words(answer: Training, change: object) -> str:
+def _probability(p: float) -> str:
+    """Never certain: the error of the memory is known but for its size."""
+    return "less than 1%" if p < 0.01 else "more than 99%" if p > 0.99 else percent(p)
+
+
+def _change(change: Change) -> str:
     """A change, with its step time and memory."""
-    return str(change)
+    held = float(np.ravel(change.memory.total_bytes)[0])
+    return (
+        f"{' and '.join(change.what)} ({seconds(change.time_s)} a step, "
+        f"{format_quantity(held, 'B')})"
+    )
 
 
 def _run(answer: Training) -> list[str]:

@@ -166,7 +166,7 @@ class TrainingSetup:
         return found
 
     @cached_property
-    def custom(self) -> Framework:
+    def default(self) -> Framework:
         """The framework with the facts of its release."""
         return self.framework.on(self.scenario.framework.version)
 
@@ -202,7 +202,7 @@ class TrainingSetup:
         recompute : str or None   Where the scenario says nothing; None for the framework's default.
         """
         asked = self.scenario.recipe
-        again = self.recompute or recompute or self.custom.recompute
+        again = self.recompute or recompute or self.default.recompute
         own: dict[str, Any] = {} if asked.lora_rank is None else {"lora_rank": asked.lora_rank}
         return TrainingRecipe(
             precision=asked.precision,
@@ -224,13 +224,13 @@ class TrainingSetup:
         degrees : dict       By name; those that are not there are 1.
         zero : int or None   Where the scenario says nothing; None for the framework's default.
         """
-        asked, custom = self.scenario.layout, self.custom
-        sharded = zero if zero is not None else custom.zero
+        asked, default = self.scenario.layout, self.default
+        sharded = zero if zero is not None else default.zero
         spread = asked.sequence_parallel
         own: dict[str, Any] = {
             "zero": sharded if asked.zero is None else asked.zero,
             "shard": asked.shard,
-            "sequence_parallel": custom.sequence_parallel if spread is None else spread,
+            "sequence_parallel": default.sequence_parallel if spread is None else spread,
             "cp_kind": asked.cp_kind,
             "order": asked.order,
         }

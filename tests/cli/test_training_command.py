@@ -1,0 +1,128 @@
+"""``ridgeline training``: the same answer as the library's, and sentences for what cannot be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import ridgeline as rl
+from ridgeline.cli import main
+from ridgeline.cli.scenario_options import option_of
+from ridgeline.specs.question_record import fields_by_option
+from ridgeline.specs.training_scenario import TrainingOptions, TrainingScenario
+
+QWEN = ["training", "Qwen/Qwen3-8B", "--on"]
+WIDE = ["--tp", "4", "--pp", "4", "--vp", "3", "--seq", "8k", "--global-batch", "512",
+        "--recompute", "full", "--tokens", "1T", "--price", "2"]  # fmt: skip
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    """Run the command line; return its output, and fail on any complaint."""
+
+    def call(*arguments: str) -> str:
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        complaints = [x for x in printed.err.splitlines() if not x.startswith("Wrote ")]
+        assert (code, complaints) == (0, [])
+        return printed.out
+
+    return call
+
+
+@pytest.mark.parametrize("reading", ["calibrated", "ideal", "blackboard"])
+def test_two_faces_one_answer(run, reading: str) -> None:
+    printed = json.loads(run(*QWEN, "4xhgx-h100", *WIDE, "--reading", reading, "--json"))
+    answer = rl.training(
+        "Qwen/Qwen3-8B", "4xhgx-h100", tp=4, pp=4, vp=3, seq="8k", global_batch=512,
+        recompute="full", tokens="1T", price=2, reading=reading,
+    )  # fmt: skip
+    found = json.loads(answer.to_json())
+    for part in ("sentences", "values", "tables", "notes", "charts"):
+        assert printed[part] == found[part], part
+
+
+def test_a_chip_is_as_many_as_its_layout_asks(run) -> None:
+    for on, more, n in (("h100-sxm", (), 8), ("h100-sxm", ("--chips", "64"), 64),
+                        ("16xh100-sxm", ("--tp", "2"), 16)):  # fmt: skip
+        values = json.loads(run(*QWEN, on, *more, "--reading", "blackboard", "--json"))["values"]
+        assert values["n_chips"] == n
+
+
+def test_csv_is_the_waterfall(run) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(*QWEN, "4xhgx-h100", *WIDE, "--csv"))))
+    assert rows[-1]["part"] == "step"
+    total = sum(float(r["time_s"]) for r in rows[:-1])
+    assert total == pytest.approx(float(rows[-1]["time_s"]))
+
+
+def test_settings_change_the_machine(run) -> None:
+    asked = (*QWEN, "hgx-h100", "--tp", "2", "--reading", "blackboard", "--json")
+    usual = json.loads(run(*asked))["values"]["step_s"]
+    faster = json.loads(run(*asked, "--set", "chip.peak.bf16=1978.8 TFLOP/s"))["values"]["step_s"]
+    assert usual / faster == pytest.approx(2.0, rel=1e-3)
+
+
+def test_pictures_are_written(run, tmp_path) -> None:
+    pytest.importorskip("vl_convert")
+    for name in ("time", "schedule"):
+        path = tmp_path / f"{name}.png"
+        run(*QWEN, "4xhgx-h100", *WIDE, "--chart", name, "--out", str(path))
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_options_are_those_of_the_record() -> None:
+    fields = fields_by_option(TrainingScenario)
+    assert list(TrainingOptions.__annotations__) == list(fields)
+    for _, declared in fields.values():
+        assert (declared.description or "").endswith(".")
+
+
+#: options that any text is a name of, or a part of
+_NAMES = {"framework", "framework_version"}
+_ABSURD = ("-1", "-1e99", "1e99", "nan", "", "x", "1;2", "9:1", "[]", "1" * 400, "☃")
+
+
+@pytest.mark.parametrize("name", sorted(set(fields_by_option(TrainingScenario)) - _NAMES))
+def test_absurd_values_of_every_option(name: str, capsys) -> None:
+    for value in _ABSURD:
+        assert main([*QWEN, "hgx-h100", f"{option_of(name)}={value}"]) == 2, value
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert printed.err.startswith(f"ridgeline: {option_of(name)}"), (value, printed.err)
+        assert printed.err.count("\n") == 1
+        assert len(printed.err) < 320
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["training", "--on", "hgx-h100"], "Name one model"),
+        (["training", "Qwen3-8B"], "Name a machine with --on"),
+        ([*QWEN, "hgx-h100", "--seqs", "5"], "Did you mean --seq"),
+        ([*QWEN, "hgx-h100,hgx-h200"], "--on: one machine at a time"),
+        ([*QWEN, "hgx-h100", "--chart", "pie"], "no picture 'pie'"),
+        ([*QWEN, "hgx-h100", "--chart", "schedule"], "there is one pipeline stage"),
+        ([*QWEN, "hgx-h100", "--json", "--csv"], "Choose one of --json and --csv"),
+        ([*QWEN, "hgx-h100", "--set", "load.batch=5"], "use --price, --seq and --global-batch"),
+        ([*QWEN, "hgx-h100", "--schedule", "zbh1"], "Did you mean 'zb-h1'"),
+        ([*QWEN, "hgx-h100", "--restart", "10"], "--restart: a time from 1 s"),
+        ([*QWEN, "hgx-h100", "--tp", "3"], "use 2 or 4 (--tp)"),
+        ([*QWEN, "hgx-h100", "--framework", "megatron"], None),
+        ([*QWEN, "hgx-h100", "--constants", "no.toml"], "no.toml"),
+    ],
+)
+def test_what_cannot_be(arguments: list[str], says: str | None, capsys) -> None:
+    code = main(arguments)
+    printed = capsys.readouterr()
+    if says is None:  # a name by which frameworks are called
+        assert code == 0
+        return
+    assert code == 2
+    assert printed.out == ""
+    assert says in printed.err
+    assert "Traceback" not in printed.err
+    assert len(printed.err.splitlines()) <= 2
