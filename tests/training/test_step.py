@@ -118,7 +118,8 @@ def test_one_chip_is_the_plain_sum():
     own = {name: float(step.parts_s[name][0]) for name in PARTS}
     alone = sum(own[n] for n in ("products", "experts", "attention", "elementwise"))
     assert alone == pytest.approx(4 * seconds, rel=1e-9)
-    assert all(own[n] == 0 for n in ("tp", "cp", "ep", "dp", "hops", "bubble", "recompute"))
+    none = ("tp", "cp", "ep", "dp", "hops", "bubble", "recompute")
+    assert all(abs(own[n]) < 1e-12 * seconds for n in none)
 
 
 @pytest.mark.parametrize("reading", READINGS)
