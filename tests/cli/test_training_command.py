@@ -68,7 +68,7 @@ def test_settings_change_the_machine(run) -> None:
 
 def test_pictures_are_written(run, tmp_path) -> None:
     pytest.importorskip("vl_convert")
-    for name in ("time", "schedule"):
+    for name in ("time", "schedule", "memory", "memory-over-time"):
         path = tmp_path / f"{name}.png"
         run(*QWEN, "4xhgx-h100", *WIDE, "--chart", name, "--out", str(path))
         assert path.read_bytes().startswith(b"\x89PNG")

@@ -8,6 +8,7 @@ from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
 from ridgeline.charts.schedule import schedule_chart
 from ridgeline.charts.serving import serving_chart
 from ridgeline.charts.timeline import timeline_chart
+from ridgeline.charts.training import training_chart
 from ridgeline.charts.training_memory import memory_time_chart, training_memory_chart
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "schedule_chart",
     "serving_chart",
     "timeline_chart",
+    "training_chart",
     "training_memory_chart",
 ]

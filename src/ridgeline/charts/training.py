@@ -22,11 +22,11 @@ TIME_KINDS = {
     "overhead": "$overhead",
 }
 _PALE = {"computed again", "bubble"}
-_WIDTH, _BAR = 600, 30
+_WIDTH, _BAR = 570, 30
 #: units of the axis, from the largest
 _UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
 #: room right of the longest bar for its words, as a factor
-_ROOM = 1.22
+_ROOM = 1.3
 #: a bar is no thinner than this share of the axis, so that it is seen
 _THIN = 0.002
 
@@ -72,7 +72,7 @@ def training_chart(
         "scale": {"paddingInner": 0.3, "paddingOuter": 0.2},
         "axis": {"title": None, "ticks": False, "domain": False, "labelLimit": 260},
     }
-    colour = key("kind", TIME_KINDS, {bar["kind"] for bar in bars})
+    colour = key("kind", TIME_KINDS, {bar["kind"] for bar in bars}, columns=4, offset=24)
     tip = [
         {"field": "part"},
         {"field": "kind"},

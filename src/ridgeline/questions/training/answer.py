@@ -10,12 +10,14 @@ import numpy as np
 
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
+from ridgeline.questions.training.groups import ops_of_stage
 from ridgeline.questions.training.pictures import PICTURES, draw
 from ridgeline.questions.training.sentences import sentences
 from ridgeline.questions.training.tables import tables
 from ridgeline.questions.training.words import PART_WORDS
 from ridgeline.questions.training.working import explain
 from ridgeline.steps.counts import counts
+from ridgeline.steps.ideal import resources
 from ridgeline.training.utilization import CONVENTIONS, model_flops, peak_flops_per_s
 
 if TYPE_CHECKING:
@@ -143,8 +145,20 @@ class Training(Answered):
         if part == "products" and self.reading == "blackboard":
             return "6 N D at peak"
         if part == "products" and self.reading == "ideal":
-            return "the busiest resource"
+            return f"{self._busiest}, the busiest"
         return PART_WORDS[part]
+
+    @cached_property
+    def _busiest(self) -> str:
+        """The resource that decides an ideal step's passes on the slowest stage."""
+        stage = int(_one(self.step.stage))
+        asked = {"arithmetic": 0.0, "memory": 0.0, "links": 0.0}
+        for timed in ops_of_stage(self.job, stage, self.job.cluster):
+            used = resources([timed.op], self.job.cluster)
+            asked["arithmetic"] += timed.n * _one(used.compute_s)
+            asked["memory"] += timed.n * _one(used.weights_s + used.kv_s)
+            asked["links"] += timed.n * max(_one(used.scale_up_s), _one(used.scale_out_s))
+        return max(asked, key=lambda name: asked[name])
 
     def sentences(self) -> list[str]:
         """The answer in a few sentences."""

@@ -100,15 +100,18 @@ def group_rows(
     found = []
     for name, word in _NAMES.items():
         own = [t for t in timed if t.op.collective is not None and channel_of(t.op) == name]
-        first = own[0].op.collective if own else None
-        if first is None or _one(first.group) <= 1:
+        sends = [_collective(t.op) for t in own]
+        widest = max(sends, key=lambda send: _one(send.group), default=None)
+        if widest is None or _one(widest.group) <= 1:
             continue
         payload = sum(t.n * _one(t.op.repeat * _collective(t.op).payload_bytes) for t in own)
         assert step.passes is not None
         exposed = sum(float(step.passes.channel_s(p, name)[..., stage].sum()) for p in PASSES)
-        inside = _one(first.members(job.cluster.domain_size))
+        inside = _one(widest.members(job.cluster.domain_size))
         seconds = sum(t.seconds for t in own)
-        found.append(_row(word, (_one(first.group), inside), m * payload, m * seconds, m * exposed))
+        found.append(
+            _row(word, (_one(widest.group), inside), m * payload, m * seconds, m * exposed)
+        )
     return [*found, *_stages(job, step, on), *_data(job, step, stage, on)]
 
 

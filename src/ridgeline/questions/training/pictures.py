@@ -8,7 +8,8 @@ import numpy as np
 
 from ridgeline.answers.words import percent, seconds
 from ridgeline.errors import SpecError, there_is_no
-from ridgeline.questions.training.words import KINDS_OF_TIME, job_words
+from ridgeline.questions.training.words import KINDS_OF_TIME, job_words, probability_words
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PICTURES", "draw"]
 
-#: passes of a picture of a schedule
-_MOST_PASSES = 6000
+#: micro-batches of a picture of a schedule: rounds of stages, or so many
+_MOST_ROUNDS, _FEW = 3, 24
+#: stages of a picture of memory
+_MOST_BARS = 8
 #: parts that are less of a step are left out of its picture
 _SHOWN = 5e-4
 
@@ -31,6 +34,10 @@ def _always(_: Training) -> str:
 def _has_stages(answer: Training) -> str:
     if answer.job.layout.pp == 1:
         return "there is one pipeline stage, and no schedule: give pp (--pp)"
+    return _has_passes(answer)
+
+
+def _has_passes(answer: Training) -> str:
     if answer.step.passes is None:
         return "the blackboard has no passes: choose reading ideal or calibrated (--reading)"
     return ""
@@ -46,6 +53,8 @@ def _has_memory(answer: Training) -> str:
 PICTURES: Final[dict[str, Callable[[Training], str]]] = {
     "time": _always,
     "schedule": _has_stages,
+    "memory": _has_memory,
+    "memory-over-time": _has_passes,
 }
 
 
@@ -65,7 +74,7 @@ def draw(answer: Training, name: str) -> Chart:
         raise SpecError(there_is_no("picture", name, PICTURES))
     if why := PICTURES[name](answer):
         raise SpecError(f"There is no picture {name!r} of this answer: {why}.")
-    return {"time": _time, "schedule": _schedule}[name](answer)
+    return _DRAWN[name](answer)
 
 
 def _subtitle(answer: Training) -> str:
@@ -77,7 +86,7 @@ def _subtitle(answer: Training) -> str:
 
 
 def _time(answer: Training) -> Chart:
-    from ridgeline.charts.training import training_chart  # noqa: PLC0415  (only when drawn)
+    from ridgeline.charts import training_chart  # noqa: PLC0415  (only when drawn)
 
     kind_of = {part: kind for kind, parts in KINDS_OF_TIME.items() for part in parts}
     rows = [
@@ -105,19 +114,81 @@ def _schedule(answer: Training) -> Chart:
     one = SCHEDULES[job.schedule]
     n_chunks = job.layout.vp if one.n_chunks_is_free else None
     m = int(np.ravel(job.micro_batches)[0])
-    shown = min(m, max(_MOST_PASSES // (job.layout.pp * 3 * one.chunks(job.layout.vp)), 1))
-    shown = max(shown // job.layout.pp, 1) * job.layout.pp if shown < m else m
+    most = max(_MOST_ROUNDS * job.layout.pp, _FEW // job.layout.pp * job.layout.pp)
+    shown = min(m, most)
     each = (passes.forward_s, passes.input_gradient_s, passes.weight_gradient_s)
     durations = [np.ravel(seconds) for seconds in each]
-    found = timeline(job.schedule, job.layout.pp, shown, *durations, n_chunks=n_chunks)
+    hop = answer.parts_s["hops"] / (2 * (job.layout.pp - 1))
+    found = timeline(job.schedule, job.layout.pp, shown, *durations, n_chunks=n_chunks, hop_s=hop)
     bars: list[dict[str, Any]] = [
         {"stage": int(s), "micro_batch": int(i), "chunk": int(c), "kind": KINDS[k],
          "from_s": float(a), "to_s": float(b)}
         for s, i, c, k, a, b in zip(found.stage, found.micro_batch, found.chunk, found.kind,
                                     np.ravel(found.start_s), np.ravel(found.end_s), strict=True)
     ]  # fmt: skip
-    cut = f"; the first {shown:,} of {m:,} micro-batches" if shown < m else ""
+    cut = f"; drawn with {shown:,} of its {m:,} micro-batches" if shown < m else ""
     title = f"{answer.model.name or answer.model.id}: {one.title} on {job.layout.pp} stages"
     panel = {"title": "", "n_stages": job.layout.pp, "bars": bars}
     chunk = "direction" if one.shape == "two ways" else "chunk"
     return schedule_chart([panel], title=title, subtitle=f"{_subtitle(answer)}{cut}", chunk=chunk)
+
+
+def _memory(answer: Training) -> Chart:
+    """Bars of stages, and of what would make it fit."""
+    from ridgeline.charts import training_memory_chart  # noqa: PLC0415  (only when drawn)
+
+    memory, job = answer.memory, answer.job
+    assert memory is not None
+    fullest = int(np.ravel(memory.stage)[0])
+    n = job.layout.pp
+    stages = range(n) if n <= _MOST_BARS else sorted({0, 1, fullest, n // 2, n - 2, n - 1})
+    bars = [
+        {
+            "label": f"stage {s + 1} of {n}" if n > 1 else "as asked",
+            "parts": {k: float(v[0, s]) for k, v in memory.parts_bytes.items()},
+            "note": _note(memory.stages_bytes()[0, s])
+            + f", fits with {_sure(answer)}" * (s == fullest),
+        }
+        for s in stages
+    ]
+    bars += [
+        {
+            "label": " and ".join(change.what),
+            "parts": {k: float(np.ravel(v)[0]) for k, v in change.memory.at_peak().items()},
+            "note": f"{_note(change.memory.total_bytes)}, {seconds(change.time_s)} a step",
+        }
+        for change in answer.changes
+    ]
+    title = f"{answer.name}: memory per chip"
+    return training_memory_chart(
+        bars, memory.capacity_bytes, title=title, subtitle=_subtitle(answer)
+    )
+
+
+def _sure(answer: Training) -> str:
+    return probability_words(answer.fits_probability or 0.0)
+
+
+def _note(size: Any) -> str:
+    return format_quantity(float(np.ravel(size)[0]), "B")
+
+
+def _memory_over_time(answer: Training) -> Chart:
+    from ridgeline.charts import memory_time_chart  # noqa: PLC0415  (only when drawn)
+    from ridgeline.training.memory import memory_over_time  # noqa: PLC0415
+
+    assert answer.memory is not None
+    return memory_time_chart(
+        memory_over_time(answer.job),
+        answer.memory.capacity_bytes,
+        title=f"{answer.name}: memory over a step",
+        subtitle=_subtitle(answer),
+    )
+
+
+_DRAWN: Final[dict[str, Callable[[Training], Chart]]] = {
+    "time": _time,
+    "schedule": _schedule,
+    "memory": _memory,
+    "memory-over-time": _memory_over_time,
+}

@@ -9,7 +9,12 @@ import numpy as np
 
 from ridgeline.answers.words import count, listed, percent, quantity, seconds, tokens
 from ridgeline.questions.prices import price_words
-from ridgeline.questions.training.words import KINDS_OF_TIME, MEMORY_WORDS, job_words
+from ridgeline.questions.training.words import (
+    KINDS_OF_TIME,
+    MEMORY_WORDS,
+    job_words,
+    probability_words,
+)
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -106,7 +111,7 @@ def _memory(answer: Training) -> list[str]:
     room = f"{format_quantity(abs(margin), 'B')} {'to spare' if margin >= 0 else 'too much'}"
     fits = "fits" if margin >= 0 else "does not fit"
     fits = "just fits" if margin >= 0 and answer.changes else fits
-    sure = f"{_probability(answer.fits_probability or 0.0)} probability that it runs"
+    sure = f"{probability_words(answer.fits_probability or 0.0)} probability that it runs"
     said = [
         f"It {fits}: the fullest chip{where} holds {format_quantity(total, 'B')} of "
         f"{format_quantity(capacity, 'B')}, {room}, {sure}; most are {most}."
@@ -120,11 +125,6 @@ def _memory(answer: Training) -> list[str]:
             "a smaller model or batch."
         )
     return said
-
-
-def _probability(p: float) -> str:
-    """Never certain: the error of the memory is known but for its size."""
-    return "less than 1%" if p < 0.01 else "more than 99%" if p > 0.99 else percent(p)
 
 
 def _change(change: Change) -> str:

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ridgeline.answers.words import percent
+
 if TYPE_CHECKING:
     from ridgeline.specs.training import TrainingLayout, TrainingRecipe
     from ridgeline.training.job import TrainingJob
 
-__all__ = ["KINDS_OF_TIME", "MEMORY_WORDS", "PART_WORDS", "job_words", "layout_words"]
+__all__ = [
+    "KINDS_OF_TIME",
+    "MEMORY_WORDS",
+    "PART_WORDS",
+    "job_words",
+    "layout_words",
+    "probability_words",
+]
 
 #: parts of a step's time, as tables and pictures call them
 PART_WORDS: Final = {
@@ -100,3 +109,14 @@ def _recipe_words(job: TrainingJob) -> list[str]:
     if not recipe.trains_all:
         found.append(f"{recipe.task} of rank {recipe.lora_rank}")
     return found
+
+
+def probability_words(p: float) -> str:
+    """A probability, never certain: the error of a memory is known but for its size.
+
+    Examples
+    --------
+    >>> probability_words(0.144), probability_words(1.0)
+    ('14%', 'more than 99%')
+    """
+    return "less than 1%" if p < 0.01 else "more than 99%" if p > 0.99 else percent(p)
