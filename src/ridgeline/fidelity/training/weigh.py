@@ -30,7 +30,10 @@ MEMORY_METRICS = (
 READINGS = ("allocated", "reserved", "device", "activations", "state", "fails", "sigma")
 
 _DEVICE = re.compile(r"nvidia-smi|rocm-smi|device-level", re.IGNORECASE)
-_RESERVED = re.compile(r"peak reserved|max reserved|memory_reserved", re.IGNORECASE)
+#: torchtitan's log prints what its allocator reserved at most
+_RESERVED = re.compile(
+    r"peak reserved|max reserved|memory_reserved|reserved per torchtitan", re.IGNORECASE
+)
 _OF_DEVICES = ("primus",)
 _STATE = ("parameters", "master", "gradients", "optimizer")
 
