@@ -48,11 +48,11 @@ class MemoryConstants(Record):
                                     that come and go. [1]
     unfreed : MemoryConstant        Of inputs gathered for tensor-parallel products, those whose
                                     memory an asynchronous collective keeps from reuse until the
-                                    host waits for it, as between pipeline stages. [1]
+                                    host waits for it. [1]
+    unfreed_ahead : MemoryConstant  The same of micro-batches that pipeline stages send ahead. [1]
     returned : MemoryConstant       Of those, what the allocator gets back when it is short. [1]
     logit : MemoryConstant          Of one logit, at the peak of loss and gradient. [bytes]
     narrow_gradient : MemoryConstant   Beside a gradient that adds up in 4 bytes. [bytes]
-    backward : MemoryConstant       Values alive in a layer's backward pass over those kept. [1]
     sigma : MemoryConstant          Standard deviation of ln(predicted / needed). [1]
     """
 
@@ -61,8 +61,8 @@ class MemoryConstants(Record):
     workspace: MemoryConstant
     fragmentation: MemoryConstant
     unfreed: MemoryConstant
+    unfreed_ahead: MemoryConstant
     returned: MemoryConstant
     logit: MemoryConstant
     narrow_gradient: MemoryConstant
-    backward: MemoryConstant
     sigma: MemoryConstant

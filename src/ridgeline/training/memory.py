@@ -54,6 +54,8 @@ _NARROW_BYTES = 2.0
 _UNITS = 2
 #: of sequence parallelism: a gathered input and a gradient on their way
 _GATHERED_TOKENS = 2
+#: micro-batches in flight of which the host waits: the one that is run, the one that is sent on
+_NOT_AHEAD = 2
 #: of a step, what is shorter than this is no time at all
 _INSTANT = 1e-9
 _SHARDS_STATE, _SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 1, 2, 3
@@ -69,12 +71,14 @@ class TrainingMemory:
     capacity_bytes : float     Of a chip. [bytes]
     reclaimable_bytes : array  Of fragmentation, what the allocator gets back when it is short, of
                                shape (rows, stages). [bytes]
+    kept_back_bytes : array    The same that it does not get back. [bytes]
     sigma : float              Of ln(predicted / needed). [1]
     """
 
     parts_bytes: dict[str, Any]
     capacity_bytes: float
     reclaimable_bytes: Any
+    kept_back_bytes: Any
     sigma: float
 
     def stages_bytes(self, measured_as: MeasuredAs = "device") -> Any:
@@ -121,8 +125,15 @@ class TrainingMemory:
 
     @property
     def fits_probability(self) -> Any:
-        """That it runs, its need being known but for a log-normal error. [1]"""
-        z = np.log(self.capacity_bytes / self.needed_bytes) / self.sigma
+        """That it runs, its need being known but for a log-normal error. [1]
+
+        What the allocator may give back is as uncertain as what it is taken to keep of it.
+        """
+        stages = self.stages_bytes() - self.reclaimable_bytes
+        kept = np.take_along_axis(
+            self.kept_back_bytes / stages.clip(1.0), np.argmax(stages, axis=-1)[..., None], axis=-1
+        )[..., 0]
+        z = np.log(self.capacity_bytes / self.needed_bytes) / np.hypot(self.sigma, kept)
         return 0.5 * (1 + np.vectorize(erf, otypes=[float])(z / sqrt(2)))
 
 
@@ -136,8 +147,10 @@ def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> Tr
     """
     held = _Held(job, constants)
     capacity = chip_capacity_bytes(job.cluster.chip)
-    reclaimable = held.unfreed_bytes * held.of("returned")
-    return TrainingMemory(held.parts(), capacity, reclaimable, held.of("sigma"))
+    back, unfreed = held.of("returned"), held.unfreed_bytes
+    return TrainingMemory(
+        held.parts(), capacity, unfreed * back, unfreed * (1 - back), held.of("sigma")
+    )
 
 
 def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
@@ -384,9 +397,11 @@ class _Held:
     @cached_property
     def unfreed_bytes(self) -> Floats:
         """Of gathered tokens, what later ones cannot reuse."""
-        alone = np.asarray(self.job.layout.pp) == 1
+        alone = _column(np.asarray(self.job.layout.pp) == 1)
         n = self.layers[:, :, : self.n_kinds].sum(axis=2)
-        return self.buffers_bytes * n * _column(alone * self.of("unfreed"))
+        ahead = np.maximum(self.in_flight - _NOT_AHEAD, 0.0) * (1 - alone)
+        share = alone * self.of("unfreed") + ahead * self.of("unfreed_ahead")
+        return self.buffers_bytes * n * share
 
     @cached_property
     def n_groups(self) -> Any:

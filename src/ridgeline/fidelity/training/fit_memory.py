@@ -32,9 +32,9 @@ _EXPECTED: dict[str, tuple[float, float]] = {
     "workspace": (2e8, 0.5),
     "fragmentation": (0.1, 0.5),
     "unfreed": (0.5, 0.7),
+    "unfreed_ahead": (0.5, 0.7),
     "returned": (0.5, 0.3),
     "logit": (8.0, 0.5),
-    "backward": (0.5, 0.5),
     "sigma": (0.1, 0.5),
 }
 #: what frameworks differ by where they are known to
