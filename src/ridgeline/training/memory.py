@@ -3,62 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import erf, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ridgeline.catalog import dtype as dtype_of
-from ridgeline.catalog import training_memory
 from ridgeline.errors import SpecError
-from ridgeline.laws.optimizer import OPTIMIZERS
-from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
-from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.training.passes import layers_on_stages
-from ridgeline.training.state import groups_of, parameters_of, sum_on_stages
+from ridgeline.training.held import MEMORY_PARTS, Held
 from ridgeline.training.timeline import timeline
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ridgeline.specs.training_memory import MemoryConstants
     from ridgeline.training.job import TrainingJob
 
-    Floats = NDArray[np.float64]
-
 __all__ = ["MEMORY_PARTS", "MeasuredAs", "TrainingMemory", "job_memory", "memory_over_time"]
 
-#: what memory is told apart by: state, activations, what is there for a moment, what is not tensors
-MEMORY_PARTS = (
-    "parameters", "master", "gradients", "optimizer", "activations", "logits", "working",
-    "gathered", "buffers", "workspace", "fragmentation", "context",
-)  # fmt: skip
 #: what a reading counts: tensors, what the allocator holds, what the device shows
 MeasuredAs = Literal["allocated", "reserved", "device"]
 
-_STATE = ("parameters", "master", "gradients", "optimizer")
-#: tensors that come and go in a step, between which the allocator leaves holes
-_COMING = ("activations", "logits", "working", "gathered", "buffers")
 _LEFT_OUT: dict[MeasuredAs, tuple[str, ...]] = {
     "allocated": ("fragmentation", "context"),
     "reserved": ("context",),
     "device": (),
 }
-_BITS_PER_BYTE = 8
-_FP32_BYTES = 4.0
-#: on their way, parameters in the width they are multiplied from
-_NARROW_BYTES = 2.0
-#: of FSDP: units of parameters gathered at a time, one used and one on its way
-_UNITS = 2
-#: of sequence parallelism: a gathered input and a gradient on their way
-_GATHERED_TOKENS = 2
-#: micro-batches in flight of which the host waits: the one that is run, the one that is sent on
-_NOT_AHEAD = 2
 #: of a step, what is shorter than this is no time at all
 _INSTANT = 1e-9
-_SHARDS_STATE, _SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +115,7 @@ def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> Tr
     job : TrainingJob   Its numbers may be 1-D arrays, a row each.
     constants : MemoryConstants or None   Those of the catalogue where none are given.
     """
-    held = _Held(job, constants)
+    held = Held(job, constants)
     capacity = chip_capacity_bytes(job.cluster.chip)
     back, unfreed = held.of("returned"), held.unfreed_bytes
     return TrainingMemory(
@@ -179,7 +149,7 @@ def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
             "calibrated."
         )
     found = job_memory(job)
-    held = _Held(job, training_memory())
+    held = Held(job)
     one = found.parts_bytes
     chunks = int(held.schedule.chunks(job.layout.vp))
     run = timeline(
@@ -207,210 +177,3 @@ def _lasting(steps: list[tuple[float, int]], least: float) -> list[tuple[float, 
         if after is None or after[0] - one[0] > least
     ]
     return [one for i, one in enumerate(kept) if i == 0 or one[1] != kept[i - 1][1]]
-
-
-class _Held:
-    """A job being weighed; what several parts ask for is kept."""
-
-    def __init__(self, job: TrainingJob, constants: MemoryConstants | None = None) -> None:
-        self.job = job
-        self.count = job.count
-        self.layers: Floats = layers_on_stages(self.count, job.n_rows)
-        self.n_kinds = len(self.count.model.blocks)
-        self.schedule = SCHEDULES[job.schedule]
-        self.constants = constants or training_memory()
-        self.there = self.layers.sum(axis=2) > 0
-
-    def of(self, name: str) -> float:
-        """A constant of the framework."""
-        return getattr(self.constants, name).of(self.count.framework.id, self.count.era)
-
-    @property
-    def nothing(self) -> Floats:
-        """Of shape (rows, stages)."""
-        return np.zeros(self.layers.shape[:2])
-
-    @cached_property
-    def parameters(self) -> list[Any]:
-        return parameters_of(self.count)
-
-    def parts(self) -> dict[str, Floats]:
-        """Bytes by `MEMORY_PARTS`, of shape (rows, stages)."""
-        found: dict[str, Any] = dict.fromkeys(MEMORY_PARTS, self.nothing)
-        self._state(found)
-        kept, once = parts_on_stages(self.count, self.layers)
-        found["activations"] = self._activations(sum(kept.values(), self.nothing))
-        found["logits"] = self.logits_bytes
-        found["working"] = np.maximum(once - found["logits"], 0.0)
-        found["gathered"] = self.gathered_bytes
-        found["buffers"] = self.buffers_bytes
-        found["workspace"] = self.there * self.of("workspace")
-        coming = sum(found[part] for part in _COMING)
-        found["fragmentation"] = self.of("fragmentation") * coming + self.unfreed_bytes
-        found["context"] = self.there * (
-            self.of("context") + _column(self.n_groups) * self.of("communicator")
-        )
-        return {part: np.asarray(value) for part, value in found.items()}
-
-    # --- state
-
-    def _state(self, found: dict[str, Any]) -> None:
-        """Parameters and what an optimizer keeps of them, as data-parallel ranks share it out."""
-        recipe, framework = self.job.recipe, self.count.framework
-        fp32 = recipe.precision == "fp32"
-        wide = _FP32_BYTES if fp32 or not framework.master else _NARROW_BYTES
-        master = 0.0 if wide == _FP32_BYTES else _FP32_BYTES
-        gradient = _FP32_BYTES if fp32 else framework.gradient_bytes
-        beside = 0.0 if gradient <= _NARROW_BYTES or fp32 else self.of("narrow_gradient")
-        state = OPTIMIZERS[recipe.optimizer].state_bytes
-        if "optimizer" in recipe.offload:
-            master = state = 0.0
-        for experts in (False, True):
-            all_of, trained = self._held(experts)
-            ways = self._ways(experts)
-            own = {
-                "parameters": (
-                    trained * wide + self._copies(trained) + (all_of - trained) * self.frozen_bytes
-                )
-                / ways(_SHARDS_PARAMETERS),
-                "master": trained * master / ways(_SHARDS_STATE),
-                "gradients": trained * (gradient / ways(_SHARDS_GRADIENTS) + beside),
-                "optimizer": trained * state / ways(_SHARDS_STATE),
-            }
-            found.update({part: found[part] + value for part, value in own.items()})
-
-    def _held(self, experts: bool) -> tuple[Floats, Floats]:
-        """Parameters on each stage, and those of them that are trained; of both copies, if two."""
-        own = [p.experts if experts else p.dense for p in self.parameters]
-        trained = [p.trained_experts if experts else p.trained for p in self.parameters]
-        return self._of_copies(own), self._of_copies(trained)
-
-    def _of_copies(self, values: list[Any]) -> Floats:
-        return self._twice(sum_on_stages(values, self.layers))
-
-    def _twice(self, on_stages: Floats) -> Floats:
-        """With a second copy of the model, which runs through the stages the other way."""
-        if self.schedule.n_copies == 1:
-            return on_stages
-        pp = np.broadcast_to(np.asarray(self.job.layout.pp, dtype=int), (self.job.n_rows,))
-        other = np.maximum(pp[:, None] - 1 - np.arange(on_stages.shape[1]), 0)
-        return on_stages + self.there * np.take_along_axis(on_stages, other, axis=1)
-
-    def _ways(self, experts: bool) -> Any:
-        """Of a stage of ZeRO, over how many ranks it shares out."""
-        shard = groups_of(self.count, experts)[2]
-        zero = np.asarray(self.job.layout.zero)
-
-        def ways(from_zero: int) -> Any:
-            return _column(np.where(zero >= from_zero, shard, 1.0))
-
-        return ways
-
-    @cached_property
-    def frozen_bytes(self) -> float:
-        """Of a parameter that is not trained."""
-        name = "nf4" if self.job.recipe.task == "qlora" else "bf16"
-        return dtype_of(name).bits / _BITS_PER_BYTE
-
-    def _copies(self, trained: Floats) -> Floats:
-        """Narrow weights of both passes, kept over the micro-batches of a step."""
-        recipe, framework = self.job.recipe, self.count.framework
-        if not framework.narrow_inputs or recipe.precision in ("fp32", "bf16", "fp16"):
-            return 0.0 * trained
-        return trained * 2 * dtype_of(recipe.precision).bits / _BITS_PER_BYTE
-
-    # --- activations
-
-    def _activations(self, kept: Floats) -> Floats:
-        recipe, count = self.job.recipe, self.count
-        if count.framework.dropout:
-            masks = _column(count.stream_tokens * count.model.d_model)
-            kept = kept + masks * self.layers[:, :, self.n_kinds]
-        if self.schedule.n_copies > 1:
-            kept = self._twice(kept) / self.schedule.n_copies
-        flight = self.in_flight
-        if "activations" in recipe.offload:
-            flight = np.minimum(flight, staying_share(self.layers, self.n_kinds))
-        return kept * flight
-
-    @cached_property
-    def in_flight(self) -> Floats:
-        """Micro-batches that each stage holds at most. Shape (rows, stages). [1]"""
-        layout = self.job.layout
-        pp = _column(layout.pp)
-        chunks = self.schedule.chunks(_column(layout.vp))
-        stage = np.minimum(np.arange(self.layers.shape[1]), pp - 1)
-        m = _column(self.job.micro_batches)
-        held = in_flight_chunks(self.job.schedule, pp, m, chunks, stage)
-        return self.there * np.asarray(held / chunks, dtype=float)
-
-    @cached_property
-    def logits_bytes(self) -> Floats:
-        """Logits with their loss and gradient, and what head and final norm read."""
-        count = self.count
-        logits = count.tokens * count.model.vocab_size / count.layout.tp * self.of("logit")
-        if self.job.recipe.precision == "fp32":
-            logits = logits * 2
-        one = _column(logits + 2 * stream_bytes(count)) * self.layers[:, :, self.n_kinds + 1]
-        return one * (self.in_flight if self.job.schedule == "gpipe" else 1.0)
-
-    # --- exchanges
-
-    @cached_property
-    def gathered_bytes(self) -> Floats:
-        """Of FSDP: whole units of parameters, and a unit's gradients on their way."""
-        layout, framework = self.job.layout, self.count.framework
-        found = np.zeros(self.layers.shape[:2])
-        for experts in (False, True):
-            each = [np.asarray(p.experts if experts else p.dense, float) for p in self.parameters]
-            grads = [
-                np.asarray(p.trained_experts if experts else p.trained, float)
-                for p in self.parameters
-            ]
-            shard = groups_of(self.count, experts)[2]
-            shared = (np.asarray(layout.zero) >= _SHARDS_PARAMETERS) & (np.asarray(shard) > 1)
-            stays = (np.asarray(layout.pp) > 1) & framework.pipelines_keep_gathered
-            units = self._largest(each) * _UNITS * _NARROW_BYTES
-            on_way = self._largest(grads) * (_NARROW_BYTES + framework.reduce_bytes)
-            ends = sum_on_stages([0.0] * self.n_kinds + each[self.n_kinds :], self.layers)
-            some = units + on_way + ends * _NARROW_BYTES
-            whole = self._of_copies(each) * _NARROW_BYTES
-            added = self._of_copies(grads) * framework.reduce_bytes
-            found = found + _column(shared) * np.where(_column(stays), whole + added, some)
-        return found
-
-    def _largest(self, each: list[Any]) -> Floats:
-        """Of the kinds of layer that a stage has, the largest."""
-        found = np.zeros(self.layers.shape[:2])
-        for kind, value in enumerate(each[: self.n_kinds]):
-            found = np.maximum(found, (self.layers[:, :, kind] > 0) * _column(value))
-        return found
-
-    @cached_property
-    def buffers_bytes(self) -> Floats:
-        """Tokens gathered for a tensor-parallel product, and their gradient."""
-        layout, count = self.job.layout, self.count
-        gathers = np.asarray(layout.sequence_parallel) & (np.asarray(layout.tp) > 1)
-        one = count.tokens * count.model.d_model * count.step.activation_bytes
-        return self.there * _column(gathers * one * _GATHERED_TOKENS)
-
-    @cached_property
-    def unfreed_bytes(self) -> Floats:
-        """Of gathered tokens, what later ones cannot reuse."""
-        alone = _column(np.asarray(self.job.layout.pp) == 1)
-        n = self.layers[:, :, : self.n_kinds].sum(axis=2)
-        ahead = np.maximum(self.in_flight - _NOT_AHEAD, 0.0) * (1 - alone)
-        share = alone * self.of("unfreed") + ahead * self.of("unfreed_ahead")
-        return self.buffers_bytes * n * share
-
-    @cached_property
-    def n_groups(self) -> Any:
-        """Groups that a chip is a member of. [1]"""
-        layout = self.job.layout
-        of_experts = np.asarray(layout.ep) > 1
-        degrees = (layout.tp, layout.pp, layout.cp, layout.dp)
-        return 1 + of_experts + sum((np.asarray(d) > 1) * 1 for d in degrees)
-
-
-def _column(value: Any) -> Any:
-    return np.asarray(value, dtype=float)[..., None]
