@@ -1,6 +1,8 @@
 """Timelines: passes wait for each other, stages run one at a time, nothing is lost."""
 
-from __future__ import annotations
+from __future__ from importlib import import_module
+
+import annotations
 
 import time
 
@@ -120,7 +122,7 @@ def test_rows_are_timed_as_if_alone(name: str, seed: int) -> None:
 def test_many_rows_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     f = np.random.default_rng(1).uniform(1, 2, (50, 4))
     whole = schedule_time_s("zb-h1", 4, 8, f, f, f)
-    monkeypatch.setattr("ridgeline.training.timeline._MOST_CELLS", 500)
+    monkeypatch.setattr(import_module("ridgeline.training.timeline"), "_MOST_CELLS", 500)
     assert schedule_time_s("zb-h1", 4, 8, f, f, f) == pytest.approx(whole)
 
 

@@ -23,6 +23,7 @@ from ridgeline.steps.training_ops import (
     head_pieces,
 )
 from ridgeline.training.stages import stage_layers
+from ridgeline.training.state import sum_on_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,12 +117,29 @@ class StagePasses:
         row = CHANNELS.index(channel)
         i = PASSES.index(name)
         share = self.again if name == "again" else 1.0
-        return _summed([kind[i][row] for kind in self.timed], self.layers) * share
+        return sum_on_stages([kind[i][row] for kind in self.timed], self.layers) * share
+
+    def at_stage_s(self, stage: Any) -> dict[str, Any]:
+        """Seconds by channel of the passes of one stage in each row, none computed again. [s]
+
+        Parameters
+        ----------
+        stage : array of int of shape (..., rows)
+        """
+        rows = np.arange(self.layers.shape[0])
+        held = np.moveaxis(self.layers[rows, stage], -1, 0)
+        found: dict[str, Any] = {}
+        for row, channel in enumerate(CHANNELS):
+            each = [sum(kind[i][row] for i in range(len(PASSES) - 1)) for kind in self.timed]
+            found[channel] = sum(n * v for n, v in zip(held, each, strict=True))
+        return found
 
     def pass_s(self, name: str) -> Any:
         """Of a pass: the chip's time, or the host's where that is longer. [s]"""
         busy, launch = self.busy_s[name], self.launch_s[name]
-        return np.sqrt(np.hypot(busy * busy, launch * launch))
+        chip, host = busy * busy, launch * launch
+        # As the fourth root of a sum of fourth powers: about the larger of the two.
+        return np.sqrt(np.sqrt(chip * chip + host * host))
 
     @cached_property
     def forward_s(self) -> Any:
@@ -158,19 +176,10 @@ def on_stages(
     again = _share_again(count, layers)
     for i, name in enumerate(PASSES):
         # Channels are added up before stages are: sums over stages are the larger ones.
-        busy[name] = _summed([sum(kind[i][:-1]) for kind in timed], layers)
-        launch[name] = _summed([kind[i][-1] for kind in timed], layers)
+        busy[name] = sum_on_stages([sum(kind[i][:-1]) for kind in timed], layers)
+        launch[name] = sum_on_stages([kind[i][-1] for kind in timed], layers)
     busy["again"], launch["again"] = busy["again"] * again, launch["again"] * again
     return StagePasses(busy, launch, timed, layers, again)
-
-
-def _summed(values: Sequence[Any], layers: Floats) -> Floats:
-    """What the layers of a stage take together. Shape (..., rows, stages)."""
-    total: Any = 0.0
-    for kind, value in enumerate(values):
-        if np.ndim(value) or value:
-            total = total + layers[:, :, kind] * np.asarray(value)[..., None]
-    return total if np.ndim(total) else np.zeros(layers.shape[:2])
 
 
 def _share_again(count: TrainingCount, layers: Floats) -> Any:

@@ -86,11 +86,23 @@ def _block(count: TrainingCount, block: Block) -> Parameters:
 
 
 def sum_on_stages(values: Sequence[Any], layers: Floats) -> Floats:
-    """What the layers of a stage hold together. Shape (rows, stages)."""
-    found = np.zeros(layers.shape[:2])
+    """What the layers of a stage have or take together. Shape (..., rows, stages).
+
+    Parameters
+    ----------
+    values : sequence of array   Of one layer of each kind; a number, or of shape (..., rows).
+    layers : array               See `passes.layers_on_stages`.
+    """
+    total: Any = None
     for kind, value in enumerate(values):
-        found = found + layers[:, :, kind] * np.asarray(value)[..., None]
-    return found
+        if not np.ndim(value) and not value:
+            continue
+        part = layers[:, :, kind] * np.asarray(value)[..., None]
+        if total is not None and total.shape == part.shape:
+            total += part
+        else:
+            total = part if total is None else total + part
+    return np.zeros(layers.shape[:2]) if total is None else total
 
 
 def groups_of(count: TrainingCount, experts: bool) -> tuple[Any, Any, Any, Any]:

@@ -22,10 +22,9 @@ from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.kept import kept_on_stages
 from ridgeline.steps.machine import compute_dtype
 from ridgeline.steps.op import Op
-from ridgeline.steps.training_ops import CHANNELS, stage_hop
+from ridgeline.steps.training_ops import stage_hop
 from ridgeline.training.exchange import exchanges
 from ridgeline.training.passes import (
-    PASSES,
     StagePasses,
     exposed_s,
     layers_on_stages,
@@ -260,10 +259,7 @@ class _Timed:
             return np.take_along_axis(shown, stage[..., None], axis=-1)[..., 0]
 
         p = self.passes
-        parts = {
-            channel: m * sum(here(p.channel_s(name, channel)) for name in PASSES[:3])
-            for channel in CHANNELS
-        }
+        parts = {channel: m * seconds for channel, seconds in p.at_stage_s(stage).items()}
         parts["recompute"] = m * here(p.busy_s["again"])
         busy = here(self.busy_s)
         parts["launch"] = busy - sum(parts.values())
