@@ -1,10 +1,9 @@
 """Timelines: passes wait for each other, stages run one at a time, nothing is lost."""
 
-from __future__ from importlib import import_module
-
-import annotations
+from __future__ import annotations
 
 import time
+from importlib import import_module
 
 import numpy as np
 import pytest
