@@ -87,9 +87,13 @@ class TrainingJob:
 
     @cached_property
     def scopes(self) -> tuple[dict[str, str], ...]:
-        """Places of the effects: one mapping a framework and era that the name stands for."""
+        """Places of the effects: one mapping a framework and era that the name stands for.
+
+        The pair is the era alone: one that was not measured scatters more.
+        """
         members = members_of(self.framework, self.version, self.date)
-        return tuple(scopes_of(self.cluster.chip, f, era) for f, era in members)
+        chip = self.cluster.chip
+        return tuple(scopes_of(chip, f, e) | {"pair": f"pair {e.id}"} for f, e in members)
 
     @cached_property
     def calibration(self) -> Calibration:

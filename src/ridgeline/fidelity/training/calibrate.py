@@ -18,6 +18,7 @@ from ridgeline.fidelity.training.families import family_name, source_family
 from ridgeline.fidelity.training.runs import RATES
 from ridgeline.fidelity.training.sets import KEPT_OUT, has_experts
 from ridgeline.fidelity.training.units import step_seconds
+from ridgeline.kernels.effects import NEW_PAIR
 from ridgeline.specs.constants import Effect, EngineConstants, Factor, Scatter
 
 if TYPE_CHECKING:
@@ -146,11 +147,14 @@ def calibrate_training(
         families = [family_name(one.run.model.id) for one in runs]
         unseen, known = left_out(problem, solution, families, places)
         scatter = _scatters(unseen, known, places, problem.weight)
+        apart, _ = left_out(problem, solution, [p["era"] for p in places], places)
+        scatter[NEW_PAIR] = _of_new_eras(apart, places, problem, solution, scatter)
     return EngineConstants(
         id="training",
         effects=_effects(runs, design, solution),
         scatter=scatter,
         seen=seen_places(runs, places),
+        pairs=tuple(sorted({place["pair"] for place in places})),
         n_rows=len(runs),
         sources=tuple(sorted({one.run.source for one in runs})),
         date=max((one.run.date for one in runs), default=""),
@@ -181,8 +185,9 @@ def seen_places(runs: Sequence[Timed], places: Sequence[Mapping[str, str]]) -> t
     """Places measured on several models: what one model alone tells may be the model's own."""
     models: dict[str, set[str]] = defaultdict(set)
     for one, place in zip(runs, places, strict=True):
-        for name in place.values():
-            models[name].add(family_name(one.run.model.id))
+        for level, name in place.items():
+            if level != "pair":
+                models[name].add(one.run.model.id)
     return tuple(sorted(name for name, found in models.items() if len(found) >= _SEVERAL))
 
 
@@ -210,6 +215,43 @@ def _scatters(
             shrunk = ratio ** (own.sum() / (own.sum() + _FEWEST))
             found[str(name)] = Scatter(sigma=round(float(shrunk), 4), n_rows=int(own.sum()))
     return found
+
+
+def _of_new_eras(
+    residual: Floats,
+    places: Sequence[Mapping[str, str]],
+    problem: Problem,
+    solution: Solution,
+    scatter: Mapping[str, Scatter],
+) -> Scatter:
+    r"""What an era adds that was not measured, beyond what its effects are not known by.
+
+    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{averaged over eras}
+
+    with the eightieth percentile of an era's residuals where it was left out, the scatter s, and
+    the variance v of the factors that only this era has.
+    """
+    effects = problem.design.effects(solution.unknowns)
+    slopes = problem.evaluator.slopes(effects, solution.residual + problem.ln_measured, 1e-4)
+    eras = np.array([place["era"] for place in places])
+    others = [{v for p, e in zip(places, eras, strict=True) if e != era for v in p.values()}
+              for era in np.unique(eras)]  # fmt: skip
+    found = []
+    for era, known in zip(np.unique(eras), others, strict=True):
+        own = eras == era
+        if own.sum() < _FEWEST:
+            continue
+        place = next(p for p, e in zip(places, eras, strict=True) if e == era)
+        variance = np.zeros(int(own.sum()))
+        for name, kind in problem.design.kinds.items():
+            apart = [kind.spread[x] ** 2 for x in kind.levels if place.get(x, "") not in known]
+            variance += slopes[name][own] ** 2 * sum(apart)
+        whole = _sigma(residual[own], problem.weight[own]) ** 2
+        usual = scatter["training step_time_s"].sigma ** 2
+        found.append(max(whole - usual - float(np.median(variance)), 0.0))
+    return Scatter(
+        sigma=round(max(float(np.mean(found)) ** 0.5, _LEAST_SCATTER), 3), n_rows=len(found)
+    )
 
 
 _FEWEST = 8
