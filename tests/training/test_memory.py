@@ -302,3 +302,18 @@ def test_two_changes_are_tried_where_one_is_not_enough():
     assert any(len(change.what) == 2 for change in found)
     for change in found:
         assert change.memory.fits_probability[0] >= 0.9
+
+
+def test_frozen_products_keep_no_inputs():
+    full, lora = (
+        layer_kept(job.count, job.count.model.blocks[0])
+        for job in (a_job(seq_len=4096, task=t) for t in ("finetune", "lora"))
+    )
+    # The feed-forward layer's input and that of its last product; attention has adapters.
+    assert full["ffn"] - lora["ffn"] == pytest.approx(4096 * 2 * (4096 + 14336))
+    assert full["attention"] == lora["attention"]
+
+
+def test_both_ends_of_two_ways_have_a_head():
+    found = job_memory(a_job(pp=4, seq_len=4096, global_batch=64, schedule="dualpipe"))
+    assert (found.parts_bytes["logits"][0] > 0).tolist() == [True, False, False, True]

@@ -80,8 +80,8 @@ def layer_kept(count: TrainingCount, block: Block) -> dict[str, Any]:
 
     Notes
     -----
-    Inner states of linear attention are taken to be computed again, as its kernels do. Adapters'
-    inputs are those of the products beside them.
+    Inner states of linear attention are taken to be computed again, as its kernels do. Products of
+    frozen weights keep no inputs, but for those that have adapters beside them.
 
     References
     ----------
@@ -99,9 +99,10 @@ def layer_kept(count: TrainingCount, block: Block) -> dict[str, Any]:
     if block.mixer is not None:
         found["attention"] = _dense(count, layers.mixer, getattr(block.mixer, "n_kv_heads", 1))
         found["scores"] = _scores(count, block)
-    found["ffn"] = _dense(count, layers.ffn, 1, gated=_is_gated(block))
+    trained = count.recipe.trains_all
+    found["ffn"] = _dense(count, layers.ffn, 1, gated=_is_gated(block), trained=trained)
     if layers.rest.products:
-        found["ffn"] = found["ffn"] + _dense(count, layers.rest, 1)
+        found["ffn"] = found["ffn"] + _dense(count, layers.rest, 1, trained=trained)
     if isinstance(block.ffn, MixtureOfExperts):
         found["experts"], found["exchange"] = _experts(count, layers.ffn, block.ffn.gated)
     return found
@@ -121,10 +122,12 @@ def _input_bytes(count: TrainingCount) -> float:
     return dtype_of(count.recipe.precision).bits / _BITS_PER_BYTE
 
 
-def _dense(count: TrainingCount, layer: Layer, heads: Any, gated: bool = False) -> Any:
-    """Inputs and outputs of products that every token passes."""
+def _dense(
+    count: TrainingCount, layer: Layer, heads: Any, *, gated: bool = False, trained: bool = True
+) -> Any:
+    """Inputs and outputs of products that every token passes; of frozen ones outputs alone."""
     products = [p for p in layer.products if p.part != "experts"]
-    wide, narrow = count.step.activation_bytes, _input_bytes(count)
+    wide, narrow = count.step.activation_bytes, _input_bytes(count) * trained
     total: Any = 0.0
     seen: set[float] = set()
     for product in products:
@@ -167,7 +170,8 @@ def _scores(count: TrainingCount, block: Block) -> Any:
 def _experts(count: TrainingCount, layer: Layer, gated: bool) -> tuple[Any, Any]:
     """Of tokens routed to a chip's experts: inputs and inner values; what goes back."""
     products = [p for p in layer.products if p.part == "experts"]
-    wide, narrow = count.step.activation_bytes, _input_bytes(count)
+    wide = count.step.activation_bytes
+    narrow = _input_bytes(count) * count.recipe.trains_all
     # Whatever the ranks: as many as a chip's own tokens are sent to experts, chips of one share.
     routed = count.tokens * products[0].active * count.expert_tp / count.layout.tp
     inner: Any = routed * products[0].k * narrow

@@ -72,6 +72,12 @@ class Held:
         """Of each kind of layer, of the embedding, of the head."""
         return parameters_of(self.count)
 
+    @cached_property
+    def kinds(self) -> tuple[bool, ...]:
+        """Parameters of experts, and all others: those that there are."""
+        some = any(np.any(np.asarray(p.experts) > 0) for p in self.parameters)
+        return (False, True) if some else (False,)
+
     def parts(self) -> dict[str, Floats]:
         """Bytes by `MEMORY_PARTS`, of shape (rows, stages)."""
         found: dict[str, Any] = dict.fromkeys(MEMORY_PARTS, self.nothing)
@@ -103,7 +109,7 @@ class Held:
         state = OPTIMIZERS[recipe.optimizer].state_bytes
         if "optimizer" in recipe.offload:
             master = state = 0.0
-        for experts in (False, True):
+        for experts in self.kinds:
             all_of, trained = self._held(experts)
             ways = self._ways(experts)
             own = {
@@ -189,7 +195,8 @@ class Held:
         logits = count.tokens * count.model.vocab_size / count.layout.tp * self.of("logit")
         if self.job.recipe.precision == "fp32":
             logits = logits * 2
-        one = _column(logits + 2 * stream_bytes(count)) * self.layers[:, :, self.n_kinds + 1]
+        heads = self._twice(self.layers[:, :, self.n_kinds + 1]) > 0
+        one = _column(logits + 2 * stream_bytes(count)) * heads
         return one * (self.in_flight if self.job.schedule == "gpipe" else 1.0)
 
     # --- exchanges
@@ -198,8 +205,10 @@ class Held:
     def gathered_bytes(self) -> Floats:
         """Of FSDP: whole units of parameters, and a unit's gradients on their way."""
         layout, framework = self.job.layout, self.count.framework
-        found = np.zeros(self.layers.shape[:2])
-        for experts in (False, True):
+        found = self.nothing
+        if not np.any(np.asarray(layout.zero) >= _SHARDS_PARAMETERS):
+            return found
+        for experts in self.kinds:
             each = [np.asarray(p.experts if experts else p.dense, float) for p in self.parameters]
             grads = [
                 np.asarray(p.trained_experts if experts else p.trained, float)
@@ -235,6 +244,8 @@ class Held:
     @cached_property
     def unfreed_bytes(self) -> Floats:
         """Of gathered tokens, what later ones cannot reuse."""
+        if self.of("unfreed") == self.of("unfreed_ahead") == 0:
+            return self.nothing
         alone = _column(np.asarray(self.job.layout.pp) == 1)
         n = self.layers[:, :, : self.n_kinds].sum(axis=2)
         ahead = np.maximum(self.in_flight - _NOT_AHEAD, 0.0) * (1 - alone)
