@@ -100,7 +100,8 @@ def _time(answer: Training) -> Chart:
         if s > _SHOWN * answer.step_s
     ]
     use = answer.utilization.get("full", answer.utilization.get("6ND", 0.0))
-    title = f"{answer.name}: {seconds(answer.step_s)} a step, MFU {percent(use)}"
+    least, most = ("", "") if answer.is_calibrated else ("at least ", "at most ")
+    title = f"{answer.name}: {least}{seconds(answer.step_s)} a step, MFU {most}{percent(use)}"
     return training_chart(rows, answer.interval_s, title=title, subtitle=_subtitle(answer))
 
 
