@@ -317,3 +317,25 @@ def test_frozen_products_keep_no_inputs():
 def test_both_ends_of_two_ways_have_a_head():
     found = job_memory(a_job(pp=4, seq_len=4096, global_batch=64, schedule="dualpipe"))
     assert (found.parts_bytes["logits"][0] > 0).tolist() == [True, False, False, True]
+
+
+def test_weights_in_8_bits_stand_in_for_wider_ones():
+    n = 8_030_261_248
+    of = {
+        (framework, precision): job_memory(
+            a_job(seq_len=4096, precision=precision, framework=framework)
+        ).at_peak()["parameters"]
+        for framework in ("megatron-lm", "torchtitan")
+        for precision in ("bf16", "fp8", "nvfp4")
+    }
+    assert of["megatron-lm", "fp8"] == of["megatron-lm", "bf16"] == pytest.approx(2 * n)
+    assert of["megatron-lm", "nvfp4"] == pytest.approx((2 + 2 * 4.5 / 8) * n, rel=0.01)
+    assert of["torchtitan", "fp8"] == of["torchtitan", "bf16"] == pytest.approx(4 * n)
+
+
+def test_masters_may_be_what_16_bit_weights_lack():
+    nemo, newer = (
+        job_memory(a_job(seq_len=4096, framework="nemo", version=v)).at_peak()["master"]
+        for v in ("24.07", "25.04")
+    )
+    assert newer == pytest.approx(2 * nemo)

@@ -36,6 +36,7 @@ class FrameworkEra(Era):
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
     gathers_again: bool | None = None
+    master_bytes: float | None = None
     sends_once: bool | None = None
     source: str = ""
 
@@ -67,6 +68,7 @@ class Framework(HasEras):
     reduce_bytes : float       Of one gradient on its way between data-parallel ranks. [bytes]
     master : bool              Beside 16-bit weights a copy of 4 bytes is kept; else (FSDP) weights
                                are stored in 4 bytes and narrowed as they are gathered.
+    master_bytes : float       Of that copy: 2 where it keeps what 16-bit weights lack of it. [bytes]
     zero : int                 What its data parallelism shards where nobody says.
     zero_with_stages : int     What it shares out at most beside pipeline stages.
     sequence_parallel : bool   Whether it is usual beside tensor parallelism.
@@ -82,7 +84,7 @@ class Framework(HasEras):
     fused_activation : bool    A gated activation keeps what it reads alone; else an inner
                                result too.
     narrow_inputs : bool       Inputs of products in 8 bits or less are kept as they are multiplied,
-                               and so is a copy of the weights each way; else in 16 bits.
+                               and so are weights, once for each pass; else in 16 bits.
     gathers_again : bool       Tokens gathered for a tensor-parallel product are gathered once more
                                in the backward pass; else they are kept.
     splits : str               What pipeline stages share out evenly: ``layers``, or ``work``, the
@@ -104,6 +106,7 @@ class Framework(HasEras):
     gradient_bytes: float = Field(default=4.0, gt=0, le=8)
     reduce_bytes: float = Field(default=4.0, gt=0, le=8)
     master: bool = True
+    master_bytes: float = Field(default=4.0, gt=0, le=4)
     zero: Literal[0, 1, 2, 3] = 1
     zero_with_stages: Literal[0, 1, 2, 3] = 3
     sequence_parallel: bool = True
@@ -148,4 +151,6 @@ class Framework(HasEras):
         return self.model_copy(update=own) if own else self
 
 
-_OF_ERA = ("hides", "sequence_parallel", "dropout", "zero", "gathers_again", "sends_once")
+_OF_ERA = (
+    "hides", "sequence_parallel", "dropout", "zero", "gathers_again", "sends_once", "master_bytes",
+)  # fmt: skip

@@ -37,6 +37,8 @@ _BITS_PER_BYTE = 8
 _FP32_BYTES = 4.0
 #: on their way, parameters in the width they are multiplied from
 _NARROW_BYTES = 2.0
+#: formats in which weights themselves are stored
+_REPLACE_WEIGHTS = ("fp8", "fp8-block", "mxfp8")
 #: of FSDP: units of parameters gathered at a time, one used and one on its way
 _UNITS = 2
 #: of sequence parallelism: a gathered input and a gradient on their way
@@ -102,8 +104,8 @@ class Held:
         """Parameters and what an optimizer keeps of them, as data-parallel ranks share it out."""
         recipe, framework = self.job.recipe, self.count.framework
         fp32 = recipe.precision == "fp32"
-        wide = _FP32_BYTES if fp32 or not framework.master else _NARROW_BYTES
-        master = 0.0 if wide == _FP32_BYTES else _FP32_BYTES
+        wide = _FP32_BYTES if fp32 or not framework.master else self.weight_bytes
+        master = 0.0 if wide == _FP32_BYTES else framework.master_bytes
         gradient = _FP32_BYTES if fp32 else framework.gradient_bytes
         beside = 0.0 if gradient <= _NARROW_BYTES or fp32 else self.of("narrow_gradient")
         state = OPTIMIZERS[recipe.optimizer].state_bytes
@@ -113,9 +115,7 @@ class Held:
             all_of, trained = self._held(experts)
             ways = self._ways(experts)
             own = {
-                "parameters": (
-                    trained * wide + self._copies(trained) + (all_of - trained) * self.frozen_bytes
-                )
+                "parameters": (trained * wide + (all_of - trained) * self.frozen_bytes)
                 / ways(_SHARDS_PARAMETERS),
                 "master": trained * master / ways(_SHARDS_STATE),
                 "gradients": trained * (gradient / ways(_SHARDS_GRADIENTS) + beside),
@@ -156,12 +156,17 @@ class Held:
         name = "nf4" if self.job.recipe.task == "qlora" else "bf16"
         return dtype_of(name).bits / _BITS_PER_BYTE
 
-    def _copies(self, trained: Floats) -> Floats:
-        """Narrow weights of both passes, kept over the micro-batches of a step."""
+    @cached_property
+    def weight_bytes(self) -> float:
+        """Of a trained weight beside its master, as both passes multiply it.
+
+        In 8 bits there are two, one for each pass, in place of 16 bits; in 4 bits they come on top.
+        """
         recipe, framework = self.job.recipe, self.count.framework
         if not framework.narrow_inputs or recipe.precision in ("fp32", "bf16", "fp16"):
-            return 0.0 * trained
-        return trained * 2 * dtype_of(recipe.precision).bits / _BITS_PER_BYTE
+            return _NARROW_BYTES
+        both = 2 * dtype_of(recipe.precision).bits / _BITS_PER_BYTE
+        return both if recipe.precision in _REPLACE_WEIGHTS else _NARROW_BYTES + both
 
     # --- activations
 
