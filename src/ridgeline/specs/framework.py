@@ -68,7 +68,7 @@ class Framework(HasEras):
     reduce_bytes : float       Of one gradient on its way between data-parallel ranks. [bytes]
     master : bool              Beside 16-bit weights a copy of 4 bytes is kept; else (FSDP) weights
                                are stored in 4 bytes and narrowed as they are gathered.
-    master_bytes : float       Of that copy: 2 where it keeps what 16-bit weights lack of it. [bytes]
+    master_bytes : float       Of that copy; 2 where it is what 16 bits lack of it. [bytes]
     zero : int                 What its data parallelism shards where nobody says.
     zero_with_stages : int     What it shares out at most beside pipeline stages.
     sequence_parallel : bool   Whether it is usual beside tensor parallelism.
