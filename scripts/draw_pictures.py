@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 #: pictures of one layouts question, by name
 OF_LAYOUTS = ("front", "roofline", "memory", "rack", "timeline")
-_OF_DOCS = ("serving", *OF_LAYOUTS)
+#: pictures of one training question: file to name
+OF_TRAINING = {
+    "training-time": "time",
+    "training-schedule": "schedule",
+    "training-memory": "memory",
+}
+_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING)
 
 
 def drawn(names: set[str]) -> dict[str, Chart]:
@@ -37,6 +43,10 @@ def drawn(names: set[str]) -> dict[str, Chart]:
     if wanted:
         answer = rl.layouts(model, machine, ttft="1 s", tpot="30 ms")
         found |= {f"layouts-{name}": answer.chart(name) for name in wanted}
+    wanted = [n for n in OF_TRAINING if not names or n in names]
+    if wanted:
+        step = rl.training("meta-llama/Meta-Llama-3-70B", "16xhgx-h100", seq=8192, tp=4, pp=4, vp=5)
+        found |= {name: step.chart(OF_TRAINING[name]) for name in wanted}
     return found
 
 

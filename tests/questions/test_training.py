@@ -141,6 +141,15 @@ def test_experts_are_spread_over_a_domain_where_no_layout_is_given() -> None:
     assert {r["group"] for r in answer.answer.table("groups")} >= {"EP", "DP"}
 
 
+def test_a_batch_that_nobody_gives_is_one_that_divides() -> None:
+    assert rl.training(SMALL, HGX, tp=1).job.load.global_batch == 1024
+    assert rl.training(SMALL, "gb200-nvl72", tp=1).job.load.global_batch == 14 * 72
+    staged = rl.training(SMALL, f"4x{HGX}", tp=2, pp=4, vp=3, micro_batch=3).job
+    assert staged.load.global_batch % (4 * 3 * 4) == 0
+    assert staged.load.global_batch == pytest.approx(1024, rel=0.05)
+    assert rl.training(SMALL, "2048xhgx-h100", tp=8, pp=4, reading="ideal").job.micro_batches == 8
+
+
 def test_data_parallelism_takes_what_degrees_leave() -> None:
     assert rl.training(SMALL, f"4x{HGX}", tp=2, pp=2).job.layout.dp == 8
     assert rl.training(SMALL, "16xh100-sxm", tp=4).job.layout.dp == 4
@@ -253,7 +262,7 @@ def test_explain_shows_every_term(wide: rl.Training) -> None:
         ({"framework": "megatron-lm", "framework_version": "9"}, "is no version that is known"),
         ({"price": 2, "basis": "spot"}, "price (--price) is used whatever basis"),
         ({"constants": "mine.toml", "reading": "ideal"}, "constants (--constants) are of the"),
-        ({"micro_batch": 3}, "use 1,008 or 1,032"),
+        ({"micro_batch": 3, "dp": 8, "global_batch": 1024}, "use 1,008 or 1,032"),
         ({"order": "tp,cp"}, "order: each of the degrees once, neighbours first is expected"),
         ({"sequence_parallel": "maybe"}, "sequence_parallel: on or off is expected, not 'maybe'"),
     ],

@@ -32,7 +32,12 @@ _THIN = 0.002
 
 
 def training_chart(
-    parts: list[Row], interval_s: tuple[float, float] | None, *, title: str, subtitle: str
+    parts: list[Row],
+    total_s: float,
+    interval_s: tuple[float, float] | None,
+    *,
+    title: str,
+    subtitle: str,
 ) -> Chart:
     """Draw the waterfall of a step.
 
@@ -40,6 +45,7 @@ def training_chart(
     ----------
     parts : list               Rows of ``part`` (words), ``kind`` (of `TIME_KINDS`), ``seconds`` and
                                ``words`` (after the bar), in the order of the picture.
+    total_s : float            Of the step, parts too small to be drawn among it. [s]
     interval_s : tuple or None The 80% interval of the step, drawn on its bar. [s]
     title, subtitle : str
 
@@ -47,13 +53,13 @@ def training_chart(
     -------
     Chart
     """
-    total = sum(row["seconds"] for row in parts)
-    unit, scale = next((u for u in _UNITS if total >= u[1]), _UNITS[-1])
+    unit, scale = next((u for u in _UNITS if total_s >= u[1]), _UNITS[-1])
     bars, at = [], 0.0
     for row in parts:
         end = at + row["seconds"] / scale
         bars.append({**row, "from": at, "to": end, "time": row["seconds"] / scale})
         at = end
+    at = total_s / scale
     most = max(at, interval_s[1] / scale if interval_s else 0.0)
     right = most * _ROOM
     for bar in bars:

@@ -38,8 +38,6 @@ DEGREES: Final = ("tp", "pp", "vp", "cp", "dp", "ep", "expert_tp")
 _TOKENS = Number(1, 1e8, whole=True)
 _SEQUENCES = Number(1, 1e9, whole=True)
 _USUAL = TrainingLayout()
-#: sequences of 4,096 tokens: 4 Mi tokens a step
-_GLOBAL_BATCH = 1024
 
 
 def _words(words: tuple[str, ...], several: str) -> Value:
@@ -91,8 +89,11 @@ class TrainingLoadChoice(OptionRecord):
     """What an optimizer step takes in, and how much there is of it."""
 
     seq: Annotated[int, _TOKENS] = option(4096, "Tokens of a sequence.", "tokens")
-    global_batch: Annotated[int, _SEQUENCES] = option(
-        _GLOBAL_BATCH, "Sequences of an optimizer step, on all chips together.", "sequences"
+    global_batch: Annotated[int | None, _SEQUENCES] = option(
+        None,
+        "Sequences of an optimizer step, on all chips together; about 1,024, as many as ranks and "
+        "stages divide, if not given.",
+        "sequences",
     )
     tokens: Annotated[float | None, Number(1, 1e18)] = option(
         None,

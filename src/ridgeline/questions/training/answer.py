@@ -108,8 +108,8 @@ class Training(Answered):
 
     @cached_property
     def flops(self) -> dict[str, float]:
-        """FLOPs of a step in each convention; of a model known by its counts in one. [FLOP]"""
-        if not self.model.blocks:
+        """FLOPs of a step in each convention; the blackboard's own in its reading. [FLOP]"""
+        if self.reading == "blackboard":
             active = float(counts(self.model).n_params_active)
             return {"6ND": 6 * active * self.job.load.tokens}
         return {name: _one(model_flops(self.job, name)) for name in CONVENTIONS}

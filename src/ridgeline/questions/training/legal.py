@@ -183,10 +183,11 @@ def _experts(job: TrainingJob) -> Iterator[str]:
             f"{near(legal or [1], layout.ep)} (--ep)."
         )
     elif layout.ep > 1 and ranks % (layout.ep * wide):
-        best = f"use {near(legal, layout.ep)} (--ep)" if legal else "use expert_tp 1 (--expert-tp)"
+        best = [f"{near(legal, layout.ep)} (--ep)"] if legal else []
+        best += ["expert_tp 1 (--expert-tp)"] if wide > 1 and ranks % layout.ep == 0 else []
         yield (
             f"ep x expert_tp = {layout.ep} x {wide} does not divide dp x cp x tp = {ranks:,}: "
-            f"{best}."
+            f"use {' or '.join(best) or 'other degrees'}."
         )
 
 

@@ -102,7 +102,9 @@ def _time(answer: Training) -> Chart:
     use = answer.utilization.get("full", answer.utilization.get("6ND", 0.0))
     least, most = ("", "") if answer.is_calibrated else ("at least ", "at most ")
     title = f"{answer.name}: {least}{seconds(answer.step_s)} a step, MFU {most}{percent(use)}"
-    return training_chart(rows, answer.interval_s, title=title, subtitle=_subtitle(answer))
+    return training_chart(
+        rows, answer.step_s, answer.interval_s, title=title, subtitle=_subtitle(answer)
+    )
 
 
 def _schedule(answer: Training) -> Chart:

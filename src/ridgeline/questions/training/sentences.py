@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ridgeline.answers.words import count, listed, percent, quantity, seconds, tokens
+from ridgeline.answers.words import count, listed, percent, quantity, seconds
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.training.words import (
     KINDS_OF_TIME,
@@ -54,12 +54,11 @@ def _step(answer: Training) -> str:
 
 def _use(answer: Training) -> str:
     """Utilisation in every convention, by name."""
-    words = {
-        "full": "with full attention", "causal": "with its causal half",
-        "6ND": "of 6 N D, attention left out",
-    }  # fmt: skip
+    words = {"full": "with full attention", "causal": "with its causal half"}
     used = [f"{percent(v)} {words[n]}" for n, v in answer.utilization.items() if n in words]
     most = "" if answer.is_calibrated else "at most "
+    if "6ND" in answer.utilization:
+        used = [f"{percent(answer.utilization['6ND'])}, counting 6 N D without attention"]
     said = f"MFU is {most}{listed(used)}"
     hardware = answer.utilization.get("hardware")
     if hardware is not None and not math.isclose(hardware, answer.utilization["full"]):
@@ -151,14 +150,15 @@ def _run(answer: Training) -> list[str]:
     if run.low_s is not None and run.high_s is not None:
         span = f" (80% interval of the steps {_days(run.low_s)} to {_days(run.high_s)})"
     said = [
-        f"{tokens(run.tokens).replace(' T', ' T')} tokens are {count(run.n_steps)} steps: "
+        f"{quantity(run.tokens, 'params')} tokens are {count(run.n_steps)} steps: "
         f"{least}{_days(run.total_s)}{span}, {count(run.chip_hours(run.total_s))} chip-hours"
         f"{''.join(f', {c}' for c in cost)}."
     ]
     if math.isfinite(run.between_s):
+        n = count(run.interruptions) if run.interruptions >= 1 else "less than one"
         said.append(
-            f"An interruption is expected every {_long(run.between_s)}, "
-            f"{count(max(run.interruptions, 0))} in all: with a checkpoint of "
+            f"An interruption is expected every {_long(run.between_s)}, {n} in all: with a "
+            "checkpoint of "
             f"{format_quantity(run.checkpoint_bytes, 'B')} every {_long(run.interval_s)} "
             f"({seconds(run.write_s)} to write), they take {percent(run.lost_share)} of the time."
         )

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingSetup"]
 
+#: sequences of a step where nobody says: of 4,096 tokens each, 4 Mi tokens
+_GLOBAL_BATCH = 1024
 _FACTORS = ("tp", "pp", "cp", "dp")
 
 
@@ -180,12 +182,22 @@ class TrainingSetup:
         """The price per chip-hour; None where none is known."""
         return prices_of([self.named.cluster], self.scenario.price).prices[0]
 
-    @cached_property
-    def load(self) -> TrainingLoad:
-        """What a step takes in."""
+    def load(self, layout: TrainingLayout) -> TrainingLoad:
+        """What a step takes in: sequences as asked, else about as many as ranks and stages divide.
+
+        Parameters
+        ----------
+        layout : TrainingLayout
+        """
         asked = self.scenario.load
-        return TrainingLoad(
-            seq_len=asked.seq, global_batch=asked.global_batch, document=asked.document
+        batch = asked.global_batch
+        if batch is None:
+            # Of stages each round is whole, and there is one at least.
+            round_of = layout.dp * self.scenario.recipe.micro_batch * layout.pp
+            rounds = max(round(_GLOBAL_BATCH / round_of), 2 if layout.pp > 1 else 1)
+            batch = rounds * round_of
+        return TrainingLoad.model_construct(
+            seq_len=asked.seq, global_batch=batch, document=asked.document
         )
 
     @property
@@ -245,7 +257,7 @@ class TrainingSetup:
             cluster=self.cluster,
             layout=layout,
             recipe=recipe,
-            load=self.load,
+            load=self.load(layout),
             framework=self.framework,
             version=self.scenario.framework.version,
             reading=self.reading,
