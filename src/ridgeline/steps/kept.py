@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
+from ridgeline.laws.reversible import (
+    checkpointed_activation_bytes,
+    reversible_activation_bytes,
+)
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Attention, LatentAttention, MixtureOfExperts
 from ridgeline.steps.cuts import cut
@@ -264,12 +268,13 @@ def parts_on_stages(count: TrainingCount, layers: Floats) -> tuple[dict[str, Flo
         kept = [products_kept(count, block) for block in blocks]
         once = once + _largest(whole, kinds)
     found = {part: _sum([one[part] for one in kept], kinds) for part in KEPT}
-    inputs = _column(stream) * kinds.sum(axis=2)
+    n_layers = kinds.sum(axis=2)
+    inputs = checkpointed_activation_bytes(n_layers, 1, _column(stream))
     if recompute in ("full", "layers", "reversible"):
         share = _share_again(count, kinds)
         found = {part: value * (1 - share) for part, value in found.items()}
-        boundary = _column(stream) * 2 * (kinds.sum(axis=2) > 0)
-        held = np.minimum(boundary, inputs) if recompute == "reversible" else inputs
+        both = reversible_activation_bytes(n_layers, _column(stream))
+        held = np.minimum(both, inputs) if recompute == "reversible" else inputs
         found["norms"] = found["norms"] + share * held
         once = once + _largest(whole, kinds) * (share > 0)
         if recompute == "layers":
