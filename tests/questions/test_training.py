@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.errors import CatalogError, InfeasibleError, SpecError
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.training import PICTURES
 from ridgeline.specs.training import TrainingLayout
 
@@ -17,7 +19,14 @@ LLAMA = "meta-llama/Meta-Llama-3.1-405B"
 SMALL = "Qwen/Qwen3-8B"
 HGX = "hgx-h100"
 #: a layout of 70 B on 128 chips, with everything but experts and context parallelism
-WIDE = {"tp": 4, "pp": 4, "vp": 5, "seq": 8192, "global_batch": 1024, "recompute": "selective"}
+WIDE: dict[str, Any] = {
+    "tp": 4,
+    "pp": 4,
+    "vp": 5,
+    "seq": 8192,
+    "global_batch": 1024,
+    "recompute": "selective",
+}
 N_405B = 405.85e9
 
 
@@ -50,6 +59,16 @@ def test_parts_add_up_and_are_in_the_table(wide: rl.Training) -> None:
     assert rows[-1]["part"] == "step"
     assert sum(r["share"] for r in rows[:-1]) == pytest.approx(1.0)
     assert {r["kind"] for r in rows[:-1]} >= {"arithmetic", "exposed communication", "bubble"}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_no_part_of_any_schedule_is_negative(schedule: str) -> None:
+    vp: dict[str, Any] = {"vp": 3} if schedule == "interleaved" else {}
+    answer = rl.training(SMALL, HGX, pp=4, global_batch=64, schedule=schedule, **vp)
+    assert min(answer.parts_s.values()) >= 0
+    assert sum(answer.parts_s.values()) == pytest.approx(answer.step_s)
+    for row in answer.answer.table("stages"):
+        assert 0 <= row["idle"] < 0.5
 
 
 def test_conventions_are_named_and_apart(wide: rl.Training) -> None:
@@ -267,7 +286,7 @@ def test_explain_shows_every_term(wide: rl.Training) -> None:
         ({"sequence_parallel": "maybe"}, "sequence_parallel: on or off is expected, not 'maybe'"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_a_sentence(options: dict, says: str) -> None:
+def test_what_cannot_be_is_a_sentence(options: dict[str, Any], says: str) -> None:
     machine = "h100-sxm" if options.get("chips", 0) > 16 else HGX
     with pytest.raises((SpecError, InfeasibleError, CatalogError)) as caught:
         rl.training(SMALL, machine, **options)

@@ -16,6 +16,7 @@ from ridgeline.laws.optimizer import (
     newton_schulz_flops_per_param,
     update_bytes_per_param,
 )
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import ideal_time_s, resources
@@ -165,7 +166,23 @@ class _Timed:
         """Of each stage, for all micro-batches. Shape (..., rows, stages). [s]"""
         p, each = self.passes, self.effects["micro_batch_s"]
         one = p.forward_s + p.input_gradient_s + p.weight_gradient_s
-        return _column(self.micro_batches) * (one + _column(each) * (one > 0))
+        one = one + _column(each) * (one > 0)
+        return _column(self.micro_batches) * self._both_ways(one)
+
+    @cached_property
+    def mirror(self) -> Any:
+        """The stage whose layers a chip has besides, where a copy of the model runs each way."""
+        stages = np.arange(self.layers.shape[1])
+        pp = np.broadcast_to(np.asarray(self.job.layout.pp, dtype=int), (self.job.n_rows,))
+        other = pp[:, None] - 1 - stages
+        return np.where(other >= 0, other, stages)
+
+    def _both_ways(self, values: Any) -> Any:
+        """Of a micro-batch on each chip: half of them pass its own stage, half the mirrored one."""
+        if SCHEDULES[self.job.schedule].n_copies == 1:
+            return values
+        other = np.broadcast_to(self.mirror, values.shape)
+        return (values + np.take_along_axis(values, other, axis=-1)) / 2
 
     @cached_property
     def stage(self) -> Any:
@@ -256,12 +273,18 @@ class _Timed:
 
         def here(values: Any) -> Any:
             shown = np.broadcast_to(values, self.busy_s.shape)
-            return np.take_along_axis(shown, stage[..., None], axis=-1)[..., 0]
+            return np.take_along_axis(self._both_ways(shown), stage[..., None], axis=-1)[..., 0]
 
         p = self.passes
         parts = {channel: m * seconds for channel, seconds in p.at_stage_s(stage).items()}
+        if SCHEDULES[self.job.schedule].n_copies > 1:
+            other = np.take_along_axis(
+                np.broadcast_to(self.mirror, self.busy_s.shape), stage[..., None], axis=-1
+            )[..., 0]
+            mirrored = p.at_stage_s(other)
+            parts = {name: (own + m * mirrored[name]) / 2 for name, own in parts.items()}
         parts["recompute"] = m * here(p.busy_s["again"])
-        busy = here(self.busy_s)
+        busy = np.take_along_axis(self.busy_s, stage[..., None], axis=-1)[..., 0]
         parts["launch"] = busy - sum(parts.values())
         hops = 2 * (np.asarray(self.job.layout.pp) - 1) * self.hop_s
         parts["hops"] = np.minimum(hops, np.maximum(self.pipeline_s - busy, 0.0))

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Training"]
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, repr=False)
 class Training(Answered):
@@ -98,8 +100,9 @@ class Training(Answered):
 
     @cached_property
     def parts_s(self) -> dict[str, float]:
-        """Parts of the step's time, which add up to it. [s]"""
-        return {name: _one(value) for name, value in self.step.parts_s.items()}
+        """Parts of the step's time, which add up to it; what rounding leaves is none. [s]"""
+        found = {name: _one(value) for name, value in self.step.parts_s.items()}
+        return {name: s if abs(s) > _ROUNDING * self.step_s else 0.0 for name, s in found.items()}
 
     @property
     def tokens_per_s_per_chip(self) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.steps.training_ops import channel_of, stage_hop
 from ridgeline.training.exchange import exchanges
 from ridgeline.training.passes import PASSES, layers_on_stages, pieces_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ridgeline.training.job import TrainingJob
     from ridgeline.training.step import TrainingStep
 
-__all__ = ["Timed", "group_rows", "ops_of_stage"]
+__all__ = ["Timed", "group_rows", "ops_of_stage", "stages_of_chip"]
 
 _NAMES = {"tp": "TP", "cp": "CP", "ep": "EP"}
 
@@ -44,6 +45,19 @@ class Timed:
     run: str
     n: float
     seconds: float
+
+
+def stages_of_chip(job: TrainingJob, stage: int) -> list[tuple[int, float]]:
+    """The stages whose layers a chip runs, and the share of micro-batches that pass each.
+
+    Parameters
+    ----------
+    job : TrainingJob
+    stage : int         From 0. Where a copy of the model runs each way, the mirrored one besides.
+    """
+    if SCHEDULES[job.schedule].n_copies == 1:
+        return [(stage, 1.0)]
+    return [(stage, 0.5), (job.layout.pp - 1 - stage, 0.5)]
 
 
 def ops_of_stage(job: TrainingJob, stage: int, on: Calibration | Cluster) -> list[Timed]:
@@ -95,8 +109,13 @@ def group_rows(
     on : Calibration or Cluster   A cluster: at datasheet peaks.
     """
     stage = int(_one(step.stage))
-    timed = ops_of_stage(job, stage, on)
     m = _one(job.micro_batches)
+    shares = stages_of_chip(job, stage)
+    timed = [
+        replace(t, n=share * t.n, seconds=share * t.seconds)
+        for s, share in shares
+        for t in ops_of_stage(job, s, on)
+    ]
     found = []
     for name, word in _NAMES.items():
         own = [t for t in timed if t.op.collective is not None and channel_of(t.op) == name]
@@ -106,7 +125,11 @@ def group_rows(
             continue
         payload = sum(t.n * _one(t.op.repeat * _collective(t.op).payload_bytes) for t in own)
         assert step.passes is not None
-        exposed = sum(float(step.passes.channel_s(p, name)[..., stage].sum()) for p in PASSES)
+        exposed = sum(
+            share * float(step.passes.channel_s(p, name)[..., s].sum())
+            for p in PASSES
+            for s, share in shares
+        )
         inside = _one(widest.members(job.cluster.domain_size))
         seconds = sum(t.seconds for t in own)
         found.append(

@@ -25,13 +25,15 @@ _FULLY_SHARDED = 3
 
 _FITS = (
     "No layout is given: this is the first that fits memory with a probability of 90%, tried in "
-    "this order: more tensor parallelism within a scale-up domain, more pipeline stages, more "
-    "recompute, ZeRO 3."
+    "this order: {order}, context parallelism, ZeRO 3."
 )
 _NONE_FITS = (
-    "No layout is given, and no plain one fits: this is the most sparing of more tensor "
-    "parallelism within a scale-up domain, more pipeline stages, more recompute and ZeRO 3."
+    "No layout is given, and no plain one fits: this is the most sparing of {order}, context "
+    "parallelism and ZeRO 3."
 )
+_TP, _PP, _AGAIN = (
+    "more tensor parallelism within a scale-up domain", "more pipeline stages", "more recompute",
+)  # fmt: skip
 #: what is computed again, ever more; without a fused core its scores come first
 _MORE_RECOMPUTE = {True: ("products", "full"), False: ("selective", "full")}
 
@@ -85,36 +87,54 @@ def _plain(setup: TrainingSetup) -> Chosen:
             continue
         last = job
         if float(job_memory(job).fits_probability[0]) >= _SURE:
-            return Chosen(job, _FITS)
+            return Chosen(job, _FITS.format(order=_order(setup)))
     if last is None:
         raise InfeasibleError("\n".join(wrong))
-    return Chosen(last, _NONE_FITS)
+    return Chosen(last, _NONE_FITS.format(order=_order(setup)))
+
+
+def _order(setup: TrainingSetup) -> str:
+    """What saves memory first: experts are spread already, and stages divide them further."""
+    if _routed(setup):
+        return f"experts over a domain, {_PP}, {_AGAIN}, {_TP}"
+    return f"{_TP}, {_PP}, {_AGAIN}"
 
 
 def _candidates(setup: TrainingSetup) -> Iterator[TrainingJob]:
     """Jobs that take less and less memory per chip."""
-    spread = _expert_degrees(setup)
-    powers = [2**i for i in range(20)]
-    n, domain = setup.n_chips, setup.cluster.domain_size
-    tps = [t for t in powers if t <= min(domain, n) and tp_takes(setup.model, t)]
-    layers = sum(block.repeat for block in setup.model.blocks)
-    pps = [p for p in powers[1:] if tps[-1] * p <= n and p <= min(layers, _MOST_STAGES)]
-    shapes = [*((tp, 1) for tp in tps), *((tps[-1], pp) for pp in pps)]
-
-    def job(tp: int, pp: int, recompute: str | None = None, zero: int | None = None) -> TrainingJob:
-        degrees = {"tp": tp, "pp": pp, "dp": max(n // (tp * pp), 1), **spread}
-        return setup.job(setup.layout(degrees, zero), setup.recipe(recompute))
-
-    for tp, pp in shapes:
-        yield job(tp, pp)
     again = _more_recompute(setup)
-    for recompute in again:
-        for tp, pp in shapes:
-            yield job(tp, pp, recompute)
+    recomputes = (None, *again)
+    tps = _powers(setup, min(setup.cluster.domain_size, setup.n_chips))
+    tps = [t for t in tps if tp_takes(setup.model, t)]
+    spread = _expert_degrees(setup).get("ep", 1)
+    n_layers = sum(block.repeat for block in setup.model.blocks)
+    pps = _powers(setup, min(n_layers, setup.n_chips // spread))
+    if _routed(setup):
+        shapes = [(1, p) for p in pps]
+        yield from (_job(setup, 1, p, r) for r in recomputes for p in pps)
+        yield from (_job(setup, t, pps[-1], recomputes[-1]) for t in tps[1:])
+    else:
+        shapes = [*((t, 1) for t in tps), *((tps[-1], p) for p in pps[1:])]
+        yield from (_job(setup, t, p, r) for r in recomputes for t, p in shapes)
+    last = [(t, p) for t, p in shapes if t == shapes[-1][0]]
+    for cp in _powers(setup, setup.n_chips)[1:]:
+        yield from (_job(setup, t, p, recomputes[-1], cp=cp) for t, p in last)
     if setup.scenario.layout.zero is None:
-        for recompute in (None, *again):
-            for tp in tps:
-                yield job(tp, 1, recompute, _FULLY_SHARDED)
+        yield from (_job(setup, t, 1, r, zero=_FULLY_SHARDED) for r in recomputes for t in tps)
+
+
+def _powers(setup: TrainingSetup, most: int) -> list[int]:
+    """Degrees to be tried: powers of two that chips allow."""
+    return [2**i for i in range(20) if 2**i <= min(most, setup.n_chips, _MOST_STAGES)]
+
+
+def _job(
+    setup: TrainingSetup, tp: int, pp: int, recompute: str | None, *, cp: int = 1,
+    zero: int | None = None,
+) -> TrainingJob:  # fmt: skip
+    rest = max(setup.n_chips // (tp * pp * cp), 1)
+    degrees = {"tp": tp, "pp": pp, "cp": cp, "dp": rest, **_expert_degrees(setup)}
+    return setup.job(setup.layout(degrees, zero), setup.recipe(recompute))
 
 
 def _more_recompute(setup: TrainingSetup) -> tuple[str, ...]:
@@ -129,10 +149,14 @@ def _more_recompute(setup: TrainingSetup) -> tuple[str, ...]:
 
 def _expert_degrees(setup: TrainingSetup) -> dict[str, int]:
     """Experts spread over a domain, each whole, as far as they divide."""
-    routed = [b.ffn for b in setup.model.blocks if isinstance(b.ffn, MixtureOfExperts)]
+    routed = _routed(setup)
     if not routed:
         return {}
     most = min(setup.cluster.domain_size, setup.n_chips)
     n_experts = min(moe.n_experts for moe in routed)
     fits = [e for e in range(1, most + 1) if n_experts % e == 0 and setup.n_chips % e == 0]
     return {"ep": max(fits), "expert_tp": 1}
+
+
+def _routed(setup: TrainingSetup) -> list[MixtureOfExperts]:
+    return [b.ffn for b in setup.model.blocks if isinstance(b.ffn, MixtureOfExperts)]

@@ -85,10 +85,14 @@ def _where(answer: Training) -> str:
     said = f"Most time goes to {listed(largest)}"
     if not answer.is_calibrated:
         return f"{said}."
-    told = [f"{words} {percent(shares[kind])}" for kind, words in _ALL_IN_ALL if shares[kind] > 0]
+    told = [
+        f"{words} {percent(shares[kind])}" for kind, words in _ALL_IN_ALL if shares[kind] > _TELLING
+    ]
     return f"{said}. All in all, {listed(told)}." if told else f"{said}."
 
 
+#: shares below are not told
+_TELLING = 5e-4
 _ALL_IN_ALL = (
     ("exposed communication", "exposed communication takes"),
     ("bubble", "the pipeline bubble"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.answers import Table
-from ridgeline.questions.training.groups import group_rows
+from ridgeline.questions.training.groups import group_rows, stages_of_chip
 from ridgeline.questions.training.words import KINDS_OF_TIME, MEMORY_WORDS
 from ridgeline.training.passes import layers_on_stages
 from ridgeline.training.utilization import CONVENTIONS
@@ -114,6 +114,7 @@ def stages_table(answer: Training) -> Table:
     forward, inputs, weights = (
         np.ravel(v) for v in (passes.forward_s, passes.input_gradient_s, passes.weight_gradient_s)
     )
+    busy = m * (forward + inputs + weights)
     held = None if answer.memory is None else np.ravel(answer.memory.stages_bytes())
     rows = [
         {
@@ -123,7 +124,7 @@ def stages_table(answer: Training) -> Table:
             "input_gradient_s": float(inputs[s]),
             "weight_gradient_s": float(weights[s]),
             "gradients_s": float(inputs[s] + weights[s]),
-            "idle": max(1 - m * float(forward[s] + inputs[s] + weights[s]) / answer.step_s, 0.0),
+            "idle": max(1 - _busy(answer, busy, s) / answer.step_s, 0.0),
             "memory_bytes": None if held is None else float(held[s]),
         }
         for s in range(job.layout.pp)
@@ -138,6 +139,11 @@ def stages_table(answer: Training) -> Table:
     }
     title = "Stages: a micro-batch's passes, and the share of the step that is not spent in them"
     return Table("stages", title, columns, rows, brief=_telling(answer, len(rows)))
+
+
+def _busy(answer: Training, busy: Any, stage: int) -> float:
+    """Seconds of all micro-batches on a stage's chip."""
+    return sum(share * float(busy[s]) for s, share in stages_of_chip(answer.job, stage))
 
 
 def _telling(answer: Training, n: int) -> list[int] | None:
