@@ -119,6 +119,22 @@ def test_names_are_those_that_are_public() -> None:
     assert typed == set(ridgeline._HOME) == set(ridgeline.__all__)
 
 
+@pytest.mark.parametrize("first", ["import ridgeline.training.job", "ridgeline.training"])
+def test_a_question_keeps_its_name_beside_a_package_of_it(first: str) -> None:
+    """`ridgeline.training` is a function, though the package has modules below that name."""
+    code = (
+        f"import ridgeline; {first}; from ridgeline.training.job import TrainingJob; "
+        "import ridgeline.training.step as step; "
+        "print(ridgeline.training.__module__, TrainingJob.__name__, step.__name__)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert printed == [
+        "ridgeline.questions.training.question", "TrainingJob", "ridgeline.training.step",
+    ]  # fmt: skip
+
+
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ridgeline.nothing  # pyright: ignore[reportAttributeAccessIssue]

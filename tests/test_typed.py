@@ -21,6 +21,7 @@ reveal_type(one)
 reveal_type(one.answer)
 reveal_type(one.sentences())
 reveal_type(rl.layouts("Qwen/Qwen3-8B", "hgx-h100", isl=1000, osl=200))
+reveal_type(rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2, tokens="1T"))
 reveal_type(rl.fleet("Qwen/Qwen3-8B", "hgx-h100", rate=40, isl=1000, osl=200))
 reveal_type(rl.compare([one]))
 reveal_type(rl.sweep("Qwen/Qwen3-8B", "hgx-h100", {"load.batch": [1, 8]}))
@@ -32,7 +33,7 @@ reveal_type(rl.cluster("hgx-h100").domain_size)
 rl.servign("Qwen/Qwen3-8B", "hgx-h100")
 """
 TYPES = [
-    "Serving", "Answer", "list[str]", "Layouts", "Fleet", "Comparison", "Sweep", "Answer", "Table",
+    "Serving", "Answer", "list[str]", "Layouts", "Training", "Fleet", "Comparison", "Sweep", "Answer", "Table",
     "Model", "Chip", "int",
 ]  # fmt: skip
 

@@ -54,6 +54,7 @@ COMMANDS = {
     "models": [],
     "serving": MACHINE,
     "layouts": [*MACHINE, "--isl", "1024", "--osl", "128"],
+    "training": MACHINE,
     "tiers": MACHINE,
     "sparsity": MACHINE,
     "pipelining": MACHINE,

@@ -307,5 +307,7 @@ def test_machines_without_a_network_or_the_arithmetic() -> None:
 def test_experts_that_do_not_divide() -> None:
     with pytest.raises(InfeasibleError, match="ep = 7 does not divide the 128 experts of a layer"):
         rl.training("Qwen/Qwen3-30B-A3B", HGX, ep=7)
+    with pytest.raises(InfeasibleError, match=r"ep x expert_tp = 1 x 2 does not divide .* = 1"):
+        rl.training("Qwen/Qwen3-30B-A3B", "h100-sxm", dp=1, expert_tp=2)
     with pytest.raises(InfeasibleError, match=r"ep x expert_tp = 8 x 8 does not divide .* = 8"):
         rl.training("Qwen/Qwen3-30B-A3B", HGX, ep=8, tp=8, expert_tp=8, seq=4096)

@@ -182,7 +182,7 @@ def _experts(job: TrainingJob) -> Iterator[str]:
             f"ep = {layout.ep} does not divide the {n_experts} experts of a layer: use "
             f"{near(legal or [1], layout.ep)} (--ep)."
         )
-    elif layout.ep > 1 and ranks % (layout.ep * wide):
+    elif (layout.ep > 1 or layout.expert_tp) and ranks % (layout.ep * wide):
         best = [f"{near(legal, layout.ep)} (--ep)"] if legal else []
         best += ["expert_tp 1 (--expert-tp)"] if wide > 1 and ranks % layout.ep == 0 else []
         yield (
