@@ -124,7 +124,7 @@ def test_a_question_keeps_its_name_beside_a_package_of_it(first: str) -> None:
     """`ridgeline.training` is a function, though the package has modules below that name."""
     code = (
         f"import ridgeline; {first}; from ridgeline.training.job import TrainingJob; "
-        "import ridgeline.training.step as step; "
+        "from ridgeline.training import step; "
         "print(ridgeline.training.__module__, TrainingJob.__name__, step.__name__)"
     )
     printed = subprocess.run(

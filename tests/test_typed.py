@@ -33,8 +33,8 @@ reveal_type(rl.cluster("hgx-h100").domain_size)
 rl.servign("Qwen/Qwen3-8B", "hgx-h100")
 """
 TYPES = [
-    "Serving", "Answer", "list[str]", "Layouts", "Training", "Fleet", "Comparison", "Sweep", "Answer", "Table",
-    "Model", "Chip", "int",
+    "Serving", "Answer", "list[str]", "Layouts", "Training", "Fleet", "Comparison", "Sweep",
+    "Answer", "Table", "Model", "Chip", "int",
 ]  # fmt: skip
 
 
