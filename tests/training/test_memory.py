@@ -339,3 +339,18 @@ def test_masters_may_be_what_16_bit_weights_lack():
         for v in ("24.07", "25.04")
     )
     assert newer == pytest.approx(2 * nemo)
+
+
+@pytest.mark.parametrize("micro_batch", [8, 12, 16])  # it fits; just so; by no means
+def test_what_can_be_given_back_is_not_held_beyond_what_a_chip_has(micro_batch):
+    job = a_job(
+        tp=8, micro_batch=micro_batch, seq_len=4096, global_batch=2 * micro_batch,
+        framework="nanotron", version="job 13500000",
+    )  # fmt: skip
+    found = job_memory(job)
+    whole, needed = sum(found.parts_bytes.values())[0, 0], found.needed_bytes[0]
+    assert found.reclaimable_bytes[0, 0] == pytest.approx(whole - needed)
+    assert whole - needed > 1e9
+    held = max(min(whole, found.capacity_bytes), needed)
+    assert found.total_bytes[0] == pytest.approx(held)
+    assert found.fits[0] == (micro_batch < 16)

@@ -54,7 +54,12 @@ class TrainingMemory:
     def stages_bytes(self, measured_as: MeasuredAs = "device") -> Any:
         """All parts of each stage. Shape (rows, stages). [bytes]"""
         left_out = _LEFT_OUT[measured_as]
-        return sum(v for part, v in self.parts_bytes.items() if part not in left_out)
+        found = sum(v for part, v in self.parts_bytes.items() if part not in left_out)
+        if measured_as == "allocated":
+            return found
+        # What would be more than a chip has is given back as far as it can be.
+        over = sum(self.parts_bytes.values()) - self.capacity_bytes
+        return found - np.clip(over, 0.0, self.reclaimable_bytes)
 
     def peak_bytes(self, measured_as: MeasuredAs = "device") -> Any:
         """Of the fullest stage. Shape (rows,). [bytes]"""
@@ -79,9 +84,13 @@ class TrainingMemory:
         }
 
     @property
+    def _needed_bytes(self) -> Any:
+        return sum(self.parts_bytes.values()) - self.reclaimable_bytes
+
+    @property
     def needed_bytes(self) -> Any:
         """Of the fullest stage, without what the allocator gives back when it is short. [bytes]"""
-        return np.max(self.stages_bytes() - self.reclaimable_bytes, axis=-1)
+        return np.max(self._needed_bytes, axis=-1)
 
     @property
     def margin_bytes(self) -> Any:
@@ -99,7 +108,7 @@ class TrainingMemory:
 
         What the allocator may give back is as uncertain as what it is taken to keep of it.
         """
-        stages = self.stages_bytes() - self.reclaimable_bytes
+        stages = self._needed_bytes
         kept = np.take_along_axis(
             self.kept_back_bytes / stages.clip(1.0), np.argmax(stages, axis=-1)[..., None], axis=-1
         )[..., 0]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["fit_memory"]
 
 #: what is expected of each constant before any run is measured, and its standard deviation on the
-#: log scale; what is not here is known, or a fact of a framework
+#: log scale; what is not here is known, or a fact of a framework. Of sigma: what peaks are off by,
+#: so that the few failures near the limit do not make it look small
 _EXPECTED: dict[str, tuple[float, float]] = {
     "context": (1.3e9, 0.2),
     "communicator": (3e8, 0.5),
@@ -35,7 +36,7 @@ _EXPECTED: dict[str, tuple[float, float]] = {
     "unfreed_ahead": (0.5, 0.7),
     "returned": (0.5, 0.3),
     "logit": (8.0, 0.5),
-    "sigma": (0.1, 0.5),
+    "sigma": (0.11, 0.1),
 }
 #: what frameworks differ by where they are known to
 _APART = 1.0
