@@ -54,6 +54,7 @@ class MemoryConstants(Record):
     logit : MemoryConstant          Of one logit, at the peak of loss and gradient. [bytes]
     narrow_gradient : MemoryConstant   Beside a gradient that adds up in 4 bytes. [bytes]
     sigma : MemoryConstant          Standard deviation of ln(predicted / needed). [1]
+    reading_sigma : MemoryConstant  The same of ln(predicted / measured) peaks. [1]
     """
 
     context: MemoryConstant
@@ -66,3 +67,4 @@ class MemoryConstants(Record):
     logit: MemoryConstant
     narrow_gradient: MemoryConstant
     sigma: MemoryConstant
+    reading_sigma: MemoryConstant

@@ -43,6 +43,7 @@ class TrainingMemory:
                                shape (rows, stages). [bytes]
     kept_back_bytes : array    The same that it does not get back. [bytes]
     sigma : float              Of ln(predicted / needed). [1]
+    reading_sigma : float      Of ln(predicted / measured) peaks. [1]
     """
 
     parts_bytes: dict[str, Any]
@@ -50,6 +51,7 @@ class TrainingMemory:
     reclaimable_bytes: Any
     kept_back_bytes: Any
     sigma: float
+    reading_sigma: float
 
     def stages_bytes(self, measured_as: MeasuredAs = "device") -> Any:
         """All parts of each stage. Shape (rows, stages). [bytes]"""
@@ -128,8 +130,9 @@ def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> Tr
     capacity = chip_capacity_bytes(job.cluster.chip)
     back, unfreed = held.of("returned"), held.unfreed_bytes
     return TrainingMemory(
-        held.parts(), capacity, unfreed * back, unfreed * (1 - back), held.of("sigma")
-    )
+        held.parts(), capacity, unfreed * back, unfreed * (1 - back), held.of("sigma"),
+        held.of("reading_sigma"),
+    )  # fmt: skip
 
 
 def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:

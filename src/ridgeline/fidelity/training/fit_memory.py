@@ -11,6 +11,7 @@ from ridgeline.catalog import training_memory
 from ridgeline.fidelity.runs import OK
 from ridgeline.fidelity.training.calibrate import crowding, is_kept_out
 from ridgeline.fidelity.training.weigh import READINGS, reading_of, weighed
+from ridgeline.kernels.spread import Z80
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,8 @@ _FREEDOM, _SCALE = 4.0, 0.1
 _NUDGE = 1e-3
 _STEPS, _TRIALS, _CLOSE = 25, 8, 1e-4
 _LEAST_P = 1e-9
+#: of peaks, those that an interval is to hold; no interval is narrower than a reading's rounding
+_INSIDE, _LEAST_SIGMA = 0.8, 0.02
 
 
 class _Unknown(NamedTuple):
@@ -79,7 +82,7 @@ def fit_memory(
     problem = _Problem(rows, constants)
     if not problem.n_rows:
         return constants
-    return problem.with_values(_searched(problem))
+    return problem.spread(problem.with_values(_searched(problem)))
 
 
 def _searched(problem: _Problem) -> Floats:
@@ -159,6 +162,16 @@ class _Problem:
             update = {"frameworks": own} if unknown.place else {"value": value}
             changed[unknown.name] = old.model_copy(update=update)
         return self._constants.model_copy(update=changed)
+
+    def spread(self, constants: MemoryConstants) -> MemoryConstants:
+        """The constants with how far off they leave measured peaks."""
+        if self._is_oom.all():
+            return constants
+        found = weighed(self._runs, constants)[self._row, self._column]
+        off = np.abs(np.log(found[~self._is_oom]) - self._ln_measured[~self._is_oom])
+        value = float(f"{np.quantile(off, _INSIDE) / Z80:.4g}")
+        sigma = constants.reading_sigma.model_copy(update={"value": max(value, _LEAST_SIGMA)})
+        return constants.model_copy(update={"reading_sigma": sigma})
 
     def objective(self, x: Floats) -> tuple[float, Floats]:
         """What is minimised, and the residuals whose half squares add up to it."""

@@ -64,7 +64,7 @@ def weighed(runs: Sequence[TrainingRun], constants: MemoryConstants | None = Non
             parts["activations"][:, 0],
             np.sum([parts[name][:, 0] for name in _STATE], axis=0),
             1 - memory.fits_probability,
-            memory.sigma,
+            memory.reading_sigma,
         )
         for j, column in enumerate(columns):
             found[group.places, j] = column
