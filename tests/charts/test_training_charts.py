@@ -86,4 +86,4 @@ def test_the_axis_has_the_unit_that_fits(scale: float, unit: str) -> None:
 def test_a_schedule_of_many_micro_batches_says_how_many_are_drawn() -> None:
     answer = rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2, pp=4, global_batch=512)
     title = answer.chart("schedule").spec["title"]
-    assert "drawn with 24 of its 512 micro-batches" in " ".join(title["subtitle"])
+    assert "drawn with 72 of its 512 micro-batches" in " ".join(title["subtitle"])

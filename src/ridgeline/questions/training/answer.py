@@ -10,6 +10,7 @@ import numpy as np
 
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
+from ridgeline.questions.prices import price_words
 from ridgeline.questions.training.groups import ops_of_stage
 from ridgeline.questions.training.pictures import PICTURES, draw
 from ridgeline.questions.training.sentences import sentences
@@ -247,13 +248,22 @@ class Training(Answered):
     def _about(self) -> dict[str, Any]:
         job = self.job
         return {
-            "model": job.model.id,
-            "cluster": job.cluster.id,
             "reading": job.reading,
             "layout": job.layout.model_dump(mode="json"),
             "recipe": job.recipe.model_dump(mode="json"),
-            "framework": job.framework.id,
-            "price": None if self.price is None else self.price.model_dump(mode="json"),
+            "load": job.load.model_dump(mode="json"),
+            "model": job.model.id,
+            "cluster": job.cluster.id,
+            "chip": job.cluster.chip.id,
+            "n_chips": job.n_chips,
+            "framework": job.framework.id if self.is_calibrated else None,
+            "era": job.framework.era(job.version, job.date).id if self.is_calibrated else None,
+            "price": None
+            if self.price is None
+            else self.price.model_dump(exclude_none=True) | {"words": price_words(self.price)},
+            "sources": {
+                k: s.model_dump(exclude_none=True) for k, s in job.cluster.chip.sources.items()
+            },
             "scenario": self.scenario.to_dict(),
         }
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PICTURES", "draw"]
 
-#: micro-batches of a picture of a schedule: rounds of stages, or so many
-_MOST_ROUNDS, _FEW = 3, 24
+#: passes of a stage in a picture of a schedule: wider than a hair each
+_MOST_PASSES = 150
 #: stages of a picture of memory
 _MOST_BARS = 8
 #: parts that are less of a step are left out of its picture
@@ -109,7 +109,7 @@ def _time(answer: Training) -> Chart:
 
 def _schedule(answer: Training) -> Chart:
     from ridgeline.charts import schedule_chart  # noqa: PLC0415  (only when drawn)
-    from ridgeline.laws.schedules import SCHEDULES  # noqa: PLC0415
+    from ridgeline.laws.schedules import SCHEDULES, fewest_micro_batches  # noqa: PLC0415
     from ridgeline.training.timeline import KINDS, timeline  # noqa: PLC0415
 
     job, passes = answer.job, answer.step.passes
@@ -117,8 +117,9 @@ def _schedule(answer: Training) -> Chart:
     one = SCHEDULES[job.schedule]
     n_chunks = job.layout.vp if one.n_chunks_is_free else None
     m = int(np.ravel(job.micro_batches)[0])
-    most = max(_MOST_ROUNDS * job.layout.pp, _FEW // job.layout.pp * job.layout.pp)
-    shown = min(m, most)
+    p, v = job.layout.pp, one.chunks(job.layout.vp)
+    rounds = max(_MOST_PASSES // (2 * v) // p, -(-int(fewest_micro_batches(one.name, p)) // p), 1)
+    shown = min(m, rounds * p)
     each = (passes.forward_s, passes.input_gradient_s, passes.weight_gradient_s)
     durations = [np.ravel(seconds) for seconds in each]
     hop = answer.parts_s["hops"] / (2 * (job.layout.pp - 1))
