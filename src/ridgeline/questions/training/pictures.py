@@ -148,7 +148,7 @@ def _memory(answer: Training) -> Chart:
     stages = range(n) if n <= _MOST_BARS else sorted({0, 1, fullest, n // 2, n - 2, n - 1})
     bars = [
         {
-            "label": f"stage {s + 1} of {n}" if n > 1 else "as asked",
+            "label": f"stage {s + 1} of {n}" if n > 1 else "this job",
             "parts": {k: float(v[0, s]) for k, v in memory.parts_bytes.items()},
             "note": _note(memory.stages_bytes()[0, s])
             + f", fits with {_sure(answer)}" * (s == fullest),

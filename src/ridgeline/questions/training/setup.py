@@ -196,9 +196,7 @@ class TrainingSetup:
             round_of = layout.dp * self.scenario.recipe.micro_batch * layout.pp
             rounds = max(round(_GLOBAL_BATCH / round_of), 2 if layout.pp > 1 else 1)
             batch = rounds * round_of
-        return TrainingLoad.model_construct(
-            seq_len=asked.seq, global_batch=batch, document=asked.document
-        )
+        return TrainingLoad(seq_len=asked.seq, global_batch=batch, document=asked.document)
 
     @property
     def recompute(self) -> str | None:
