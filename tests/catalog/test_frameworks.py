@@ -61,3 +61,24 @@ def test_fsdp_keeps_weights_wide_and_megatron_a_copy() -> None:
 def test_unknown_names_are_told_near_ones() -> None:
     with pytest.raises(CatalogError, match="Did you mean 'megatron-lm'"):
         catalog.framework("megatron-lmm")
+
+
+def test_constants_of_memory_are_of_frameworks_and_eras_that_there_are() -> None:
+    places = {p for f in catalog.frameworks().values() for p in (f.id, *(e.id for e in f.eras))}
+    constants = catalog.training_memory()
+    for name in type(constants).model_fields:
+        one = getattr(constants, name)
+        assert set(one.frameworks) <= places, name
+        assert one.unit in ("1", "bytes")
+        assert one.what
+        assert one.source
+
+
+def test_the_constant_of_an_era_comes_before_that_of_its_framework() -> None:
+    logit = catalog.training_memory().logit
+    torchtitan = catalog.framework("torchtitan")
+    eras = [torchtitan.era(date=d) for d in ("2024-12", "2025-06")]
+    assert [logit.of("torchtitan", era) for era in eras] == [
+        logit.frameworks[era.id] for era in eras
+    ]
+    assert logit.of("megatron-lm", catalog.framework("megatron-lm").era()) == logit.value
