@@ -56,6 +56,11 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (economics.throughput_tokens_per_s, (2000 * u.token, 1 * u.s), "token/second"),
     (tiers.batch_ratio, (6, 2.5), ""),
     (energy.energy_j, (700 * u.watt, 1 * u.hour), "joule"),
+    (
+        energy.sustained_clock,
+        (400 * u.watt, 312e12 / u.second, 0.7e-12 * u.joule, 0.3),
+        "dimensionless",
+    ),
     (failures.young_interval_s, (50 * u.s, 3 * u.hour), "second"),
     (failures.daly_interval_s, (50 * u.s, 3 * u.hour), "second"),
     (failures.expected_run_s, (30 * u.day, 1 * u.ks, 50 * u.s, 5 * u.minute, 3 * u.hour), "second"),

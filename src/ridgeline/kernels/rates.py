@@ -9,7 +9,10 @@ from ridgeline.laws._namespace import minimum, where
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["capped", "of_format"]
+__all__ = ["SUSTAINED", "capped", "of_format", "sustained"]
+
+#: among effects: the clock under the power limit, see `laws.energy.sustained_clock`
+SUSTAINED = "sustained"
 
 
 def capped(efficiency: Any, *factors: Any) -> Any:
@@ -22,3 +25,8 @@ def capped(efficiency: Any, *factors: Any) -> Any:
 def of_format(x: Mapping[str, Any], e: Mapping[str, Any]) -> Any:
     """Rate of arithmetic in a format of 8 or 4 bits beside that of bf16, under an engine. [1]"""
     return where(x["eight_bit"], e["fp8"], 1.0) * where(x["four_bit"], e["fp4"], 1.0)
+
+
+def sustained(e: Mapping[str, Any]) -> Any:
+    """Clock in long runs of large GEMMs beside that of the reference chip; 1 where none run. [1]"""
+    return e.get(SUSTAINED, 1.0)

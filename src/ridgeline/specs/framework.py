@@ -35,6 +35,7 @@ class FrameworkEra(Era):
     sequence_parallel: bool | None = None
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
+    gradient_bytes: float | None = Field(default=None, gt=0, le=8)
     gathers_again: bool | None = None
     master_bytes: float | None = None
     sends_once: bool | None = None
@@ -66,6 +67,10 @@ class Framework(HasEras):
     eras : tuple of FrameworkEra   Oldest first.
     gradient_bytes : float     Of one accumulated gradient, as it is stored. [bytes]
     reduce_bytes : float       Of one gradient on its way between data-parallel ranks. [bytes]
+    accumulates : str          How gradients of micro-batches add up: ``fused`` into the product of
+                               each (Megatron's gradient accumulation fusion), ``apart`` in a pass
+                               of its own over all of them, ``sharded`` once ranks have reduced
+                               them.
     master : bool              Beside 16-bit weights a copy of 4 bytes is kept; else (FSDP) weights
                                are stored in 4 bytes and narrowed as they are gathered.
     master_bytes : float       Of that copy; 2 where it is what 16 bits lack of it. [bytes]
@@ -105,6 +110,7 @@ class Framework(HasEras):
     stands_for: tuple[str, ...] = ()
     gradient_bytes: float = Field(default=4.0, gt=0, le=8)
     reduce_bytes: float = Field(default=4.0, gt=0, le=8)
+    accumulates: Literal["fused", "apart", "sharded"] = "fused"
     master: bool = True
     master_bytes: float = Field(default=4.0, gt=0, le=4)
     zero: Literal[0, 1, 2, 3] = 1
@@ -152,5 +158,6 @@ class Framework(HasEras):
 
 
 _OF_ERA = (
-    "hides", "sequence_parallel", "dropout", "zero", "gathers_again", "sends_once", "master_bytes",
+    "hides", "sequence_parallel", "dropout", "zero", "gradient_bytes", "gathers_again",
+    "sends_once", "master_bytes",
 )  # fmt: skip

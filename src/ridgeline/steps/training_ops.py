@@ -41,6 +41,8 @@ __all__ = [
 CHANNELS = ("products", "experts", "attention", "elementwise", "tp", "cp", "ep")
 
 _FP32_BYTES = 4
+#: of a weight's gradient as a product leaves it, where it adds up elsewhere
+_NARROW_BYTES = 2
 #: of a fused attention's backward pass, products over the forward pass's: scores again, and the
 #: gradients of values, scores, queries and keys, beside scores and values
 _FUSED_BACKWARD = 5 / 2
@@ -275,7 +277,9 @@ def _input_gradients(count: TrainingCount, forward: Iterable[Op]) -> Iterator[Op
 
 def _weight_gradients(count: TrainingCount, forward: Iterable[Op]) -> Iterator[Op]:
     """Inputs times gradients of outputs, added to what earlier micro-batches left."""
-    added = 2 * count.framework.gradient_bytes
+    framework = count.framework
+    fused = framework.accumulates == "fused"
+    added = 2 * framework.gradient_bytes if fused else _NARROW_BYTES
     for op in forward:
         if op.kind == "exchange" and op.name.endswith("_gather") and op.name != "head_gather":
             # Inputs that tokens were shared out of are gathered once more.
@@ -291,3 +295,9 @@ def _weight_gradients(count: TrainingCount, forward: Iterable[Op]) -> Iterator[O
             weight_bytes=op.n * op.k * held * added,
             phase="weight_gradient",
         )
+        if framework.accumulates == "apart":
+            moved = op.n * op.k * held * (_NARROW_BYTES + 2 * framework.gradient_bytes)
+            yield Op(
+                f"{op.name}_accumulated", "elementwise", op.part, repeat=op.repeat,
+                activation_bytes=moved, phase="weight_gradient",
+            )  # fmt: skip

@@ -13,6 +13,8 @@ from ridgeline.catalog import training_constants, training_effect_kinds
 from ridgeline.kernels.calibration import Calibration
 from ridgeline.kernels.effects import members_of, resolved_over, scopes_of
 from ridgeline.kernels.platform import Platform
+from ridgeline.kernels.rates import SUSTAINED
+from ridgeline.laws.energy import sustained_clock
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.training_count import TrainingCount, in_format
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingJob"]
 
+#: power over dense peak of H100 SXM: 700 W, 989 TFLOP/s
+_REFERENCE_J_PER_FLOP = 700.0 / 989.4e12
 #: effects of serving engines that laws ask for and no training step meets
 _OF_ENGINES = ("wo_memory", "wo_compute", "decode_attention", "decode_compute", "eager_s")
 
@@ -102,9 +106,10 @@ class TrainingJob:
             return self.fitted
         constants = self.constants or training_constants()
         resolved = resolved_over(constants, self.scopes, training_effect_kinds())
+        values = {n: r.value for n, r in resolved.items()}
         return Calibration(
             platform=Platform(self.cluster),
-            effects=dict.fromkeys(_OF_ENGINES, 1.0) | {n: r.value for n, r in resolved.items()},
+            effects=self._under_load(dict.fromkeys(_OF_ENGINES, 1.0) | values),
             effect_sigmas={n: r.sigma for n, r in resolved.items()},
             scopes=self.scopes,
             constants=constants,
@@ -113,7 +118,18 @@ class TrainingJob:
     def with_effects(self, effects: Mapping[str, Any]) -> TrainingJob:
         """The same job under other values of effects, which may be columns beside its rows."""
         cal = self.calibration
-        return replace(self, fitted=replace(cal, effects={**cal.effects, **effects}))
+        return replace(
+            self, fitted=replace(cal, effects=self._under_load({**cal.effects, **effects}))
+        )
+
+    def _under_load(self, effects: dict[str, Any]) -> dict[str, Any]:
+        """Effects with the clock that the chip holds under its power limit."""
+        chip = self.cluster.chip
+        peak = chip.peak.get("bf16")
+        if chip.tdp is None or peak is None:
+            return effects
+        clock = sustained_clock(chip.tdp, peak, _REFERENCE_J_PER_FLOP, effects["power"])
+        return {**effects, SUSTAINED: clock}
 
     def scatter(self, metric: str) -> float:
         """Standard deviation of ln(predicted / measured) on models left out of the fit. [1]"""

@@ -226,7 +226,7 @@ def _of_new_eras(
 ) -> Scatter:
     r"""What an era adds that was not measured, beyond what its effects are not known by.
 
-    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{averaged over eras}
+    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{in the median of eras}
 
     with the eightieth percentile of an era's residuals where it was left out, the scatter s, and
     the variance v of the factors that only this era has.
@@ -249,9 +249,8 @@ def _of_new_eras(
         whole = _sigma(residual[own], problem.weight[own]) ** 2
         usual = scatter["training step_time_s"].sigma ** 2
         found.append(max(whole - usual - float(np.median(variance)), 0.0))
-    return Scatter(
-        sigma=round(max(float(np.mean(found)) ** 0.5, _LEAST_SCATTER), 3), n_rows=len(found)
-    )
+    between = float(np.median(found)) ** 0.5 if found else 0.0
+    return Scatter(sigma=round(max(between, _LEAST_SCATTER), 3), n_rows=len(found))
 
 
 _FEWEST = 8
