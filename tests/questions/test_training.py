@@ -87,12 +87,21 @@ def test_conventions_are_named_and_apart(wide: rl.Training) -> None:
 
 def test_memory_by_part_adds_up(wide: rl.Training) -> None:
     rows = {r["part"]: r["memory_bytes"] for r in wide.answer.table("memory")}
-    peak, capacity = rows.pop("peak"), rows.pop("capacity")
+    peak, capacity = rows.pop("needed"), rows.pop("capacity")
     assert sum(rows.values()) == pytest.approx(peak)
     assert wide.values["memory_bytes_per_chip"] == pytest.approx(peak)
     assert wide.values["memory_margin_bytes"] == pytest.approx(capacity - peak)
     stages = [r["memory_bytes"] for r in wide.answer.table("stages")]
     assert max(stages) == pytest.approx(peak)
+
+
+def test_what_an_allocator_gives_back_is_not_needed() -> None:
+    answer = rl.training(SMALL, HGX, tp=1, zero=0, framework="nanotron", micro_batch=2)
+    rows = {r["part"]: r["memory_bytes"] for r in answer.answer.table("memory")}
+    needed, capacity = rows.pop("needed"), rows.pop("capacity")
+    assert rows.get("returned", 0.0) <= 0
+    assert sum(rows.values()) == pytest.approx(needed)
+    assert answer.values["memory_margin_bytes"] == pytest.approx(capacity - needed)
 
 
 def test_groups_say_where_they_lie(wide: rl.Training) -> None:

@@ -208,7 +208,7 @@ class Training(Answered):
             found[f"{'hfu' if name == 'hardware' else f'mfu_{name.lower()}'}"] = value
         if self.memory is not None:
             found |= {
-                "memory_bytes_per_chip": _one(self.memory.total_bytes),
+                "memory_bytes_per_chip": _one(self.memory.needed_bytes),
                 "memory_margin_bytes": _one(self.memory.margin_bytes),
                 "fits_probability": self.fits_probability,
             }

@@ -159,7 +159,7 @@ def _memory(answer: Training) -> Chart:
         {
             "label": " and ".join(change.what),
             "parts": {k: float(np.ravel(v)[0]) for k, v in change.memory.at_peak().items()},
-            "note": f"{_note(change.memory.total_bytes)}, {seconds(change.time_s)} a step",
+            "note": f"{_note(change.memory.needed_bytes)}, {seconds(change.time_s)} a step",
         }
         for change in answer.changes
     ]

@@ -104,7 +104,7 @@ def _memory(answer: Training) -> list[str]:
     memory = answer.memory
     if memory is None:
         return []
-    total, capacity = float(np.ravel(memory.total_bytes)[0]), memory.capacity_bytes
+    total, capacity = float(np.ravel(memory.needed_bytes)[0]), memory.capacity_bytes
     stage, n = int(np.ravel(memory.stage)[0]) + 1, answer.job.layout.pp
     where = f" (stage {stage} of {n})" if n > 1 else ""
     parts = {k: float(np.ravel(v)[0]) for k, v in memory.at_peak().items()}
@@ -116,7 +116,7 @@ def _memory(answer: Training) -> list[str]:
     fits = "just fits" if margin >= 0 and answer.changes else fits
     sure = f"{probability_words(answer.fits_probability or 0.0)} probability that it runs"
     said = [
-        f"It {fits}: the fullest chip{where} holds {format_quantity(total, 'B')} of "
+        f"It {fits}: the fullest chip{where} needs {format_quantity(total, 'B')} of "
         f"{format_quantity(capacity, 'B')}, {room}, {sure}; most are {most}."
     ]
     if answer.changes:
@@ -132,7 +132,7 @@ def _memory(answer: Training) -> list[str]:
 
 def _change(change: Change) -> str:
     """A change, with its step time and memory."""
-    held = float(np.ravel(change.memory.total_bytes)[0])
+    held = float(np.ravel(change.memory.needed_bytes)[0])
     return (
         f"{' and '.join(change.what)} ({seconds(change.time_s)} a step, "
         f"{format_quantity(held, 'B')})"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["memory_table", "run_table", "stages_table", "tables", "time_table", "use_table"]
 
 _MOST_STAGES = 8
+_ROUNDING = 1e-9
 _KIND_OF_PART = {part: kind for kind, parts in KINDS_OF_TIME.items() for part in parts}
 
 
@@ -92,17 +93,25 @@ def memory_table(answer: Training) -> Table:
     capacity = memory.capacity_bytes
     parts = {n: float(np.ravel(v)[0]) for n, v in memory.at_peak().items()}
     rows = [
-        {"part": name, "of": MEMORY_WORDS[name], "memory_bytes": size, "share": size / capacity}
+        _memory_row(name, MEMORY_WORDS[name], size, capacity)
         for name, size in parts.items()
         if size > 0
     ]
-    total = sum(parts.values())
-    rows.append({"part": "peak", "of": "peak", "memory_bytes": total, "share": total / capacity})
-    rows.append({"part": "capacity", "of": "capacity", "memory_bytes": capacity, "share": 1.0})
+    needed = float(np.ravel(memory.needed_bytes)[0])
+    back = needed - sum(parts.values())
+    if back < -_ROUNDING * needed:
+        # What the allocator keeps without need, and gives back before it fails.
+        rows.append(_memory_row("returned", "given back when short", back, capacity))
+    rows.append(_memory_row("needed", "needed", needed, capacity))
+    rows.append(_memory_row("capacity", "capacity", capacity, capacity))
     columns = {"of": ("part", ""), "memory_bytes": ("bytes", "B"), "share": ("of capacity", "%")}
     stage = int(np.ravel(memory.stage)[0]) + 1
     where = f", stage {stage} of {answer.job.layout.pp}" if answer.job.layout.pp > 1 else ""
     return Table("memory", f"Memory of the fullest chip{where}", columns, rows)
+
+
+def _memory_row(part: str, words: str, size: float, capacity: float) -> dict[str, Any]:
+    return {"part": part, "of": words, "memory_bytes": size, "share": size / capacity}
 
 
 def stages_table(answer: Training) -> Table:
