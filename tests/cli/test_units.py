@@ -13,8 +13,10 @@ from ridgeline.cli import main
 from ridgeline.cli.app import app
 from ridgeline.errors import SpecError, UnitError
 from ridgeline.questions.registry import QUESTIONS, load
+from ridgeline.specs.question_record import fields_by_option
 from ridgeline.specs.scenario import option_fields
 from ridgeline.specs.scenario_options import ALIASES
+from ridgeline.specs.training_scenario import TrainingScenario
 from ridgeline.units import parse_count, split_values
 
 V3 = ["deepseek-ai/DeepSeek-V3", "--on", "gb200-nvl72"]
@@ -125,14 +127,14 @@ _FACES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["serving", "layouts", "tiers", "sparsity", "racks", "pipelining", "scaleup", "wall",
+    "name", ["serving", "layouts", "training", "tiers", "sparsity", "racks", "pipelining", "scaleup", "wall",
              "design", "sensitivity"],
 )  # fmt: skip
 def test_names_are_the_same_in_python(name: str) -> None:
     """The option's name is the argument's, without the unit that text carries itself."""
     question = next(q for q in QUESTIONS if q.name == name)
     takes = set(inspect.signature(load(question.function)).parameters)
-    takes |= {*option_fields(), *ALIASES}
+    takes |= {*option_fields(), *ALIASES, *fields_by_option(TrainingScenario)}
     bare = takes | {t.removesuffix("_per_s").removesuffix("_s") for t in takes}
     for argument in app[name].assemble_argument_collection():
         options = [n for n in argument.names if n.startswith("--")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from ridgeline.cli.declare import (
     ENGINE,
@@ -83,8 +83,11 @@ def options_class(
     """
     known = {"on": (("machine",), of.model_fields["machine"])} | fields_by_option(of)
     names = known if only is None else ["on", *only]
+    # How time is counted is listed with what it is counted under.
+    groups = _GROUPS | ({"reading": FRAMEWORK} if "framework" in of.model_fields else {})
     columns = [
-        (n, Annotated[str | None, _parameter(n, *known[n])], field(default=None)) for n in names
+        (n, Annotated[str | None, _parameter(n, *known[n], groups)], field(default=None))
+        for n in names
     ]
     made = make_dataclass(name, columns, frozen=True, kw_only=True)
     made.__doc__ = "Options of a question."
@@ -93,7 +96,9 @@ def options_class(
     return Parameter(name="*")(made)
 
 
-def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Parameter:
+def _parameter(
+    name: str, path: tuple[str, ...], declared: FieldInfo, groups: Mapping[str, Group]
+) -> Parameter:
     written = [option_of(name), *([_ALSO[name]] if name in _ALSO else [])]
     rule = next((m for m in declared.metadata if isinstance(m, Rule)), None)
     unit = option_unit(declared)
@@ -103,7 +108,7 @@ def _parameter(name: str, path: tuple[str, ...], declared: FieldInfo) -> Paramet
     return Parameter(
         name=written,
         help=help_of(rule, declared.description or "", unit),
-        group=_GROUPS[".".join(path).split(".")[-2:][0]],
+        group=groups[".".join(path).split(".")[-2:][0]],
         metavar=_several(declared) if path[0] == "machine" else metavar_of(rule, unit),
         completer=machine_names if path[0] == "machine" else words_of(rule),
         show_default=default or False,
