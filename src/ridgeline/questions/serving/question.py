@@ -9,6 +9,7 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.grid import logspace
+from ridgeline.questions.caveats import input_caveats
 from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving.answer import Serving
@@ -144,7 +145,7 @@ def serve(
         *(link_words(replica) if replica.n_chips > 1 else ()),
         *vector_words(replica),
         *draft_words(record, load),
-        *_caveats(record, cluster, rent),
+        *input_caveats(record, cluster, rent),
     ]
     if not replica.how.whole:
         said += choice_of_experts(record, replica.expert_load_cv)
@@ -174,18 +175,3 @@ def _batches(given: np.ndarray | None, found: Balance, further: list[float]) -> 
     top = 2 ** math.ceil(math.log2(max([*marks, 64.0])) + 1)
     powers = 2.0 ** np.arange(math.log2(top) + 1)
     return np.unique(np.concatenate([logspace(1, top, per_octave=8), powers, marks]))
-
-
-def _caveats(model: Model, cluster: Cluster, price: Price | None) -> list[str]:
-    notes = []
-    guessed = [p for p, s in cluster.chip.sources.items() if s.kind in ("estimate", "leak")]
-    used = [p for p in guessed if p.startswith(("memory", "peak"))]
-    if used:
-        notes.append(f"Estimated, not published: {cluster.chip.name} {', '.join(used)}.")
-    if price is None:
-        notes.append(
-            f"No price is known for {cluster.name}: give one with --price, in USD per chip-hour."
-        )
-    if model.notes:
-        notes.append(model.notes)
-    return notes

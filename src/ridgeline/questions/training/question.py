@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from ridgeline.kernels.extrapolation import beyond_words
 from ridgeline.kernels.links import peer_access_words
+from ridgeline.questions.caveats import input_caveats
 from ridgeline.questions.training.answer import Training
 from ridgeline.questions.training.legal import check_job, check_precision, problems
 from ridgeline.questions.training.plain import chosen_job
@@ -116,7 +117,7 @@ def train(
         run=run,
         price=price,
         changes=changes,
-        notes=tuple(_notes(job)),
+        notes=(*_notes(job), *input_caveats(job.model, job.cluster, price)),
         why_layout=chosen.why,
     )
 
@@ -138,5 +139,3 @@ def _notes(job: TrainingJob) -> Iterator[str]:
         yield f"{model.name or model.id}: the encoder of images is not trained, and not counted."
     if model.mtp:
         yield "Multi-token-prediction layers are extra to the model, and left out."
-    if model.notes:
-        yield model.notes
