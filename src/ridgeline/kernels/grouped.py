@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.kernels.rates import capped, of_format, sustained
+from ridgeline.kernels.rates import capped, clock_kept, of_format
 from ridgeline.laws._namespace import maximum
 from ridgeline.laws.experts import padded_tokens
 from ridgeline.laws.gemm import grouped_products_time_s
@@ -23,7 +23,7 @@ _TINY = 1e-300
 def _constants(x: Inputs, e: Effects) -> dict[str, Any]:
     """Grouped GEMMs are written in languages that compile for any vendor: no library is ported."""
     memory = e["memory"] * e["expert"]
-    compute = e["compute"] * e["expert"] * of_format(x, e) * sustained(e)
+    compute = clock_kept(e) * e["expert"] * of_format(x, e)
     return {
         "start_s": x["start_s"] + x["launches"] * e["gap_s"],
         "held_s": x["held_s"],

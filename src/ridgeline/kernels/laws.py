@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ridgeline.kernels.grouped import experts_parts, experts_s
-from ridgeline.kernels.rates import capped, of_format, sustained
+from ridgeline.kernels.rates import capped, clock_kept, of_format
 from ridgeline.laws._namespace import maximum, minimum, where
 from ridgeline.laws.attention_core import (
     decode_attention_time_s,
@@ -89,8 +89,7 @@ class Law:
 
 def _gemm_constants(x: Inputs, e: Effects) -> dict[str, Any]:
     widened = x["widened"]
-    compute = e["compute"] * e["port"] * of_format(x, e) * where(widened, e["wo_compute"], 1.0)
-    compute = compute * sustained(e)
+    compute = clock_kept(e) * e["port"] * of_format(x, e) * where(widened, e["wo_compute"], 1.0)
     memory = e["memory"] * where(widened, e["wo_memory"], 1.0)
     return {
         "start_s": x["start_s"] + e["gap_s"],
@@ -179,7 +178,7 @@ def _decode_parts(op: Any, x: Inputs, e: Effects) -> dict[str, Any]:
 
 
 def _prefill_constants(x: Inputs, e: Effects) -> dict[str, Any]:
-    compute = (e["compute"], e["port"], e["prefill_attention"], sustained(e))
+    compute = (clock_kept(e), e["port"], e["prefill_attention"])
     return {
         "start_s": x["start_s"] + e["gap_s"],
         "key_step_s": x["key_step_s"],

@@ -9,7 +9,7 @@ from ridgeline.laws._namespace import minimum, where
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SUSTAINED", "capped", "of_format", "sustained"]
+__all__ = ["SUSTAINED", "capped", "clock_kept", "of_format"]
 
 #: among effects: the clock under the power limit, see `laws.energy.sustained_clock`
 SUSTAINED = "sustained"
@@ -27,6 +27,12 @@ def of_format(x: Mapping[str, Any], e: Mapping[str, Any]) -> Any:
     return where(x["eight_bit"], e["fp8"], 1.0) * where(x["four_bit"], e["fp4"], 1.0)
 
 
-def sustained(e: Mapping[str, Any]) -> Any:
-    """Clock in long runs of large GEMMs beside that of the reference chip; 1 where none run. [1]"""
-    return e.get(SUSTAINED, 1.0)
+def clock_kept(e: Mapping[str, Any]) -> Any:
+    """Of a lone kernel's rate of arithmetic, what clocks under load leave. [1]
+
+    Where long runs of large GEMMs are told apart from lone kernels, these run at the highest clock:
+    none keeps more.
+    """
+    if SUSTAINED not in e:
+        return e["compute"]
+    return minimum(e["compute"] * e[SUSTAINED], 1.0)
