@@ -100,11 +100,14 @@ def test_experts_keep_what_their_tokens_need():
     job = a_job(MOE, seq_len=4096, ep=8, dp=8, expert_tp=1)
     kept = layer_kept(job.count, job.count.model.blocks[0])
     routed = 4096 * 8  # tokens of a rank, to 8 experts each
-    assert kept["experts"] == pytest.approx(routed * 2 * (2048 + 3 * 768))
-    assert kept["exchange"] == pytest.approx(routed * 2 * 2048)
+    # The busiest of eight ranks has a little more than its share by chance.
+    assert kept["experts"] == pytest.approx(routed * 2 * (2048 + 3 * 768), rel=0.02)
+    assert kept["exchange"] == pytest.approx(routed * 2 * 2048, rel=0.02)
     for ep in (1, 2, 4):
         other = a_job(MOE, seq_len=4096, ep=ep, dp=8, expert_tp=1)
-        assert layer_kept(other.count, other.count.model.blocks[0]) == kept
+        assert layer_kept(other.count, other.count.model.blocks[0]) == pytest.approx(kept, rel=0.02)
+    uneven = a_job(MOE, seq_len=4096, ep=8, dp=8, expert_tp=1, expert_load_cv=1.0)
+    assert layer_kept(uneven.count, uneven.count.model.blocks[0])["experts"] > 1.2 * kept["experts"]
 
 
 def test_every_second_product_by_hand():
@@ -238,7 +241,9 @@ def test_frozen_weights_have_no_state():
     thin = 32 * 16 * (4096 * 2 + 2 * (4096 + 1024) + 2 * 4096)  # q, k, v and output of 32 layers
     assert lora["optimizer"] == pytest.approx(8 * thin)
     assert lora["parameters"] == pytest.approx(full["parameters"] + 2 * thin)
-    assert qlora["parameters"] / lora["parameters"] == pytest.approx(0.26, abs=0.03)
+    # 6.98 B in 4.127 bits, table and head of 1.05 B in 16.
+    paper = 6.98e9 * 4.127 / 8 + 1.05e9 * 2
+    assert qlora["parameters"] == pytest.approx(paper + 2 * thin, rel=0.01)
 
 
 def test_stages_by_work_give_the_first_more_layers():

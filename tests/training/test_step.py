@@ -222,6 +222,40 @@ def test_the_interval_has_the_time_in_it():
     assert 1.05 < float(step.high_s[0] / step.low_s[0]) < 4
 
 
+def test_no_chip_trains_faster_than_its_lone_kernels():
+    """Chips with much power for their peak hold their highest clock, and no higher one."""
+    for chip in ("a100-80gb-sxm", "rtx-4090", "apple-m4-max", "cpu-epyc-9755", "h20"):
+        cluster = catalog.machine_named(chip).cluster
+        base = a_job(global_batch=8, zero=0, sequence_parallel=False)
+        job = TrainingJob(base.model, cluster, base.layout, base.recipe, base.load, base.framework)
+        constants = job.calibration.platform.constants["product bf16"]
+        best = max(constants["compute_efficiency"], 0.8)
+        assert float(utilization(job, job_step(job).time_s[0])) < best
+
+
+def test_frozen_weights_cost_two_passes_on_the_blackboard():
+    full, lora = (
+        job_step(a_job(dp=8, task=task, reading="blackboard")) for task in ("pretrain", "lora")
+    )
+    assert float(lora.time_s[0] / full.time_s[0]) == pytest.approx(2 / 3)
+
+
+def test_an_update_on_the_host_takes_its_memory_s_time():
+    """8.03 B parameters on 8 ranks, 30 bytes each, beside PCIe 5 at 64 GB/s."""
+    plain, away = (a_job(dp=8, on="hgx-h100", offload=o) for o in ((), ("optimizer",)))
+    moved = 8.03e9 / 8 * 30 / (1.4 * 64e9)
+    step = job_step(away)
+    assert float(step.parts_s["offload"][0]) == pytest.approx(moved, rel=0.01)
+    assert float(step.time_s[0]) > float(job_step(plain).time_s[0])
+
+
+def test_a_scan_reads_what_it_scans():
+    job = a_job("tiiuae/falcon-mamba-7b", dp=8)
+    (scan,) = [op for op in pieces_of(job.count)[0].forward if op.name == "state_forward"]
+    # Both halves of the inner width of 8,192, what is projected again, steps of time, the result.
+    assert scan.activation_bytes / (2 * 4096) == pytest.approx(5 * 8192)
+
+
 def test_hidden_exchanges_are_at_least_what_arithmetic_leaves():
     slow = a_job(on="16xhgx-h100", dp=64, zero=3, global_batch=64)
     crawling = slow.cluster.model_copy(update={"scale_out": 1e9})

@@ -178,6 +178,8 @@ def _experts(count: TrainingCount, layer: Layer, gated: bool) -> tuple[Any, Any]
     narrow = _input_bytes(count) * count.recipe.trains_all
     # Whatever the ranks: as many as a chip's own tokens are sent to experts, chips of one share.
     routed = count.tokens * products[0].active * count.expert_tp / count.layout.tp
+    # Of the busiest rank.
+    routed = routed * count.expert_load(products[0].count, products[0].active)
     inner: Any = routed * products[0].k * narrow
     for product in products:
         if product.split == "k":

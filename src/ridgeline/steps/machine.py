@@ -67,7 +67,7 @@ def compute_dtype(dtype: Dtype, chip: Chip, wanted: ComputeDtype | None = None) 
             return candidate
     raise InfeasibleError(
         f"{chip.name} cannot multiply {dtype.id} weights: they need {' or '.join(dtype.compute)}, "
-        f"and it has {', '.join(chip.peak)}. Choose another weight format (--dtype) or chip."
+        f"and it has {', '.join(chip.peak)}. Choose another format or chip."
     )
 
 

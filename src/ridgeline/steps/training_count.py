@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum
+from ridgeline.laws.experts import busiest_rank_load
 from ridgeline.laws.placement import members_in_domain
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.specs.layout import Layout
@@ -126,6 +127,14 @@ class TrainingCount:
         """Whether chunks of layers run down the stages and up again."""
         schedule = self.recipe.schedule
         return schedule is not None and SCHEDULES[schedule].shape == "folded"
+
+    def expert_load(self, n_experts: Any, n_active: Any) -> Any:
+        """Tokens of the busiest rank of experts over the mean; 1 where they fall evenly. [1]"""
+        if self.even:
+            return 1.0
+        ranks = self.expert_chips / self.expert_tp
+        tokens = self.tokens * self.expert_ranks
+        return busiest_rank_load(tokens, n_experts, n_active, ranks, self.expert_load_cv)
 
     @property
     def weight_bytes(self) -> float:

@@ -56,7 +56,7 @@ _DROPOUT_PASSES = 2.5
 _ELEMENTWISE_BACKWARD = 1.5
 #: passes over logits in 4 bytes: of the loss, and of its gradient
 _LOSS_PASSES, _LOSS_BACKWARD_PASSES = 3, 2
-#: keys and values, read by every block of queries, and their gradients
+#: keys and values (or what a scan reads), read again, and their gradients
 _KV_BACKWARD = 3
 
 
@@ -174,6 +174,8 @@ def _forward(count: TrainingCount, block: Block) -> Iterator[Op]:
     for op in block_ops(count.step, block):
         if op.kind == "attention" and op.part == "attention":
             yield from _attention(count, block, op)
+        elif op.kind == "attention" and op.part == "recurrent":
+            yield op._replace(activation_bytes=_scanned_bytes(count, block), phase="forward")
         elif op.role in ("dispatch", "combine") and count.framework.sends_once:
             yield _sent_once(count, block, op)
         else:
@@ -195,6 +197,17 @@ def _attention(count: TrainingCount, block: Block, op: Op) -> Iterator[Op]:
     yield Op(
         "scores", "elementwise", "attention", activation_bytes=passes * scores, phase="forward"
     )
+
+
+def _scanned_bytes(count: TrainingCount, block: Block) -> Any:
+    """What a scan over the tokens reads and writes: results of the products before it, its own."""
+    products = block_layers(block, count.model.d_model).mixer.products
+    heads = getattr(block.mixer, "n_kv_heads", 1)
+    values: Any = 0.0
+    for product in products:
+        k, n, copies = cut(product, count.layout.tp, heads)
+        values = values + (k if product.split == "k" else n) * copies
+    return values * count.tokens * count.step.activation_bytes
 
 
 def _sent_once(count: TrainingCount, block: Block, op: Op) -> Op:
@@ -257,6 +270,7 @@ def _input_gradients(count: TrainingCount, forward: Iterable[Op]) -> Iterator[Op
                 name=f"{op.name}_gradient",
                 flops=op.flops * (_FUSED_BACKWARD if fused else _PLAIN_BACKWARD),
                 kv_bytes=op.kv_bytes * _KV_BACKWARD,
+                activation_bytes=op.activation_bytes * _KV_BACKWARD,
                 phase=phase,
             )
         elif op.kind == "exchange":

@@ -113,9 +113,10 @@ class Held:
             master = state = 0.0
         for experts in self.kinds:
             all_of, trained = self._held(experts)
+            frozen = self._frozen_bytes(experts)
             ways = self._ways(experts)
             own = {
-                "parameters": (trained * wide + (all_of - trained) * self.frozen_bytes)
+                "parameters": np.where(all_of > trained, trained * wide + frozen, all_of * wide)
                 / ways(_SHARDS_PARAMETERS),
                 "master": trained * master / ways(_SHARDS_STATE),
                 "gradients": trained * (gradient / ways(_SHARDS_GRADIENTS) + beside),
@@ -150,11 +151,16 @@ class Held:
 
         return ways
 
-    @cached_property
-    def frozen_bytes(self) -> float:
-        """Of a parameter that is not trained."""
+    def _frozen_bytes(self, experts: bool) -> Floats:
+        """Of parameters that are not trained, on each stage: tables stay in 16 bits."""
         name = "nf4" if self.job.recipe.task == "qlora" else "bf16"
-        return dtype_of(name).bits / _BITS_PER_BYTE
+        narrow = dtype_of(name).bits / _BITS_PER_BYTE
+        own = [
+            (p.experts - p.trained_experts if experts else p.dense - p.trained)
+            * (narrow if kind < self.n_kinds else _NARROW_BYTES)
+            for kind, p in enumerate(self.parameters)
+        ]
+        return self._of_copies(own)
 
     @cached_property
     def weight_bytes(self) -> float:
@@ -227,6 +233,8 @@ class Held:
             ends = sum_on_stages([0.0] * self.n_kinds + each[self.n_kinds :], self.layers)
             some = units + on_way + ends * _NARROW_BYTES
             whole = self._of_copies(each) * _NARROW_BYTES
+            # Of a stage of few layers no more is gathered than all that ranks share out.
+            some = np.minimum(some, whole * (1 - 1 / _column(shard)))
             added = self._of_copies(grads) * framework.reduce_bytes
             found = found + _column(shared) * np.where(_column(stays), whole + added, some)
         return found

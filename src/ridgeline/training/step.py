@@ -34,6 +34,7 @@ from ridgeline.training.passes import (
 )
 from ridgeline.training.pipeline import schedule_s
 from ridgeline.training.state import on_stages_sharded, parameters_of
+from ridgeline.training.utilization import passes_over_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 
 #: of the lower bounds
 _NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_exposed": 1.0}
+
+#: rate of a host's memory for each chip over that chip's link to it: 77 GB/s of DDR5 beside PCIe 5
+#: at 64 GB/s in a DGX H100, 51 of DDR4 beside PCIe 4 at 32 in a DGX A100 (16 channels, 8 chips)
+_HOST_MEMORY = 1.4
 
 __all__ = ["PARTS", "TrainingStep", "job_seconds", "job_step"]
 
@@ -233,9 +238,10 @@ class _Timed:
         )
         if "optimizer" not in self.job.recipe.offload:
             return seconds_of(op, self.on), 0.0
-        # Gradients go to the host and weights come back; its processor is taken to keep up.
+        # Gradients go to the host and weights come back, beside the update in its memory.
         link = self.job.cluster.host_link or np.inf
-        return 0.0, held * max(framework.gradient_bytes, self.count.weight_bytes) / link
+        sent = max(framework.gradient_bytes, self.count.weight_bytes) / link
+        return 0.0, held * max(sent, moved / (_HOST_MEMORY * link))
 
     @cached_property
     def activations_offload_s(self) -> Any:
@@ -304,8 +310,12 @@ def _column(value: Any) -> Any:
 
 
 def _on_the_blackboard(job: TrainingJob) -> TrainingStep:
-    """6 N D at the datasheet's peak, and the bubble of the schedule. All else is ignored."""
-    flops = 6 * counts(job.count.model).n_params_active * job.load.seq_len * job.load.global_batch
+    """6 N D at the datasheet's peak, and the bubble of the schedule. All else is ignored.
+
+    Frozen weights have no gradient of their own: 4 N D.
+    """
+    macs = passes_over_weights(job) * counts(job.count.model).n_params_active
+    flops = 2 * macs * job.load.seq_len * job.load.global_batch
     peak = job.cluster.chip.peak[
         compute_dtype(dtype_of(job.count.model.weight_dtype), job.cluster.chip)
     ]

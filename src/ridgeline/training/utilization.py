@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from ridgeline.laws.shapes import Stream
     from ridgeline.training.job import TrainingJob
 
-__all__ = ["CONVENTIONS", "Convention", "model_flops", "peak_flops_per_s", "utilization"]
+__all__ = [
+    "CONVENTIONS",
+    "Convention",
+    "model_flops",
+    "passes_over_weights",
+    "peak_flops_per_s",
+    "utilization",
+]
 
 #: ``full``: every query meets every key of its sequence (or window); ``causal``: those before it;
 #: ``hardware``: as full, and what the backward pass computes again
@@ -69,11 +76,15 @@ def model_flops(job: TrainingJob, convention: Convention = "full") -> Any:
     """
     products, core = _macs_per_token(job, causal=convention == "causal")
     head = job.model.vocab_size * job.model.d_model  # type: ignore[operator]
-    passes = _PASSES if job.recipe.trains_all else _PASSES_FROZEN
-    macs = passes * (products + head) + _PASSES * core
+    macs = passes_over_weights(job) * (products + head) + _PASSES * core
     if convention == "hardware":
         macs = macs + _again(job, products, core)
     return 2.0 * macs * job.load.seq_len * job.load.global_batch
+
+
+def passes_over_weights(job: TrainingJob) -> int:
+    """Times that all weights multiply a token: forward, and each gradient that there is. [1]"""
+    return _PASSES if job.recipe.trains_all else _PASSES_FROZEN
 
 
 def _macs_per_token(job: TrainingJob, causal: bool) -> tuple[Any, Any]:

@@ -19,7 +19,12 @@ from ridgeline.questions.training.words import PART_WORDS
 from ridgeline.questions.training.working import explain
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import resources
-from ridgeline.training.utilization import CONVENTIONS, model_flops, peak_flops_per_s
+from ridgeline.training.utilization import (
+    CONVENTIONS,
+    model_flops,
+    passes_over_weights,
+    peak_flops_per_s,
+)
 
 if TYPE_CHECKING:
     from ridgeline.answers import Table
@@ -115,7 +120,7 @@ class Training(Answered):
         """FLOPs of a step in each convention; the blackboard's own in its reading. [FLOP]"""
         if self.reading == "blackboard":
             active = float(counts(self.model).n_params_active)
-            return {"6ND": 6 * active * self.job.load.tokens}
+            return {"6ND": 2 * passes_over_weights(self.job) * active * self.job.load.tokens}
         return {name: _one(model_flops(self.job, name)) for name in CONVENTIONS}
 
     @cached_property

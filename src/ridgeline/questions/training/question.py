@@ -137,5 +137,12 @@ def _notes(job: TrainingJob) -> Iterator[str]:
             yield f"{said}."
     if model.encoder is not None:
         yield f"{model.name or model.id}: the encoder of images is not trained, and not counted."
+    most = model.n_learned_positions or model.max_context
+    if most and job.load.seq_len > most:
+        yield (
+            f"{model.name or model.id} is made for {most:,} tokens: sequences of "
+            f"{job.load.seq_len:,} need a table or rotation of positions for them, which costs "
+            "nothing here."
+        )
     if model.mtp:
         yield "Multi-token-prediction layers are extra to the model, and left out."

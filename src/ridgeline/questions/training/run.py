@@ -122,8 +122,9 @@ def run_of(
     price : Price or None
     """
     n_steps = math.ceil(tokens / job.load.tokens)
-    # Tokens, not steps, are what work is proportional to.
-    work, low, high = (None if s is None else s * tokens / job.load.tokens for s in step_s)
+    # Tokens, not steps, are what work is proportional to; there is no less than a step.
+    n = max(tokens / job.load.tokens, 1.0)
+    work, low, high = (None if s is None else s * n for s in step_s)
     assert work is not None
     size = _checkpoint_bytes(job)
     write_s = size / (choice.checkpoint_rate * job.n_chips)

@@ -152,9 +152,11 @@ def _run(answer: Training) -> list[str]:
         cost.append(f"{format_quantity(energy, 'Wh')} at the chips' TDP")
     span = ""
     if run.low_s is not None and run.high_s is not None:
-        span = f" (80% interval of the steps {_days(run.low_s)} to {_days(run.high_s)})"
+        of = _days(run.work_s)
+        span = f" (steps alone {of}, 80% interval {_days(run.low_s)} to {_days(run.high_s)})"
+    steps = f"{count(run.n_steps)} step{'s' * (run.n_steps > 1)}"
     said = [
-        f"{quantity(run.tokens, 'params')} tokens are {count(run.n_steps)} steps: "
+        f"{quantity(run.tokens, 'params')} tokens are {steps}: "
         f"{least}{_days(run.total_s)}{span}, {count(run.chip_hours(run.total_s))} chip-hours"
         f"{''.join(f', {c}' for c in cost)}."
     ]

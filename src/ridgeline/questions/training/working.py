@@ -13,7 +13,7 @@ from ridgeline.questions.op_words import op_lines, op_name, op_shape
 from ridgeline.questions.training.groups import Timed, ops_of_stage
 from ridgeline.steps.counts import counts
 from ridgeline.training.passes import PASSES
-from ridgeline.training.utilization import peak_flops_per_s
+from ridgeline.training.utilization import passes_over_weights, peak_flops_per_s
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -92,9 +92,10 @@ def _blackboard(answer: Training) -> list[str]:
     job = answer.job
     active = float(counts(job.model).n_params_active)
     work = answer.parts_s["products"]
+    n = 2 * passes_over_weights(job)
     lines = [
         "A step on the blackboard",
-        f"  6 N_a T / (chips F)  = 6 x {_n(active)} x {job.load.tokens:,} / ({job.n_chips:,} x "
+        f"  {n} N_a T / (chips F)  = {n} x {_n(active)} x {job.load.tokens:,} / ({job.n_chips:,} x "
         f"{format_quantity(peak_flops_per_s(job), 'FLOP/s')}) = {_s(work)}",
     ]
     if job.layout.pp > 1:
@@ -180,9 +181,10 @@ def _sum(answer: Training) -> list[str]:
 
 def _use(answer: Training) -> list[str]:
     job = answer.job
+    n = 2 * passes_over_weights(job)
     words = {
-        "full": "full: 6 N T + 12 L h s T", "causal": "causal: half of attention",
-        "hardware": "hardware: and recompute", "6ND": "6 N_a T",
+        "full": f"full: {n} N T + 12 L h s T", "causal": "causal: half of attention",
+        "hardware": "hardware: and recompute", "6ND": f"{n} N_a T",
     }  # fmt: skip
     lines = ["FLOPs of a step, and utilization = FLOPs / (step x chips x F)"]
     for name, flops in answer.flops.items():
