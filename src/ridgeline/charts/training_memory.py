@@ -61,7 +61,7 @@ def training_memory_chart(
         "type": "quantitative",
         "scale": {"domain": [0, right], "nice": False},
         "axis": {
-            "title": "memory of the fullest chip (GB)",
+            "title": "memory of a chip (GB)",
             "format": ",~r",
             "grid": False,
             "domain": False,
@@ -156,7 +156,7 @@ def memory_time_chart(
         "type": "quantitative",
         "scale": {"domain": [0, most * 1.08], "nice": False},
         "axis": {
-            "title": "memory of the fullest chip (GB)",
+            "title": "memory of a chip (GB)",
             "format": ",~r",
             "values": _ticks(most * 1.08),
         },
