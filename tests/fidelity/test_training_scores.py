@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +201,31 @@ def test_published_runs_that_no_fit_saw(shipped: list[TrainingRow]) -> None:
     assert len(rows) == 8
     off = [p.value / (r.value or 1) - 1 for r, p in zip(rows, predict_training(rows), strict=True)]
     assert np.mean(np.abs(off)) <= 0.06
+
+
+PINNED = tomllib.loads((Path(__file__).parent / "pinned_training.toml").read_text())
+#: room for a library's last digits, not for a worse model
+SLACK = 1.01
+
+
+@pytest.mark.parametrize("group", PINNED)
+def test_predictions_are_no_worse_than_they_were(shipped: list[TrainingRow], group: str) -> None:
+    pairs = zip(shipped, predict_training(shipped), strict=True)
+    unseen = [UnseenRun(r, p, "") for r, p in pairs if group in ("all", r.metric)]
+    before = PINNED[group]
+    if group == "oom":
+        now = memory_verdicts(unseen)
+        assert (now["n_rows"], now["n_failed"]) == (before["n_rows"], before["n_failed"])
+        assert now["right"] >= before["right"] - 0.01
+        assert now["missed"] <= before["missed"] + 0.01
+        assert now["brier"] <= before["brier"] * SLACK
+        return
+    now = score_line(unseen)
+    assert now["n_rows"] == before["n_rows"]
+    assert now["n_answered"] >= before["n_answered"]
+    for figure in ("median", "mape", "p90", "width"):
+        assert now[figure] <= before[figure] * SLACK, figure
+    assert now["coverage"] >= before["coverage"] - 0.01
 
 
 def test_validate_takes_training_tables(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ HEADER = (
     "recompute,schedule,metric,value,quality,flops_convention,notes"
 )
 GOOD = {
-    "id": "a.step_time_s", "run": "a", "source": "nemo-24.07", "date": "2024-08-14",
+    "id": "a.step_time_s", "run": "a", "source": "lab", "date": "2024-08-14",
     "framework": "NeMo 24.07", "chip": "h100-sxm", "n_chips": "64", "chips_per_node": "8",
     "model": "meta-llama/Meta-Llama-3-70B", "task": "pretrain", "precision": "fp8", "tp": "4",
     "pp": "4", "vp": "5", "cp": "2", "ep": "1", "dp": "2", "zero_stage": "1",
@@ -29,7 +29,7 @@ GOOD = {
 
 def _table(folder: Path, *changes: dict[str, str], header: str = HEADER) -> Path:
     names = header.split(",")
-    lines = [",".join((GOOD | change).get(n, "") for n in names) for change in changes]
+    lines = [",".join(f'"{(GOOD | change).get(n, "")}"' for n in names) for change in changes]
     path = folder / "runs.csv"
     path.write_text("\n".join([header, *lines]) + "\n")
     return path
@@ -150,3 +150,41 @@ def test_cut_down_and_sibling_shapes_are_one_model() -> None:
     assert family_name("llama-3.1-405b-l7") == family_name("meta-llama/Meta-Llama-3.1-405B")
     assert family_name("vtrain-gpt-l12-h1024") != family_name("vtrain-gpt-l12-h2048")
     assert family_name("bloom-proto-l72-h14336-a16") == family_name("bloom-proto-l80-h14400-ax")
+
+
+@pytest.mark.parametrize(
+    ("words", "framework"),
+    [
+        ("github:pytorch/torchtitan benchmarks", "torchtitan"),
+        ("a PyTorch blog on torchtitan", "torchtitan"),
+        ("NVIDIA-NeMo/Megatron-Bridge, performance", "nemo"),
+        ("bigscience Megatron-DeepSpeed", "megatron-deepspeed"),
+        ("plain PyTorch FSDP", "pytorch"),
+        ("our own loop", "current"),
+    ],
+)
+def test_a_framework_is_told_from_the_source(tmp_path: Path, words: str, framework: str) -> None:
+    change = {"framework": "", "notes": words}
+    (row,) = read_training([_table(tmp_path, change, header=HEADER)])
+    assert row.run is not None
+    assert row.run.job.framework.id == framework
+    assert any(sentence.startswith("framework not stated") for sentence in row.run.said)
+
+
+@pytest.mark.parametrize(
+    ("word", "zero"), [("FSDP2", 3), ("zero-1", 1), ("distributed optimizer", 1), ("DDP", 0)]
+)
+def test_sharding_by_name(tmp_path: Path, word: str, zero: int) -> None:
+    (row,) = read_training([_table(tmp_path, {"zero_stage": word})])
+    assert row.run is not None
+    assert row.run.job.layout.zero == zero
+
+
+@pytest.mark.parametrize(
+    ("word", "precision"),
+    [("FP8_MX", "mxfp8"), ("fp8-blockwise", "fp8-block"), ("NVFP4", "nvfp4"), ("amp_bf16", "bf16")],
+)
+def test_precisions_by_name(tmp_path: Path, word: str, precision: str) -> None:
+    (row,) = read_training([_table(tmp_path, {"precision": word})])
+    assert row.run is not None
+    assert row.run.job.recipe.precision == precision

@@ -45,7 +45,11 @@ _PRECISIONS = {
     "bf16": "bf16", "bfloat16": "bf16", "fp16": "fp16", "fp32": "fp32", "tf32": "fp32",
     "fp8": "fp8", "mxfp8": "mxfp8", "nvfp4": "nvfp4", "fp4": "nvfp4", "fp8-block": "fp8-block",
 }  # fmt: skip
-_RECOMPUTES = ((("none", "no", "off", "0"), "none"), (("sel",), "selective"), (("full",), "full"))
+_RECOMPUTES = (
+    (("none", "no", "off", "false", "0"), "none"),
+    (("sel", "sac", "op"), "selective"),
+    (("full", "true", "yes", "on", "all"), "full"),
+)
 #: of weights in 16 bits with gradients, masters and Adam's two moments; for a layout nobody states
 _BYTES_PER_PARAM = 18.0
 _ROOM = 0.7
@@ -137,16 +141,8 @@ def _framework(cell: str, words: str, said: list[str]) -> tuple[Framework, str]:
         except RidgelineError:
             said.append(f"framework {cell!r} is not known: taken as a good one of today")
             return framework(), ""
-    folded = re.sub(r"[^a-z0-9]+", " ", words.casefold())
-    places = {
-        f" {folded} ".find(f" {re.sub('[^a-z0-9]+', ' ', name)} "): f
-        for f in frameworks().values()
-        if f.id != "current"
-        for name in sorted((f.id, *f.names), key=len)
-    }
-    places.pop(-1, None)
-    if places:
-        found = places[min(places)]
+    found = _named_in(words)
+    if found is not None:
         said.append(f"framework not stated: taken as {found.name}, which the source names")
         return found, ""
     said.append("framework not stated: taken as a good one of today")
@@ -177,6 +173,18 @@ def _filled(
             cp = n_chips // (tp * dp)
     said.append(f"layout not stated: tp {tp}, cp {cp}, the rest data parallel")
     return {"tp": str(tp), "cp": str(cp), "pp": "1"}
+
+
+def _named_in(words: str) -> Framework | None:
+    """The framework that a text names first; PyTorch, which most build on, if none but it."""
+    text = f" {re.sub(r'[^a-z0-9]+', ' ', words.casefold())} "
+    places = []
+    for one in frameworks().values():
+        for name in (one.id, *one.names):
+            at = text.find(f" {re.sub(r'[^a-z0-9]+', ' ', name)} ")
+            if at >= 0 and one.id != "current":
+                places.append((one.id == "pytorch", at, -len(name), one.id))
+    return frameworks()[min(places)[-1]] if places else None
 
 
 def _layout(cells: Cells, n_chips: int, used: Framework, said: list[str]) -> TrainingLayout:
@@ -235,15 +243,15 @@ def _zero(cells: Cells) -> int | None:
     text = (_known(cells, "zero_stage") or _known(cells, "fsdp_or_zero")).casefold()
     if not text:
         return None
+    if "fsdp" in text or "hsdp" in text or text in ("true", "yes"):
+        return 3
     if digit := re.search(r"[0-3]", text):
         return int(digit[0])
-    if "fsdp" in text or "full" in text:
-        return 3
     if "dist" in text or "opt" in text:
         return 1
-    if "ddp" in text or "no" in text:
+    if "ddp" in text or text.startswith("no") or text == "false":
         return 0
-    return None
+    return 3 if "full" in text else None
 
 
 def _load(
@@ -321,7 +329,9 @@ def _precision(cells: Cells, notes: str, said: list[str]) -> str:
     if not word:
         said.append("precision not stated: bf16")
         return "bf16"
-    if word.startswith(("fp8", "f8")):
+    if "fp4" in word:
+        return "nvfp4"
+    if "fp8" in word or word.startswith("f8"):
         given = f"{word} {notes.casefold()}"
         if "mxfp8" in given or "fp8-mx" in given:
             return "mxfp8"

@@ -206,6 +206,8 @@ def _scatters(
         for name in np.unique(names):
             own = use & (names == name)
             if own.sum() < _FEWEST:
+                own = names == name  # what is not known there is in its scatter, then
+            if own.sum() < _FEWEST:
                 continue
             above = whole
             if level == "era":
@@ -226,7 +228,7 @@ def _of_new_eras(
 ) -> Scatter:
     r"""What an era adds that was not measured, beyond what its effects are not known by.
 
-    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{in the median of eras}
+    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{of the eightieth percentile of eras}
 
     with the eightieth percentile of an era's residuals where it was left out, the scatter s, and
     the variance v of the factors that only this era has.
@@ -249,11 +251,13 @@ def _of_new_eras(
         whole = _sigma(residual[own], problem.weight[own]) ** 2
         usual = scatter["training step_time_s"].sigma ** 2
         found.append(max(whole - usual - float(np.median(variance)), 0.0))
-    between = float(np.median(found)) ** 0.5 if found else 0.0
+    between = float(np.quantile(found, _SHARE)) ** 0.5 if found else 0.0
     return Scatter(sigma=round(max(between, _LEAST_SCATTER), 3), n_rows=len(found))
 
 
 _FEWEST = 8
+#: of eras and of residuals, those that an interval is to hold
+_SHARE = 0.8
 #: of a normal distribution, what lies within this many standard deviations is 80%
 _Z80 = 1.2816
 
@@ -262,5 +266,5 @@ def _sigma(residual: Floats, weight: Floats) -> float:
     """A standard deviation whose 80% interval holds 80% of the residuals, by weight."""
     order = np.argsort(np.abs(residual))
     share = np.cumsum(weight[order]) / weight.sum()
-    at = min(int(np.searchsorted(share, 0.8)), len(order) - 1)
+    at = min(int(np.searchsorted(share, _SHARE)), len(order) - 1)
     return max(float(np.abs(residual[order][at])) / _Z80, _LEAST_SCATTER)
