@@ -228,10 +228,10 @@ def _of_new_eras(
 ) -> Scatter:
     r"""What an era adds that was not measured, beyond what its effects are not known by.
 
-    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0) \quad\text{of the eightieth percentile of eras}
+    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0)
 
-    with the eightieth percentile of an era's residuals where it was left out, the scatter s, and
-    the variance v of the factors that only this era has.
+    at the eightieth percentile of eras, with that of an era's residuals where it was left out, the
+    scatter s, and the variance v of the factors that only this era has.
     """
     effects = problem.design.effects(solution.unknowns)
     slopes = problem.evaluator.slopes(effects, solution.residual + problem.ln_measured, 1e-4)
