@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,7 @@ def calibrate_training(
         unseen, known = left_out(problem, solution, families, places)
         scatter = _scatters(unseen, known, places, problem.weight)
         apart, _ = left_out(problem, solution, [p["era"] for p in places], places)
-        scatter[NEW_PAIR] = _of_new_eras(apart, places, problem, solution, scatter)
+        scatter[NEW_PAIR] = _of_new_eras(apart, places, problem, solution)
     return EngineConstants(
         id="training",
         effects=_effects(runs, design, solution),
@@ -224,14 +225,14 @@ def _of_new_eras(
     places: Sequence[Mapping[str, str]],
     problem: Problem,
     solution: Solution,
-    scatter: Mapping[str, Scatter],
 ) -> Scatter:
     r"""What an era adds that was not measured, beyond what its effects are not known by.
 
-    .. math:: \tau^2 = \max(r_{80}^2 / z^2 - s^2 - v,\ 0)
+    .. math:: \tau = m_{(k)} / z,\quad m^2 = \max(r^2 - v,\ 0),\quad k = \lceil 0.8 (n + 1) \rceil
 
-    at the eightieth percentile of eras, with that of an era's residuals where it was left out, the
-    scatter s, and the variance v of the factors that only this era has.
+    with the median r of an era's residuals where it was left out, the variance v of the factors
+    that only this era has, and of n eras the k-th smallest m: one more era lies within it with a
+    probability of 80%. How far its runs lie apart is in the scatter.
     """
     effects = problem.design.effects(solution.unknowns)
     slopes = problem.evaluator.slopes(effects, solution.residual + problem.ln_measured, 1e-4)
@@ -248,10 +249,10 @@ def _of_new_eras(
         for name, kind in problem.design.kinds.items():
             apart = [kind.spread[x] ** 2 for x in kind.levels if place.get(x, "") not in known]
             variance += slopes[name][own] ** 2 * sum(apart)
-        whole = _sigma(residual[own], problem.weight[own]) ** 2
-        usual = scatter["training step_time_s"].sigma ** 2
-        found.append(max(whole - usual - float(np.median(variance)), 0.0))
-    between = float(np.quantile(found, _SHARE)) ** 0.5 if found else 0.0
+        off = float(np.median(residual[own]))
+        found.append(max(off**2 - float(np.median(variance)), 0.0) ** 0.5)
+    at = min(math.ceil(_SHARE * (len(found) + 1)), len(found)) - 1
+    between = sorted(found)[at] / _Z80 if found else 0.0
     return Scatter(sigma=round(max(between, _LEAST_SCATTER), 3), n_rows=len(found))
 
 
