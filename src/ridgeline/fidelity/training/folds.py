@@ -49,7 +49,7 @@ def training_folds(rows: Sequence[TrainingRow], what: str) -> list[list[int]]:
     what : str
         ``models``: whole models, cut-down and sibling shapes together, in eight folds of near
         equal size. ``chips``: a chip at a time. ``groups``: configurations that repeat each other,
-        in eight folds. ``layers``: a number of layers at a time of models that differ in it.
+        in eight folds. ``layers``: numbers of layers of models that differ in it, in eight folds.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def training_folds(rows: Sequence[TrainingRow], what: str) -> list[list[int]]:
             depths.setdefault(_family(rows[i]), set()).add(keys[i])
         used = [i for i in used if len(depths[_family(rows[i])]) > 2]
     sizes = Counter(keys[i] for i in used)
-    n_folds = _N_FOLDS if what in ("models", "groups") else len(sizes)
+    n_folds = len(sizes) if what == "chips" else _N_FOLDS
     totals = [0] * max(min(n_folds, len(sizes)), 1)
     place: dict[Hashable, int] = {}
     for key, n in sizes.most_common():
