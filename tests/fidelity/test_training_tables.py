@@ -188,3 +188,11 @@ def test_precisions_by_name(tmp_path: Path, word: str, precision: str) -> None:
     (row,) = read_training([_table(tmp_path, {"precision": word})])
     assert row.run is not None
     assert row.run.job.recipe.precision == precision
+
+
+def test_exchanges_that_a_run_hides_are_told_from_its_notes(tmp_path: Path) -> None:
+    plain = {"framework": "torchtitan", "notes": "asyncTP; vanilla TP"}
+    hidden = {"id": "b", "run": "b", "framework": "torchtitan", "notes": "async TP"}
+    rows = read_training([_table(tmp_path, plain, hidden)])
+    told = ["tp" in row.run.job.framework.hides for row in rows if row.run]
+    assert told == [False, True]

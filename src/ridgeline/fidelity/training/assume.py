@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["run_of"]
 
 Cells = dict[str, str]
+_ASYNC_TP = re.compile(r"\basync[ -]?tp\b", re.IGNORECASE)
 _UNKNOWN = ("", "unknown", "not stated", "-", "n/a", "na", "none stated")
 _TASKS = {
     "": "pretrain", "pretrain": "pretrain", "pretraining": "pretrain", "pre-train": "pretrain",
@@ -82,6 +83,9 @@ def run_of(cells: Cells, key: str, notes: str, resolver: Resolver) -> TrainingRu
     used, version = _framework(cells.get("framework", ""), words, said)
     version = version or job_number(notes)
     used = used.on(version, date)
+    hidden = _ASYNC_TP.search(notes) and "vanilla tp" not in notes.casefold()
+    if hidden and "tp" not in used.hides:
+        used = used.model_copy(update={"hides": (*used.hides, "tp")})
     if "MP mode PURE" in notes:
         used = used.model_copy(update={"reduce_bytes": 2.0})
     task = cells.get("task", "").casefold()
