@@ -58,7 +58,7 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (energy.energy_j, (700 * u.watt, 1 * u.hour), "joule"),
     (
         energy.sustained_clock,
-        (400 * u.watt, 312e12 / u.second, 0.7e-12 * u.joule, 0.3),
+        (400 * u.watt, 312e12 / u.second, 0.7e-12 * u.joule, 0.5),
         "dimensionless",
     ),
     (failures.young_interval_s, (50 * u.s, 3 * u.hour), "second"),

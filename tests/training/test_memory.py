@@ -1,6 +1,7 @@
 """Memory of a training step against papers, sums by hand, and what only ever makes it smaller."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -187,12 +188,13 @@ def test_more_recompute_and_more_sharding_never_take_more(
     plain = total(**base)
     for recompute in ("selective", "full", "reversible"):
         assert total(**base, recompute=recompute) <= plain * slack
-    some = [total(**base, recompute="layers", recompute_layers=n) for n in range(1, 49)]
+    some = [total(**base, recompute="layers", recompute_layers=n) for n in (1, 2, 4, 8, 16, 32, 48)]
     assert min(some) == pytest.approx(total(**base, recompute="full"))
-    # Whole layers are gathered under ZeRO 3, which pays where a stage has many more of them.
-    stages = (0, 1, 2, 3) if pp == 1 and dp > 1 else (0, 1, 2)
+    # torchtitan keeps what it gathers where there are stages, and whole gradients with it.
+    keeps = framework == "torchtitan" and pp > 1
+    stages = (0, 1, 2, 3) if dp > 1 and not keeps else (0, 1, 2)
     by_zero = [total(**{**base, "zero": z}) for z in stages]
-    assert by_zero == sorted(by_zero, reverse=True)
+    assert all(more <= less * slack for less, more in pairwise(by_zero))
     for recompute in ("none", "full"):
         offload = total(**base, recompute=recompute, offload=("activations", "optimizer"))
         assert offload <= total(**base, recompute=recompute) * slack

@@ -233,8 +233,10 @@ class Held:
             ends = sum_on_stages([0.0] * self.n_kinds + each[self.n_kinds :], self.layers)
             some = units + on_way + ends * _NARROW_BYTES
             whole = self._of_copies(each) * _NARROW_BYTES
-            # Of a stage of few layers no more is gathered than all that ranks share out.
-            some = np.minimum(some, whole * (1 - 1 / _column(shard)))
+            # Of a stage of few layers no more is gathered, holes between them included, than all
+            # that ranks share out.
+            most = whole * (1 - 1 / _column(shard)) / (1 + self.of("fragmentation"))
+            some = np.minimum(some, most)
             added = self._of_copies(grads) * framework.reduce_bytes
             found = found + _column(shared) * np.where(_column(stays), whole + added, some)
         return found
