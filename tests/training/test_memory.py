@@ -304,7 +304,7 @@ def test_changes_that_make_it_fit_do_and_the_fastest_comes_first():
 def test_two_changes_are_tried_where_one_is_not_enough():
     job = a_job("meta-llama/Meta-Llama-3-70B", dp=64, seq_len=4096, global_batch=128, zero=0)
     found = cheapest_changes(job, sure=0.9)
-    assert [set(change.what) for change in found] == [{"recompute full", "ZeRO 3"}]
+    assert {"recompute full", "ZeRO 3"} in [set(change.what) for change in found]
     job = a_job("meta-llama/Meta-Llama-3-70B", tp=4, dp=16, seq_len=4096, global_batch=64, zero=0)
     found = cheapest_changes(job, sure=0.9)
     assert any(len(change.what) == 2 for change in found)

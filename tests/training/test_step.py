@@ -165,7 +165,7 @@ def test_sharded_parameters_never_travel_less(ranks):
         every = job.micro_batches * (each.each_forward_s + each.each_backward_s)
         sent[zero] = float((each.gather_s + each.reduce_s + every)[0, 0])
     assert sent[0] == pytest.approx(sent[1], rel=0.8)
-    assert sent[1] == pytest.approx(sent[2])
+    assert sent[2] > sent[1]  # gradients of two micro-batches, each reduced by itself
     assert sent[3] > sent[1]
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum
+from ridgeline.laws._namespace import maximum, where
 from ridgeline.laws.experts import busiest_rank_load
 from ridgeline.laws.placement import members_in_domain
 from ridgeline.laws.schedules import SCHEDULES
@@ -79,7 +79,10 @@ class TrainingCount:
         """Chips that share one expert. [1]"""
         if self.layout.expert_tp is not None:
             return self.layout.expert_tp
-        return self.layout.tp if self.framework.expert_tp == "tp" else 1
+        if self.framework.expert_tp == "tp":
+            return self.layout.tp
+        # Experts that are not spread are cut like all else.
+        return where(self.layout.ep > 1, 1, self.layout.tp)
 
     @cached_property
     def expert_chips(self) -> Any:

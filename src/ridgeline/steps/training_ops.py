@@ -67,12 +67,14 @@ class Pieces(NamedTuple):
     ----------
     forward, input_gradient, weight_gradient : tuple of Op
     core : tuple of Op   Of `forward`, what selective recompute runs again.
+    is_layer : bool      Whether it is of a layer, which may be computed again.
     """
 
     forward: tuple[Op, ...]
     input_gradient: tuple[Op, ...]
     weight_gradient: tuple[Op, ...]
     core: tuple[Op, ...] = ()
+    is_layer: bool = False
 
 
 def channel_of(op: Op) -> str:
@@ -101,6 +103,7 @@ def block_pieces(count: TrainingCount, block: Block) -> Pieces:
         tuple(_input_gradients(count, forward)),
         tuple(_weight_gradients(count, forward)),
         again,
+        is_layer=True,
     )
 
 
@@ -108,7 +111,15 @@ def embedding_pieces(count: TrainingCount) -> Pieces:
     """Rows of the table, and their gradients."""
     op = embedding_op(count.step)._replace(phase="forward")
     back = (op._replace(name="embedding_gradient", phase="weight_gradient"),)
-    return Pieces((op,), (), back if count.recipe.trains_all else ())
+    shared = count.layout.sequence_parallel
+    # Each chip looks up its share of the vocabulary: what they find is added up.
+    total = _of_stream(count, "embedding_sum", "reduce_scatter" if shared else "all_reduce")
+    again = total._replace(name="embedding_sum_gradient", phase="input_gradient")
+    return Pieces(
+        (op, total._replace(phase="forward")),
+        (again,) if shared else (),
+        back if count.recipe.trains_all else (),
+    )
 
 
 def head_pieces(count: TrainingCount) -> Pieces:
@@ -125,25 +136,24 @@ def head_pieces(count: TrainingCount) -> Pieces:
         activation_bytes=_LOSS_BACKWARD_PASSES * logits,
         phase="input_gradient",
     )
-    sums = list(_head_exchanges(count))
+    shared = count.layout.sequence_parallel
+    send = _of_stream(count, "head_gather", "all_gather" if shared else "all_reduce")
     grads = list(_input_gradients(count, [product]))
     return Pieces(
-        tuple(op._replace(phase="forward") for op in (*sums, product, loss)),
-        (back, *grads, *(op._replace(phase="input_gradient") for op in sums)),
+        # Tokens that are shared out are gathered; gradients are added up either way.
+        tuple(o._replace(phase="forward") for o in (*((send,) * shared), product, loss)),
+        (back, *grads, send._replace(phase="input_gradient")),
         tuple(_weight_gradients(count, [product])),
     )
 
 
-def _head_exchanges(count: TrainingCount) -> Iterator[Op]:
-    """Tokens gathered before the head where they are shared out; their gradient summed behind."""
+def _of_stream(count: TrainingCount, name: str, kind: str) -> Op:
+    """An exchange of a micro-batch's hidden states between tensor-parallel chips."""
     step = count.step
     payload = step.tokens * count.model.d_model * step.activation_bytes
     n_domains, share = step.across_tp
-    kind = "all_gather" if count.layout.sequence_parallel else "all_reduce"
-    yield Op(
-        "head_gather", "exchange", "network",
-        collective=Collective(kind, count.layout.tp, payload, n_domains, share),
-    )  # fmt: skip
+    send = Collective(kind, count.layout.tp, payload, n_domains, share)
+    return Op(name, "exchange", "network", collective=send)
 
 
 def beside_weights(op: Op) -> bool:
@@ -158,9 +168,10 @@ def beside_weights(op: Op) -> bool:
 
 
 def stage_hop(count: TrainingCount) -> Op:
-    """Hidden states of a micro-batch sent to the next stage, each chip its share."""
+    """Hidden states of a micro-batch sent to the next stage."""
     layout = count.layout
-    payload = count.tokens * count.model.d_model * count.step.activation_bytes / layout.tp
+    # Tokens that a tensor-parallel group shares out are sent so; else each chip sends them all.
+    payload = count.stream_tokens * count.model.d_model * count.step.activation_bytes
     _, inside = count.group("pp")
     leaves = (inside < 2) * 1
     hop = Collective("hop", 1 + (layout.pp > 1), payload, 1 + leaves, leaves)

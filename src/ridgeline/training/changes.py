@@ -13,7 +13,7 @@ from ridgeline.training.memory import job_memory
 from ridgeline.training.step import job_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ridgeline.training.job import TrainingJob
     from ridgeline.training.memory import TrainingMemory
@@ -43,7 +43,12 @@ class Change:
     time_s: float
 
 
-def cheapest_changes(job: TrainingJob, most: int = 3, sure: float = _SURE) -> tuple[Change, ...]:
+def cheapest_changes(
+    job: TrainingJob,
+    most: int = 3,
+    sure: float = _SURE,
+    is_legal: Callable[[TrainingJob], bool] = lambda _: True,
+) -> tuple[Change, ...]:
     """The changes that make a job fit at the least time of a step; none where it fits as it is.
 
     Parameters
@@ -51,6 +56,7 @@ def cheapest_changes(job: TrainingJob, most: int = 3, sure: float = _SURE) -> tu
     job : TrainingJob   Of one row.
     most : int
     sure : float        Probability of fitting from which on it counts as doing so. [1]
+    is_legal : callable   Whether a job can be, beyond heads, layers and schedule.
 
     Returns
     -------
@@ -65,13 +71,20 @@ def cheapest_changes(job: TrainingJob, most: int = 3, sure: float = _SURE) -> tu
     if float(job_memory(job).fits_probability[0]) >= sure:
         return ()
     steps = [*_steps(job)]
-    found = [c for what, one in steps if (c := _weighed(one, (what,), sure)) is not None]
+    found = [
+        c
+        for what, one in steps
+        if is_legal(one) and (c := _weighed(one, (what,), sure)) is not None
+    ]
+    alone = {c.what[0] for c in found}
     if len(found) < most:
         for (first, _), (second, _) in combinations(steps, 2):
-            if any({first, second} & {*c.what} for c in found):
+            if {first, second} & alone:
                 continue
             both = next((j for w, j in _steps(_applied(job, first)) if w == second), None)
-            if both is not None and (c := _weighed(both, (first, second), sure)) is not None:
+            if both is None or not is_legal(both):
+                continue
+            if (c := _weighed(both, (first, second), sure)) is not None:
                 found.append(c)
     return tuple(sorted(found, key=lambda c: c.time_s)[:most])
 

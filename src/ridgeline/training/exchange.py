@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchanges", "exchanges"]
 
-_SHARDS_PARAMETERS = 3
-#: on their way, parameters in the width they are multiplied from
-_WEIGHT_BYTES = 2.0
+_SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 2, 3
 
 
 class Exchanges(NamedTuple):
@@ -86,7 +84,7 @@ def _of_group(
 ) -> dict[str, Any]:
     """Exchanges of experts, or of all other parameters, as `Exchanges` names them."""
     size, inside, shard, shard_inside = groups_of(count, experts)
-    narrow = count.framework.reduce_bytes
+    narrow, weight = count.framework.reduce_bytes, count.weight_bytes
     whole = (size, inside)
     sharded = (shard, shard_inside)
     copies = (size / shard, np.maximum(inside / shard_inside, 1.0))
@@ -96,17 +94,18 @@ def _of_group(
     def seconds(kind: str, payload: Floats, group: tuple[Any, Any], rows: NDArray[Any]) -> Any:
         return _seconds(kind, payload, group, rows, on)
 
-    every = seconds("all_gather", held * _WEIGHT_BYTES, sharded, all_of_it)
+    every = seconds("all_gather", held * weight, sharded, all_of_it)
     scattered = seconds("reduce_scatter", trained * narrow, sharded, ~none)
     # Shards that are copied on other ranks are added up once more between them.
     between = seconds("all_reduce", trained * narrow / _column(shard), copies, ~none)
     again = every if count.framework.gathers_every_micro_batch else 0.0
-    each = all_of_it[:, None]
+    # Shards of gradients add up from micro-batch to micro-batch: each reduces its own.
+    each = (all_of_it | (zero == _SHARDS_GRADIENTS))[:, None]
     # Pipelines may gather once a step, and keep what they gathered.
     kept = each & count.framework.pipelines_keep_gathered & (_column(count.layout.pp) > 1)
     each = each & ~kept
     return {
-        "gather_s": seconds("all_gather", trained * _WEIGHT_BYTES, sharded, some)
+        "gather_s": seconds("all_gather", trained * weight, sharded, some)
         + np.where(kept, every, 0.0),
         "reduce_s": seconds("all_reduce", trained * narrow, whole, none)
         + between

@@ -228,11 +228,12 @@ class Held:
             shard = groups_of(self.count, experts)[2]
             shared = (np.asarray(layout.zero) >= _SHARDS_PARAMETERS) & (np.asarray(shard) > 1)
             stays = (np.asarray(layout.pp) > 1) & framework.pipelines_keep_gathered
-            units = self._largest(each) * _UNITS * _NARROW_BYTES
-            on_way = self._largest(grads) * (_NARROW_BYTES + framework.reduce_bytes)
+            weight = self.count.weight_bytes
+            units = self._largest(each) * _UNITS * weight
+            on_way = self._largest(grads) * (weight + framework.reduce_bytes)
             ends = sum_on_stages([0.0] * self.n_kinds + each[self.n_kinds :], self.layers)
-            some = units + on_way + ends * _NARROW_BYTES
-            whole = self._of_copies(each) * _NARROW_BYTES
+            some = units + on_way + ends * weight
+            whole = self._of_copies(each) * weight
             # Of a stage of few layers no more is gathered, holes between them included, than all
             # that ranks share out.
             most = whole * (1 - 1 / _column(shard)) / (1 + self.of("fragmentation"))

@@ -194,14 +194,12 @@ def _share_again(count: TrainingCount, layers: Floats) -> Any:
 
 def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> list[list[Any]]:
     """Seconds by pass and row of `_ROWS`."""
-    whole = piece.core != () or any(op.collective for op in piece.forward)
-    again: Iterable[Op] = piece.forward if whole else ()
+    again: Iterable[Op] = piece.forward if piece.is_layer else ()
     if count.recipe.recompute == "selective":
         again = piece.core
     elif count.recipe.recompute == "products":
         again = products_again(again)
-    head = any(op.part == "head" or op.name == "head_gather" for op in piece.forward)
-    passes = (piece.forward, piece.input_gradient, piece.weight_gradient, () if head else again)
+    passes = (piece.forward, piece.input_gradient, piece.weight_gradient, again)
     if isinstance(on, Cluster):
         return [_at_peak(ops, on) for ops in passes]
     return [_calibrated(count, ops, on) for ops in passes]

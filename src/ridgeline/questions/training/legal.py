@@ -46,7 +46,8 @@ def problems(job: TrainingJob, n_chips: int) -> Iterator[str]:
     """
     shape = [*_layers(job), *_heads(job), *_no_experts(job)] if job.model.blocks else []
     found = shape or list(_chips(job, n_chips))
-    yield from found or [*_experts(job), *_tokens(job), *_batch(job), *_sharding(job)]
+    rest = (_experts, _tokens, _batch, _sharding, _host)
+    yield from found or [problem for of in rest for problem in of(job)]
 
 
 def near(legal: Iterator[int] | list[int] | range, asked: int) -> str:
@@ -175,12 +176,21 @@ def _experts(job: TrainingJob) -> Iterator[str]:
     n_experts = min(moe.n_experts for moe in routed)
     ranks = layout.dp * layout.cp * layout.tp
     # Chips that share an expert hold a part of it, those of tp where nobody says.
-    wide = layout.expert_tp or (layout.tp if job.own_framework.expert_tp == "tp" else 1)
+    alone = job.own_framework.expert_tp == "one" and layout.ep > 1
+    wide = layout.expert_tp or (1 if alone else layout.tp)
     legal = [e for e in _divisors(n_experts) if ranks % (e * wide) == 0]
     if n_experts % layout.ep:
         yield (
             f"ep = {layout.ep} does not divide the {n_experts} experts of a layer: use "
             f"{near(legal or [1], layout.ep)} (--ep)."
+        )
+    elif layout.ep * wide < layout.tp:
+        enough = [e for e in legal if e * wide >= layout.tp]
+        best = [f"{near(enough, layout.ep)} (--ep)"] if enough else []
+        yield (
+            f"ep x expert_tp = {layout.ep} x {wide} is less than tp = {layout.tp}: chips of a "
+            f"tensor-parallel group would hold experts in common; use "
+            f"{' or '.join([*best, f'expert_tp {layout.tp // layout.ep or 1} (--expert-tp)'])}."
         )
     elif (layout.ep > 1 or layout.expert_tp) and ranks % (layout.ep * wide):
         best = [f"{near(legal, layout.ep)} (--ep)"] if legal else []
@@ -188,6 +198,15 @@ def _experts(job: TrainingJob) -> Iterator[str]:
         yield (
             f"ep x expert_tp = {layout.ep} x {wide} does not divide dp x cp x tp = {ranks:,}: "
             f"use {' or '.join(best) or 'other degrees'}."
+        )
+
+
+def _host(job: TrainingJob) -> Iterator[str]:
+    if job.recipe.offload and not job.cluster.host_link:
+        yield (
+            f"offload {', '.join(job.recipe.offload)}: the rate between {job.cluster.id}'s chips "
+            "and their hosts is not known; give it with host_link in the cluster's record, or "
+            "leave --offload out."
         )
 
 

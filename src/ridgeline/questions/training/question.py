@@ -124,8 +124,9 @@ def train(
 
 def _changes(job: TrainingJob, n_chips: int) -> tuple[Change, ...]:
     """The cheapest changes that would make it fit, of those that can be."""
-    found = cheapest_changes(job, most=2 * _CHANGES)
-    return tuple(c for c in found if not list(problems(c.job, n_chips)))[:_CHANGES]
+    return cheapest_changes(
+        job, most=_CHANGES, is_legal=lambda one: next(problems(one, n_chips), None) is None
+    )
 
 
 def _notes(job: TrainingJob) -> Iterator[str]:
