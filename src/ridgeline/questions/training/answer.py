@@ -59,7 +59,7 @@ class Training(Answered):
     price : Price or None
     changes : tuple of Change     The cheapest that would make it fit, where it does not.
     notes : tuple of str          What a careful reader should know about the inputs.
-    why_layout : str              How the layout was chosen, where it was not given.
+    why_layout : str              How layout and batch were chosen, where they were not given.
     """
 
     scenario: TrainingScenario

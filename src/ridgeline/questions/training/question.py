@@ -118,7 +118,7 @@ def train(
         price=price,
         changes=changes,
         notes=(*_notes(job), *input_caveats(job.model, job.cluster, price)),
-        why_layout=chosen.why,
+        why_layout=" ".join(filter(None, (chosen.why, _why_batch(setup, job)))),
     )
 
 
@@ -126,6 +126,16 @@ def _changes(job: TrainingJob, n_chips: int) -> tuple[Change, ...]:
     """The cheapest changes that would make it fit, of those that can be."""
     return cheapest_changes(
         job, most=_CHANGES, is_legal=lambda one: next(problems(one, n_chips), None) is None
+    )
+
+
+def _why_batch(setup: TrainingSetup, job: TrainingJob) -> str:
+    """How many sequences a step has, where nobody says."""
+    if setup.scenario.load.global_batch is not None:
+        return ""
+    return (
+        f"No batch is given: {job.load.global_batch:,} sequences are what ranks and stages divide "
+        "of about 1,024."
     )
 
 
@@ -144,6 +154,16 @@ def _notes(job: TrainingJob) -> Iterator[str]:
             f"{model.name or model.id} is made for {most:,} tokens: sequences of "
             f"{job.load.seq_len:,} need a table or rotation of positions for them, which costs "
             "nothing here."
+        )
+    if model.vocab_size and model.vocab_size % job.layout.tp:
+        yield (
+            f"The vocabulary of {model.vocab_size:,} does not divide by TP {job.layout.tp}: it is "
+            "taken as cut evenly, where frameworks pad it."
+        )
+    if "optimizer" in job.recipe.offload or "activations" in job.recipe.offload:
+        yield (
+            "The host's memory is taken to hold what is offloaded, and to move 1.4 times what the "
+            "chips' links to it do."
         )
     if model.mtp:
         yield "Multi-token-prediction layers are extra to the model, and left out."
