@@ -17,9 +17,9 @@ import numpy as np
 
 from ridgeline import catalog
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
-from ridgeline.training.job import TrainingJob
-from ridgeline.training.memory import job_memory
-from ridgeline.training.step import job_step
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.step import job_step
 
 N_ROWS, N_SINGLE, REPEATS = 20_000, 40, 3
 MODELS = {

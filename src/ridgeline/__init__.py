@@ -184,24 +184,6 @@ if not TYPE_CHECKING:  # a type checker knows every name from above, and sees wh
         globals()[name] = value
         return value
 
-    import sys
-
-    _Module = type(sys)
-
-    class _Face(_Module):
-        """The package: a question keeps its name where a part of the package is named alike.
-
-        Importing ``ridgeline.training.job`` would put the module `ridgeline.training` in the place
-        of the function.
-        """
-
-        def __setattr__(self, name: str, value: object) -> None:
-            if name not in _HOME or not isinstance(value, _Module):
-                super().__setattr__(name, value)
-
-    sys.modules[__name__].__class__ = _Face
-    del sys
-
 
 def __dir__() -> list[str]:
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

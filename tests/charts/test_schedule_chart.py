@@ -12,7 +12,7 @@ from ridgeline.charts import schedule_chart
 from ridgeline.charts.schedule import KIND_COLOURS
 from ridgeline.charts.theme import tokens
 from ridgeline.laws.schedules import SCHEDULES
-from ridgeline.training.timeline import KINDS, timeline
+from ridgeline.trainer.timeline import KINDS, timeline
 
 
 def _panel(name: str, p: int, m: int, **more: Any) -> dict[str, Any]:

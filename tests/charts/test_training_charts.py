@@ -11,7 +11,7 @@ from clear import assert_clear, layers_of, texts
 import ridgeline as rl
 from ridgeline.charts.training import TIME_KINDS, training_chart
 from ridgeline.questions.training.words import KINDS_OF_TIME, PART_WORDS
-from ridgeline.training.step import PARTS
+from ridgeline.trainer.step import PARTS
 
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "staged": ("meta-llama/Meta-Llama-3-70B", "16xhgx-h100",

@@ -15,8 +15,8 @@ from ridgeline.charts.training_memory import (
     training_memory_chart,
 )
 from ridgeline.specs.training import TrainingLayout, TrainingLoad
-from ridgeline.training.job import TrainingJob
-from ridgeline.training.memory import MEMORY_PARTS, job_memory, memory_over_time
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.memory import MEMORY_PARTS, job_memory, memory_over_time
 
 
 def job(pp: int = 4, dp: int = 4) -> TrainingJob:

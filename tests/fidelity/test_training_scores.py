@@ -25,8 +25,8 @@ from ridgeline.fidelity.training.own import fit_own_training
 from ridgeline.fidelity.training.predict import Fitted, predict_training
 from ridgeline.fidelity.training.scores import memory_verdicts, score_line
 from ridgeline.fidelity.training.shipped import SHIPPED_TRAINING
-from ridgeline.training.job import TrainingJob
-from ridgeline.training.step import job_seconds
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.step import job_seconds
 
 
 @pytest.fixture(scope="module")

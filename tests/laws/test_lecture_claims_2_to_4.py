@@ -59,7 +59,7 @@ from ridgeline.laws.traffic import requests_per_s_in_flight, tokens_evicted_per_
 from ridgeline.specs import Layout, Model
 from ridgeline.steps.ops import count_ops
 from ridgeline.steps.tokens import decode
-from ridgeline.training.timeline import timeline
+from ridgeline.trainer.timeline import timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

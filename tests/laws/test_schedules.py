@@ -19,7 +19,7 @@ from ridgeline.laws.schedules import (
     schedule_problem,
     wait_for_all_s,
 )
-from ridgeline.training.timeline import schedule_time_s, timeline
+from ridgeline.trainer.timeline import schedule_time_s, timeline
 
 STAGES = (1, 2, 3, 4, 5, 6, 8, 9, 12)
 

@@ -12,11 +12,11 @@ from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
 from ridgeline.fidelity.training.reading import read_training
 from ridgeline.fidelity.training.shipped import SHIPPED_TRAINING
-from ridgeline.training.memory import job_memory
-from ridgeline.training.step import job_step
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 #: runs of one source that are tried
 _EACH = 6

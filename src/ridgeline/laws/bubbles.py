@@ -1,7 +1,7 @@
 r"""Bubbles of pipeline schedules in closed form.
 
 Between the forward and the backward pass of a batch a pipeline has to stop. How long it idles then
-depends on the order of its passes alone; `ridgeline.training.timeline` has those orders. The bubble
+depends on the order of its passes alone; `ridgeline.trainer.timeline` has those orders. The bubble
 is what the stage with the most of it idles between its first and its last pass.
 
 Symbols: p stages; m micro-batches; v chunks per stage; f, b, w the times of forward, input gradient

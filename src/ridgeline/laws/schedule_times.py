@@ -5,7 +5,7 @@ stage sets the pace and the others are passed once, down and up. Stages are the 
 too: link s joins stages s and s + 1, and the last one, of interleaved 1F1B alone, the last stage
 and the first. A hop takes time and keeps no stage busy.
 
-Each law is the longest of a few chains of passes. `ridgeline.training.timeline` times all passes;
+Each law is the longest of a few chains of passes. `ridgeline.trainer.timeline` times all passes;
 the docstrings say how near the laws come.
 """
 

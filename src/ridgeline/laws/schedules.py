@@ -1,7 +1,7 @@
 """Pipeline schedules of training by name: what each asks of a layout, and what it keeps.
 
 `bubbles` has what they leave idle, `schedule_times` their time where stages differ, and
-`ridgeline.training.timeline` the passes themselves.
+`ridgeline.trainer.timeline` the passes themselves.
 
 Symbols: p stages, m micro-batches, v chunks per stage.
 """

@@ -247,7 +247,7 @@ def parts_on_stages(count: TrainingCount, layers: Floats) -> tuple[dict[str, Flo
     Parameters
     ----------
     count : TrainingCount
-    layers : array   See `training.passes.layers_on_stages`.
+    layers : array   See `trainer.passes.layers_on_stages`.
 
     Returns
     -------

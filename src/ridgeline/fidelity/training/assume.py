@@ -24,7 +24,7 @@ from ridgeline.fidelity.training.runs import TrainingRun
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.counts import counts
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.training.job import TrainingJob
+from ridgeline.trainer.job import TrainingJob
 
 if TYPE_CHECKING:
     from ridgeline.fidelity.measurements.resolve import Resolver

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.fidelity.training.groups import grouped
-from ridgeline.training.step import job_seconds
+from ridgeline.trainer.step import job_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]

@@ -15,7 +15,7 @@ from ridgeline.fidelity.training.runs import RATES
 from ridgeline.fidelity.training.units import rate_of
 from ridgeline.fidelity.training.weigh import MEMORY_METRICS, READINGS, reading_of, weighed
 from ridgeline.kernels.spread import Z80
-from ridgeline.training.step import job_step
+from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

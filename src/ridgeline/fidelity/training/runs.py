@@ -10,7 +10,7 @@ from ridgeline.fidelity.runs import OK
 if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["RATES", "TrainingRow", "TrainingRun"]
 

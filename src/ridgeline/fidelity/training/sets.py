@@ -8,7 +8,7 @@ from ridgeline.fidelity.training.families import source_family
 from ridgeline.fidelity.training.runs import RATES
 from ridgeline.fidelity.training.units import step_seconds
 from ridgeline.specs.blocks import MixtureOfExperts
-from ridgeline.training.utilization import utilization
+from ridgeline.trainer.utilization import utilization
 
 if TYPE_CHECKING:
     from ridgeline.fidelity.training.runs import TrainingRow, TrainingRun

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ridgeline.training.utilization import model_flops, peak_flops_per_s
+from ridgeline.trainer.utilization import model_flops, peak_flops_per_s
 
 if TYPE_CHECKING:
     from ridgeline.fidelity.training.runs import TrainingRow
-    from ridgeline.training.utilization import Convention
+    from ridgeline.trainer.utilization import Convention
 
 __all__ = ["per_step", "rate_of", "step_seconds"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.fidelity.training.groups import grouped
-from ridgeline.training.memory import job_memory
+from ridgeline.trainer.memory import job_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ridgeline.fidelity.training.runs import TrainingRow, TrainingRun
     from ridgeline.specs.training_memory import MemoryConstants
-    from ridgeline.training.memory import MeasuredAs
+    from ridgeline.trainer.memory import MeasuredAs
 
     Floats = NDArray[np.float64]
 

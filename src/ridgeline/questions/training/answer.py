@@ -19,7 +19,7 @@ from ridgeline.questions.training.words import PART_WORDS
 from ridgeline.questions.training.working import explain
 from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import resources
-from ridgeline.training.utilization import (
+from ridgeline.trainer.utilization import (
     CONVENTIONS,
     model_flops,
     passes_over_weights,
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
     from ridgeline.specs.training_scenario import TrainingScenario
-    from ridgeline.training.changes import Change
-    from ridgeline.training.job import TrainingJob
-    from ridgeline.training.memory import TrainingMemory
-    from ridgeline.training.step import TrainingStep
+    from ridgeline.trainer.changes import Change
+    from ridgeline.trainer.job import TrainingJob
+    from ridgeline.trainer.memory import TrainingMemory
+    from ridgeline.trainer.step import TrainingStep
 
 __all__ = ["Training"]
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.steps.training_ops import channel_of, stage_hop
-from ridgeline.training.exchange import exchanges
-from ridgeline.training.passes import PASSES, layers_on_stages, pieces_of
-from ridgeline.training.state import groups_of, parameters_of, sum_on_stages
-from ridgeline.training.step import seconds_of
+from ridgeline.trainer.exchange import exchanges
+from ridgeline.trainer.passes import PASSES, layers_on_stages, pieces_of
+from ridgeline.trainer.state import groups_of, parameters_of, sum_on_stages
+from ridgeline.trainer.step import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.steps.op import Op
     from ridgeline.steps.training_ops import Pieces
-    from ridgeline.training.job import TrainingJob
-    from ridgeline.training.step import TrainingStep
+    from ridgeline.trainer.job import TrainingJob
+    from ridgeline.trainer.step import TrainingStep
 
 __all__ = ["Timed", "group_rows", "ops_of_stage", "stages_of_chip"]
 
@@ -36,7 +36,7 @@ class Timed:
     Attributes
     ----------
     op : Op
-    run : str         Of `training.passes.PASSES`.
+    run : str         Of `trainer.passes.PASSES`.
     n : float         Layers of the stage that have it. [1]
     seconds : float   Of all those layers, nothing hidden. [s]
     """

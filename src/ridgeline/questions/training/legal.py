@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ridgeline.specs.model import Model
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["check_job", "check_precision", "near", "problems", "tp_takes"]
 

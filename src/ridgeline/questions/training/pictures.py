@@ -110,7 +110,7 @@ def _time(answer: Training) -> Chart:
 def _schedule(answer: Training) -> Chart:
     from ridgeline.charts import schedule_chart  # noqa: PLC0415  (only when drawn)
     from ridgeline.laws.schedules import SCHEDULES, fewest_micro_batches  # noqa: PLC0415
-    from ridgeline.training.timeline import KINDS, timeline  # noqa: PLC0415
+    from ridgeline.trainer.timeline import KINDS, timeline  # noqa: PLC0415
 
     job, passes = answer.job, answer.step.passes
     assert passes is not None
@@ -179,7 +179,7 @@ def _note(size: Any) -> str:
 
 def _memory_over_time(answer: Training) -> Chart:
     from ridgeline.charts import memory_time_chart  # noqa: PLC0415  (only when drawn)
-    from ridgeline.training.memory import memory_over_time  # noqa: PLC0415
+    from ridgeline.trainer.memory import memory_over_time  # noqa: PLC0415
 
     assert answer.memory is not None
     return memory_time_chart(

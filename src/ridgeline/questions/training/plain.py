@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.training.legal import problems, tp_takes
 from ridgeline.specs.blocks import MixtureOfExperts
-from ridgeline.training.memory import job_memory
+from ridgeline.trainer.memory import job_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ridgeline.questions.training.setup import TrainingSetup
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["Chosen", "chosen_job"]
 

@@ -14,9 +14,9 @@ from ridgeline.questions.training.run import run_of
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.specs.arguments import TRAINING_LAYOUT, reads
 from ridgeline.specs.training_scenario import TrainingScenario
-from ridgeline.training.changes import cheapest_changes
-from ridgeline.training.memory import job_memory
-from ridgeline.training.step import job_step
+from ridgeline.trainer.changes import cheapest_changes
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout
     from ridgeline.specs.training_scenario import TrainingOptions
-    from ridgeline.training.changes import Change
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.changes import Change
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["train", "training"]
 

@@ -12,13 +12,13 @@ from ridgeline.laws.failures import daly_interval_s, expected_run_s, mean_time_b
 from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.questions.serving.power import power_w
 from ridgeline.steps.counts import counts
-from ridgeline.training.passes import layers_on_stages
-from ridgeline.training.state import parameters_of, sum_on_stages
+from ridgeline.trainer.passes import layers_on_stages
+from ridgeline.trainer.state import parameters_of, sum_on_stages
 
 if TYPE_CHECKING:
     from ridgeline.specs.price import Price
     from ridgeline.specs.training_choices import RunChoice
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["Run", "run_of"]
 

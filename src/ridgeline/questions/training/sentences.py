@@ -19,7 +19,7 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training
-    from ridgeline.training.changes import Change
+    from ridgeline.trainer.changes import Change
 
 __all__ = ["sentences"]
 

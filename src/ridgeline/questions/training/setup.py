@@ -16,7 +16,7 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.specs.cluster import MOST_CARDS
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.machine import joined, network_hint
-from ridgeline.training.job import TrainingJob
+from ridgeline.trainer.job import TrainingJob
 
 if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed

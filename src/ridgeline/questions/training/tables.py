@@ -9,8 +9,8 @@ import numpy as np
 from ridgeline.answers import Table
 from ridgeline.questions.training.groups import group_rows, stages_of_chip
 from ridgeline.questions.training.words import KINDS_OF_TIME, MEMORY_WORDS
-from ridgeline.training.passes import layers_on_stages
-from ridgeline.training.utilization import CONVENTIONS
+from ridgeline.trainer.passes import layers_on_stages
+from ridgeline.trainer.utilization import CONVENTIONS
 
 if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training

@@ -8,7 +8,7 @@ from ridgeline.answers.words import percent
 
 if TYPE_CHECKING:
     from ridgeline.specs.training import TrainingLayout, TrainingRecipe
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = [
     "KINDS_OF_TIME",

@@ -12,8 +12,8 @@ from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.op_words import op_lines, op_name, op_shape
 from ridgeline.questions.training.groups import Timed, ops_of_stage
 from ridgeline.steps.counts import counts
-from ridgeline.training.passes import PASSES
-from ridgeline.training.utilization import passes_over_weights, peak_flops_per_s
+from ridgeline.trainer.passes import PASSES
+from ridgeline.trainer.utilization import passes_over_weights, peak_flops_per_s
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:

@@ -12,14 +12,14 @@ from ridgeline.catalog import training_memory
 from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
-from ridgeline.training.passes import layers_on_stages
-from ridgeline.training.state import groups_of, parameters_of, sum_on_stages
+from ridgeline.trainer.passes import layers_on_stages
+from ridgeline.trainer.state import groups_of, parameters_of, sum_on_stages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.specs.training_memory import MemoryConstants
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
     Floats = NDArray[np.float64]
 

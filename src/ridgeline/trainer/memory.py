@@ -10,12 +10,12 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.steps.machine import chip_capacity_bytes
-from ridgeline.training.held import MEMORY_PARTS, Held
-from ridgeline.training.timeline import timeline
+from ridgeline.trainer.held import MEMORY_PARTS, Held
+from ridgeline.trainer.timeline import timeline
 
 if TYPE_CHECKING:
     from ridgeline.specs.training_memory import MemoryConstants
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["MEMORY_PARTS", "MeasuredAs", "TrainingMemory", "job_memory", "memory_over_time"]
 
@@ -152,7 +152,7 @@ def memory_over_time(job: TrainingJob) -> list[list[tuple[float, float]]]:
     State, workspaces and what is gathered are there all the time, activations as micro-batches come
     and go; logits and the working set while any of them is in flight.
     """
-    from ridgeline.training.step import job_step  # noqa: PLC0415  (which weighs offloaded layers)
+    from ridgeline.trainer.step import job_step  # noqa: PLC0415  (which weighs offloaded layers)
 
     passes = job_step(job).passes
     if passes is None:

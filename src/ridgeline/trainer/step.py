@@ -24,24 +24,24 @@ from ridgeline.steps.kept import kept_on_stages
 from ridgeline.steps.machine import compute_dtype
 from ridgeline.steps.op import Op
 from ridgeline.steps.training_ops import stage_hop
-from ridgeline.training.exchange import exchanges
-from ridgeline.training.passes import (
+from ridgeline.trainer.exchange import exchanges
+from ridgeline.trainer.passes import (
     StagePasses,
     exposed_s,
     layers_on_stages,
     on_stages,
     pieces_of,
 )
-from ridgeline.training.pipeline import schedule_s
-from ridgeline.training.state import on_stages_sharded, parameters_of
-from ridgeline.training.utilization import passes_over_weights
+from ridgeline.trainer.pipeline import schedule_s
+from ridgeline.trainer.state import on_stages_sharded, parameters_of
+from ridgeline.trainer.utilization import passes_over_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.steps.training_ops import Pieces
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
     Floats = NDArray[np.float64]
 

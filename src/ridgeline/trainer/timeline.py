@@ -13,8 +13,8 @@ import numpy as np
 
 from ridgeline.errors import SpecError, there_is_no
 from ridgeline.laws.schedules import SCHEDULES
-from ridgeline.training.orders import FORWARD, KINDS, WEIGHT
-from ridgeline.training.plans import Plan, ends_s, exposed_s, plan_of, start_and_end_s
+from ridgeline.trainer.orders import FORWARD, KINDS, WEIGHT
+from ridgeline.trainer.plans import Plan, ends_s, exposed_s, plan_of, start_and_end_s
 
 __all__ = ["KINDS", "Timeline", "schedule_time_s", "timeline"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.laws.schedule_times import gpipe_time_s, interleaved_time_s, one_f_one_b_time_s
-from ridgeline.training.timeline import schedule_time_s
+from ridgeline.trainer.timeline import schedule_time_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable

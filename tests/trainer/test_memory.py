@@ -14,11 +14,11 @@ from ridgeline.errors import SpecError
 from ridgeline.specs.blocks import Attention, Block, Dense
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.kept import KEPT, kept_on_stages, layer_kept
-from ridgeline.training.changes import cheapest_changes
-from ridgeline.training.job import TrainingJob
-from ridgeline.training.memory import MEMORY_PARTS, job_memory, memory_over_time
-from ridgeline.training.passes import layers_on_stages
-from ridgeline.training.step import job_step
+from ridgeline.trainer.changes import cheapest_changes
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.memory import MEMORY_PARTS, job_memory, memory_over_time
+from ridgeline.trainer.passes import layers_on_stages
+from ridgeline.trainer.step import job_step
 
 LLAMA = "meta-llama/Meta-Llama-3-8B"
 MOE = "Qwen/Qwen3-30B-A3B"

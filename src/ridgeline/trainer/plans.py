@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from ridgeline.laws.schedules import SCHEDULES
-from ridgeline.training.orders import FORWARD, WEIGHT, Pass, order_of, position
+from ridgeline.trainer.orders import FORWARD, WEIGHT, Pass, order_of, position
 
 __all__ = ["Plan", "ends_s", "exposed_s", "plan_of", "start_and_end_s"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.errors import RidgelineError
 from ridgeline.laws.schedules import schedule_problem
 from ridgeline.specs.training import TrainingLayout
-from ridgeline.training.memory import job_memory
-from ridgeline.training.step import job_step
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ridgeline.training.job import TrainingJob
-    from ridgeline.training.memory import TrainingMemory
+    from ridgeline.trainer.job import TrainingJob
+    from ridgeline.trainer.memory import TrainingMemory
 
 __all__ = ["Change", "cheapest_changes"]
 

@@ -19,7 +19,7 @@ from ridgeline.steps.machine import compute_dtype
 
 if TYPE_CHECKING:
     from ridgeline.laws.shapes import Stream
-    from ridgeline.training.job import TrainingJob
+    from ridgeline.trainer.job import TrainingJob
 
 __all__ = [
     "CONVENTIONS",
@@ -67,7 +67,7 @@ def model_flops(job: TrainingJob, convention: Convention = "full") -> Any:
 
     >>> from ridgeline import catalog
     >>> from ridgeline.specs.training import TrainingLoad
-    >>> from ridgeline.training.job import TrainingJob
+    >>> from ridgeline.trainer.job import TrainingJob
     >>> load = TrainingLoad(seq_len=8192, global_batch=1)
     >>> job = TrainingJob(catalog.model("meta-llama/Meta-Llama-3-8B"),
     ...                   catalog.cluster("hgx-h100"), load=load)

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from ridgeline import catalog
 from ridgeline.kernels.calibration import op_seconds
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
-from ridgeline.training.exchange import exchanges
-from ridgeline.training.job import TrainingJob
-from ridgeline.training.passes import layers_on_stages, pieces_of
-from ridgeline.training.state import parameters_of
-from ridgeline.training.step import PARTS, job_step
-from ridgeline.training.utilization import model_flops, utilization
+from ridgeline.trainer.exchange import exchanges
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.passes import layers_on_stages, pieces_of
+from ridgeline.trainer.state import parameters_of
+from ridgeline.trainer.step import PARTS, job_step
+from ridgeline.trainer.utilization import model_flops, utilization
 
 LLAMA = "meta-llama/Meta-Llama-3-8B"
 MOE = "Qwen/Qwen3-30B-A3B"
@@ -165,8 +165,19 @@ def test_sharded_parameters_never_travel_less(ranks):
         every = job.micro_batches * (each.each_forward_s + each.each_backward_s)
         sent[zero] = float((each.gather_s + each.reduce_s + every)[0, 0])
     assert sent[0] == pytest.approx(sent[1], rel=0.8)
-    assert sent[2] > sent[1]  # gradients of two micro-batches, each reduced by itself
+    assert sent[1] == pytest.approx(sent[2])
     assert sent[3] > sent[1]
+
+
+def test_shards_of_gradients_are_reduced_for_each_micro_batch():
+    """Of two: twice the gradients, and the parameters once."""
+    sent = {}
+    for zero in (1, 2):
+        job = a_job(dp=8, zero=zero, reading="ideal", global_batch=16, framework="deepspeed")
+        layers = layers_on_stages(job.count, 1)
+        sent[zero] = exchanges(job.count, parameters_of(job.count), layers, job.cluster)
+    assert float(sent[2].each_backward_s[0, 0]) == pytest.approx(float(sent[1].reduce_s[0, 0]))
+    assert float(sent[2].reduce_s[0, 0]) == float(sent[1].each_backward_s[0, 0]) == 0
 
 
 def test_gradients_of_an_8b_model_on_paper():

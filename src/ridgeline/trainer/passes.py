@@ -22,8 +22,8 @@ from ridgeline.steps.training_ops import (
     embedding_pieces,
     head_pieces,
 )
-from ridgeline.training.stages import stage_layers
-from ridgeline.training.state import sum_on_stages
+from ridgeline.trainer.stages import stage_layers
+from ridgeline.trainer.state import sum_on_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

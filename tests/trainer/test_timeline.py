@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ridgeline.errors import SpecError
 from ridgeline.laws.schedules import SCHEDULES, schedule_problem
-from ridgeline.training.orders import BACKWARD, FORWARD, INPUT, WEIGHT, position
-from ridgeline.training.timeline import KINDS, Timeline, schedule_time_s, timeline
+from ridgeline.trainer.orders import BACKWARD, FORWARD, INPUT, WEIGHT, position
+from ridgeline.trainer.timeline import KINDS, Timeline, schedule_time_s, timeline
 
 names = st.sampled_from(sorted(SCHEDULES))
 
@@ -121,7 +121,7 @@ def test_rows_are_timed_as_if_alone(name: str, seed: int) -> None:
 def test_many_rows_are_cut_into_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     f = np.random.default_rng(1).uniform(1, 2, (50, 4))
     whole = schedule_time_s("zb-h1", 4, 8, f, f, f)
-    monkeypatch.setattr(import_module("ridgeline.training.timeline"), "_MOST_CELLS", 500)
+    monkeypatch.setattr(import_module("ridgeline.trainer.timeline"), "_MOST_CELLS", 500)
     assert schedule_time_s("zb-h1", 4, 8, f, f, f) == pytest.approx(whole)
 
 

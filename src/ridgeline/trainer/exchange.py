@@ -12,14 +12,14 @@ from ridgeline.laws.parallel import share_across
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.op import Collective, Op
-from ridgeline.training.state import groups_of, sum_on_stages
+from ridgeline.trainer.state import groups_of, sum_on_stages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.kernels.calibration import Calibration
     from ridgeline.steps.training_count import TrainingCount
-    from ridgeline.training.state import Parameters
+    from ridgeline.trainer.state import Parameters
 
     Floats = NDArray[np.float64]
 
@@ -99,8 +99,9 @@ def _of_group(
     # Shards that are copied on other ranks are added up once more between them.
     between = seconds("all_reduce", trained * narrow / _column(shard), copies, ~none)
     again = every if count.framework.gathers_every_micro_batch else 0.0
-    # Shards of gradients add up from micro-batch to micro-batch: each reduces its own.
-    each = (all_of_it | (zero == _SHARDS_GRADIENTS))[:, None]
+    # Where shards of gradients add up from micro-batch to micro-batch, each reduces its own.
+    adds_shards = count.framework.accumulates == "sharded"
+    each = (all_of_it | ((zero == _SHARDS_GRADIENTS) & adds_shards))[:, None]
     # Pipelines may gather once a step, and keep what they gathered.
     kept = each & count.framework.pipelines_keep_gathered & (_column(count.layout.pp) > 1)
     each = each & ~kept
