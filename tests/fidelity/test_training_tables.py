@@ -196,3 +196,22 @@ def test_exchanges_that_a_run_hides_are_told_from_its_notes(tmp_path: Path) -> N
     rows = read_training([_table(tmp_path, plain, hidden)])
     told = ["tp" in row.run.job.framework.hides for row in rows if row.run]
     assert told == [False, True]
+
+
+def test_the_first_layers_of_a_model_and_numbers_with_remarks(tmp_path: Path) -> None:
+    table = tmp_path / "wide.csv"
+    table.write_text(
+        "source_set,task,model,chip,n_chips,precision,seq_len,global_batch,micro_batch,tp,pp,vp,cp,"
+        "ep,fsdp_or_zero,recompute,step_time_s,tokens_per_s_per_chip,model_tflops_per_chip,mfu,"
+        "peak_alloc_gib,tokens_per_step,flops_convention,source,notes\n"
+        "x,pretrain,deepseek-v3 cut to 4 layers,h100-sxm,8,bf16,4096 (its default),32,1,1,1,1,1,8,"
+        ",,"
+        "0.5,,,,,,,somewhere,\n"
+    )
+    (row,) = read_training([table])
+    assert row.run is not None, row.reason
+    assert [(b.repeat, b.ffn.kind) for b in row.run.model.blocks if b.ffn] == [
+        (3, "dense"), (1, "moe"),
+    ]  # fmt: skip
+    assert row.run.job.load.seq_len == 4096
+    assert any("its default" in one for one in row.run.said)

@@ -12,6 +12,7 @@ from ridgeline.catalog import framework, framework_of, frameworks
 from ridgeline.errors import RidgelineError, did_you_mean
 from ridgeline.fidelity.measurements.columns import Fault, count, number
 from ridgeline.fidelity.measurements.side_files import HEADS_ASSUMED
+from ridgeline.fidelity.training.cells import bare, model_of
 from ridgeline.fidelity.training.notes import (
     accumulation,
     job_number,
@@ -72,8 +73,9 @@ def run_of(cells: Cells, key: str, notes: str, resolver: Resolver) -> TrainingRu
     Fault   What is wrong with a cell, in words.
     """
     said: list[str] = []
+    cells = {column: bare(column, text, said) for column, text in cells.items()}
     n_chips = _needed(cells, "n_chips")
-    model = resolver.model(cells.get("model", ""), "", "")
+    model = model_of(cells.get("model", ""), resolver)
     if HEADS_ASSUMED in model.notes:
         said.append("heads not stated: taken as 128 wide")
     if not model.blocks:
@@ -227,14 +229,26 @@ def _layout(cells: Cells, n_chips: int, used: Framework, said: list[str]) -> Tra
         "vp": degrees["vp"] or 1 if pp > 1 else 1,
         "sequence_parallel": sequence_parallel and tp > 1,
     }  # fmt: skip
-    if fields["ep"] > 1 and used.expert_tp == "one":
-        fields["expert_tp"] = 1
+    fields["expert_tp"] = _expert_tp(fields, used, said)
     if pp > 1 and degrees["vp"] is None:
         said.append("virtual stages not stated: none")
     try:
         return TrainingLayout.parse(fields, "layout")
     except RidgelineError as error:
         raise Fault("bad-layout", " ".join(str(error).split())) from None
+
+
+def _expert_tp(fields: dict[str, Any], used: Framework, said: list[str]) -> int | None:
+    """Chips that share one expert, which tables do not state: None for as many as TP."""
+    if fields["ep"] == 1:
+        return None
+    if used.expert_tp == "one":
+        return 1
+    ranks = fields["dp"] * fields["cp"] * fields["tp"]
+    if not ranks % (fields["ep"] * fields["tp"]) or ranks % fields["ep"]:
+        return None
+    said.append("chips of one expert not stated: one, since as many as TP cannot be")
+    return 1
 
 
 def _known(cells: Cells, column: str) -> str:
