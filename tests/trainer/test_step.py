@@ -11,7 +11,7 @@ from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecip
 from ridgeline.trainer.exchange import exchanges
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.passes import layers_on_stages, pieces_of
-from ridgeline.trainer.state import parameters_of
+from ridgeline.trainer.state import on_stages_sharded, parameters_of
 from ridgeline.trainer.step import PARTS, job_step
 from ridgeline.trainer.utilization import model_flops, utilization
 
@@ -178,6 +178,23 @@ def test_shards_of_gradients_are_reduced_for_each_micro_batch():
         sent[zero] = exchanges(job.count, parameters_of(job.count), layers, job.cluster)
     assert float(sent[2].each_backward_s[0, 0]) == pytest.approx(float(sent[1].reduce_s[0, 0]))
     assert float(sent[2].reduce_s[0, 0]) == float(sent[1].each_backward_s[0, 0]) == 0
+
+
+def test_two_copies_have_gradients_of_two_stages_and_state_of_one():
+    """DualPipe: twice the gradients over twice the ranks; state, shared out, as with one copy."""
+    found = {}
+    for schedule in ("1f1b", "dualpipe"):
+        job = a_job(
+            "meta-llama/Llama-2-7b-hf", dp=2, pp=4, zero=1, reading="ideal", global_batch=32,
+            schedule=schedule,
+        )  # fmt: skip
+        layers = layers_on_stages(job.count, 1)
+        sent = exchanges(job.count, parameters_of(job.count), layers, job.cluster)
+        state = on_stages_sharded(job.count, parameters_of(job.count), layers)
+        found[schedule] = float(sent.reduce_s[0, 1]), float(state[0, 1])
+    (one, alone), (two, both) = found["1f1b"], found["dualpipe"]
+    assert two / one == pytest.approx((2 * 3 / 4) / (1 / 2))
+    assert both == pytest.approx(alone)
 
 
 def test_gradients_of_an_8b_model_on_paper():

@@ -12,7 +12,7 @@ from ridgeline.laws.parallel import share_across
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.op import Collective, Op
-from ridgeline.trainer.state import groups_of, sum_on_stages
+from ridgeline.trainer.state import groups_of, layers_held, sum_on_stages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +60,7 @@ def exchanges(
     on : Calibration or Cluster       A cluster: at datasheet peaks.
     """
     zero = np.broadcast_to(np.asarray(count.layout.zero), layers.shape[:1])
+    layers = layers_held(count, layers)
     found: dict[str, Any] = dict.fromkeys(Exchanges._fields, 0.0)
     for experts in (False, True):
         held = sum_on_stages([p.experts if experts else p.dense for p in parameters], layers)

@@ -13,7 +13,7 @@ from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
 from ridgeline.trainer.passes import layers_on_stages
-from ridgeline.trainer.state import groups_of, parameters_of, sum_on_stages
+from ridgeline.trainer.state import groups_of, layers_held, parameters_of, sum_on_stages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,6 +58,7 @@ class Held:
         self.n_kinds = len(self.count.model.blocks)
         self.schedule = SCHEDULES[job.schedule]
         self.constants = constants or training_memory()
+        self.both = layers_held(self.count, self.layers)
         self.there = self.layers.sum(axis=2) > 0
 
     def of(self, name: str) -> float:
@@ -131,15 +132,7 @@ class Held:
         return self._of_copies(own), self._of_copies(trained)
 
     def _of_copies(self, values: list[Any]) -> Floats:
-        return self._twice(sum_on_stages(values, self.layers))
-
-    def _twice(self, on_stages: Floats) -> Floats:
-        """With a second copy of the model, which runs through the stages the other way."""
-        if self.schedule.n_copies == 1:
-            return on_stages
-        pp = np.broadcast_to(np.asarray(self.job.layout.pp, dtype=int), (self.job.n_rows,))
-        other = np.maximum(pp[:, None] - 1 - np.arange(on_stages.shape[1]), 0)
-        return on_stages + self.there * np.take_along_axis(on_stages, other, axis=1)
+        return sum_on_stages(values, self.both)
 
     def _ways(self, experts: bool) -> Any:
         """Of a stage of ZeRO, over how many ranks it shares out."""
@@ -182,7 +175,10 @@ class Held:
             masks = _column(count.stream_tokens * count.model.d_model)
             kept = kept + masks * self.layers[:, :, self.n_kinds]
         if self.schedule.n_copies > 1:
-            kept = self._twice(kept) / self.schedule.n_copies
+            pp = np.broadcast_to(np.asarray(self.job.layout.pp, dtype=int), kept.shape[:1])
+            other = np.maximum(pp[:, None] - 1 - np.arange(kept.shape[1]), 0)
+            mirrored = self.there * np.take_along_axis(kept, other, axis=1)
+            kept = (kept + mirrored) / self.schedule.n_copies
         flight = self.in_flight
         if "activations" in recipe.offload:
             flight = np.minimum(flight, staying_share(self.layers, self.n_kinds))
@@ -206,7 +202,7 @@ class Held:
         logits = count.tokens * count.model.vocab_size / count.layout.tp * self.of("logit")
         if self.job.recipe.precision == "fp32":
             logits = logits * 2
-        heads = self._twice(self.layers[:, :, self.n_kinds + 1]) > 0
+        heads = self.both[:, :, self.n_kinds + 1] > 0
         one = _column(logits + 2 * stream_bytes(count)) * heads
         return one * (self.in_flight if self.job.schedule == "gpipe" else 1.0)
 

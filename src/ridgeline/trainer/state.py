@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.cuts import cut
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Parameters", "groups_of", "on_stages_sharded", "parameters_of", "sum_on_stages"]
+__all__ = [
+    "Parameters",
+    "groups_of",
+    "layers_held",
+    "on_stages_sharded",
+    "parameters_of",
+    "sum_on_stages",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,29 @@ def sum_on_stages(values: Sequence[Any], layers: Floats) -> Floats:
     return np.zeros(layers.shape[:2]) if total is None else total
 
 
+def n_copies(count: TrainingCount) -> int:
+    """Copies of the model on all stages: two where a schedule runs it both ways. [1]"""
+    schedule = count.recipe.schedule
+    return 1 if schedule is None else SCHEDULES[schedule].n_copies
+
+
+def layers_held(count: TrainingCount, layers: Floats) -> Floats:
+    """Layers whose parameters a stage's chips hold: of a second copy those of the mirrored stage.
+
+    Parameters
+    ----------
+    count : TrainingCount
+    layers : array of shape (rows, stages, kinds + 2)   Those of the first copy.
+    """
+    if n_copies(count) == 1:
+        return layers
+    n_rows, n_stages = layers.shape[:2]
+    pp = np.broadcast_to(np.asarray(count.layout.pp, dtype=int), (n_rows,))
+    other = np.maximum(pp[:, None] - 1 - np.arange(n_stages), 0)
+    there = layers.sum(axis=2, keepdims=True) > 0
+    return layers + there * np.take_along_axis(layers, other[..., None], axis=1)
+
+
 def groups_of(count: TrainingCount, experts: bool) -> tuple[Any, Any, Any, Any]:
     """Ranks that hold the same parameters and those of them in a domain; and of their shards. [1]
 
@@ -114,6 +145,12 @@ def groups_of(count: TrainingCount, experts: bool) -> tuple[Any, Any, Any, Any]:
     experts : bool   Of parameters of experts, else of all others.
     """
     size, inside = count.group("dp", "cp")
+    if n_copies(count) > 1:
+        # The rank that has the other copy is a stage away: in the domain if all stages are.
+        layout = count.layout
+        whole = layout.tp * layout.cp * layout.dp * layout.pp
+        inside = np.where(np.asarray(whole) <= count.domain_size, inside * 2, inside)
+        size = size * n_copies(count)
     if experts:
         # Ranks are folded anew: those that hold a layer's experts once are neighbours.
         apart = count.expert_chips
@@ -138,6 +175,7 @@ def on_stages_sharded(
     layers : array      See `passes.layers_on_stages`.
     from_zero : int     The stage of ZeRO from which they are: 1 for the optimizer's state.
     """
+    layers = layers_held(count, layers)
     found = np.zeros(layers.shape[:2])
     for experts in (False, True):
         own = [p.trained_experts if experts else p.trained for p in parameters]
