@@ -284,6 +284,18 @@ def test_a_scan_reads_what_it_scans():
     assert scan.activation_bytes / (2 * 4096) == pytest.approx(5 * 8192)
 
 
+def test_chips_of_a_family_that_was_not_measured_have_wider_intervals():
+    reach = {}
+    for chip in ("h100-sxm", "rtx-4090"):
+        base = a_job(global_batch=8, zero=0, sequence_parallel=False)
+        cluster = catalog.machine_named(chip).cluster
+        job = TrainingJob(base.model, cluster, base.layout, base.recipe, base.load, base.framework)
+        step = job_step(job, interval=True)
+        assert step.low_s is not None
+        reach[chip] = float(step.high_s[0] / step.low_s[0])
+    assert reach["rtx-4090"] > 1.2 * reach["h100-sxm"]
+
+
 def test_hidden_exchanges_are_at_least_what_arithmetic_leaves():
     slow = a_job(on="16xhgx-h100", dp=64, zero=3, global_batch=64)
     crawling = slow.cluster.model_copy(update={"scale_out": 1e9})
