@@ -11,15 +11,13 @@ Sources whose licence was not checked are left out.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import re
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-from ridgeline import catalog
-from ridgeline.errors import RidgelineError
+from selection import Row, read_table, unknown_shapes, written
+
 from ridgeline.files import write_whole
 
 TARGET = Path(__file__).parents[1] / "src" / "ridgeline" / "catalog" / "measurements"
@@ -32,8 +30,6 @@ RUNS_EACH = 3
 RUNS_EACH_CLOSED = 8
 SIZES = ("n_chips", "batch", "concurrency", "request_rate_per_s", "isl", "osl")
 STRATUM = ("source", "chip", "model", "weight_dtype", "regime")
-
-Row = dict[str, str]
 
 
 def _runs(rows: list[Row]) -> dict[tuple[str, ...], list[list[Row]]]:
@@ -59,34 +55,13 @@ def _spaced(group: list[list[Row]]) -> list[list[Row]]:
     return [group[round(i * (len(group) - 1) / (n - 1))] for i in range(n)]
 
 
-def _read(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _written(rows: list[Row], columns: list[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _known(model: str) -> bool:
-    try:
-        catalog.model(model)
-    except RidgelineError:
-        return False
-    return True
-
-
 def main() -> int:
     """Write the selection, and the shapes of models that the catalogue lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--architectures", type=Path, required=True)
     given = parser.parse_args()
-    tables = [_read(path) for path in given.tables]
+    tables = [read_table(path) for path in given.tables]
     chosen = [
         row
         for table in tables
@@ -98,10 +73,10 @@ def main() -> int:
     used = [c for c in every if c != "quality" and any(row.get(c) for row in chosen)]
     # Remarks can be long and come last.
     used = [*(c for c in used if c != "notes"), "notes"]
-    write_whole(TARGET / "engines.csv", _written(chosen, used))
+    write_whole(TARGET / "engines.csv", written(chosen, used))
     wanted = {row["model"] for row in chosen}
-    shapes = [r for r in _read(given.architectures) if r["id"] in wanted and not _known(r["id"])]
-    write_whole(TARGET / "architectures.csv", _written(shapes, list(shapes[0])))
+    shapes = unknown_shapes(given.architectures, wanted)
+    write_whole(TARGET / "architectures.csv", written(shapes, list(shapes[0])))
     print(f"{len(chosen)} rows, {len(shapes)} models", file=sys.stderr)  # noqa: T201
     return 0
 

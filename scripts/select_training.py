@@ -12,14 +12,12 @@ Runs that are set aside, and sources whose licence was not checked, are left out
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-from ridgeline import catalog
-from ridgeline.errors import RidgelineError
+from selection import Row, read_table, unknown_shapes, written
+
 from ridgeline.fidelity.training.aside import SHIPPED_ASIDE, read_training_aside
 from ridgeline.fidelity.training.families import family_name, source_family
 from ridgeline.fidelity.training.reading import read_training
@@ -37,8 +35,6 @@ RUNS_EACH_OF_SWEEPS = {"nanotron-h100": 28, "vtrain-single": 5, "bigscience-tr11
 TIMES = ("step_time_s", "tokens_per_s_per_chip", "mfu")
 OTHERS = ("peak_memory_bytes", "oom", "activation_memory_bytes", "param_optimizer_memory_bytes")
 SIZES = ("n_chips", "seq_len", "tp", "pp", "micro_batch", "global_batch")
-
-Row = dict[str, str]
 
 
 def _stratum(row: Row) -> tuple[str, ...]:
@@ -72,27 +68,6 @@ def _chosen(rows: list[Row]) -> list[Row]:
     return found
 
 
-def _read(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _written(rows: list[Row], columns: list[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def _known(model: str) -> bool:
-    try:
-        catalog.model(model)
-    except RidgelineError:
-        return False
-    return True
-
-
 def main() -> int:
     """Write the selection, and the shapes of models that the catalogue lacks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -101,13 +76,13 @@ def main() -> int:
     given = parser.parse_args()
     kept, _ = read_training_aside(SHIPPED_ASIDE).split(read_training([given.table]))
     good = {row.id for row in kept if row.status == "ok"}
-    every = _read(given.table)
+    every = read_table(given.table)
     chosen = _chosen([row for row in every if row["id"] in good])
     used = [c for c in every[0] if any(row.get(c) for row in chosen) and c != "notes"]
-    write_whole(TARGET / "training.csv", _written(chosen, [*used, "notes"]))
+    write_whole(TARGET / "training.csv", written(chosen, [*used, "notes"]))
     wanted = {row["model"] for row in chosen}
-    shapes = [r for r in _read(given.architectures) if r["id"] in wanted and not _known(r["id"])]
-    write_whole(TARGET / "architectures_training.csv", _written(shapes, list(shapes[0])))
+    shapes = unknown_shapes(given.architectures, wanted)
+    write_whole(TARGET / "architectures_training.csv", written(shapes, list(shapes[0])))
     print(f"{len(chosen)} rows, {len(shapes)} models", file=sys.stderr)  # noqa: T201
     return 0
 

@@ -67,7 +67,7 @@ def test_settings_change_the_machine(run) -> None:
 
 
 def test_pictures_are_written(run, tmp_path) -> None:
-    pytest.importorskip("vl_convert")
+    pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
     for name in ("time", "schedule", "memory", "memory-over-time"):
         path = tmp_path / f"{name}.png"
         run(*QWEN, "4xhgx-h100", *WIDE, "--chart", name, "--out", str(path))

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from ridgeline import catalog
 from ridgeline.kernels.calibration import op_seconds
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.op import Collective
+from ridgeline.steps.training_ops import stage_hop
 from ridgeline.trainer.exchange import exchanges
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.passes import layers_on_stages, pieces_of
@@ -294,6 +296,56 @@ def test_chips_of_a_family_that_was_not_measured_have_wider_intervals():
         assert step.low_s is not None
         reach[chip] = float(step.high_s[0] / step.low_s[0])
     assert reach["rtx-4090"] > 1.2 * reach["h100-sxm"]
+
+
+def _sent(job: TrainingJob, name: str) -> Collective:
+    """The exchange of that name in a layer's forward pass."""
+    (found,) = [op for op in pieces_of(job.count)[0].forward if op.name == name]
+    assert found.collective is not None
+    return found.collective
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    # Keys and values of 8 heads of 128 of all 32,768 tokens; or of a rank's 8,192, with queries and
+    # results of 32 heads.
+    [("ring", 2 * 1024 * 32768), ("all_to_all", (2 * 1024 + 2 * 4096) * 8192)],
+)
+def test_context_parallel_ranks_exchange_keys_or_heads(kind, values):
+    job = a_job(cp=4, dp=2, seq_len=32768, cp_kind=kind, global_batch=2)
+    send = _sent(job, "context_exchange")
+    assert send.group == 4
+    assert send.payload_bytes == pytest.approx(2 * values)
+
+
+def test_tokens_cross_to_a_domain_once_where_a_framework_sees_to_it():
+    """8 experts of 16 ranks in two boxes: 6.45 chips, of which 1.99 boxes."""
+    once, each = (
+        a_job(MOE, dp=16, ep=16, expert_tp=1, global_batch=16, framework="megatron-lm", date=date)
+        for date in ("2025-06", "2024-06")
+    )
+    across = [
+        s.payload_bytes * s.share_across
+        for s in (_op(j, "dispatch").collective for j in (once, each))
+    ]
+    assert across[0] / across[1] == pytest.approx(1.992 / 6.454, rel=0.01)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_stages_send_what_a_chip_holds_of_the_stream(shared):
+    job = a_job(tp=4, pp=2, seq_len=4096, sequence_parallel=shared)
+    sent = stage_hop(job.count).collective
+    assert sent is not None
+    assert sent.payload_bytes == pytest.approx(4096 * 4096 * 2 / (4 if shared else 1))
+
+
+def test_all_wait_for_the_slowest_of_so_many_boxes():
+    alone, many = (a_job(on="64xhgx-h100", dp=dp, global_batch=dp).with_effects({"straggler": 0.02})
+                   for dp in (8, 128))  # fmt: skip
+    parts = [job_step(job).parts_s for job in (alone, many)]
+    assert float(parts[0]["stragglers"][0]) == 0
+    rest = sum(float(v[0]) for n, v in parts[1].items() if n != "stragglers")
+    assert float(parts[1]["stragglers"][0]) == pytest.approx(0.02 * 4 * rest)
 
 
 def test_hidden_exchanges_are_at_least_what_arithmetic_leaves():

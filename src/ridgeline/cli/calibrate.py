@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Json, Wide
 from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
+from ridgeline.cli.score_columns import FIRST_OF_MOVED, MOVED
 from ridgeline.cli.tables import (
     SetAsideFile,
     Sides,
@@ -144,7 +145,9 @@ def _fit_own(
         print_csv(moved)
     else:
         if moved:
-            as_table(moved, _MOVED, title="What moved by more than 1%", first=_FIRST, wide=wide)
+            as_table(
+                moved, MOVED, title="What moved by more than 1%", first=FIRST_OF_MOVED, wide=wide
+            )
         else:
             print_text("No constant moved by more than 1%.")
         as_table(fit.errors, _ERRORS, title="Median error of your runs", wide=wide)
@@ -191,22 +194,8 @@ _COLUMNS = {
     "sources": ("sources", ", ".join),
 }
 
-#: what a narrow screen keeps of what moved
-_FIRST = ("before", "after", "place", "n_rows")
-
 #: runs that are off by more after a fit to them were not what they are said to be
 _POOR = 0.5
-_MOVED = {
-    "effect": ("constant", str),
-    "place": ("of", str),
-    "before": ("before", "{:.4g}".format),
-    "after": ("after", "{:.4g}".format),
-    "unit": ("unit", str),
-    "sigma_before": ("sigma before", "{:.3f}".format),
-    "sigma": ("after", "{:.3f}".format),
-    "n_rows": ("rows", "{:,}".format),
-}
-
 _ERRORS = {
     "metric": ("metric", str),
     "n_rows": ("rows", "{:,}".format),

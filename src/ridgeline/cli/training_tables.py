@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.cli.output import as_table, print_csv, print_json, print_text
+from ridgeline.cli.score_columns import FIGURES, FIRST_OF_MOVED, MOVED
 from ridgeline.cli.tables import (
     end_with_bugs,
     list_unanswered,
@@ -230,7 +231,7 @@ def _print(
         }
         for one in figures
     ]
-    as_table(lines, _FIGURES, title="What is asked of the constants shipped", wide=wide)
+    as_table(lines, FIGURES, title="What is asked of the constants shipped", wide=wide)
     if wanted.leave_out:
         as_table(coverage, _COVERAGE, title="Intervals", wide=wide)
     if apart:
@@ -290,7 +291,7 @@ def calibrate_training_tables(
     else:
         if shown:
             as_table(
-                shown, _MOVED, title="What moved by more than 1%", first=_FIRST_MOVED, wide=wide
+                shown, MOVED, title="What moved by more than 1%", first=FIRST_OF_MOVED, wide=wide
             )
         else:
             print_text("No constant moved by more than 1%.")
@@ -341,13 +342,6 @@ _RELIABILITY = {
     "failed": ("failed", "{:.1%}".format),
     "n_rows": ("rows", "{:,}".format),
 }
-_FIGURES = {
-    "figure": ("figure", str),
-    "value": ("reached", str),
-    "limit": ("asked", str),
-    "met": ("", str),
-    "n_rows": ("rows", "{:,}".format),
-}
 _COVERAGE = {
     "group": ("rows of", str),
     "coverage": ("covered", _percent),
@@ -364,17 +358,6 @@ _CONSTANTS = {
     "sigma": ("sigma", "{:.3f}".format),
     "n_rows": ("rows", "{:,}".format),
     "sources": ("sources", ", ".join),
-}
-_FIRST_MOVED = ("before", "after", "place", "n_rows")
-_MOVED = {
-    "effect": ("constant", str),
-    "place": ("of", str),
-    "before": ("before", "{:.4g}".format),
-    "after": ("after", "{:.4g}".format),
-    "unit": ("unit", str),
-    "sigma_before": ("sigma before", "{:.3f}".format),
-    "sigma": ("after", "{:.3f}".format),
-    "n_rows": ("rows", "{:,}".format),
 }
 _ERRORS = {
     "metric": ("metric", str),

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from ridgeline.cli.declare import OUTPUT, TABLES, Csv, Dark, Json, Wide, takes
 from ridgeline.cli.output import as_table, one_output, print_csv, print_json, print_text
 from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.score_columns import FIGURES
 from ridgeline.cli.scored_tables import (
     Rows,
     scored_as_is,
@@ -249,7 +250,7 @@ def _print_figures(figures: list[dict[str, Any]], *, wide: bool) -> None:
             }
             for one in figures
         ]
-        as_table(lines, _FIGURES, title="What is asked of the constants shipped", wide=wide)
+        as_table(lines, FIGURES, title="What is asked of the constants shipped", wide=wide)
 
 
 def _in(value: float | None, unit: str) -> str:
@@ -334,14 +335,6 @@ _COLUMNS = {
     "within_20": ("within 20%", _percent),
     "coverage": ("covered", _percent),
     "width": ("width", "{:.2f}".format),
-}
-
-_FIGURES = {
-    "figure": ("figure", str),
-    "value": ("reached", str),
-    "limit": ("asked", str),
-    "met": ("", str),
-    "n_rows": ("rows", "{:,}".format),
 }
 
 _BESIDE = {

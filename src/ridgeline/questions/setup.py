@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.scenario import Scenario
     from ridgeline.specs.workload import Workload
 
-__all__ = ["Setup", "chosen_constants", "machine_of"]
+__all__ = ["Setup", "chosen_constants", "machine_of", "reading_of"]
 
 
 def machine_of(on: Cluster | Chip | str) -> MachineNamed:
@@ -60,6 +60,23 @@ def chosen_constants(chosen: str | Path | EngineConstants | None) -> EngineConst
     except CatalogError as error:
         raise CatalogError(f"--constants: {error}") from None
     return own.model_copy(update={"id": Path(chosen).name})
+
+
+def reading_of(model: Model, name: str | None) -> str:
+    """The reading asked for; the calibrated where none is and the model's shape is known.
+
+    Raises
+    ------
+    SpecError   A reading of pieces, of a model that is known by its counts alone.
+    """
+    if name is None:
+        return "calibrated" if model.blocks else "blackboard"
+    if not reading_named(name).whole and not model.blocks:
+        raise SpecError(
+            f"{model.id} is known by its counts alone: only the blackboard can read it. "
+            "Give its config.json for the others."
+        )
+    return name
 
 
 @dataclass(frozen=True)
@@ -102,14 +119,7 @@ class Setup:
         name = self.scenario.reading
         if name is None and not self.model.blocks and self.scenario.engine.constants is not None:
             name = "calibrated"
-        if name is None:
-            return "calibrated" if self.model.blocks else "blackboard"
-        if not reading_named(name).whole and not self.model.blocks:
-            raise SpecError(
-                f"{self.model.id} is known by its counts alone: only the blackboard can read it. "
-                "Give its config.json for the others."
-            )
-        return name
+        return reading_of(self.model, name)
 
     @cached_property
     def contexts(self) -> np.ndarray:

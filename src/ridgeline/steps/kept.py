@@ -20,6 +20,7 @@ from ridgeline.laws.reversible import (
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Attention, LatentAttention, MixtureOfExperts
 from ridgeline.steps.cuts import cut
+from ridgeline.steps.training_count import column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,6 +42,7 @@ __all__ = [
     "parts_on_stages",
     "products_again",
     "products_kept",
+    "share_again",
     "staying_share",
     "stream_bytes",
 ]
@@ -271,11 +273,11 @@ def parts_on_stages(count: TrainingCount, layers: Floats) -> tuple[dict[str, Flo
         once = once + _largest(whole, kinds)
     found = {part: _sum([one[part] for one in kept], kinds) for part in KEPT}
     n_layers = kinds.sum(axis=2)
-    inputs = checkpointed_activation_bytes(n_layers, 1, _column(stream))
+    inputs = checkpointed_activation_bytes(n_layers, 1, column(stream))
     if recompute in ("full", "layers", "reversible"):
-        share = _share_again(count, kinds)
+        share = share_again(count, layers)
         found = {part: value * (1 - share) for part, value in found.items()}
-        both = reversible_activation_bytes(n_layers, _column(stream))
+        both = reversible_activation_bytes(n_layers, column(stream))
         held = np.minimum(both, inputs) if recompute == "reversible" else inputs
         found["norms"] = found["norms"] + share * held
         once = once + _largest(whole, kinds) * (share > 0)
@@ -295,18 +297,25 @@ def staying_share(layers: Floats, n_kinds: int) -> Floats:
     return np.minimum(_STAY / np.maximum(layers[:, :, :n_kinds].sum(axis=2), 1.0), 1.0)
 
 
-def _share_again(count: TrainingCount, kinds: Floats) -> Any:
-    """Of a stage's layers, those that are computed again."""
-    if count.recipe.recompute != "layers":
-        return 1.0
-    held = np.maximum(kinds.sum(axis=2), 1.0)
-    return np.minimum(_column(count.recipe.recompute_layers) / held, 1.0)
+def share_again(count: TrainingCount, layers: Floats) -> Any:
+    """Of a stage's layers, those that are computed again, in full or in part. [1]
+
+    Parameters
+    ----------
+    count : TrainingCount
+    layers : array   See `trainer.passes.layers_on_stages`.
+    """
+    recipe = count.recipe
+    if recipe.recompute == "layers":
+        held = np.maximum(layers[:, :, : len(count.model.blocks)].sum(axis=2), 1.0)
+        return np.minimum(column(recipe.recompute_layers) / held, 1.0)
+    return 0.0 if recipe.recompute == "none" else 1.0
 
 
 def _sum(values: Sequence[Any], kinds: Floats) -> Floats:
     found = np.zeros(kinds.shape[:2])
     for kind, value in enumerate(values):
-        found = found + kinds[:, :, kind] * _column(value)
+        found = found + kinds[:, :, kind] * column(value)
     return found
 
 
@@ -314,9 +323,5 @@ def _largest(values: Sequence[Any], kinds: Floats) -> Floats:
     """Of the kinds of layer that a stage has, the largest."""
     found = np.zeros(kinds.shape[:2])
     for kind, value in enumerate(values):
-        found = np.maximum(found, (kinds[:, :, kind] > 0) * _column(value))
+        found = np.maximum(found, (kinds[:, :, kind] > 0) * column(value))
     return found
-
-
-def _column(value: Any) -> Any:
-    return np.asarray(value, dtype=float)[..., None]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import maximum, where
 from ridgeline.laws.experts import busiest_rank_load
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 
-__all__ = ["TrainingCount", "in_format", "stride_of"]
+__all__ = ["TrainingCount", "column", "in_format", "stride_of"]
 
 _BITS_PER_BYTE = 8
 #: attention is multiplied in it, and caches of it are what queries read
@@ -29,6 +31,11 @@ _ATTENTION = "bf16"
 _SENT_NARROW = ("fp8-block",)
 #: of frozen weights in QLoRA
 _FROZEN = "nf4"
+
+
+def column(value: Any) -> Any:
+    """A value of each row, of shape (..., rows), beside an axis of stages: (..., rows, 1)."""
+    return np.asarray(value, dtype=float)[..., None]
 
 
 def in_format(model: Model, recipe: TrainingRecipe) -> Model:

@@ -12,6 +12,7 @@ from ridgeline.laws.parallel import share_across
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.op import Collective, Op
+from ridgeline.steps.training_count import column
 from ridgeline.trainer.state import groups_of, layers_held, sum_on_stages
 
 if TYPE_CHECKING:
@@ -98,13 +99,13 @@ def _of_group(
     every = seconds("all_gather", held * weight, sharded, all_of_it)
     scattered = seconds("reduce_scatter", trained * narrow, sharded, ~none)
     # Shards that are copied on other ranks are added up once more between them.
-    between = seconds("all_reduce", trained * narrow / _column(shard), copies, ~none)
+    between = seconds("all_reduce", trained * narrow / column(shard), copies, ~none)
     again = every if count.framework.gathers_every_micro_batch else 0.0
     # Where shards of gradients add up from micro-batch to micro-batch, each reduces its own.
     adds_shards = count.framework.accumulates == "sharded"
     each = (all_of_it | ((zero == _SHARDS_GRADIENTS) & adds_shards))[:, None]
     # Pipelines may gather once a step, and keep what they gathered.
-    kept = each & count.framework.pipelines_keep_gathered & (_column(count.layout.pp) > 1)
+    kept = each & count.framework.pipelines_keep_gathered & (column(count.layout.pp) > 1)
     each = each & ~kept
     return {
         "gather_s": seconds("all_gather", trained * weight, sharded, some)
@@ -142,10 +143,6 @@ def _seconds(
     found = np.zeros((*seconds.shape[:-1], *payload_bytes.shape))
     found[..., row, stage] = seconds
     return found
-
-
-def _column(value: Any) -> Any:
-    return np.asarray(value, dtype=float)[..., None]
 
 
 def _at_rows(cal: Calibration, row: NDArray[Any], n_rows: int) -> Calibration:

@@ -12,6 +12,7 @@ from ridgeline.catalog import training_memory
 from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
+from ridgeline.steps.training_count import column
 from ridgeline.trainer.passes import layers_on_stages
 from ridgeline.trainer.state import groups_of, layers_held, parameters_of, sum_on_stages
 
@@ -95,7 +96,7 @@ class Held:
         coming = sum(found[part] for part in _COMING)
         found["fragmentation"] = self.of("fragmentation") * coming + self.unfreed_bytes
         found["context"] = self.there * (
-            self.of("context") + _column(self.n_groups) * self.of("communicator")
+            self.of("context") + column(self.n_groups) * self.of("communicator")
         )
         return {part: np.asarray(value) for part, value in found.items()}
 
@@ -140,7 +141,7 @@ class Held:
         zero = np.asarray(self.job.layout.zero)
 
         def ways(from_zero: int) -> Any:
-            return _column(np.where(zero >= from_zero, shard, 1.0))
+            return column(np.where(zero >= from_zero, shard, 1.0))
 
         return ways
 
@@ -172,7 +173,7 @@ class Held:
     def _activations(self, kept: Floats) -> Floats:
         recipe, count = self.job.recipe, self.count
         if count.framework.dropout:
-            masks = _column(count.stream_tokens * count.model.d_model)
+            masks = column(count.stream_tokens * count.model.d_model)
             kept = kept + masks * self.layers[:, :, self.n_kinds]
         if self.schedule.n_copies > 1:
             pp = np.broadcast_to(np.asarray(self.job.layout.pp, dtype=int), kept.shape[:1])
@@ -188,10 +189,10 @@ class Held:
     def in_flight(self) -> Floats:
         """Micro-batches that each stage holds at most. Shape (rows, stages). [1]"""
         layout = self.job.layout
-        pp = _column(layout.pp)
-        chunks = self.schedule.chunks(_column(layout.vp))
+        pp = column(layout.pp)
+        chunks = self.schedule.chunks(column(layout.vp))
         stage = np.minimum(np.arange(self.layers.shape[1]), pp - 1)
-        m = _column(self.job.micro_batches)
+        m = column(self.job.micro_batches)
         held = in_flight_chunks(self.job.schedule, pp, m, chunks, stage)
         return self.there * np.asarray(held / chunks, dtype=float)
 
@@ -203,7 +204,7 @@ class Held:
         if self.job.recipe.precision == "fp32":
             logits = logits * 2
         heads = self.both[:, :, self.n_kinds + 1] > 0
-        one = _column(logits + 2 * stream_bytes(count)) * heads
+        one = column(logits + 2 * stream_bytes(count)) * heads
         return one * (self.in_flight if self.job.schedule == "gpipe" else 1.0)
 
     # --- exchanges
@@ -232,17 +233,17 @@ class Held:
             whole = self._of_copies(each) * weight
             # Of a stage of few layers no more is gathered, holes between them included, than all
             # that ranks share out.
-            most = whole * (1 - 1 / _column(shard)) / (1 + self.of("fragmentation"))
+            most = whole * (1 - 1 / column(shard)) / (1 + self.of("fragmentation"))
             some = np.minimum(some, most)
             added = self._of_copies(grads) * framework.reduce_bytes
-            found = found + _column(shared) * np.where(_column(stays), whole + added, some)
+            found = found + column(shared) * np.where(column(stays), whole + added, some)
         return found
 
     def _largest(self, each: list[Any]) -> Floats:
         """Of the kinds of layer that a stage has, the largest."""
         found = np.zeros(self.layers.shape[:2])
         for kind, value in enumerate(each[: self.n_kinds]):
-            found = np.maximum(found, (self.layers[:, :, kind] > 0) * _column(value))
+            found = np.maximum(found, (self.layers[:, :, kind] > 0) * column(value))
         return found
 
     @cached_property
@@ -251,14 +252,14 @@ class Held:
         layout, count = self.job.layout, self.count
         gathers = np.asarray(layout.sequence_parallel) & (np.asarray(layout.tp) > 1)
         one = count.tokens * count.model.d_model * count.step.activation_bytes
-        return self.there * _column(gathers * one * _GATHERED_TOKENS)
+        return self.there * column(gathers * one * _GATHERED_TOKENS)
 
     @cached_property
     def unfreed_bytes(self) -> Floats:
         """Of gathered tokens, what later ones cannot reuse."""
         if self.of("unfreed") == self.of("unfreed_ahead") == 0:
             return self.nothing
-        alone = _column(np.asarray(self.job.layout.pp) == 1)
+        alone = column(np.asarray(self.job.layout.pp) == 1)
         n = self.layers[:, :, : self.n_kinds].sum(axis=2)
         ahead = np.maximum(self.in_flight - _NOT_AHEAD, 0.0) * (1 - alone)
         share = alone * self.of("unfreed") + ahead * self.of("unfreed_ahead")
@@ -271,7 +272,3 @@ class Held:
         of_experts = np.asarray(layout.ep) > 1
         degrees = (layout.tp, layout.pp, layout.cp, layout.dp)
         return 1 + of_experts + sum((np.asarray(d) > 1) * 1 for d in degrees)
-
-
-def _column(value: Any) -> Any:
-    return np.asarray(value, dtype=float)[..., None]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.catalog import chip as chip_named
 from ridgeline.catalog import framework as framework_named
 from ridgeline.catalog import training_constants, training_effect_kinds
 from ridgeline.kernels.calibration import Calibration
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingJob"]
 
-#: power over dense peak of H100 SXM: 700 W, 989 TFLOP/s
-_REFERENCE_J_PER_FLOP = 700.0 / 989.4e12
+#: whose clock under load is the one that clocks of other chips are beside
+_REFERENCE = "h100-sxm"
 #: what a family of chips may be off by that no training run was measured on, a judgement: clocks
 #: end at the highest, so that the spread of their effects alone would say too little
 _NEW_FAMILY = 0.2
@@ -132,7 +133,10 @@ class TrainingJob:
         peak = chip.peak.get("bf16")
         if chip.tdp is None or peak is None:
             return effects
-        clock = sustained_clock(chip.tdp, peak, _REFERENCE_J_PER_FLOP, effects["power"])
+        beside = chip_named(_REFERENCE)
+        assert beside.tdp is not None
+        reference = beside.tdp / beside.peak["bf16"]
+        clock = sustained_clock(chip.tdp, peak, reference, effects["power"])
         return {**effects, SUSTAINED: clock}
 
     def scatter(self, metric: str) -> float:

@@ -12,7 +12,7 @@ from ridgeline.kernels.calibration import op_seconds
 from ridgeline.layers import block_layers
 from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
-from ridgeline.steps.kept import products_again
+from ridgeline.steps.kept import products_again, share_again
 from ridgeline.steps.training_ops import (
     CHANNELS,
     Pieces,
@@ -173,23 +173,13 @@ def on_stages(
     timed = [_timed(count, piece, on) for piece in pieces]
     busy: dict[str, Floats] = {}
     launch: dict[str, Floats] = {}
-    again = _share_again(count, layers)
+    again = share_again(count, layers)
     for i, name in enumerate(PASSES):
         # Channels are added up before stages are: sums over stages are the larger ones.
         busy[name] = sum_on_stages([sum(kind[i][:-1]) for kind in timed], layers)
         launch[name] = sum_on_stages([kind[i][-1] for kind in timed], layers)
     busy["again"], launch["again"] = busy["again"] * again, launch["again"] * again
     return StagePasses(busy, launch, timed, layers, again)
-
-
-def _share_again(count: TrainingCount, layers: Floats) -> Any:
-    """Of a stage's layers, those that are computed again."""
-    recipe = count.recipe
-    if recipe.recompute == "layers":
-        held = layers[:, :, : len(count.model.blocks)].sum(axis=2)
-        some = np.asarray(recipe.recompute_layers)[..., None] / np.maximum(held, 1.0)
-        return np.minimum(some, 1.0)
-    return 0.0 if recipe.recompute == "none" else 1.0
 
 
 def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> list[list[Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.catalog import dtype as dtype_of
+from ridgeline.errors import SpecError
 from ridgeline.kernels.calibration import op_seconds
 from ridgeline.kernels.spread import Z80, log_variance
 from ridgeline.laws.optimizer import (
@@ -23,6 +24,7 @@ from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.kept import kept_on_stages
 from ridgeline.steps.machine import compute_dtype
 from ridgeline.steps.op import Op
+from ridgeline.steps.training_count import column
 from ridgeline.steps.training_ops import stage_hop
 from ridgeline.trainer.exchange import exchanges
 from ridgeline.trainer.passes import (
@@ -160,7 +162,7 @@ class _Timed:
             layout.pp,
             self.micro_batches,
             layout.vp,
-            p.forward_s + _column(each),
+            p.forward_s + column(each),
             p.input_gradient_s,
             p.weight_gradient_s,
             self.hop_s,
@@ -171,8 +173,8 @@ class _Timed:
         """Of each stage, for all micro-batches. Shape (..., rows, stages). [s]"""
         p, each = self.passes, self.effects["micro_batch_s"]
         one = p.forward_s + p.input_gradient_s + p.weight_gradient_s
-        one = one + _column(each) * (one > 0)
-        return _column(self.micro_batches) * self._both_ways(one)
+        one = one + column(each) * (one > 0)
+        return column(self.micro_batches) * self._both_ways(one)
 
     @cached_property
     def mirror(self) -> Any:
@@ -203,7 +205,7 @@ class _Timed:
             whole = np.max(sent.gather_s + sent.reduce_s + every, axis=-1)
             return np.maximum(whole - self.pipeline_s, 0.0)
         hides = "dp" in self.count.framework.hides
-        share = _column(self.effects["dp_exposed"])
+        share = column(self.effects["dp_exposed"])
         p = self.passes
         forward, backward = p.forward_s, p.input_gradient_s + p.weight_gradient_s
         once = exposed_s(sent.gather_s, forward, share, hides)
@@ -239,21 +241,31 @@ class _Timed:
         if "optimizer" not in self.job.recipe.offload:
             return seconds_of(op, self.on), 0.0
         # Gradients go to the host and weights come back, beside the update in its memory.
-        link = self.job.cluster.host_link or np.inf
+        link = self._host_link
         sent = max(framework.gradient_bytes, self.count.weight_bytes) / link
         return 0.0, held * max(sent, moved / (_HOST_MEMORY * link))
+
+    @property
+    def _host_link(self) -> float:
+        """Rate between a chip and its host. [bytes/s]"""
+        if not self.job.cluster.host_link:
+            raise SpecError(
+                f"{self.job.cluster.id} has no host_link, the rate between a chip and its host, "
+                "which offload needs: give it in the cluster's record, or leave offload out."
+            )
+        return self.job.cluster.host_link
 
     @cached_property
     def activations_offload_s(self) -> Any:
         """Activations sent to the host and back, as far as no arithmetic hides it. [s]"""
         if "activations" not in self.job.recipe.offload:
             return 0.0
-        link = self.job.cluster.host_link or np.inf
+        link = self._host_link
         kept = kept_on_stages(self.count, self.layers) / link
         p = self.passes
         hidden = np.maximum(kept - p.forward_s, 0.0)
         back = np.maximum(kept - p.input_gradient_s - p.weight_gradient_s, 0.0)
-        return np.max(_column(self.micro_batches) * (hidden + back), axis=-1)
+        return np.max(column(self.micro_batches) * (hidden + back), axis=-1)
 
     @cached_property
     def straggler_share(self) -> Any:
@@ -302,11 +314,6 @@ class _Timed:
         parts["stragglers"] = self._unshared_s * self.straggler_share
         whole = {name: np.asarray(parts[name]) + 0.0 * self.time_s for name in PARTS}
         return TrainingStep(self.time_s, whole, p, stage)
-
-
-def _column(value: Any) -> Any:
-    """A value of each row beside an axis of stages; a number stays one."""
-    return np.asarray(value)[..., None] if np.ndim(value) else value
 
 
 def _on_the_blackboard(job: TrainingJob) -> TrainingStep:

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["calibrate", "constant_rows", "predictable", "read_constants", "write_constants"]
+__all__ = [
+    "calibrate",
+    "constant_rows",
+    "effects_of",
+    "predictable",
+    "read_constants",
+    "write_constants",
+]
 
 NOTHING = (
     "There is nothing to fit: rows with a time or a rate, a model given by its shape and a chip "
@@ -94,7 +101,7 @@ def calibrate(rows: Sequence[Row], start: EngineConstants | None = None) -> Engi
     scatter[NEW_PAIR] = of_new_pairs(rows, places, *apart, scatter)
     return EngineConstants(
         id="engines",
-        effects=_effects(rows, design, solution),
+        effects=effects_of([row.run.source if row.run else "" for row in rows], design, solution),
         scatter=scatter,
         process=fit_process(measured_rows),
         seen=seen_places(rows, places),
@@ -170,10 +177,17 @@ def _cell(row: Row) -> tuple[Any, ...]:
     return run.source, run.model.id, run.cluster.chip.id, run.n_chips
 
 
-def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[str, Effect]:
+def effects_of(sources: Sequence[str], design: Design, solution: Solution) -> dict[str, Effect]:
+    """Factors of each effect, with how sure each is and how many measurements rest on it.
+
+    Parameters
+    ----------
+    sources : sequence of str   Who measured each row.
+    design, solution : Design, Solution   What was fitted.
+    """
     sigma, carried = carried_by(solution)
-    sources = np.array([row.run.source if row.run else "" for row in rows])
-    factors: dict[str, dict[str, Factor]] = {name: {} for name in EFFECTS}
+    named = np.array(sources)
+    factors: dict[str, dict[str, Factor]] = {name: {} for name in design.kinds}
     for i, (effect, level, place) in enumerate(design.names):
         on_it = carried[:, i]
         if not on_it.any() and level != "all":
@@ -182,10 +196,10 @@ def _effects(rows: Sequence[Row], design: Design, solution: Solution) -> dict[st
             value=rounded(float(np.exp(solution.unknowns[i]))),
             sigma=round(float(sigma[i]), 3),
             n_rows=int(on_it.sum()),
-            sources=tuple(np.unique(sources[on_it]).tolist()),
+            sources=tuple(np.unique(named[on_it]).tolist()),
         )
     return {
-        name: Effect(spread=dict(EFFECTS[name].spread), factors=found)
+        name: Effect(spread=dict(design.kinds[name].spread), factors=found)
         for name, found in factors.items()
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ridgeline.catalog import training_effect_kinds
 from ridgeline.errors import RidgelineError
-from ridgeline.fidelity.engines.calibrate import carried_by, rounded
+from ridgeline.fidelity.engines.calibrate import effects_of
 from ridgeline.fidelity.engines.design import Design
 from ridgeline.fidelity.engines.solve import Problem, left_out, solve
 from ridgeline.fidelity.runs import OK
@@ -20,7 +20,7 @@ from ridgeline.fidelity.training.runs import RATES
 from ridgeline.fidelity.training.sets import KEPT_OUT, has_experts
 from ridgeline.fidelity.training.units import step_seconds
 from ridgeline.kernels.effects import NEW_PAIR
-from ridgeline.specs.constants import Effect, EngineConstants, Factor, Scatter
+from ridgeline.specs.constants import EngineConstants, Scatter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +152,7 @@ def calibrate_training(
         scatter[NEW_PAIR] = _of_new_eras(apart, places, problem, solution)
     return EngineConstants(
         id="training",
-        effects=_effects(runs, design, solution),
+        effects=effects_of([one.run.source for one in runs], design, solution),
         scatter=scatter,
         seen=seen_places(runs, places),
         pairs=tuple(sorted({place["pair"] for place in places})),
@@ -160,26 +160,6 @@ def calibrate_training(
         sources=tuple(sorted({one.run.source for one in runs})),
         date=max((one.run.date for one in runs), default=""),
     )
-
-
-def _effects(runs: Sequence[Timed], design: Design, solution: Solution) -> dict[str, Effect]:
-    sigma, carried = carried_by(solution)
-    sources = np.array([one.run.source for one in runs])
-    factors: dict[str, dict[str, Factor]] = {name: {} for name in design.kinds}
-    for i, (effect, level, place) in enumerate(design.names):
-        on_it = carried[:, i]
-        if not on_it.any() and level != "all":
-            continue
-        factors[effect][place] = Factor(
-            value=rounded(float(np.exp(solution.unknowns[i]))),
-            sigma=round(float(sigma[i]), 3),
-            n_rows=int(on_it.sum()),
-            sources=tuple(np.unique(sources[on_it]).tolist()),
-        )
-    return {
-        name: Effect(spread=dict(design.kinds[name].spread), factors=found)
-        for name, found in factors.items()
-    }
 
 
 def seen_places(runs: Sequence[Timed], places: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

@@ -85,10 +85,10 @@ def _where(answer: Training) -> str:
     said = f"Most time goes to {listed(largest)}"
     if not answer.is_calibrated:
         return f"{said}."
-    told = [
+    largest_kinds = [
         f"{words} {percent(shares[kind])}" for kind, words in _ALL_IN_ALL if shares[kind] > _TELLING
     ]
-    return f"{said}. All in all, {listed(told)}." if told else f"{said}."
+    return f"{said}. All in all, {listed(largest_kinds)}." if largest_kinds else f"{said}."
 
 
 #: shares below are not told

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.prices import prices_of
-from ridgeline.questions.setup import chosen_constants, machine_of
+from ridgeline.questions.setup import chosen_constants, machine_of, reading_of
 from ridgeline.questions.training.unused import refuse_unused
-from ridgeline.replica.readings import reading_named
 from ridgeline.specs.cluster import MOST_CARDS
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.machine import joined, network_hint
@@ -66,15 +65,7 @@ class TrainingSetup:
     @property
     def reading(self) -> str:
         """The reading; the calibrated where none is given and the model's shape is known."""
-        name = self.scenario.reading
-        if name is None:
-            return "calibrated" if self.model.blocks else "blackboard"
-        if not reading_named(name).whole and not self.model.blocks:
-            raise SpecError(
-                f"{self.model.id} is known by its counts alone: only the blackboard can read it. "
-                "Give its config.json for the others."
-            )
-        return name
+        return reading_of(self.model, self.scenario.reading)
 
     @cached_property
     def named(self) -> MachineNamed:
