@@ -324,10 +324,8 @@ def test_tokens_cross_to_a_domain_once_where_a_framework_sees_to_it():
         a_job(MOE, dp=16, ep=16, expert_tp=1, global_batch=16, framework="megatron-lm", date=date)
         for date in ("2025-06", "2024-06")
     )
-    across = [
-        s.payload_bytes * s.share_across
-        for s in (_op(j, "dispatch").collective for j in (once, each))
-    ]
+    sent = [_sent(job, "dispatch") for job in (once, each)]
+    across = [send.payload_bytes * send.share_across for send in sent]
     assert across[0] / across[1] == pytest.approx(1.992 / 6.454, rel=0.01)
 
 
