@@ -40,16 +40,16 @@ def seconds(replica: Replica, n: int, points: int) -> float:
     """Time a search of n x n points for the cheapest that fits."""
     capacity = replica.capacity_bytes
 
-    def kernel(axes):
-        context, batch = axes
+    def kernel(values):
+        context, batch = values["context"], values["batch"]
         step_s = replica.seconds(decode(batch, context))
         cost = cost_usd_per_mtok(step_s, batch, 3.0, N_CHIPS)
         fits = replica.memory(context).total_bytes(batch) <= capacity
         return {"cost": np.where(fits, cost, np.inf)}
 
-    values = [np.geomspace(256, 1e6, n), np.geomspace(1, 1e5, n)]
+    axes = [{"context": np.geomspace(256, 1e6, n)}, {"batch": np.geomspace(1, 1e5, n)}]
     start = time.process_time()
-    reduce_grid(kernel, values, {"best": Best("cost")}, block_points=points)
+    reduce_grid(kernel, axes, {"best": Best("cost")}, block_points=points)
     return time.process_time() - start
 
 

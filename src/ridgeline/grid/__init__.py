@@ -2,7 +2,7 @@
 
 from ridgeline.grid.axis import Axis, logspace
 from ridgeline.grid.blocks import BLOCK_POINTS, UNEXPANDED_BLOCK_POINTS, blocks
-from ridgeline.grid.evaluate import evaluate, points, reduce_grid
+from ridgeline.grid.evaluate import Fields, Kernel, evaluate, points, reduce_grid
 from ridgeline.grid.progress import ProgressLine
 from ridgeline.grid.reduce import Best, Histogram, Pareto, Reduction
 from ridgeline.grid.result import Column, Result
@@ -13,7 +13,9 @@ __all__ = [
     "Axis",
     "Best",
     "Column",
+    "Fields",
     "Histogram",
+    "Kernel",
     "Pareto",
     "ProgressLine",
     "Reduction",

@@ -18,35 +18,54 @@ if TYPE_CHECKING:
 
     from ridgeline.grid.reduce import Reduction
 
-__all__ = ["evaluate", "points", "reduce_grid", "shaped"]
+__all__ = ["Fields", "Kernel", "evaluate", "points", "reduce_grid", "shape_of", "shaped"]
 
-#: from the axes' values, each shaped to broadcast over the grid, to columns that broadcast
-Kernel = Callable[[Sequence[np.ndarray]], Mapping[str, Any]]
+#: names to values, equally long: what varies together along one axis
+Fields = Mapping[str, np.ndarray]
+#: from the fields of all axes, shaped to broadcast over the grid, to columns that broadcast. Pure:
+#: equal values give equal columns. What other processes are to run can be pickled.
+Kernel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 Cut = tuple[slice, ...]
 #: called with points done and points in all
 Progress = Callable[[int, int], None]
 
 
-def shaped(values: Sequence[np.ndarray]) -> list[np.ndarray]:
+def shaped(axes: Sequence[Fields]) -> dict[str, np.ndarray]:
     """Give each axis a dimension of its own, so that together they broadcast to the grid.
 
     Examples
     --------
-    >>> [v.shape for v in shaped([np.arange(2), np.arange(3)])]
-    [(2, 1), (1, 3)]
+    >>> {n: v.shape for n, v in shaped([{"a": np.arange(2)}, {"b": np.arange(3)}]).items()}
+    {'a': (2, 1), 'b': (1, 3)}
     """
-    n = len(values)
-    return [v.reshape([-1 if j == i else 1 for j in range(n)]) for i, v in enumerate(values)]
+    n = len(axes)
+    return {
+        name: v.reshape([-1 if j == i else 1 for j in range(n)])
+        for i, fields in enumerate(axes)
+        for name, v in fields.items()
+    }
+
+
+def shape_of(axes: Sequence[Fields]) -> tuple[int, ...]:
+    """Length of each axis.
+
+    Examples
+    --------
+    >>> shape_of([{"a": np.arange(2)}, {"b": np.arange(3), "c": np.zeros(3)}])
+    (2, 3)
+    """
+    return tuple(len(next(iter(fields.values()))) for fields in axes)
 
 
 def _parts(
-    kernel: Kernel, values: Sequence[np.ndarray], cuts: Iterable[Cut], workers: int
+    kernel: Kernel, axes: Sequence[Fields], cuts: Iterable[Cut], workers: int
 ) -> Iterator[tuple[Cut, Mapping[str, Any]]]:
     """Evaluate blocks in order, a few ahead where there are several threads."""
 
     def part(cut: Cut) -> Mapping[str, Any]:
-        return kernel(shaped([v[c] for v, c in zip(values, cut, strict=True)]))
+        own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
+        return kernel(shaped(own))
 
     if workers <= 1:
         for cut in cuts:
@@ -66,29 +85,28 @@ def _parts(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def points(
-    kernel: Kernel, values: Sequence[np.ndarray], index: np.ndarray
-) -> dict[str, np.ndarray]:
+def points(kernel: Kernel, axes: Sequence[Fields], index: np.ndarray) -> dict[str, np.ndarray]:
     """Evaluate single points of a grid.
 
     Parameters
     ----------
     kernel : callable   See `Kernel`.
-    values : sequence of 1-D arrays   One an axis.
+    axes : sequence of Fields   1-D arrays by name.
     index : 1-D array of int   Flat indices, as reductions give them.
 
     Returns
     -------
     dict   Column name to an array as long as `index`.
     """
-    where = np.unravel_index(index, tuple(len(v) for v in values))
-    found = kernel([v[i] for v, i in zip(values, where, strict=True)])
+    where = np.unravel_index(index, shape_of(axes))
+    own = {n: v[i] for fields, i in zip(axes, where, strict=True) for n, v in fields.items()}
+    found = kernel(own)
     return {k: np.broadcast_to(v, index.shape) for k, v in found.items()}
 
 
 def evaluate(
     kernel: Kernel,
-    values: Sequence[np.ndarray],
+    axes: Sequence[Fields],
     *,
     block_points: int = BLOCK_POINTS,
     workers: int = 1,
@@ -99,7 +117,7 @@ def evaluate(
     Parameters
     ----------
     kernel : callable   See `Kernel`.
-    values : sequence of 1-D arrays   One an axis.
+    axes : sequence of Fields         1-D arrays by name.
     block_points : int  Points a block.
     workers : int       Threads; numpy lets go of the interpreter in large blocks.
     progress : callable or None   Called with points done and points in all, after each block.
@@ -108,10 +126,10 @@ def evaluate(
     -------
     dict   Column name to an array of the grid's shape.
     """
-    shape = tuple(len(v) for v in values)
+    shape = shape_of(axes)
     columns: dict[str, np.ndarray] = {}
     done = 0
-    for cut, part in _parts(kernel, values, blocks(shape, block_points), workers):
+    for cut, part in _parts(kernel, axes, blocks(shape, block_points), workers):
         for name, value in part.items():
             if name not in columns:
                 columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
@@ -128,7 +146,7 @@ def _size(cut: Cut, shape: tuple[int, ...]) -> int:
 
 def reduce_grid(
     kernel: Kernel,
-    values: Sequence[np.ndarray],
+    axes: Sequence[Fields],
     reductions: Mapping[str, Reduction],
     *,
     block_points: int = BLOCK_POINTS,
@@ -140,7 +158,7 @@ def reduce_grid(
     Parameters
     ----------
     kernel : callable            See `Kernel`.
-    values : sequence of 1-D arrays   One an axis.
+    axes : sequence of Fields         1-D arrays by name.
     reductions : mapping         Name to what is kept: `Best`, `Pareto`, `Histogram`.
     block_points : int           Points a block.
     workers : int                Threads that evaluate blocks; reductions see them in order.
@@ -150,11 +168,11 @@ def reduce_grid(
     -------
     dict   Name to the reduction's result; points as flat indices (`numpy.unravel_index`).
     """
-    shape = tuple(len(v) for v in values)
+    shape = shape_of(axes)
     whole, done = math.prod(shape), 0
-    for cut, part in _parts(kernel, values, blocks(shape, block_points), workers):
+    for cut, part in _parts(kernel, axes, blocks(shape, block_points), workers):
         size = tuple(len(range(*c.indices(n))) for c, n in zip(cut, shape, strict=True))
-        starts = shaped([np.arange(n)[c] for c, n in zip(cut, shape, strict=True)])
+        starts = np.ix_(*(np.arange(n)[c] for c, n in zip(cut, shape, strict=True)))
         index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
         columns = {k: np.broadcast_to(v, size).reshape(-1) for k, v in part.items()}
         for reduction in reductions.values():

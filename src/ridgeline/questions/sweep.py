@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, overload
 
@@ -38,7 +39,7 @@ from ridgeline.steps.bind import bound
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ridgeline.grid.evaluate import Kernel
+    from ridgeline.grid import Kernel
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.model import Model
@@ -156,7 +157,7 @@ def sweep(
     first = {n: v[0] for n, v in ids.items() if v}
     known = _records(first.get("model", model), first.get("cluster", on), layout, load)
     numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
-    lengths = [np.arange(_length(n, paths)) for n, paths in numeric.items()]
+    grid = list(numeric.values())
     found = []
     about = {"reading": reading} | ({"constants": fitted.id} if fitted else {})
     rents = _rents(ids.get("cluster", [on]))
@@ -164,18 +165,18 @@ def sweep(
         named = dict(zip(ids, chosen, strict=True))
         records = _records(named.get("model", model), named.get("cluster", on), layout, load)
         rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
-        kernel = _kernel(records, list(numeric.values()), reading, rent, fitted)
+        kernel = _Decoding(records, reading, rent, fitted)
         how: dict[str, Any] = {
             "workers": workers,
             "progress": progress or ProgressLine(),
             "block_points": BLOCK_POINTS if len(numeric) < 2 else UNEXPANDED_BLOCK_POINTS,
         }
         if reductions is None:
-            found.append(evaluate(kernel, lengths, **how))
+            found.append(evaluate(kernel, grid, **how))
             continue
         asked = reductions()
-        left = reduce_grid(kernel, lengths, asked, **how)
-        found.append({**named, **_rows(kernel, numeric, lengths, asked, left)})
+        left = reduce_grid(kernel, grid, asked, **how)
+        found.append({**named, **_rows(kernel, grid, asked, left)})
     return found if reductions is not None else _result(ids, numeric, found, about)
 
 
@@ -213,28 +214,26 @@ def _rents(clusters: Sequence[Cluster | str]) -> list[float]:
     return [p.usd_per_chip_hour if p and found.comparable else np.nan for p in found.prices]
 
 
-def _kernel(
-    records: dict[str, Any],
-    zipped: list[dict[str, np.ndarray]],
-    reading: str,
-    rent: float,
-    constants: EngineConstants | None,
-) -> Kernel:
-    def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
-        values = {
-            path: v[i]
-            for paths, i in zip(zipped, indices, strict=True)
-            for path, v in paths.items()
-        }
-        r = bound(records, values)
+@dataclass(frozen=True)
+class _Decoding:
+    """The kernel of a sweep: a decode step of the records, with arrays where paths lead."""
+
+    records: Mapping[str, Any]
+    reading: str
+    rent_usd_per_chip_hour: float
+    constants: EngineConstants | None
+
+    def __call__(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """From arrays by path, that broadcast over the grid, to columns."""
+        r = bound(self.records, values)
         layout, load = r["layout"], r["load"]
         replica = Replica(
             r["model"],
             r["cluster"],
             layout,
-            reading=reading,
+            reading=self.reading,
             expert_load_cv=load.expert_load_cv,
-            constants=constants,
+            constants=self.constants,
         )
         requests = Requests(
             decode_context=load.context, drafts=load.drafts, acceptance=load.acceptance
@@ -244,6 +243,7 @@ def _kernel(
         memory = held.total_bytes(load.batch)
         tokens = load.batch * requests.tokens_per_step
         n_chips = replica.n_chips
+        rent = self.rent_usd_per_chip_hour
         return {
             "time_s": time_s,
             "tokens_per_s_per_chip": throughput_tokens_per_s(tokens, time_s) / n_chips,
@@ -252,29 +252,24 @@ def _kernel(
             "fits": memory <= replica.capacity_bytes,
         }
 
-    return kernel
-
 
 def _rows(
     kernel: Kernel,
-    numeric: dict[str, dict[str, np.ndarray]],
-    lengths: list[np.ndarray],
+    grid: list[dict[str, np.ndarray]],
     asked: Mapping[str, Reduction],
     left: dict[str, Any],
 ) -> dict[str, Any]:
     """Give the points that reductions kept as rows; leave counts as they are."""
-    shape = tuple(len(v) for v in lengths)
+    shape = tuple(len(next(iter(fields.values()))) for fields in grid)
     found = dict(left)
     for name, reduction in asked.items():
         if isinstance(reduction, Histogram) or not len(left[name]):
             continue
         where = np.unravel_index(left[name], shape)
         columns: dict[str, np.ndarray] = {
-            path: v[i]
-            for paths, i in zip(numeric.values(), where, strict=True)
-            for path, v in paths.items()
+            path: v[i] for paths, i in zip(grid, where, strict=True) for path, v in paths.items()
         }
-        columns |= points(kernel, lengths, left[name])
+        columns |= points(kernel, grid, left[name])
         found[name] = [{n: v[i].item() for n, v in columns.items()} for i in range(len(left[name]))]
     return found
 

@@ -365,11 +365,11 @@ def evaluate_layouts(candidates: Candidates, batch: np.ndarray | None = None) ->
     batches = _batches(candidates, batch)
     n_layouts, n_points = batches.shape
 
-    def kernel(indices: Sequence[np.ndarray]) -> dict[str, Any]:
-        i, j = indices
-        return candidates.columns(i, batches[i, j])
+    def kernel(fields: Mapping[str, Any]) -> dict[str, Any]:
+        return candidates.columns(fields["candidate"], fields["batch"])
 
-    found = evaluate(kernel, [np.arange(n_layouts), np.arange(n_points)])
+    row = {"candidate": np.repeat(np.arange(n_layouts), n_points), "batch": batches.ravel()}
+    found = {n: v.reshape(batches.shape) for n, v in evaluate(kernel, [row]).items()}
     axes = (
         Axis("candidate", np.arange(n_layouts), "", "layout"),
         Axis("point", np.arange(n_points), "", "batch"),
