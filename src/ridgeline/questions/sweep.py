@@ -184,14 +184,10 @@ def _zipped(
     name: str, values: Values | Mapping[str, Values], known: dict[str, Any]
 ) -> dict[str, np.ndarray]:
     paths = values if isinstance(values, Mapping) else {name: values}
-    return {path: axis_values(known, path, v) for path, v in paths.items()}
-
-
-def _length(name: str, paths: Mapping[str, np.ndarray]) -> int:
-    lengths = {len(v) for v in paths.values()}
-    if len(lengths) != 1:
+    found = {path: axis_values(known, path, v) for path, v in paths.items()}
+    if len({len(v) for v in found.values()}) != 1:
         raise SpecError(f"Axis {name!r}: fields that vary together need as many values each.")
-    return lengths.pop()
+    return found
 
 
 def _records(
