@@ -71,7 +71,7 @@ MAY_IMPORT = {
     },
 }
 EVERYBODY = {
-    "errors", "naming", "units", "files", "clock", "__version__", "spreadsheets", "markup",
+    "errors", "naming", "units", "files", "cache", "clock", "__version__", "spreadsheets", "markup",
 }  # fmt: skip
 
 
