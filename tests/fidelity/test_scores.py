@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from ridgeline.fidelity.engines.freedom import freedom
 from ridgeline.fidelity.measurements import read_rows
 from ridgeline.fidelity.runs import OK, Prediction, Row
 from ridgeline.fidelity.scores import (
+    BY,
     LEAVE_OUT,
     Scores,
     SetAside,
@@ -26,6 +30,7 @@ from ridgeline.fidelity.scores import (
     leave_out,
     noise,
     read_set_aside,
+    score_chunk,
     score_chunks,
 )
 from ridgeline.fidelity.scores.aside import beside_folds, predict_aside
@@ -131,6 +136,31 @@ def test_what_is_not_answered_counts_and_says_why(shipped: list[Row]) -> None:
     }  # fmt: skip
     slo = scored.scores.line(scored.scores.where(regime="slo"))
     assert (slo["n_rows"], slo["n_answered"], slo["median"]) == (n_slo, 0, None)
+
+
+@given(st.data())
+def test_parts_merge_to_the_whole_however_they_are_cut(shipped: list[Row], data: Any) -> None:
+    bad = Row("x", 9, None, "tpot_s", None, "unknown-chip", "no such chip", regime="decode")
+    rows = [*shipped[:40], bad, *shipped[300:330], bad]
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=6).map(sorted))
+    chunks = [rows[a:b] for a, b in itertools.pairwise([0, *cuts, len(rows)])]
+    parts = [pickle.loads(pickle.dumps(score_chunk(c, off_by(1.3), 45)[0])) for c in chunks]
+    while len(parts) > 1:  # any two neighbours first
+        i = data.draw(st.integers(0, len(parts) - 2))
+        parts[i : i + 2] = [parts[i].merged(parts[i + 1])]
+    whole = score_chunks([rows], off_by(1.3), keep=45)
+    assert parts[0].scores.board(list(BY)) == whole.scores.board(list(BY))
+    assert parts[0].scores.points() == whole.scores.points()
+    assert len(whole.shown) == 45
+    assert (parts[0].shown, parts[0].unanswered) == (whole.shown, whole.unanswered)
+    assert parts[0].by_status == whole.by_status == {OK: 70, "unknown-chip": 2}
+
+
+def test_merging_changes_neither_part(shipped: list[Row]) -> None:
+    one, other = (score_chunk(shipped[a : a + 50], off_by(2.0))[0] for a in (0, 200))
+    before = one.scores.board(), other.scores.board(), dict(one.by_status)
+    assert len(one.merged(other).scores) == 100
+    assert (one.scores.board(), other.scores.board(), dict(one.by_status)) == before
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,11 @@ class _Chunk:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
+    def coded(self, again: Sequence[NDArray[np.int32]]) -> _Chunk:
+        """Return the same rows under other codes, of each grouping by its present ones."""
+        codes = [new[old] for new, old in zip(again, self.codes.T, strict=True)]
+        return replace(self, codes=np.stack(codes, axis=1))
+
 
 class Scores:
     """Measured and predicted numbers of rows, held as columns: some 60 bytes a row."""
@@ -66,23 +71,32 @@ class Scores:
     def __len__(self) -> int:
         return sum(len(c.measured) for c in self._chunks)
 
+    def merged(self, other: Scores) -> Scores:
+        """Return the scores of these rows and then those; associative, and neither is changed."""
+        found = Scores()
+        found._names = {by: dict(names) for by, names in self._names.items()}
+        again = [
+            np.array([known.setdefault(name, len(known)) for name in theirs], dtype=np.int32)
+            for known, theirs in zip(found._names.values(), other._names.values(), strict=True)
+        ]
+        found._chunks = [*self._chunks, *(chunk.coded(again) for chunk in other._chunks)]
+        return found
+
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Take rows with their predictions, in the same order.
 
         Rows and predictions that are not ``ok`` count as not answered.
         """
-        codes = np.array([self._coded(row) for row in rows], dtype=np.int32)
+        codes = np.empty((len(rows), len(BY)), dtype=np.int32)
+        for column, (by, name) in zip(codes.T, BY.items(), strict=True):
+            known = self._names[by]
+            column[:] = [known.setdefault(one, len(known)) for one in map(name, rows)]
         numbers = np.array(
             [_numbers(row, prediction) for row, prediction in zip(rows, predictions, strict=True)],
             dtype=np.float64,
         ).reshape(-1, 4)
-        self._chunks.append(_Chunk(codes.reshape(-1, len(BY)), *numbers.T))
+        self._chunks.append(_Chunk(codes, *numbers.T))
         self._joined = None
-
-    def _coded(self, row: Row) -> list[int]:
-        return [
-            self._names[by].setdefault(name(row), len(self._names[by])) for by, name in BY.items()
-        ]
 
     @property
     def _all(self) -> _Chunk:

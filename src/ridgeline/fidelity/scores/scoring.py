@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.runs import Row
     from ridgeline.fidelity.scores.predictions import PredictionLines
 
-__all__ = ["SHOWN", "Scored", "answered", "score_chunks", "shown", "unanswered"]
+__all__ = [
+    "SHOWN",
+    "Scored",
+    "answered",
+    "score_chunk",
+    "score_chunks",
+    "shown",
+    "unanswered",
+]
 
 #: rows without an answer that are remembered one by one; beyond, they are only counted
 _REMEMBERED = 1000
@@ -27,7 +35,7 @@ SHOWN = 40
 
 @dataclass
 class Scored:
-    """What scoring some tables gives.
+    """What scoring some rows gives; of parts of them `merged` makes that of all.
 
     Attributes
     ----------
@@ -44,6 +52,22 @@ class Scored:
     by_status: Counter[str] = field(default_factory=Counter)
     shown: list[dict[str, Any]] = field(default_factory=list)
     keep: int = SHOWN
+
+    def merged(self, other: Scored) -> Scored:
+        """Return what scoring these rows and then those gives.
+
+        Merging is associative, exactly: parts may be joined in any order that keeps their sequence,
+        wherever they were scored. ``Scored(keep=n)`` changes nothing.
+        """
+        both = self.by_status.copy()
+        both.update(other.by_status)
+        return Scored(
+            self.scores.merged(other.scores),
+            [*self.unanswered, *other.unanswered][:_REMEMBERED],
+            both,
+            [*self.shown, *other.shown][: self.keep],
+            self.keep,
+        )
 
     def add(self, rows: Sequence[Row], predictions: Sequence[Prediction]) -> None:
         """Take rows with their predictions."""
@@ -133,6 +157,26 @@ def _sane(one: Prediction) -> Prediction:
     return _none("no-number", f"{one.reason} the model gave no positive number.".strip())
 
 
+def score_chunk(
+    rows: Sequence[Row], predict: Callable[[Sequence[Row]], list[Prediction]], keep: int = SHOWN
+) -> tuple[Scored, list[Prediction]]:
+    """Predict and score some rows by themselves; what comes out can be sent and merged.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    predict : callable   Rows to predictions; one that can be pickled, where rows go elsewhere.
+    keep : int           How many rows are remembered to be shown one by one.
+
+    Returns
+    -------
+    (Scored, list of Prediction)   Of these rows alone: see `Scored.merged`. One a row, in order.
+    """
+    predictions, outcome = answered(rows, predict), Scored(keep=keep)
+    outcome.add(rows, predictions)
+    return outcome, predictions
+
+
 def score_chunks(
     chunks: Iterable[list[Row]],
     predict: Callable[[Sequence[Row]], list[Prediction]],
@@ -153,14 +197,13 @@ def score_chunks(
 
     Returns
     -------
-    Scored
+    Scored   The parts of `score_chunk`, merged in order.
     """
-    outcome, n_done = Scored(keep=keep), 0
+    outcome = Scored(keep=keep)
     for rows in chunks:
-        predictions = answered(rows, predict)
-        outcome.add(rows, predictions)
+        part, predictions = score_chunk(rows, predict, keep)
+        outcome = outcome.merged(part)
         if lines is not None:
             lines.add(rows, predictions)
-        n_done += len(rows)
-        progress(n_done)
+        progress(len(outcome.scores))
     return outcome
