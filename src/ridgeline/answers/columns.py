@@ -15,6 +15,7 @@ __all__ = [
     "Keys",
     "Need",
     "Shown",
+    "cell_width",
     "choose",
     "fitting",
     "heading_lines",
@@ -85,6 +86,15 @@ def fitting(
     return [used[i] for i in chosen], left_out
 
 
+def cell_width(text: str) -> int:
+    """Columns of a screen that text takes: two for a wide letter, none for a combining one."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415  (most text is plain)
+
+    return cell_len(text)
+
+
 def _by_importance(keys: Sequence[str], first: Sequence[Keys]) -> list[list[int]]:
     """Groups of columns, the most important first: the leading column, `first`, the rest."""
     groups = [[k] if isinstance(k, str) else list(k) for k in (*keys[:1], *first)]
@@ -142,16 +152,14 @@ class Need:
         >>> Need.of("tok/s per user", ["207", "1,304"], is_text=False)
         Need(least=5, whole=14)
         """
-        from rich.cells import cell_len  # noqa: PLC0415  (only when a table is shown)
-
         lines = [line for cell in cells for line in cell.split("\n")]
-        longest = max(map(cell_len, lines), default=0)
-        words = max(map(cell_len, _words(heading)), default=0)
+        longest = max(map(cell_width, lines), default=0)
+        words = max(map(cell_width, _words(heading)), default=0)
         least = max(longest, words)
         if is_text and longest > _TEXT:
-            unbroken = max((cell_len(w) for line in lines for w in line.split()), default=0)
+            unbroken = max((cell_width(w) for line in lines for w in line.split()), default=0)
             least = max(min(longest, max(unbroken, _TEXT)), words)
-        return cls(least, max(longest, cell_len(heading)))
+        return cls(least, max(longest, cell_width(heading)))
 
 
 def choose(needs: Sequence[Need], order: Sequence[Sequence[int]], width: int | None) -> list[int]:

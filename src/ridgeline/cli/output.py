@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers.columns import GAP, Shown, fitting, heading_lines, shown_columns, widths
+from ridgeline.answers.columns import Shown, fitting, shown_columns, widths
 from ridgeline.answers.plain import plain
+from ridgeline.cli.drawing import drawn
 from ridgeline.cli.screen import screen_width, wrapped
 from ridgeline.errors import SpecError, there_is_no
 from ridgeline.spreadsheets import records_csv
@@ -127,7 +128,7 @@ def _print_columns(
     def render(width: int | None) -> str:
         room = None if wide else width
         shown, left_out = fitting(columns, first, room)
-        return _drawn(shown, widths(shown, room), faint, wrapped(_left_out(left_out), width))
+        return drawn(shown, widths(shown, room), faint, wrapped(_left_out(left_out), width))
 
     print_text(f"\n{title}" if title else title)
     _put(render)
@@ -135,30 +136,3 @@ def _print_columns(
 
 def _left_out(names: Sequence[str]) -> str:
     return f"Also: {', '.join(names)} (--wide)" if names else ""
-
-
-def _drawn(
-    columns: Sequence[Shown], shares: Sequence[int], faint: Sequence[bool], below: str
-) -> str:
-    """Columns as text, and a faint line below them."""
-    from rich import box  # noqa: PLC0415  (only when a table is shown)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table as Drawn  # noqa: PLC0415
-
-    drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
-    for column, share in zip(columns, shares, strict=True):
-        side = "left" if column.is_text else "right"
-        drawn.add_column(
-            heading_lines(column.heading, share), justify=side, width=share, overflow="fold"
-        )
-    for i, hidden in enumerate(faint):
-        drawn.add_row(*(c.cells[i] for c in columns), style="dim" if hidden else None)
-    # Cells are data: brackets in them are not markup.
-    total = sum(shares) + GAP * len(shares)
-    console = Console(markup=False, highlight=False, emoji=False, width=max(total, 1))
-    with console.capture() as captured:
-        console.print(drawn)
-        for line in below.splitlines():
-            console.print(line, style="dim", soft_wrap=True)
-    lines = (line.rstrip() for line in captured.get().splitlines())
-    return "\n".join([*lines, ""])
