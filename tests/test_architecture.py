@@ -71,7 +71,8 @@ MAY_IMPORT = {
     },
 }
 EVERYBODY = {
-    "errors", "naming", "units", "files", "cache", "clock", "__version__", "spreadsheets", "markup",
+    "errors", "naming", "units", "files", "cache", "shipped", "clock", "__version__",
+    "spreadsheets", "markup",
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from ridgeline.files import (
 )
 from ridgeline.formats import folded
 from ridgeline.naming import tokens
+from ridgeline.shipped import kept_data
 
 __all__ = [
     "BUILT_IN",
@@ -56,6 +57,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     ------
     CatalogError   Missing, unreadable, too large, or no TOML.
     """
+    if (found := kept_data(path)) is not None:
+        return found
     text = read_text(path, "a TOML file", error=CatalogError)
     try:
         return tomllib.loads(text)
@@ -164,8 +167,8 @@ def file_of_id(folder: Path, name: str) -> Path | None:
 def other_names(kind: str) -> dict[Path, tuple[str, ...]]:
     """Map the file of every entry to its aliases, as they are spelled there, and its own name.
 
-    Only the lines before a file's first table are looked at, and only if they speak of aliases:
-    catalogues of hundreds of entries are searched in a few milliseconds.
+    Of a user's file only the lines before its first table are looked at, and only if they speak of
+    aliases: catalogues of hundreds of entries are searched in a few milliseconds.
     """
     return {path: (*_file_name(path), *_aliases_of(path)) for path in index(kind).values()}
 
@@ -182,6 +185,8 @@ def _head(path: Path) -> str:
 
 
 def _aliases_of(path: Path) -> list[str]:
+    if (kept := kept_data(path)) is not None:
+        return _texts(kept.get("aliases", ()))
     head = _head(path)
     begin = re.search(r"^aliases\s*=", head, re.MULTILINE)
     if begin is None:

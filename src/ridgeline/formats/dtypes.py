@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.shipped import read_shipped
 from ridgeline.specs.dtype import Dtype
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def folded(name: str) -> str:
 @cache
 def dtypes() -> dict[str, Dtype]:
     """All named formats: id -> record."""
-    rows = tomllib.loads(_TABLE.read_text(encoding="utf-8"))["dtype"]
+    rows = read_shipped(_TABLE)["dtype"]
     records = [Dtype.parse(row, where=f"dtypes.toml: {row.get('id')}") for row in rows]
     return {record.id: record for record in records}
 

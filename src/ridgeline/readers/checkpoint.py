@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from ridgeline.files import is_folder, listing, named
 from ridgeline.readers.hf_config import read_config
 from ridgeline.readers.safetensors_header import files_of, read_safetensors
 from ridgeline.readers.stored import gathered, has_attention, with_checked
+from ridgeline.shipped import read_shipped
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -104,7 +104,7 @@ def with_safetensors(model: Model, tensors: Iterable[SafeTensor]) -> Model:
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return read_shipped(_TABLE)
 
 
 def _among(words: list[str], patterns: list[str]) -> bool:

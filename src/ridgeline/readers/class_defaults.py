@@ -7,12 +7,12 @@ language model inside a wrapper above all. The table of defaults is generated
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.readers.families import synonyms
+from ridgeline.shipped import read_shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ _TABLE = Path(__file__).with_name("hf_class_defaults.toml")
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return read_shipped(_TABLE)
 
 
 def version() -> str:

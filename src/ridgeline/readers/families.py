@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any
 
 from ridgeline.errors import ConfigError, did_you_mean
 from ridgeline.readers.expressions import names_in, shown
+from ridgeline.shipped import read_shipped
 
 __all__ = [
     "Family",
@@ -141,7 +141,7 @@ def _names(entry: object) -> Iterator[str]:
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return read_shipped(_TABLE)
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.errors import ConfigError, did_you_mean
 from ridgeline.readers.config import shown
 from ridgeline.readers.expressions import Missing, evaluate
+from ridgeline.shipped import read_shipped
 
 if TYPE_CHECKING:
     from ridgeline.readers.gguf_header import GgufHeader, GgufTensor
@@ -26,7 +26,7 @@ _WINDOW_PATTERN = ("attention", "sliding_window_pattern")
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return read_shipped(_TABLE)
 
 
 def config_of(header: GgufHeader) -> dict[str, Any]:

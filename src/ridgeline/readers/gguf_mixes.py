@@ -6,7 +6,6 @@ depend on the class of the tensor, its layer and the model. ``gguf_mixes.toml`` 
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ridgeline.formats import mixture
 from ridgeline.layers import weights_of
+from ridgeline.shipped import read_shipped
 from ridgeline.specs.blocks import Attention, MixtureOfExperts, Part
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _FUSED = frozenset({"query", "key", "value"})
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    return read_shipped(_TABLE)
 
 
 def gguf_mixes() -> tuple[str, ...]:

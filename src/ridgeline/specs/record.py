@@ -38,7 +38,9 @@ else:
 class Record(BaseModel, metaclass=_RecordType):
     """A frozen record; unknown fields are refused by name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
     @classmethod
     def _refusal(cls, error: ValidationError) -> str:
