@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.naming import nearest
 
@@ -47,7 +47,15 @@ _LONGEST_NAME = 120
 
 
 class RidgelineError(ValueError):
-    """Base of every error that is the input's, not the program's."""
+    """Base of every error that is the input's, not the program's; other processes can send it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again as it is, whatever its class is made from: its sentence is not made twice."""
+        return _made_again, (type(self), self.args), vars(self)
+
+
+def _made_again(kind: type[RidgelineError], args: tuple[Any, ...]) -> RidgelineError:
+    return kind.__new__(kind, *args)
 
 
 class UnitError(RidgelineError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ridgeline.errors import SpecError
-from ridgeline.grid import Best, Histogram, Pareto, ProgressLine, evaluate, reduce_grid
+from ridgeline.grid import Best, Histogram, Pareto, ProgressLine, Spread, evaluate, reduce_grid
 
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=3)
 
@@ -105,7 +106,8 @@ def test_a_mask_leaves_points_out_and_threads_change_nothing(sizes, seed, points
     values = [{str(i): np.arange(n, dtype=float)} for i, n in enumerate(sizes)]
     whole = evaluate(masked, values)["x"].reshape(-1)
     one = reduce_grid(masked, values, asked(), block_points=points)
-    two = reduce_grid(masked, values, asked(), block_points=points, workers=2)
+    with ThreadPoolExecutor(2) as pool:
+        two = reduce_grid(masked, values, asked(), block_points=points, spread=Spread(pool))
     assert one["n"] == two["n"] == (whole > 0).sum()
     assert one["best"].tolist() == two["best"].tolist()
     assert (whole[one["best"]] > 0).all()
@@ -138,7 +140,7 @@ def test_an_interrupted_grid_stops_at_once() -> None:
         calls.append(1)
         raise KeyboardInterrupt
 
-    for workers in (1, 2):
+    for spread in (None, Spread(workers=2)):
         with pytest.raises(KeyboardInterrupt):
-            evaluate(kernel, [{"0": np.arange(100)}], block_points=1, workers=workers)
+            evaluate(kernel, [{"0": np.arange(100)}], block_points=1, spread=spread)
     assert len(calls) < 50

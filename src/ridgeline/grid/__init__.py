@@ -2,10 +2,12 @@
 
 from ridgeline.grid.axis import Axis, logspace
 from ridgeline.grid.blocks import BLOCK_POINTS, UNEXPANDED_BLOCK_POINTS, blocks
-from ridgeline.grid.evaluate import Fields, Kernel, evaluate, points, reduce_grid
+from ridgeline.grid.evaluate import evaluate, points, reduce_grid
+from ridgeline.grid.kernel import Fields, Kernel
 from ridgeline.grid.progress import ProgressLine
-from ridgeline.grid.reduce import Best, Histogram, Pareto, Reduction
+from ridgeline.grid.reduce import Best, Histogram, Mergeable, Pareto, Reduction
 from ridgeline.grid.result import Column, Result
+from ridgeline.grid.spread import Spread
 
 __all__ = [
     "BLOCK_POINTS",
@@ -16,10 +18,12 @@ __all__ = [
     "Fields",
     "Histogram",
     "Kernel",
+    "Mergeable",
     "Pareto",
     "ProgressLine",
     "Reduction",
     "Result",
+    "Spread",
     "blocks",
     "evaluate",
     "logspace",

@@ -3,86 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ridgeline.grid.blocks import BLOCK_POINTS, blocks
+from ridgeline.grid.kernel import Fields, Kernel, parts, prepared, shape_of, sized
+from ridgeline.grid.shards import (
+    Study,
+    columns_of,
+    mergeable,
+    reduced,
+    run_shard,
+    shards_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from concurrent.futures import Future
+    from collections.abc import Iterator
 
     from ridgeline.grid.reduce import Reduction
+    from ridgeline.grid.shards import Shard
+    from ridgeline.grid.spread import Spread
 
-__all__ = ["Fields", "Kernel", "evaluate", "points", "reduce_grid", "shape_of", "shaped"]
+__all__ = ["evaluate", "points", "reduce_grid"]
 
-#: names to values, equally long: what varies together along one axis
-Fields = Mapping[str, np.ndarray]
-#: from the fields of all axes, shaped to broadcast over the grid, to columns that broadcast. Pure:
-#: equal values give equal columns. What other processes are to run can be pickled.
-Kernel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
-
-Cut = tuple[slice, ...]
 #: called with points done and points in all
 Progress = Callable[[int, int], None]
-
-
-def shaped(axes: Sequence[Fields]) -> dict[str, np.ndarray]:
-    """Give each axis a dimension of its own, so that together they broadcast to the grid.
-
-    Examples
-    --------
-    >>> {n: v.shape for n, v in shaped([{"a": np.arange(2)}, {"b": np.arange(3)}]).items()}
-    {'a': (2, 1), 'b': (1, 3)}
-    """
-    n = len(axes)
-    return {
-        name: v.reshape([-1 if j == i else 1 for j in range(n)])
-        for i, fields in enumerate(axes)
-        for name, v in fields.items()
-    }
-
-
-def shape_of(axes: Sequence[Fields]) -> tuple[int, ...]:
-    """Length of each axis.
-
-    Examples
-    --------
-    >>> shape_of([{"a": np.arange(2)}, {"b": np.arange(3), "c": np.zeros(3)}])
-    (2, 3)
-    """
-    return tuple(len(next(iter(fields.values()))) for fields in axes)
-
-
-def _parts(
-    kernel: Kernel, axes: Sequence[Fields], cuts: Iterable[Cut], workers: int
-) -> Iterator[tuple[Cut, Mapping[str, Any]]]:
-    """Evaluate blocks in order, a few ahead where there are several threads."""
-
-    def part(cut: Cut) -> Mapping[str, Any]:
-        own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
-        return kernel(shaped(own))
-
-    if workers <= 1:
-        for cut in cuts:
-            yield cut, part(cut)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[tuple[Cut, Future[Mapping[str, Any]]]] = deque()
-        try:
-            for cut in cuts:
-                ahead.append((cut, pool.submit(part, cut)))
-                if len(ahead) > 2 * workers:
-                    first, answer = ahead.popleft()
-                    yield first, answer.result()
-            for first, answer in ahead:
-                yield first, answer.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def points(kernel: Kernel, axes: Sequence[Fields], index: np.ndarray) -> dict[str, np.ndarray]:
@@ -109,7 +56,7 @@ def evaluate(
     axes: Sequence[Fields],
     *,
     block_points: int = BLOCK_POINTS,
-    workers: int = 1,
+    spread: Spread | None = None,
     progress: Progress | None = None,
 ) -> dict[str, np.ndarray]:
     """Evaluate whole columns, block by block.
@@ -117,31 +64,40 @@ def evaluate(
     Parameters
     ----------
     kernel : callable   See `Kernel`.
-    axes : sequence of Fields         1-D arrays by name.
+    axes : sequence of Fields     1-D arrays by name.
     block_points : int  Points a block.
-    workers : int       Threads; numpy lets go of the interpreter in large blocks.
-    progress : callable or None   Called with points done and points in all, after each block.
+    spread : Spread or None       Where shards run and are kept; this process by default.
+    progress : callable or None   Called with points done and points in all, after each block (of
+                                  what is spread: each shard).
 
     Returns
     -------
     dict   Column name to an array of the grid's shape.
+
+    Raises
+    ------
+    RidgelineError   See `Spread`.
     """
     shape = shape_of(axes)
     columns: dict[str, np.ndarray] = {}
-    done = 0
-    for cut, part in _parts(kernel, axes, blocks(shape, block_points), workers):
+    told = _Told(shape, progress)
+
+    def place(cut: tuple[slice, ...], part: Mapping[str, Any]) -> None:
         for name, value in part.items():
             if name not in columns:
                 columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
             columns[name][cut] = value
-        done += _size(cut, shape)
-        if progress is not None:
-            progress(done, math.prod(shape))
+
+    if spread is None or spread.is_plain:
+        for cut, part in parts(prepared(kernel, axes), axes, blocks(shape, block_points)):
+            place(cut, part)
+            told.more(math.prod(sized(cut)))
+        return columns
+    for shard, found in _spread(Study(kernel, shape, None), axes, block_points, spread):
+        for cut, part in zip(shard.cuts, columns_of(found, len(shard.cuts)), strict=True):
+            place(cut, part)
+        told.more(shard.n_points)
     return columns
-
-
-def _size(cut: Cut, shape: tuple[int, ...]) -> int:
-    return math.prod(len(range(*c.indices(n))) for c, n in zip(cut, shape, strict=True))
 
 
 def reduce_grid(
@@ -150,7 +106,7 @@ def reduce_grid(
     reductions: Mapping[str, Reduction],
     *,
     block_points: int = BLOCK_POINTS,
-    workers: int = 1,
+    spread: Spread | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate a grid of any size without a table of it.
@@ -158,26 +114,72 @@ def reduce_grid(
     Parameters
     ----------
     kernel : callable            See `Kernel`.
-    axes : sequence of Fields         1-D arrays by name.
-    reductions : mapping         Name to what is kept: `Best`, `Pareto`, `Histogram`.
+    axes : sequence of Fields    1-D arrays by name.
+    reductions : mapping         Name to what is kept: `Best`, `Pareto`, `Histogram`; to be spread
+                                 or resumed, each is `Mergeable`.
     block_points : int           Points a block.
-    workers : int                Threads that evaluate blocks; reductions see them in order.
-    progress : callable or None  Called with points done and points in all, after each block.
+    spread : Spread or None      Where shards run and are kept; this process by default.
+    progress : callable or None  Called with points done and points in all, after each block (of
+                                 what is spread: each shard).
 
     Returns
     -------
-    dict   Name to the reduction's result; points as flat indices (`numpy.unravel_index`).
+    dict   Name to the reduction's result; points as flat indices (`numpy.unravel_index`). It is the
+           same to the last digit wherever shards run, and in whatever order they end.
+
+    Raises
+    ------
+    SpecError        A reduction that cannot be spread.
+    RidgelineError   See `Spread`.
     """
     shape = shape_of(axes)
-    whole, done = math.prod(shape), 0
-    for cut, part in _parts(kernel, axes, blocks(shape, block_points), workers):
-        size = tuple(len(range(*c.indices(n))) for c, n in zip(cut, shape, strict=True))
-        starts = np.ix_(*(np.arange(n)[c] for c, n in zip(cut, shape, strict=True)))
-        index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
-        columns = {k: np.broadcast_to(v, size).reshape(-1) for k, v in part.items()}
-        for reduction in reductions.values():
-            reduction.update(columns, index)
-        done += math.prod(size)
-        if progress is not None:
-            progress(done, whole)
+    told = _Told(shape, progress)
+    if spread is None or spread.is_plain:
+        for cut, part in parts(prepared(kernel, axes), axes, blocks(shape, block_points)):
+            reduced(reductions, part, cut, shape)
+            told.more(math.prod(sized(cut)))
+    else:
+        merging = mergeable(reductions)
+        study = Study(kernel, shape, merging)
+        for shard, found in _spread(study, axes, block_points, spread):
+            for reduction, kept in zip(
+                merging.values(), columns_of(found, len(merging)), strict=True
+            ):
+                reduction.merge(kept)
+            told.more(shard.n_points)
     return {name: reduction.result() for name, reduction in reductions.items()}
+
+
+def _spread(
+    study: Study, axes: Sequence[Fields], block_points: int, spread: Spread
+) -> Iterator[tuple[Shard, dict[str, np.ndarray]]]:
+    """Each shard with its arrays, as they are finished."""
+    shards = shards_of(axes, block_points)
+    identity = {
+        "kernel": study.kernel,
+        "axes": list(axes),
+        "reductions": study.empty(),
+        "blocks": block_points,
+    }
+    title = _title(study.kernel, axes)
+    for i, found in spread.run(run_shard, study, shards, identity=identity, title=title):
+        yield shards[i], found
+
+
+def _title(kernel: Kernel, axes: Sequence[Fields]) -> str:
+    """What messages call a study: by what its kernel says it is, and its axes."""
+    over = " x ".join(f"{n:,} {', '.join(f)}" for n, f in zip(shape_of(axes), axes, strict=True))
+    return ", ".join(part for part in (getattr(kernel, "title", ""), over) if part)
+
+
+class _Told:
+    """Tells of progress."""
+
+    def __init__(self, shape: tuple[int, ...], progress: Progress | None) -> None:
+        self.progress, self.done, self.whole = progress, 0, math.prod(shape)
+
+    def more(self, n_points: int) -> None:
+        """So many points are done besides."""
+        self.done += n_points
+        if self.progress is not None:
+            self.progress(self.done, self.whole)

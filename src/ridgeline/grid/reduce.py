@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from ridgeline.errors import SpecError, there_is_no
 
-__all__ = ["Best", "Histogram", "Pareto", "Reduction"]
+__all__ = ["Best", "Histogram", "Mergeable", "Pareto", "Reduction"]
 
 Columns = dict[str, np.ndarray]
+#: what a reduction holds so far, as arrays by name
+Kept = Mapping[str, np.ndarray]
 
 
 class Reduction(Protocol):
-    """Takes in blocks of columns with the flat index of each point, in any order."""
+    """Takes in blocks of columns with the flat index of each point, in any order.
+
+    That is all a grid in one process needs. To be spread over processes, or resumed, a reduction is
+    `Mergeable`, too.
+    """
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Take in one block: columns of equal length, and each point's index in the grid."""
@@ -22,6 +29,28 @@ class Reduction(Protocol):
 
     def result(self) -> Any:
         """What is left after all blocks."""
+        ...
+
+
+@runtime_checkable
+class Mergeable(Reduction, Protocol):
+    """A reduction whose parts can be made anywhere, in any order, and put together.
+
+    Its class stands in a module that workers can import, its instances can be pickled, and taking
+    in blocks here or merging what others kept of them comes to the same: merging is associative and
+    commutative, ties included.
+    """
+
+    def empty(self) -> Self:
+        """One of the same making that has seen nothing."""
+        ...
+
+    def kept(self) -> Kept:
+        """What it holds so far: arrays of numbers by name, which files can have, too."""
+        ...
+
+    def merge(self, kept: Kept) -> None:
+        """Take in what another one of the same making has kept, of other points."""
         ...
 
 
@@ -38,7 +67,7 @@ def _usable(columns: Columns, name: str, where: str | None) -> np.ndarray:
 
 
 class Best:
-    """The k points with the smallest (or largest) value of a column; not-a-number never wins.
+    """The k points with the smallest (or largest) value of a column, of those that are finite.
 
     Parameters
     ----------
@@ -61,12 +90,23 @@ class Best:
         values = self.sign * _usable(columns, self.column, self.where)
         usable = np.flatnonzero(np.isfinite(values))
         if usable.size > self.k:
-            usable = usable[np.argpartition(values[usable], self.k - 1)[: self.k]]
             # Points that tie with the last one kept may have a lower index: let them in.
-            edge = values[usable].max()
-            usable = np.flatnonzero(values <= edge)
-        values = np.concatenate([self._values, values[usable]])
-        index = np.concatenate([self._index, index[usable]])
+            edge = np.partition(values[usable], self.k - 1)[self.k - 1]
+            usable = usable[values[usable] <= edge]
+        self.merge({"values": values[usable], "index": index[usable]})
+
+    def empty(self) -> Best:
+        """One of the same making that has seen nothing."""
+        return Best(self.column, self.k, largest=self.sign < 0, where=self.where)
+
+    def kept(self) -> Kept:
+        """Values (of the largest: negated) and indices of the points, best first."""
+        return {"values": self._values, "index": self._index}
+
+    def merge(self, kept: Kept) -> None:
+        """Keep the best of both; ties go to the lower index."""
+        values = np.concatenate([self._values, kept["values"]])
+        index = np.concatenate([self._index, kept["index"]])
         keep = np.lexsort((index, values))[: self.k]
         self._values, self._index = values[keep], index[keep]
 
@@ -108,8 +148,22 @@ class Pareto:
             ]
         )
         usable = np.isfinite(points).all(axis=0)
-        points = np.concatenate([self._points, points[:, usable]], axis=1)
-        index = np.concatenate([self._index, index[usable]])
+        self.merge({"points": points[:, usable], "index": index[usable]})
+
+    def empty(self) -> Pareto:
+        """One of the same making that has seen nothing."""
+        return Pareto(
+            self.x, self.y, smaller_x=self.sign_x < 0, smaller_y=self.sign_y < 0, where=self.where
+        )
+
+    def kept(self) -> Kept:
+        """Both values of each point (where smaller is better: negated), and indices."""
+        return {"points": self._points, "index": self._index}
+
+    def merge(self, kept: Kept) -> None:
+        """Keep the front of both fronts; of equal points that with the lower index."""
+        points = np.concatenate([self._points, kept["points"]], axis=1)
+        index = np.concatenate([self._index, kept["index"]])
         # By falling x, then falling y, then index: a point stands if its y tops all before it.
         order = np.lexsort((index, -points[1], -points[0]))
         y = points[1, order]
@@ -138,7 +192,21 @@ class Histogram:
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Count this block."""
-        self._counts += np.histogram(_usable(columns, self.column, self.where), self.edges)[0]
+        self.merge(
+            {"counts": np.histogram(_usable(columns, self.column, self.where), self.edges)[0]}
+        )
+
+    def empty(self) -> Histogram:
+        """One of the same making that has seen nothing."""
+        return Histogram(self.column, self.edges, where=self.where)
+
+    def kept(self) -> Kept:
+        """Points a bin."""
+        return {"counts": self._counts}
+
+    def merge(self, kept: Kept) -> None:
+        """Add the counts of another."""
+        self._counts = self._counts + kept["counts"]
 
     def result(self) -> np.ndarray:
         """Points a bin."""

@@ -22,6 +22,7 @@ from ridgeline.grid import (
     ProgressLine,
     Reduction,
     Result,
+    Spread,
     evaluate,
     points,
     reduce_grid,
@@ -37,9 +38,11 @@ from ridgeline.steps.axes import axis_values
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from ridgeline.grid import Kernel
+    from ridgeline.grid.spread import Client
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.model import Model
@@ -75,7 +78,9 @@ def sweep(
     reading: str = "calibrated",
     constants: str | Path | EngineConstants | None = None,
     reductions: None = None,
+    executor: Executor | Client | None = None,
     workers: int = 1,
+    resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep: ...
 @overload
@@ -89,7 +94,9 @@ def sweep(
     reading: str = "calibrated",
     constants: str | Path | EngineConstants | None = None,
     reductions: Callable[[], Mapping[str, Reduction]],
+    executor: Executor | Client | None = None,
     workers: int = 1,
+    resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]: ...
 def sweep(
@@ -102,7 +109,9 @@ def sweep(
     reading: str = "calibrated",
     constants: str | Path | EngineConstants | None = None,
     reductions: Callable[[], Mapping[str, Reduction]] | None = None,
+    executor: Executor | Client | None = None,
     workers: int = 1,
+    resume: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep | list[dict[str, Any]]:
     """Evaluate a decode step over axes of any numeric fields.
@@ -123,7 +132,13 @@ def sweep(
     reductions : callable or None
         Makes fresh reductions (`Best`, `Pareto`, `Histogram`): then no table is built, and a list
         of dicts comes back, one a combination of ids: points as rows of axes and columns.
-    workers : int               Threads.
+    executor : Executor, Client or None
+        A `concurrent.futures.Executor` or a Client of Dask that evaluates shards of the grid; it
+        stays open.
+    workers : int               Processes, where there is no executor; started only for what takes
+                                this process longer than two seconds.
+    resume : path or None       Folder that keeps finished shards: the same sweep goes on from
+                                there, and gives the same to the last digit.
     progress : callable or None
         Called with points done and in all; a line on the terminal by default.
 
@@ -135,8 +150,10 @@ def sweep(
 
     Raises
     ------
-    SpecError   A path that leads to no number, a value that its field does not take, or values of
-                unequal lengths.
+    SpecError   A path that leads to no number, a value that its field does not take, values of
+                unequal lengths, a reduction that cannot be spread, or a folder to resume from that
+                keeps another study.
+    RidgelineError   A shard that killed its process three times, or an executor that broke.
 
     Examples
     --------
@@ -161,22 +178,23 @@ def sweep(
     found = []
     about = {"reading": reading} | ({"constants": fitted.id} if fitted else {})
     rents = _rents(ids.get("cluster", [on]))
-    for chosen in product(*ids.values()):
-        named = dict(zip(ids, chosen, strict=True))
-        records = _records(named.get("model", model), named.get("cluster", on), layout, load)
-        rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
-        kernel = _Decoding(records, reading, rent, fitted)
-        how: dict[str, Any] = {
-            "workers": workers,
-            "progress": progress or ProgressLine(),
-            "block_points": BLOCK_POINTS if len(numeric) < 2 else UNEXPANDED_BLOCK_POINTS,
-        }
-        if reductions is None:
-            found.append(evaluate(kernel, grid, **how))
-            continue
-        asked = reductions()
-        left = reduce_grid(kernel, grid, asked, **how)
-        found.append({**named, **_rows(kernel, grid, asked, left)})
+    with Spread(executor, workers=workers, resume=resume) as spread:
+        for chosen in product(*ids.values()):
+            named = dict(zip(ids, chosen, strict=True))
+            records = _records(named.get("model", model), named.get("cluster", on), layout, load)
+            rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
+            kernel = _Decoding(records, reading, rent, fitted)
+            how: dict[str, Any] = {
+                "spread": spread,
+                "progress": progress or ProgressLine(),
+                "block_points": BLOCK_POINTS if len(numeric) < 2 else UNEXPANDED_BLOCK_POINTS,
+            }
+            if reductions is None:
+                found.append(evaluate(kernel, grid, **how))
+                continue
+            asked = reductions()
+            left = reduce_grid(kernel, grid, asked, **how)
+            found.append({**named, **_rows(kernel, grid, asked, left)})
     return found if reductions is not None else _result(ids, numeric, found, about)
 
 
@@ -218,6 +236,12 @@ class _Decoding:
     reading: str
     rent_usd_per_chip_hour: float
     constants: EngineConstants | None
+
+    @property
+    def title(self) -> str:
+        """What it is about, for messages."""
+        model, cluster = self.records["model"], self.records["cluster"]
+        return f"{model.name} on {cluster.name}, {self.reading}"
 
     def __call__(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """From arrays by path, that broadcast over the grid, to columns."""

@@ -1,0 +1,135 @@
+"""A name for what is computed: equal for equal inputs on every machine, another for all others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import date
+from enum import Enum
+from functools import cache, partial
+from pathlib import Path, PurePath
+from types import BuiltinFunctionType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline import __version__
+from ridgeline.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["digest", "installed"]
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, date)
+
+
+def digest(value: Any) -> str:
+    """Digest what a value is made of.
+
+    Parameters
+    ----------
+    value : any   Records, dataclasses, arrays of numbers or words, mappings (in their order),
+                  sequences, numbers, text, functions of modules, and objects of these.
+
+    Returns
+    -------
+    str   32 hexadecimal digits.
+
+    Raises
+    ------
+    SpecError   Something in it has no name: a lambda, an open file.
+
+    Examples
+    --------
+    >>> digest({"a": np.arange(3)}) == digest({"a": np.asarray([0, 1, 2])})
+    True
+    >>> digest([1]) == digest([1.0])
+    False
+    """
+    found = hashlib.sha256()
+    _feed(value, found.update)
+    return found.hexdigest()[:32]
+
+
+@cache
+def installed() -> str:
+    """Digest the program itself: version, source text, catalogue, and the version of numpy.
+
+    Results of another program may differ in their last digits, or in what a law says.
+    """
+    found = hashlib.sha256(f"{__version__} {np.__version__}".encode())
+    root = Path(__file__).parents[1]
+    for path in sorted(p for suffix in ("py", "toml") for p in root.rglob(f"*.{suffix}")):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:32]
+
+
+def _feed(value: Any, add: Callable[[bytes], None]) -> None:
+    """Hand on the bytes that say what a value is, its kind first and its end last."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        add(f"array {value.dtype.str} {value.shape} ".encode())
+        add(np.ascontiguousarray(value).tobytes())
+        return
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, _PLAIN):
+        add(f"{type(value).__name__} {value!r};".encode())
+        return
+    add(f"{_kind(value)}(".encode())
+    for part in _parts(value):
+        _feed(part, add)
+    add(b")")
+
+
+def _kind(value: Any) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """What a value that is not plain is made of."""
+    if isinstance(value, Mapping):
+        for item in value.items():
+            yield from item
+    elif isinstance(value, set | frozenset):
+        yield from sorted(digest(part) for part in value)
+    elif isinstance(value, list | tuple | np.ndarray):
+        yield from value
+    elif isinstance(value, Enum):
+        yield value.name
+    elif isinstance(value, PurePath):
+        yield str(value)
+    elif isinstance(value, partial):
+        yield from (value.func, value.args, value.keywords)
+    elif isinstance(value, FunctionType | BuiltinFunctionType | type):
+        yield _named(value)
+    else:
+        yield from _attributes(value)
+
+
+def _named(value: Any) -> str:
+    name = f"{value.__module__}:{value.__qualname__}"
+    if "<" in name:
+        raise SpecError(
+            f"{name} cannot be told from other functions, so that its results cannot be kept to "
+            "resume: define it at the top of a module."
+        )
+    return name
+
+
+def _attributes(value: Any) -> Iterator[Any]:
+    if is_dataclass(value):
+        names = [f.name for f in fields(value)]
+    elif hasattr(type(value), "model_fields"):  # a record
+        names = list(type(value).model_fields)
+    elif hasattr(value, "__dict__"):
+        names = list(vars(value))
+    else:
+        raise SpecError(
+            f"A {_kind(value)} cannot be told from others, so that its results cannot be kept to "
+            "resume."
+        )
+    for name in names:
+        yield from (name, getattr(value, name))

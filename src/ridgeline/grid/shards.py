@@ -1,0 +1,174 @@
+"""Cut a grid into shards: ranges of blocks, each a pure function of the study and its number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.errors import SpecError
+from ridgeline.grid.blocks import blocks
+from ridgeline.grid.kernel import parts, prepared, shape_of, sized
+from ridgeline.grid.reduce import Mergeable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ridgeline.grid.kernel import Cut, Fields, Kernel
+    from ridgeline.grid.reduce import Reduction
+
+__all__ = ["Shard", "Study", "columns_of", "mergeable", "reduced", "run_shard", "shards_of"]
+
+#: shards of a large grid: enough for many workers to end together, few enough for files
+_SHARDS = 256
+
+
+@dataclass(eq=False)
+class Study:
+    """What all shards of a grid share, and each process needs once.
+
+    Attributes
+    ----------
+    kernel : callable         See `Kernel`; it can be pickled.
+    shape : tuple of int      Of the whole grid.
+    reductions : mapping or None   Name to what is kept, of the caller; None keeps columns.
+    """
+
+    kernel: Kernel
+    shape: tuple[int, ...]
+    reductions: Mapping[str, Mergeable] | None
+    _ready: Kernel | None = field(default=None, init=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To other processes go no points that were seen, and nothing that was prepared here."""
+        return Study, (self.kernel, self.shape, self.empty())
+
+    def empty(self) -> dict[str, Mergeable] | None:
+        """Reductions that have seen nothing."""
+        asked = self.reductions
+        return None if asked is None else {name: r.empty() for name, r in asked.items()}
+
+    def ready(self, axes: Sequence[Fields]) -> Kernel:
+        """The kernel, prepared once in this process, on the axes of the first shard that is run."""
+        if self._ready is None:
+            self._ready = prepared(self.kernel, axes)
+        return self._ready
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A range of blocks, with no more of the axes than they need.
+
+    Attributes
+    ----------
+    cuts : tuple of slices   Of the whole grid, a block each.
+    axes : tuple of Fields   1-D arrays by name, from `first` on.
+    first : tuple of int     Where along each axis of the grid they begin.
+    """
+
+    cuts: tuple[Cut, ...]
+    axes: tuple[Fields, ...]
+    first: tuple[int, ...]
+
+    @property
+    def own_cuts(self) -> Iterator[Cut]:
+        """Its blocks within its own axes."""
+        for cut in self.cuts:
+            yield tuple(
+                slice(c.start - f, c.stop - f) for c, f in zip(cut, self.first, strict=True)
+            )
+
+    @property
+    def n_points(self) -> int:
+        """Points of all its blocks."""
+        return sum(math.prod(sized(cut)) for cut in self.cuts)
+
+
+def shards_of(axes: Sequence[Fields], block_points: int) -> list[Shard]:
+    """Cut a grid; how, depends on nothing else, so that any number of workers can go on with it."""
+    cuts = list(blocks(shape_of(axes), block_points))
+    each = math.ceil(len(cuts) / _SHARDS)
+    rest = iter(cuts)
+    return [_shard(axes, own) for own in iter(lambda: tuple(islice(rest, each)), ())]
+
+
+def _shard(axes: Sequence[Fields], cuts: tuple[Cut, ...]) -> Shard:
+    first = tuple(min(cut[i].start for cut in cuts) for i in range(len(axes)))
+    ends = tuple(max(cut[i].stop for cut in cuts) for i in range(len(axes)))
+    own = tuple(
+        {name: values[a:b] for name, values in fields.items()}
+        for fields, a, b in zip(axes, first, ends, strict=True)
+    )
+    return Shard(cuts, own, first)
+
+
+def run_shard(study: Study, shard: Shard) -> dict[str, np.ndarray]:
+    """Evaluate one shard.
+
+    Parameters
+    ----------
+    study : Study
+    shard : Shard
+
+    Returns
+    -------
+    dict   What each reduction kept, ``{number of the reduction}.{name of the array}``; without
+           reductions the columns of each block, ``{number of the block}.{name of the column}``.
+    """
+    found = parts(study.ready(shard.axes), shard.axes, shard.own_cuts)
+    asked = study.empty()
+    if asked is None:
+        return {
+            f"{i}.{name}": np.asarray(value)
+            for i, (_, part) in enumerate(found)
+            for name, value in part.items()
+        }
+    for cut, (_, part) in zip(shard.cuts, found, strict=True):
+        reduced(asked, part, cut, study.shape)
+    return {
+        f"{i}.{name}": value
+        for i, reduction in enumerate(asked.values())
+        for name, value in reduction.kept().items()
+    }
+
+
+def columns_of(arrays: Mapping[str, np.ndarray], n: int) -> list[dict[str, np.ndarray]]:
+    """Sort the arrays of a shard by their number: of one of n reductions, or of n blocks."""
+    found: list[dict[str, np.ndarray]] = [{} for _ in range(n)]
+    for key, value in arrays.items():
+        number, _, name = key.partition(".")
+        found[int(number)][name] = value
+    return found
+
+
+def reduced(
+    reductions: Mapping[str, Reduction], part: Mapping[str, Any], cut: Cut, shape: tuple[int, ...]
+) -> None:
+    """Show the columns of a block to reductions."""
+    starts = np.ix_(*(np.arange(c.start, c.stop) for c in cut))
+    index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
+    columns = {k: np.broadcast_to(v, sized(cut)).reshape(-1) for k, v in part.items()}
+    for reduction in reductions.values():
+        reduction.update(columns, index)
+
+
+def mergeable(reductions: Mapping[str, Reduction]) -> dict[str, Mergeable]:
+    """The reductions, where all can be put together from parts.
+
+    Raises
+    ------
+    SpecError   One cannot.
+    """
+    found = {}
+    for name, reduction in reductions.items():
+        if not isinstance(reduction, Mergeable):
+            raise SpecError(
+                f"Reduction {name!r} is a {type(reduction).__name__} without empty(), kept() and "
+                "merge(): it sees a grid in one process. To spread or resume, add them as "
+                "ridgeline.grid.Mergeable says."
+            )
+        found[name] = reduction
+    return found

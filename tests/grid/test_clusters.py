@@ -1,0 +1,102 @@
+"""A cluster of Dask as an executor: the same answers, with workers killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+from spread_kernels import Deadly, Failing, bumpy, reductions, slow
+
+import ridgeline as rl
+from ridgeline.errors import MissingExtraError, RidgelineError, SpecError
+from ridgeline.grid import Best, Spread, evaluate, reduce_grid
+from ridgeline.grid.clusters import connected, is_client
+
+AXES = [{"a": np.linspace(0, 9, 40)}, {"b": np.arange(30.0)}]
+BLOCK = 30
+WHOLE = reduce_grid(bumpy, AXES, reductions(), block_points=BLOCK)
+
+
+def same(found) -> None:
+    for name, value in WHOLE.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as found:
+        yield found
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_gives_the_same_though_its_workers_are_killed(cluster, tmp_path) -> None:
+    with ExitStack() as stack:
+        client = stack.enter_context(connected(cluster.scheduler_address))
+        assert is_client(client)
+        pids = list(client.run(os.getpid).values())
+        told = []
+
+        def progress(done: int, whole: int) -> None:
+            told.append(done)
+            if len(told) in (5, 15):
+                os.kill(pids.pop(), signal.SIGKILL)
+
+        found = reduce_grid(
+            slow, AXES, reductions(), block_points=BLOCK, spread=Spread(client), progress=progress
+        )
+        same(found)
+        assert (told[-1], len(told), pids) == (1200, 40, [])
+        # Errors come as they are, at once; the client stays open.
+        with pytest.raises(SpecError, match="a field is wrong"):
+            evaluate(Failing("spec"), AXES, block_points=BLOCK, spread=Spread(client))
+        # What kills every worker is given up, and named.
+        for i in range(30):
+            (tmp_path / str(i)).touch()
+        deadly = Deadly(float(AXES[0]["a"][30]), str(tmp_path))
+        with pytest.raises(RidgelineError, match="Shard 31 of 40 was given up by Dask"):
+            reduce_grid(deadly, AXES, reductions(), block_points=BLOCK, spread=Spread(client))
+        assert client.submit(abs, -1).result() == 1
+
+
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("default")
+def test_a_sweep_on_a_cluster_is_the_sweep(cluster) -> None:
+    axes = {"load.batch": np.arange(1.0, 200.0), "load.context": np.linspace(100, 9e3, 3000)}
+
+    def asked() -> dict[str, Best]:
+        return {"best": Best("usd_per_mtok_output", k=3, where="fits")}
+
+    with connected(cluster.scheduler_address) as client:
+        there = rl.sweep("Qwen/Qwen3-8B", "h100-sxm", axes, reductions=asked, executor=client)
+    assert there == rl.sweep("Qwen/Qwen3-8B", "h100-sxm", axes, reductions=asked)
+
+
+def test_no_scheduler_is_a_sentence(monkeypatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("ridgeline.grid.clusters._ANSWERS_S", 0.2)
+    for address in ("tcp://127.0.0.1:1", "nowhere"):
+        with pytest.raises(RidgelineError, match="cannot be reached"), connected(address):
+            pass
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingExtraError, match=r"\[dask\]"), connected("tcp://127.0.0.1:1"):
+        pass
+
+
+def test_dask_is_not_imported_to_know_its_client() -> None:
+    code = (
+        "import sys; from ridgeline.grid import Spread; from concurrent.futures import "
+        "ThreadPoolExecutor as T; Spread(T(1)); print('distributed' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
