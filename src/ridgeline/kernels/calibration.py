@@ -121,7 +121,7 @@ def op_seconds(op: Op, cal: Calibration, step: Sequence[Op] = ()) -> Any:
     """Time of one op, all its repetitions together, among the ops of its step. [s]"""
     kernel = cal.platform.kernel(op.key)
     effects = _in_step(step or [op], cal.effects)
-    return op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
+    return op.times(LAWS[kernel.law].time_s(op, kernel.inputs, effects))
 
 
 def ops_parts(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def ops_parts(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> d
     for op in ops:
         kernel = cal.platform.kernel(op.key)
         for name, seconds in LAWS[kernel.law].parts_s(op, kernel.inputs, effects).items():
-            parts[name] = parts[name] + op.repeat * seconds
+            parts[name] = parts[name] + op.times(seconds)
     return parts
 
 
@@ -147,7 +147,7 @@ def ops_seconds(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) ->
     sums: dict[tuple[int, ...], Any] = {}
     for op in ops:
         kernel = cal.platform.kernel(op.key)
-        seconds = op.repeat * LAWS[kernel.law].time_s(op, kernel.inputs, effects)
+        seconds = op.times(LAWS[kernel.law].time_s(op, kernel.inputs, effects))
         shape = np.shape(seconds)
         sums[shape] = sums[shape] + seconds if shape in sums else seconds
     return sum(sorted(sums.values(), key=np.size), 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ridgeline.laws._namespace import namespace
 from ridgeline.laws.shapes import Layer, Product, Stream
 
 __all__ = [
@@ -256,7 +257,7 @@ def compressed_layer(
     ----------
     d_model, n_heads, d_head, q_lora_rank, o_lora_rank, o_groups : array   [1]
     window : array            Raw tokens kept, w. [tokens]
-    compress_ratio : int      Tokens behind one entry of the history, r; 0 for none. [tokens]
+    compress_ratio : array    Tokens behind one entry of the history, r; 0 for none. [tokens]
     overlap : bool            Two interleaved series: a compressor twice as wide.
     top_k, indexer            Entries of the history that are read, k, and what picks them.
     n_params_other            As in `ridgeline.specs.CompressedAttention`.
@@ -291,7 +292,7 @@ def compressed_layer(
         Product("output_up", "attention", o_groups * o_lora_rank, d_model, split="k"),
     ]
     streams = [Stream("window", d_head, 2 * d_concat, keep=window)]
-    if compress_ratio:
+    if namespace(compress_ratio).any(compress_ratio):
         width = d_head * (2 if overlap else 1)
         products += compressor_products("attention", d_model, width)
         history = Stream(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ridgeline.laws.attention import (
     attention_layer,
@@ -37,7 +37,11 @@ from ridgeline.specs.blocks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BlockLayers", "block_layers"]
+__all__ = ["SIDES", "BlockLayers", "Side", "block_layers", "layer_of"]
+
+#: what a layer has: what mixes tokens, a feed-forward part, and the rest (norms, extra products)
+Side = Literal["mixer", "ffn", "rest"]
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 def _fields(record: Any, *without: str) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def _indexer(mixer: Any, d_model: Any) -> dict[str, Any]:
         keys = compressor_products("indexer", d_model, index.d_head * (1 + mixer.overlap))
     latent = getattr(mixer, "q_lora_rank", None)
     layer = indexer_layer(
-        d_query_in=latent if index.query_from == "latent" and latent else d_model,
+        d_query_in=d_model if index.query_from != "latent" or latent is None else latent,
         d_model=d_model,
         n_heads=index.n_heads,
         d_head=index.d_head,
@@ -105,12 +109,23 @@ def block_layers(block: Block, d_model: Any) -> BlockLayers:
     -------
     BlockLayers   A triple; `rest` has norms, biases and extra products.
     """
-    mixer, ffn = Layer(), Layer()
-    if block.mixer is not None:
-        extra = _indexer(block.mixer, d_model) if hasattr(block.mixer, "indexer") else {}
-        mixer = _LAWS[type(block.mixer)](d_model=d_model, **_fields(block.mixer), **extra)
-    if block.ffn is not None:
-        ffn = _LAWS[type(block.ffn)](d_model=d_model, **_fields(block.ffn))
-    products = tuple(Product(e.name, e.part, e.k, e.n, e.count, e.count) for e in block.extra)
-    vectors = block.n_norm_vectors * d_model + block.n_params_other
-    return BlockLayers(mixer, ffn, Layer(products, vectors))
+    return BlockLayers(*(layer_of(block, side, d_model) for side in SIDES))
+
+
+def layer_of(block: Block, side: Side, d_model: Any) -> Layer:
+    """One side of a layer; empty where the block has no such part.
+
+    Parameters
+    ----------
+    block : Block     Its numeric fields may hold arrays.
+    side : str        ``mixer``, ``ffn`` or ``rest``.
+    d_model : array   [1]
+    """
+    if side == "rest":
+        products = tuple(Product(e.name, e.part, e.k, e.n, e.count, e.count) for e in block.extra)
+        return Layer(products, block.n_norm_vectors * d_model + block.n_params_other)
+    record = block.mixer if side == "mixer" else block.ffn
+    if record is None:
+        return Layer()
+    extra = _indexer(record, d_model) if hasattr(record, "indexer") else {}
+    return _LAWS[type(record)](d_model=d_model, **_fields(record), **extra)

@@ -10,6 +10,7 @@ import numpy as np
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import step_parts, step_seconds, two_batches
 from ridgeline.kernels.laws import PARTS, host_s
+from ridgeline.steps.alike import like_parts
 from ridgeline.steps.ideal import BOUNDS, combine_ideal, ideal_time_s, resources
 from ridgeline.steps.micro_batches import count_step, count_whole
 from ridgeline.steps.op import Op, StepOps
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.replica.replica import Replica
+    from ridgeline.steps.alike import Part
     from ridgeline.steps.tokens import Group
 
 __all__ = ["READINGS", "Reading", "StepTime", "reading_named"]
@@ -77,6 +79,15 @@ class Reading:
     def ops(self, replica: Replica, groups: Sequence[Group]) -> StepOps:
         """Count what a step does, per chip."""
         return StepOps(_whole(replica, groups)) if self.whole else _laid_out(replica, groups)
+
+    def sums(self, replica: Replica, groups: Sequence[Group]) -> StepOps:
+        """The same for sums over ops: equal ones as one, layers of like structure stacked."""
+        if self.whole:
+            return self.ops(replica, groups)
+        counted = (replica.layout, groups, replica.cluster.domain_size, replica.expert_load_cv)
+        effects = () if replica.fitted is None else replica.fitted.effects
+        parts = like_parts(replica.model, counted, (replica.cluster, replica.engine, effects))
+        return _laid_out(replica, groups, parts)
 
     def seconds(self, replica: Replica, ops: StepOps, groups: Sequence[Group]) -> Any:
         """Time counted ops, without their parts. [s]"""
@@ -144,7 +155,9 @@ def _resources(replica: Replica, ops: StepOps) -> Any:
     return resources(ops.whole, replica.cluster, replica.formats.compute)
 
 
-def _laid_out(replica: Replica, groups: Sequence[Group]) -> StepOps:
+def _laid_out(
+    replica: Replica, groups: Sequence[Group], parts: Sequence[Part] | None = None
+) -> StepOps:
     reading = replica.how
     # In a bound exchanges run beside all else anyway.
     count = count_step if reading.calibrated else count_whole
@@ -157,6 +170,7 @@ def _laid_out(replica: Replica, groups: Sequence[Group]) -> StepOps:
         expert_load_cv=replica.expert_load_cv,
         rules=replica.expert_rules,
         even=reading.even,
+        parts=parts,
     )
 
 

@@ -156,6 +156,10 @@ class Replica:
         """Count the same, and what it does in two micro-batches where an engine may split it."""
         return self.how.ops(self, groups)
 
+    def step_sums(self, *groups: Group) -> StepOps:
+        """Count what only sums over ops are wanted of: layers of like structure are stacked."""
+        return self.how.sums(self, groups)
+
     def step(self, *groups: Group, interval: bool = False) -> StepTime:
         """Time a step and say where its time goes.
 
@@ -168,7 +172,7 @@ class Replica:
         ------
         InfeasibleError   The chip cannot multiply a format.
         """
-        ops = self.step_ops(*groups)
+        ops = self.step_sums(*groups)
         found = self.how.step(self, ops, groups)
         if not interval or not self.how.calibrated:
             return found
@@ -182,11 +186,11 @@ class Replica:
 
     def seconds(self, *groups: Group) -> Any:
         """Time a step without its parts: what large grids take. [s]"""
-        return self.how.seconds(self, self.step_ops(*groups), groups)
+        return self.how.seconds(self, self.step_sums(*groups), groups)
 
     def at_peak(self, *groups: Group) -> tuple[Any, Any, Any]:
         """FLOPs, bytes of weights, and bytes of KV, of a step at the chip's datasheet rates. [s]"""
-        used = resources(self.ops(*groups), self.cluster, self.formats.compute)
+        used = resources(self.step_sums(*groups).whole, self.cluster, self.formats.compute)
         return used.compute_s, used.weights_s, used.kv_s
 
     def host_s(self, *groups: Group) -> Any:

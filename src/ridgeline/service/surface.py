@@ -202,7 +202,7 @@ class StepSurface:
         if "live" not in self._counted:
             column = self.replica.as_column()
             for name, (groups, at_once) in self._groups().items():
-                self._counted[name] = (column, column.step_ops(*groups), groups, at_once)
+                self._counted[name] = (column, column.step_sums(*groups), groups, at_once)
         shape = (self.n_rows, len(lattice(self.most, LIVE)))
         live = np.broadcast_to(self._live_seconds(cal), shape)
         first = np.zeros(self.n_rows)

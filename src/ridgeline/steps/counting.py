@@ -102,6 +102,11 @@ class StepCount:
         """New tokens of the fullest attention-data-parallel rank: what its chips multiply."""
         return sum(self.here(g) * g.new for g in self.groups)
 
+    @cached_property
+    def hidden_bytes(self) -> Any:
+        """Hidden states of those tokens. [bytes]"""
+        return self.tokens * self.model.d_model * self.activation_bytes
+
     def here(self, group: Group) -> Any:
         """Sequences of a group on the fullest rank."""
         return share_of_sequences(group.n, self.layout.attn_dp)

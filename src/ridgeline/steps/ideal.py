@@ -79,10 +79,10 @@ def resources(
     for piece in pieces:
         if piece.dtype:
             peak = chip.peak[compute_dtype(dtype_of(piece.dtype), chip, compute)]
-            compute_s = compute_s + piece.repeat * piece.flops / peak
+            compute_s = compute_s + piece.times(piece.flops) / peak
     bandwidth = chip.memory.bandwidth
-    weights = sum(p.repeat * p.weight_bytes for p in pieces) / bandwidth
-    kv = sum(p.repeat * p.kv_bytes for p in pieces) / bandwidth
+    weights = sum(p.times(p.weight_bytes) for p in pieces) / bandwidth
+    kv = sum(p.times(p.kv_bytes) for p in pieces) / bandwidth
     inside: Any = 0
     outside: Any = 0
     link, per_peer = cluster.link, cluster.link_per_peer
@@ -90,8 +90,8 @@ def resources(
         if piece.collective is not None:
             within, across = wire_bytes(piece.collective, cluster.domain_size)
             members = piece.collective.members(cluster.domain_size)
-            inside = inside + piece.repeat * _over(within, members, link, per_peer)
-            outside = outside + piece.repeat * across
+            inside = inside + piece.times(_over(within, members, link, per_peer))
+            outside = outside + piece.times(across)
     shared = None if cluster.scale_out is None else cluster.scale_out / cluster.oversubscription
     return Resources(compute_s, weights, kv, inside, _over(outside, 1, shared, None))
 

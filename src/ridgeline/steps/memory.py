@@ -18,8 +18,8 @@ from ridgeline.laws.memory import (
 from ridgeline.laws.parallel import kv_share_per_chip
 from ridgeline.laws.shapes import Layer, Product, entries_stored, product_params
 from ridgeline.laws.stages import stage_imbalance
-from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
+from ridgeline.steps.alike import like_parts, parts_of
 from ridgeline.steps.counting import ExpertRules
 from ridgeline.steps.cuts import cut, fused
 from ridgeline.steps.drafting import prediction_layers
@@ -147,16 +147,17 @@ def memory_per_chip(
     cache_bytes: Any = 0
     widened: Any = 0
     prediction = prediction_layers(model) if drafts else ()
-    for block in (*model.blocks, *prediction):
-        parts = block_layers(block, model.d_model)
-        for layer in parts:
-            held_bytes = _weights(model, layout, block, layer, rules)
-            layers_bytes = layers_bytes + block.repeat * held_bytes
-        cache_bytes = cache_bytes + block.repeat * _cache(
-            model, layout, block, parts.mixer, context
-        )
-        if engine is not None and engine.pads:
-            widened = widened + _widening(model, layout, block, engine.pads, rules)
+    parts = like_parts(model, (layout, context), (cluster, engine))
+    for part in (*parts, *(p for block in prediction for p in parts_of(block))):
+        layer = part.layer(model.d_model)
+        held_bytes = _weights(model, layout, part.block, layer, rules)
+        layers_bytes = layers_bytes + part.times(held_bytes)
+        if part.side == "mixer":
+            cached = _cache(model, layout, part.block, layer, context)
+            cache_bytes = cache_bytes + part.times(cached)
+        if engine is not None and engine.pads and part.side == "ffn":
+            grown = _widening(model, layout, part.block, layer, engine.pads, rules)
+            widened = widened + part.times(grown)
     table = _table_bytes(model, "embedding", model.n_learned_positions) / layout.tp
     head = 0 if model.tied else _table_bytes(model, "head", 0) / layout.tp
     # One stage holds both tables; of several, the first and the last hold one each.
@@ -286,20 +287,20 @@ def _widest(model: Model, layout: Layout) -> Any:
     Experts write what comes out of the second product over what came out of the first.
     """
     widest: Any = 0
-    for block in model.blocks:
+    for part in like_parts(model, (layout,)):
+        block = part.block
         n_kv_heads = getattr(block.mixer, "n_kv_heads", 1)
-        for layer in block_layers(block, model.d_model):
-            before: Any = 0
-            for run in fused(layer.products):
-                shapes = [cut(product, layout.tp, n_kv_heads) for product in run]
-                k, _, count = shapes[0]
-                copies = count
-                if run[0].part == "experts" and isinstance(block.ffn, MixtureOfExperts):
-                    # Tokens of a rank go to as many experts, spread over as many ranks.
-                    copies = block.ffn.n_experts_active
-                out = sum(n for _, n, _ in shapes) * copies
-                widest = maximum(widest, maximum(before, out) + k * copies)
-                before = out
+        before: Any = 0
+        for run in fused(part.layer(model.d_model).products):
+            shapes = [cut(product, layout.tp, n_kv_heads) for product in run]
+            k, _, count = shapes[0]
+            copies = count
+            if run[0].part == "experts" and isinstance(block.ffn, MixtureOfExperts):
+                # Tokens of a rank go to as many experts, spread over as many ranks.
+                copies = block.ffn.n_experts_active
+            out = sum(n for _, n, _ in shapes) * copies
+            widest = maximum(widest, part.largest(maximum(before, out) + k * copies))
+            before = out
     return widest
 
 
@@ -320,10 +321,12 @@ def _copies_sent(model: Model, layout: Layout) -> Any:
     """Hidden states of a token that leave a chip in the largest exchange."""
     summed = (layout.tp > 1) * 1.0
     sent: Any = 0.0
-    for block in model.blocks:
-        if isinstance(block.ffn, MixtureOfExperts):
-            spread = destinations(block.ffn.n_experts_active, layout.ep)
-            sent = maximum(sent, spread * (layout.ep > 1) * (layout.attn_dp > 1) / layout.tp)
+    for part in like_parts(model, (layout,)):
+        ffn = part.block.ffn
+        if part.side == "ffn" and isinstance(ffn, MixtureOfExperts):
+            spread = destinations(ffn.n_experts_active, layout.ep)
+            copies = spread * (layout.ep > 1) * (layout.attn_dp > 1) / layout.tp
+            sent = maximum(sent, part.largest(copies))
     return maximum(summed, sent)
 
 
@@ -368,20 +371,24 @@ def _params_held(
 
 
 def _widening(
-    model: Model, layout: Layout, block: Block, pads: Mapping[str, Pad], rules: ExpertRules
+    model: Model,
+    layout: Layout,
+    block: Block,
+    layer: Layer,
+    pads: Mapping[str, Pad],
+    rules: ExpertRules,
 ) -> Any:
-    """Bytes that a block's experts grow by on the fullest chip when an engine loads them."""
+    """Bytes that one layer's experts grow by on the fullest chip when an engine loads them."""
     stored = _stored(model, "experts", block)
     pad = pads.get(stored.id)
     if pad is None or not isinstance(block.ffn, MixtureOfExperts):
         return 0
     grown: Any = 0
-    for layer in block_layers(block, model.d_model):
-        for product in layer.products:
-            if product.part == "experts":
-                wide = _params_held(product, layout, block, rules, pad)
-                grown = grown + wide - _params_held(product, layout, block, rules)
-    return block.repeat * grown * stored.bits / _BITS_PER_BYTE
+    for product in layer.products:
+        if product.part == "experts":
+            wide = _params_held(product, layout, block, rules, pad)
+            grown = grown + wide - _params_held(product, layout, block, rules)
+    return grown * stored.bits / _BITS_PER_BYTE
 
 
 def _cache(model: Model, layout: Layout, block: Block, layer: Layer, context: Any) -> Any:

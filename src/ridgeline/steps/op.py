@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ridgeline.laws._namespace import minimum
 
-__all__ = ["ROLES", "Collective", "Key", "Op", "StepOps"]
+__all__ = ["ROLES", "Collective", "Key", "Op", "StepOps", "over_layers"]
 
 #: what an op is in a layer with experts, in the order of `laws.overlap.two_batch_time_s`
 ROLES = ("around", "experts", "dispatch", "combine")
+
+
+def over_layers(repeat: Any, each: Any, stacked: int) -> Any:
+    """Add up something that each of `repeat` layers has, over an axis of layers if there is one.
+
+    Parameters
+    ----------
+    repeat, each : array   How many there are, and what each has.
+    stacked : int          Dimensions of `repeat` with the axis of layers, its first; 0 without.
+    """
+    if not stacked:
+        return repeat * each
+    if np.ndim(each) < stacked:
+        return np.sum(repeat) * each
+    assert np.ndim(each) == stacked, "an axis of the grid that stacking did not know of"
+    return np.sum(repeat * each, axis=0)
 
 
 class Collective(NamedTuple):
@@ -66,6 +84,8 @@ class Op(NamedTuple):
         Of a product: tokens, outputs, inputs, matrices. Of attention: queries, what is spread over
         the chip (sequences x KV heads), mean keys a query sees. [1]
     held : array          Of experts: those the chip holds, hit or not. [1]
+    stacked : int         Where it stands for layers of like structure: dimensions of `repeat`,
+                          those of the grid and one of layers before them. Else 0.
     flops : array         2 x multiply-adds. [FLOP]
     weight_bytes, kv_bytes, activation_bytes : array   Read and written. [bytes]
     phase : str           ``decode``, ``prefill`` or ``draft`` where the op is of one group only; in
@@ -91,6 +111,7 @@ class Op(NamedTuple):
     phase: str = ""
     role: str = ""
     held: Any = 0
+    stacked: int = 0
 
     @property
     def key(self) -> Key:
@@ -98,6 +119,10 @@ class Op(NamedTuple):
         send = self.collective
         collective, side = (send.kind, send.side) if send else ("", "")
         return Key(self.kind, self.part, self.phase, self.dtype, collective, side)
+
+    def times(self, each: Any) -> Any:
+        """What all repetitions take where one takes `each`: of a stack, all its layers together."""
+        return over_layers(self.repeat, each, self.stacked)
 
 
 class StepOps(NamedTuple):

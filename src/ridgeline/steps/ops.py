@@ -38,8 +38,8 @@ from ridgeline.laws.shapes import (
     pair_macs,
     product_params,
 )
-from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import Block, MixtureOfExperts
+from ridgeline.steps.alike import Part, merged, parts_of
 from ridgeline.steps.counting import ExpertRules, StepCount
 from ridgeline.steps.cuts import cut, fused, named
 from ridgeline.steps.drafting import n_predictions, prediction_layers
@@ -47,8 +47,9 @@ from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.tokens import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from ridgeline.layers import Side
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
@@ -75,6 +76,7 @@ def count_ops(
     rules: ExpertRules = _NO_RULES,
     even: bool = False,
     sequence_parallel: bool = False,
+    parts: Sequence[Part] | None = None,
 ) -> tuple[Op, ...]:
     """Count everything one step of one replica does, per chip.
 
@@ -93,6 +95,9 @@ def count_ops(
                                of the busiest rank.
     sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
                                then does for its share of the tokens.
+    parts : sequence of Part or None   Of the model's layers, where only sums over ops are wanted:
+                               see `steps.alike`, by which equal ops become one. None counts layer
+                               by layer.
 
     Returns
     -------
@@ -118,8 +123,11 @@ def count_ops(
         sequence_parallel,
     )
     pieces = [embedding_op(step)]
-    for block in model.blocks:
-        pieces += block_ops(step, block)
+    if parts is None:
+        for block in model.blocks:
+            pieces += block_ops(step, block)
+    else:
+        pieces += merged(op for part in parts for op in _part_ops(step, part))
     return (*pieces, *_head(step), *_drafting(step), _hop(step))
 
 
@@ -148,34 +156,50 @@ def block_ops(step: StepCount, block: Block) -> list[Op]:
     step : StepCount
     block : Block
     """
-    layers = block_layers(block, step.model.d_model)
-    pieces: list[Op] = []
-    if block.mixer is not None:
-        pieces += _products(step, block, layers.mixer.products)
-        pieces += _cores(step, block, layers.mixer)
-        pieces += _sum(step, "mixer_reduce", block)
+    return [op for part in parts_of(block) for op in _part_ops(step, part)]
+
+
+def _part_ops(step: StepCount, part: Part) -> Iterator[Op]:
+    """Ops of one side of a kind of layer, or of a stack of like ones."""
+    for op in _SIDE_OPS[part.side](step, part):
+        role = op.role or ("around" if part.with_experts else "")
+        # Most ops of most models are as they should be: a copy costs more than to count them.
+        if role != op.role or part.stacked:
+            op = op._replace(role=role, stacked=part.stacked)  # noqa: PLW2901
+        yield op
+
+
+def _mixer(step: StepCount, part: Part) -> Iterator[Op]:
+    block, layer = part.block, part.layer(step.model.d_model)
+    yield from _products(step, block, layer.products)
+    yield from _cores(step, block, layer)
+    yield from _sum(step, "mixer_reduce", block)
+
+
+def _ffn(step: StepCount, part: Part) -> Iterator[Op]:
+    block, layer = part.block, part.layer(step.model.d_model)
     if isinstance(block.ffn, MixtureOfExperts):
-        pieces += _experts(step, block, layers.ffn)
-    elif block.ffn is not None:
-        pieces += _products(step, block, layers.ffn.products)
-        pieces += _sum(step, "ffn_reduce", block)
-    pieces += _products(step, block, layers.rest.products)
-    sublayers = (block.mixer is not None) + (block.ffn is not None)
-    touched = sublayers * _TOUCHES_PER_SUBLAYER * step.tokens * step.model.d_model
+        yield from _experts(step, block, layer)
+        return
+    yield from _products(step, block, layer.products)
+    yield from _sum(step, "ffn_reduce", block)
+
+
+def _rest(step: StepCount, part: Part) -> Iterator[Op]:
+    """Products besides, and what reads and writes the hidden state around both sublayers."""
+    block = part.block
+    yield from _products(step, block, part.layer(step.model.d_model).products)
+    touched = part.sublayers * _TOUCHES_PER_SUBLAYER * step.hidden_bytes
     if step.sequence_parallel:
         touched = touched / step.layout.tp
-    pieces.append(
-        Op(
-            "norms",
-            "elementwise",
-            "other",
-            block.repeat,
-            activation_bytes=touched * step.activation_bytes,
-        )
-    )
-    if isinstance(block.ffn, MixtureOfExperts):
-        return [piece if piece.role else piece._replace(role="around") for piece in pieces]
-    return pieces
+    yield Op("norms", "elementwise", "other", block.repeat, activation_bytes=touched)
+
+
+_SIDE_OPS: dict[Side, Callable[[StepCount, Part], Iterator[Op]]] = {
+    "mixer": _mixer,
+    "ffn": _ffn,
+    "rest": _rest,
+}
 
 
 def gemm_op(
@@ -262,10 +286,9 @@ def _exchange(name: str, repeat: Any, send: Collective) -> Op:
 def _sum(step: StepCount, name: str, block: Block) -> Iterator[Op]:
     """Sum of a row-cut product over the tensor-parallel group, whole or in two halves."""
     n_domains, share = step.across_tp
-    payload = step.tokens * step.model.d_model * step.activation_bytes
     halves = ("reduce_scatter", "all_gather") if step.sequence_parallel else ("all_reduce",)
     for collective in halves:
-        send = Collective(collective, step.layout.tp, payload, n_domains, share)
+        send = Collective(collective, step.layout.tp, step.hidden_bytes, n_domains, share)
         label = f"{name}_{collective.split('_')[-1]}" if step.sequence_parallel else name
         yield _exchange(label, block.repeat, send)
 
@@ -338,7 +361,7 @@ def _expert_exchanges(
     among, between = where(gathers, group, 1), where(gathers, 1, group)
     n_domains, share = step.across(group)
     spanned = where(gathers, n_domains, 1)
-    width = moe.d_latent or d_model
+    width = d_model if moe.d_latent is None else moe.d_latent
     own = step.tokens / layout.tp
     sides = (
         ("dispatch", "all_gather", step.dispatch_bytes),
@@ -356,8 +379,7 @@ def _expert_exchanges(
 
 def embedding_op(step: StepCount) -> Op:
     """Rows of the table, read and written."""
-    size = step.tokens * step.model.d_model * step.activation_bytes
-    return Op("embedding", "elementwise", "embedding", activation_bytes=2 * size)
+    return Op("embedding", "elementwise", "embedding", activation_bytes=2 * step.hidden_bytes)
 
 
 def _head(step: StepCount) -> Iterator[Op]:
@@ -377,7 +399,7 @@ def _head(step: StepCount) -> Iterator[Op]:
 def _hop(step: StepCount) -> Op:
     """Hidden states passed from stage to stage, each chip its share."""
     layout = step.layout
-    payload = step.tokens * step.model.d_model * step.activation_bytes / layout.tp
+    payload = step.hidden_bytes / layout.tp
     n_domains = domains_spanned(layout.pp * step.chips, step.domain_size)
     leaves = (n_domains > 1) * 1
     hop = Collective("hop", 1 + (layout.pp > 1), payload, n_domains, leaves)
