@@ -145,3 +145,13 @@ def test_values_may_have_units() -> None:
     plain = {"cluster.chip.memory.bandwidth": [4.8e12, 3e12], "load.context": [8000]}
     asked = [rl.sweep(MODEL, CLUSTER, axes) for axes in (typed, plain)]
     np.testing.assert_array_equal(asked[0]["time_s"], asked[1]["time_s"])
+
+
+def test_sizes_of_domains_that_were_measured_apart_are_not_mixed() -> None:
+    axes = {"cluster.domain_size": [4, 8]}
+    layout = rl.Layout(tp=4)
+    grid = rl.sweep("Qwen/Qwen3-32B", "hgx-b200", axes, layout=layout)
+    one = rl.sweep("Qwen/Qwen3-32B", "hgx-b200", {"load.batch": [1]}, layout=layout)
+    assert grid["time_s"][1] == one["time_s"][0]
+    with pytest.raises(SpecError, match="8 to 72 chips were measured apart"):
+        rl.sweep("Qwen/Qwen3-32B", "hgx-b200", {"cluster.domain_size": [8, 72]}, layout=layout)

@@ -316,6 +316,24 @@ def widest_constants() -> ChipConstants:
     return record
 
 
+def _of_size(constants: FabricConstants, found: Cluster) -> bool:
+    """Whether constants are of domains as large as a cluster's, which may be an array of sizes."""
+    least = most = found.domain_size
+    if not isinstance(least, int | float):
+        import numpy as np  # noqa: PLC0415  (lists of the catalogue do without)
+
+        least, most = np.min(least), np.max(least)
+    if constants.min_domain <= least and most <= constants.max_domain:
+        return True
+    if least <= constants.max_domain and constants.min_domain <= most:
+        raise SpecError(
+            f"Domains of {least:g} to {most:g} chips were measured apart: on {constants.id} those "
+            f"of {constants.min_domain:g} to {constants.max_domain:g}. Ask for the sizes one by "
+            "one, or for the ideal reading, which knows no measurements."
+        )
+    return False
+
+
 def fabric_constants(found: Cluster) -> FabricConstants:
     """Constants of exchanges on a cluster's fabric: its generation's, its kind's, or all there are.
 
@@ -325,7 +343,8 @@ def fabric_constants(found: Cluster) -> FabricConstants:
 
     Raises
     ------
-    SpecError   A file of constants that does not hold.
+    SpecError   A file of constants that does not hold; sizes of domains in an array that were
+                measured apart.
     """
     # Through host memory cards are as fast as directly, give or take what `spread` gives.
     access = "broken" if found.peer_access == "broken" else "direct"
@@ -336,7 +355,7 @@ def fabric_constants(found: Cluster) -> FabricConstants:
         if f.generation
         and (f.kind, f.peer_access) == (found.fabric, access)
         and found.fabric_name.startswith(f.generation)
-        and f.min_domain <= found.domain_size <= f.max_domain
+        and _of_size(f, found)
     ]
     # The longest name that fits says most.
     own = max(fits, key=lambda f: len(f.generation), default=None)

@@ -197,7 +197,7 @@ def two_batches(step: StepOps, cal: Calibration) -> TwoBatches | None:
     own = [ops_seconds([o for o in step.half if o.role == r], cal, step.whole) for r in ROLES]
     around, experts, dispatch, combine = own
     layers = two_batch_time_s(around, experts, dispatch, combine)
-    faster = np.asarray(step.splits) & (outside + layers < ops_seconds(step.whole, cal))
+    faster = step.splits & (outside + layers < ops_seconds(step.whole, cal))
     return TwoBatches(outside, 2 * (around + experts), 2 * (dispatch + combine), layers, faster)
 
 

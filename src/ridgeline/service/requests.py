@@ -79,7 +79,7 @@ class Requests:
     @property
     def has_drafts(self) -> bool:
         """Whether any are made, in any case."""
-        return bool(np.any(np.asarray(self.drafts) > 0))
+        return bool(np.any(self.drafts > 0))
 
     def kept(self, engine: Engine) -> Any:
         """Tokens that memory must hold for a sequence: all its output where that is reserved."""

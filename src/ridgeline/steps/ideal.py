@@ -118,7 +118,7 @@ def _over(bytes_sent: Any, members: Any, rate: float | None, per_peer: float | N
     if rate is not None:
         most = group_rate_bytes_per_s(members, rate, np.inf if per_peer is None else per_peer)
         return bytes_sent / most
-    return np.where(np.asarray(bytes_sent) > 0, np.inf, 0.0)
+    return np.where(bytes_sent > 0, np.inf, 0.0)
 
 
 def ideal_time_s(used: Resources) -> Any:
@@ -140,8 +140,6 @@ def combine_ideal(used: Resources) -> IdealStep:
     """
     memory = used.weights_s + used.kv_s
     time = ideal_time_s(used)
-    read = np.where(np.asarray(used.kv_s > used.weights_s), 2, 1)
-    bound = np.where(
-        np.asarray(used.compute_s >= time), 0, np.where(np.asarray(memory >= time), read, 3)
-    )
+    read = np.where(used.kv_s > used.weights_s, 2, 1)
+    bound = np.where(used.compute_s >= time, 0, np.where(memory >= time, read, 3))
     return IdealStep(time, bound, used)

@@ -80,7 +80,7 @@ def count_step(
     counted |= {"domain_size": domain_size, "rules": rules}
     whole = count_ops(model, layout, groups, **counted)
     may = splits(model, layout, groups, domain_size, rules)
-    if not np.any(np.asarray(may)):
+    if not np.any(may):
         return StepOps(whole)
     ops = count_ops(model, layout, [halved(group) for group in groups], **counted)
     return StepOps(whole, tuple(op for op in ops if op.role), may)

@@ -136,7 +136,7 @@ def _drafting(step: StepCount) -> Iterator[Op]:
 
     Layers take turns where there are several; each is run again for drafts beyond them.
     """
-    drafting = [g for g in step.groups if np.any(np.asarray(g.drafts) > 0)]
+    drafting = [g for g in step.groups if np.any(g.drafts > 0)]
     if not drafting:
         return
     (group,) = drafting
@@ -333,7 +333,7 @@ def _routed(step: StepCount, moe: MixtureOfExperts) -> tuple[Any, Any, Any]:
         return here, tokens * active * share / here, 1.0
     here = busiest_rank_experts(hit, n_experts, slots, ep)
     load = busiest_rank_load(tokens, n_experts, active, ep, step.expert_load_cv)
-    if np.any(np.asarray(balances)):
+    if np.any(balances):
         spread = (tokens, n_experts, active, ep, slots * ep, step.expert_load_cv)
         load = where(balances, minimum(balanced_rank_load(*spread), load), load)
     most = maximum(tokens * active * share * load, here)
@@ -368,7 +368,7 @@ def _expert_exchanges(
         ("combine", "reduce_scatter", step.activation_bytes),
     )
     for name, collective, size in sides:
-        if np.any(np.asarray(gathers)):
+        if np.any(gathers):
             whole = own * group * width * size
             send = Collective(collective, among, whole, spanned, share)
             yield _exchange(f"{name}_all", block.repeat, send)

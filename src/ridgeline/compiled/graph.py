@@ -1,0 +1,201 @@
+"""A graph of element-wise operations over named axes, in which nothing is there twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.compiled.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "INPUT",
+    "LAID",
+    "SUM",
+    "TABLE",
+    "AxisId",
+    "Graph",
+    "Node",
+    "NotTraceable",
+    "broadcast_dims",
+]
+
+#: kinds of nodes that are given, not computed: a field of an axis, and an array of the kernel's own
+INPUT, TABLE = "input", "table"
+#: name of a reduction over an axis
+SUM = "sum"
+#: the same values with dimensions of length one put in or left out
+LAID = "laid"
+
+#: operands that change nothing, and whether as the first one, too
+_NEUTRAL = {"multiply": (1, True), "divide": (1, False), "add": (0, True), "subtract": (0, False)}
+
+#: an axis of the grid by its number, or one of the kernel's own by place and length
+AxisId = int | tuple[str, int, int]
+#: the axis along each dimension, first dimension first; None where an array has but one value
+Dims = tuple[AxisId | None, ...]
+
+
+class NotTraceable(Exception):  # noqa: N818  (never seen by users: the kernel is run as it is)
+    """The kernel asks for values, not for operations: it can only be run as it is."""
+
+
+class Node:
+    """One value of the graph.
+
+    Attributes
+    ----------
+    operation : str      Of `OPERATIONS`, or ``input``, ``table``, ``sum``.
+    operands : tuple     Nodes and numbers.
+    dims : tuple         Axis of each dimension.
+    truth : bool         Whether it is a truth value.
+    of : object          Name of an input, array of a table, axis of a sum.
+    axes : frozenset     What it varies over.
+    """
+
+    __slots__ = ("axes", "dims", "number", "of", "operands", "operation", "truth")
+
+    def __init__(
+        self,
+        operation: str,
+        operands: tuple[Any, ...],
+        dims: Dims,
+        truth: bool,
+        of: Any,
+        number: int,
+    ) -> None:
+        self.operation = operation
+        self.operands = operands
+        self.dims = dims
+        self.truth = truth
+        self.of = of
+        self.number = number
+        self.axes: frozenset[AxisId] = frozenset(d for d in dims if d is not None)
+
+
+def broadcast_dims(each: Sequence[Dims]) -> Dims:
+    """Dimensions of what operands make together.
+
+    Raises
+    ------
+    NotTraceable   Two axes meet in one dimension.
+    """
+    longest = max(each, key=len, default=())
+    if all(d == longest or not d for d in each):
+        return longest
+    found: list[AxisId | None] = list(longest)
+    n = len(found)
+    for dims in each:
+        for place, axis in enumerate(dims, n - len(dims)):
+            if axis is None or axis == found[place]:
+                continue
+            if found[place] is not None:
+                raise NotTraceable(f"axes {found[place]} and {axis} meet in one dimension")
+            found[place] = axis
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes in the order in which they can be computed; equal ones are one.
+
+    Attributes
+    ----------
+    lengths : dict   Of each axis of the grid and of the kernel's own.
+    nodes : list
+    """
+
+    lengths: dict[AxisId, int] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    _known: dict[tuple[Any, ...], Node] = field(default_factory=dict)
+
+    def _node(
+        self, operation: str, operands: tuple[Any, ...], dims: Dims, truth: bool, of: Any, key: Any
+    ) -> Node:
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Node(operation, operands, dims, truth, of, len(self.nodes))
+            self.nodes.append(found)
+        return found
+
+    def input(self, name: str, axis: int, n_axes: int, length: int) -> Node:
+        """A field of an axis of the grid."""
+        self.lengths[axis] = length
+        dims = tuple(axis if i == axis else None for i in range(n_axes))
+        return self._node(INPUT, (), dims, False, name, (INPUT, name))
+
+    def table(self, values: np.ndarray) -> Node | float:
+        """An array of the kernel's own, along axes of its own; of one value, that value."""
+        if values.dtype.kind not in "bfiu":
+            raise NotTraceable(f"an array of {values.dtype}")
+        if values.size == 1 and values.ndim == 0:
+            return values.item()
+        dims: list[AxisId | None] = []
+        for place, length in enumerate(values.shape):
+            axis = ("own", values.ndim - place, length) if length > 1 else None
+            if axis is not None:
+                self.lengths[axis] = length
+            dims.append(axis)
+        truth = values.dtype.kind == "b"
+        kept = values if truth else np.asarray(values, dtype=float)
+        key = (TABLE, values.shape, truth, kept.tobytes())
+        return self._node(TABLE, (), tuple(dims), truth, kept, key)
+
+    def compute(self, name: str, *operands: Any) -> Any:
+        """An operation on nodes and numbers, made simpler where that changes no digit."""
+        simple = _simpler(name, operands)
+        if simple is not None:
+            return simple
+        operation = OPERATIONS[name]
+        parts = [o.number if isinstance(o, Node) else _number_key(o) for o in operands]
+        if operation.commutes:
+            parts.sort(key=str)
+        dims = broadcast_dims([o.dims for o in operands if isinstance(o, Node)])
+        key = (name, *parts)
+        return self._node(name, operands, dims, operation.truth, None, key)
+
+    def sum(self, node: Node, place: int, keep: bool) -> Node:
+        """Add up along one dimension."""
+        axis = node.dims[place]
+        if axis is None or isinstance(axis, int):
+            raise NotTraceable("a sum over an axis of the grid")
+        put: Dims = (None,) if keep else ()
+        dims = (*node.dims[:place], *put, *node.dims[place + 1 :])
+        return self._node(SUM, (node,), dims, False, axis, (SUM, node.number, axis, dims))
+
+    def laid(self, node: Node, dims: Dims) -> Node:
+        """The same values with dimensions of length one put in or left out."""
+        if dims == node.dims:
+            return node
+        key = (LAID, node.number, dims)
+        return self._node(LAID, (node,), dims, node.truth, None, key)
+
+
+def _number_key(value: float) -> str:
+    """Tells 1 from 1.0 no more than arithmetic does, and 0.0 from -0.0."""
+    return "#" + float(value).hex()
+
+
+def _simpler(name: str, operands: tuple[Any, ...]) -> Any:
+    """What is known without computing, digit for digit; None where nothing is."""
+    if name.startswith("where"):
+        condition, first, other = operands
+        if not isinstance(condition, Node):
+            return first if condition else other
+        return first if first is other else None
+    if name == "power" and _is(operands[0], 1):
+        return 1.0
+    neutral, either = _NEUTRAL.get(name, (None, False))
+    for i, value in enumerate(operands if neutral is not None else ()):
+        other = operands[1 - i]
+        if _is(value, neutral) and (i or either) and isinstance(other, Node) and not other.truth:
+            return other
+    return None
+
+
+def _is(value: Any, number: float | None) -> bool:
+    return not isinstance(value, Node) and value == number

@@ -1,0 +1,266 @@
+"""A kernel on grids: traced once, faces computed once, blocks by numpy or by compiled loops."""
+
+from __future__ import annotations
+
+import math
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.compiled.graph import Node, NotTraceable
+from ridgeline.compiled.library import has_numba, is_loaded, is_stored
+from ridgeline.compiled.program import program_of
+from ridgeline.compiled.trace import trace
+from ridgeline.compiled.with_numba import functions_of, source_of
+from ridgeline.compiled.with_numpy import StageWithNumpy
+from ridgeline.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from ridgeline.compiled.graph import AxisId
+    from ridgeline.compiled.program import Face, Stage
+    from ridgeline.compiled.trace import Trace
+
+    Axes = Sequence[Mapping[str, np.ndarray]]
+
+__all__ = ["WAYS", "OnGrid", "TracedKernel"]
+
+#: how a kernel is evaluated: as it costs least, as it is, or traced and run with one or the other
+WAYS = ("auto", "untraced", "numpy", "numba")
+#: grids of fewer points are not worth a trace
+_TRACED_FROM_POINTS = 1 << 15
+#: a stage over some of the grid's axes is computed once for all blocks up to so many values
+_WHOLE_VALUES = 1 << 16
+#: conditions are answered for the whole grid up to so many values
+_CONDITION_VALUES = 1 << 22
+#: stages with less of all operations than this are left to numpy: compiling them costs more
+_HEAVY_SHARE = 0.02
+#: and so are those with so few that they wait for memory, whoever does them
+_FEW_OPERATIONS = 24
+#: seconds that numpy takes for an operation, and the share that compiled loops save: to choose by
+_NUMPY_S, _SAVED = 4e-10, 0.45
+#: seconds to start numba, to compile an operation, and to load what was compiled
+_START_S, _COMPILE_S, _LOAD_S = 1.2, 2.5e-3, 0.05
+#: programs of one kernel that are kept: it does something else where other branches are needed
+_MOST_TRACES = 8
+
+
+class TracedKernel:
+    """A kernel that is traced where that pays and can be done, and else run as it is.
+
+    Parameters
+    ----------
+    kernel : callable   From arrays by name, shaped to broadcast over the grid, to columns. Each
+                        point's columns follow from its own values alone.
+    n_points : int      Of all that will be evaluated, which tells what pays.
+    way : str           Of `WAYS`.
+    columns : iterable of str or None   Those that are wanted; None for all.
+
+    Raises
+    ------
+    SpecError           Another way.
+    """
+
+    def __init__(
+        self,
+        kernel: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        n_points: int,
+        *,
+        way: str = "auto",
+        columns: Iterable[str] | None = None,
+    ) -> None:
+        if way not in WAYS:
+            raise SpecError(f"A kernel is evaluated {', '.join(WAYS)}; not {way!r}.")
+        self._kernel = kernel
+        self._n_points = n_points
+        self._way = way
+        self._wanted = None if columns is None else frozenset(columns)
+        self._traces: list[_Traced] = []
+        small = way == "auto" and n_points < _TRACED_FROM_POINTS
+        self._as_it_is = way == "untraced" or small
+
+    def on(self, axes: Axes) -> OnGrid | None:
+        """The kernel on a grid, or on a part of one.
+
+        Parameters
+        ----------
+        axes : sequence of mappings   Of each axis the fields that vary along it. Names are the same
+                                      at every call.
+
+        Returns
+        -------
+        OnGrid or None   None where the kernel is to be run as it is: on small grids, where it asks
+                         for values, and ``untraced``.
+
+        Raises
+        ------
+        MissingExtraError   numba is asked for and not installed.
+        """
+        n_here = math.prod(len(next(iter(f.values()))) for f in axes)
+        if self._as_it_is or n_here == 0:
+            return None
+        found = next((t for t in self._traces if t.trace.holds(axes)), None)
+        if found is None:
+            if len(self._traces) >= _MOST_TRACES:
+                return None
+            try:
+                found = _Traced(trace(self._kernel, axes, _CONDITION_VALUES), self._wanted)
+            except NotTraceable:
+                self._as_it_is = True
+                return None
+            self._traces.append(found)
+        return OnGrid(found, axes, self._way, self._n_points / n_here)
+
+
+class _Traced:
+    """A trace and its program; what its stages run in is made once."""
+
+    def __init__(self, found: Trace, wanted: frozenset[str] | None) -> None:
+        self.trace = found
+        names = [n for n in found.columns if wanted is None or n in wanted]
+        self.program = program_of({n: found.columns[n] for n in names}, found.n_axes)
+        self.homes = {n.number: (f, i) for f in self.program.faces for i, n in enumerate(f.nodes)}
+        self._compiled: dict[int, Any] = {}
+        self._local = threading.local()
+
+    def compile(self, stages: Sequence[Stage]) -> None:
+        """Have these run in compiled loops from now on."""
+        new = [s for s in stages if id(s) not in self._compiled]
+        if new:
+            for function in functions_of(new):
+                self._compiled[id(function.stage)] = function
+
+    def runner(self, stage: Stage) -> Any:
+        """What computes a stage in this thread."""
+        if id(stage) in self._compiled:
+            return self._compiled[id(stage)]
+        known: dict[int, Any] = self._local.__dict__.setdefault("known", {})
+        if id(stage) not in known:
+            known[id(stage)] = StageWithNumpy(stage)
+        return known[id(stage)]
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether any stage runs in compiled loops."""
+        return bool(self._compiled)
+
+
+class OnGrid:
+    """The program of a kernel on one grid; several threads may call it.
+
+    Parameters
+    ----------
+    found : _Traced
+    axes : sequence of mappings
+    way : str       ``auto``, ``numpy`` or ``numba``.
+    times : float   How many such grids will be evaluated in all.
+    """
+
+    def __init__(self, found: _Traced, axes: Axes, way: str, times: float) -> None:
+        self._found = found
+        self._program = found.program
+        own = {i: len(next(iter(f.values()))) for i, f in enumerate(axes)}
+        self._lengths: dict[AxisId, int] = {**found.trace.graph.lengths, **own}
+        self._whole: dict[int, np.ndarray] = {}
+        for face in self._program.faces:
+            if face.kind == "input":
+                (axis,) = face.axes
+                each = [axes[axis][n.of] for n in face.nodes]  # pyright: ignore[reportArgumentType, reportCallIssue]
+                self._whole[id(face)] = np.asarray(each, dtype=float)
+            elif face.kind == "table":
+                self._whole[id(face)] = np.asarray([n.of.ravel() for n in face.nodes], dtype=float)
+        once = [s for s in self._program.stages if self._is_whole(s)]
+        self._each = [s for s in self._program.stages if not self._is_whole(s)]
+        found.compile(self._chosen(way, times))
+        for stage in once:
+            self._make_room(stage, self._lengths, self._whole)
+            found.runner(stage)(self._lengths, self._whole)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether any stage runs in compiled loops."""
+        return self._found.is_compiled
+
+    @cached_property
+    def n_operations(self) -> float:
+        """Element-wise operations over the grid. [1]"""
+        return self._program.operations(self._lengths)
+
+    def _is_whole(self, stage: Stage) -> bool:
+        """Whether a stage is computed once for the whole grid."""
+        grid = [a for a in stage.axes if isinstance(a, int)]
+        values = math.prod(self._lengths[a] for a in stage.axes)
+        return len(grid) < self._program.n_axes and values <= _WHOLE_VALUES
+
+    def _chosen(self, way: str, times: float) -> list[Stage]:
+        """Stages that are worth compiled loops."""
+        whole = self.n_operations
+        heavy = [
+            s
+            for s in self._each
+            if len(s.nodes) > _FEW_OPERATIONS
+            and s.operations(self._lengths) >= _HEAVY_SHARE * whole
+        ]
+        if way == "numba":
+            return heavy
+        if way == "numpy" or not heavy or not has_numba():
+            return []
+        saved_s = whole * times * _NUMPY_S * _SAVED
+        start_s = 0.0 if is_loaded() else _START_S
+        # The store is not asked on behalf of small grids.
+        if saved_s < start_s + _LOAD_S:
+            return []
+        compile_s = _COMPILE_S * sum(len(s.nodes) for s in heavy)
+        ready_s = _LOAD_S if is_stored(source_of(heavy)) else compile_s
+        return heavy if saved_s > start_s + ready_s else []
+
+    def _make_room(
+        self, stage: Stage, lengths: Mapping[AxisId, int], arrays: dict[int, np.ndarray]
+    ) -> None:
+        for face in (stage.writes, *stage.sums):
+            if face.nodes:
+                size = math.prod(lengths[a] for a in face.axes)
+                arrays[id(face)] = np.empty((len(face.nodes), size))
+
+    def __call__(self, cut: Sequence[slice]) -> dict[str, Any]:
+        """Columns of a block, each of a shape that broadcasts over it.
+
+        Parameters
+        ----------
+        cut : sequence of slice   One for each axis of the grid, without steps.
+        """
+        own = {i: len(range(*c.indices(self._lengths[i]))) for i, c in enumerate(cut)}
+        lengths: dict[AxisId, int] = {**self._lengths, **own}
+        arrays = {
+            id(face): self._sliced(face, cut, lengths)
+            for face in self._program.faces
+            if id(face) in self._whole
+        }
+        for stage in self._each:
+            self._make_room(stage, lengths, arrays)
+            self._found.runner(stage)(lengths, arrays)
+        return {n: self._column(v, lengths, arrays) for n, v in self._program.columns.items()}
+
+    def _sliced(
+        self, face: Face, cut: Sequence[slice], lengths: Mapping[AxisId, int]
+    ) -> np.ndarray:
+        """The part of a face that a block reads."""
+        values = self._whole[id(face)]
+        if all(lengths[a] == self._lengths[a] for a in face.axes):
+            return values
+        own = values.reshape(len(values), *(self._lengths[a] for a in face.axes))
+        cuts = [cut[a] if isinstance(a, int) else slice(None) for a in face.axes]
+        return np.ascontiguousarray(own[(slice(None), *cuts)]).reshape(len(values), -1)
+
+    def _column(
+        self, node: Any, lengths: Mapping[AxisId, int], arrays: Mapping[int, np.ndarray]
+    ) -> Any:
+        if not isinstance(node, Node):
+            return node
+        face, row = self._found.homes[node.number]
+        shape = [lengths[i] if i in face.axes else 1 for i in range(self._program.n_axes)]
+        values = arrays[id(face)][row].reshape(shape)
+        return values != 0 if node.truth else values

@@ -1,0 +1,255 @@
+"""Run a kernel on traced arrays and keep what it did: a graph and its columns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.compiled.graph import INPUT, LAID, SUM, TABLE, Graph, Node, NotTraceable
+from ridgeline.compiled.operations import OPERATIONS
+from ridgeline.compiled.traced import Traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Recorder", "Trace", "trace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a kernel did.
+
+    Attributes
+    ----------
+    graph : Graph
+    columns : mapping        Name to node, or to a number where nothing varies.
+    n_axes : int             Of the grid.
+    absent : tuple           What holds at no point, and so is not in the graph: the kernel would do
+                             more where it held. A node, and whether it must be true of none or of
+                             all.
+    """
+
+    graph: Graph
+    columns: dict[str, Any]
+    n_axes: int
+    absent: tuple[tuple[Node, bool], ...] = ()
+
+    def holds(self, axes: Sequence[Mapping[str, np.ndarray]]) -> bool:
+        """Whether the kernel does the same on other values of the axes.
+
+        Where any point needs a branch, all take it: a point's columns do not depend on its
+        neighbours, so that the branch is right for those that would do without it, too. What is to
+        be checked are branches that no point had needed.
+        """
+        if not self.absent:
+            return True
+        values = Values(shaped_fields(axes))
+        return all(bool(np.all(values.of(node) == always)) for node, always in self.absent)
+
+
+def shaped_fields(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """All fields, each along the dimension of its axis."""
+    n = len(axes)
+    return {
+        name: np.asarray(column, dtype=float).reshape([-1 if j == i else 1 for j in range(n)])
+        for i, fields in enumerate(axes)
+        for name, column in fields.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What nodes are, computed where they are asked for."""
+
+    given: Mapping[str, np.ndarray]
+    _known: dict[int, Any] = field(default_factory=dict)
+
+    def of(self, node: Node) -> Any:
+        """What a node is over the grid."""
+        wanted = [node]
+        while wanted:
+            top = wanted[-1]
+            missing = [
+                o for o in top.operands if isinstance(o, Node) and o.number not in self._known
+            ]
+            if missing:
+                wanted += missing
+                continue
+            wanted.pop()
+            if top.number not in self._known:
+                self._known[top.number] = self._evaluated(top)
+        return self._known[node.number]
+
+    def _evaluated(self, node: Node) -> Any:
+        if node.operation == INPUT:
+            return self.given[node.of]
+        if node.operation == TABLE:
+            return node.of.reshape([1 if a is None else -1 for a in node.dims])
+        given = [self._known[o.number] if isinstance(o, Node) else o for o in node.operands]
+        if node.operation == LAID:
+            lengths = dict(zip(node.operands[0].dims, np.shape(given[0]), strict=True))
+            return np.reshape(given[0], [1 if a is None else lengths[a] for a in node.dims])
+        if node.operation == SUM:
+            place = node.operands[0].dims.index(node.of)
+            keep = len(node.dims) == len(node.operands[0].dims)
+            return np.sum(given[0], axis=place, keepdims=keep)
+        with np.errstate(all="ignore"):
+            return OPERATIONS[node.operation].numpy(*given)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Keeps the graph while a kernel runs; answers conditions for the whole grid."""
+
+    values: Values
+    most: float = math.inf
+    graph: Graph = field(default_factory=Graph)
+    absent: dict[tuple[int, bool], tuple[Node, bool]] = field(default_factory=dict)
+
+    def wrap(self, found: Any) -> Any:
+        """A node as an array; a number as numpy has it."""
+        if isinstance(found, Node):
+            return Traced(self, found)
+        return np.bool_(found) if isinstance(found, bool) else np.float64(found)
+
+    def operand(self, value: Any) -> Any:
+        """What the graph knows a value as."""
+        if isinstance(value, Traced):
+            if value.recorder is not self:
+                raise NotTraceable("an array of another trace")
+            return value.node
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        if isinstance(value, float | int | np.number):
+            return float(value)
+        if isinstance(value, np.ndarray):
+            return self.graph.table(value)
+        if isinstance(value, list | tuple):
+            return self.graph.table(np.asarray(value))
+        raise NotTraceable(f"an operand of type {type(value).__name__}")
+
+    def compute(self, name: str, *operands: Any) -> Any:
+        """An operation, spelled as the one it is."""
+        return self.wrap(self._compute(name, *(self.operand(o) for o in operands)))
+
+    def _compute(self, name: str, *given: Any) -> Any:
+        truths = [isinstance(v, bool) or (isinstance(v, Node) and v.truth) for v in given]
+        if name == "where":
+            condition, a, b = given
+            if isinstance(condition, Node) and not condition.truth:
+                condition = self.graph.compute("not_equal", condition, 0.0)
+            if truths[1] and truths[2]:
+                name = "where_truth"
+            else:
+                a, b = self._number(a), self._number(b)
+            given = (condition, a, b)
+        elif name.startswith("logical"):
+            given = tuple(v if t else self._truth(v) for v, t in zip(given, truths, strict=True))
+            if name in ("logical_and", "logical_or") and not all(
+                isinstance(v, Node) for v in given
+            ):
+                fixed, other = sorted(given, key=lambda v: isinstance(v, Node))
+                decided = fixed == (name == "logical_or")
+                return fixed if decided else other
+        elif any(truths):
+            if name in ("equal", "not_equal", "maximum", "minimum") and all(truths):
+                raise NotTraceable(f"{name} of truth values")
+            given = tuple(self._number(v) for v in given)
+        if name == "power" and not isinstance(given[1], Node):
+            name, given = _power(*given)
+            if name == "same":
+                return given[0]
+        return self.graph.compute(name, *given)
+
+    def _number(self, value: Any) -> Any:
+        if isinstance(value, Node):
+            return self.graph.compute("number", value) if value.truth else value
+        return float(value)
+
+    def _truth(self, value: Any) -> Any:
+        if isinstance(value, Node):
+            return self.graph.compute("not_equal", value, 0.0)
+        return bool(value)
+
+    def number(self, value: Traced) -> Any:
+        """A truth value as one or zero."""
+        return self.wrap(self._number(value.node))
+
+    def sum(self, value: Any, axis: Any, keep: bool) -> Any:
+        """Add up along one dimension."""
+        if not isinstance(axis, int):
+            raise NotTraceable("a sum over several axes")
+        node = self._number(self.operand(value))
+        if not isinstance(node, Node):
+            raise NotTraceable("a sum of a number")
+        place = axis % len(node.dims)
+        if node.dims[place] is None:
+            put = (None,) if keep else ()
+            return self.wrap(
+                self.graph.laid(node, (*node.dims[:place], *put, *node.dims[place + 1 :]))
+            )
+        return self.wrap(self.graph.sum(node, place, keep))
+
+    def condition(self, value: Any, asked: Callable[..., Any], axis: Any) -> bool:
+        """Whether any, or all, of the grid's values are true."""
+        if axis is not None:
+            raise NotTraceable("any or all along an axis")
+        node = self._truth_node(value)
+        if not isinstance(node, Node):
+            return bool(node)
+        if math.prod(self.graph.lengths[a] for a in node.axes) > self.most:
+            raise NotTraceable("a condition on more values than are worth it")
+        answer = bool(asked(self.values.of(node)))
+        always = asked is np.all
+        if answer == always:
+            self.absent[(node.number, always)] = (node, always)
+        return answer
+
+    def _truth_node(self, value: Any) -> Any:
+        found = self.operand(value)
+        is_number = isinstance(found, Node) and not found.truth
+        return self.graph.compute("not_equal", found, 0.0) if is_number else found
+
+
+def _power(base: Any, exponent: float) -> tuple[str, tuple[Any, ...]]:
+    """Powers as numpy does them of arrays: squares and roots are not left to `pow`."""
+    if exponent == 1:
+        return "same", (base,)
+    if exponent == 2:
+        return "square", (base,)
+    if exponent == 0.5:
+        return "sqrt", (base,)
+    if exponent == -1:
+        return "divide", (1.0, base)
+    return "power", (base, exponent)
+
+
+def trace(
+    kernel: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    axes: Sequence[Mapping[str, np.ndarray]],
+    most: float = math.inf,
+) -> Trace:
+    """Trace a kernel.
+
+    Parameters
+    ----------
+    kernel : callable   From arrays by name, shaped to broadcast over the grid, to columns.
+    axes : sequence of mappings   Of each axis the fields that vary along it.
+    most : float        Values over which a condition may be asked; beyond it is refused.
+
+    Raises
+    ------
+    NotTraceable   The kernel asks for values, or does what no graph can.
+    """
+    n = len(axes)
+    recorder = Recorder(Values(shaped_fields(axes)), most)
+    given = {
+        name: recorder.wrap(recorder.graph.input(name, i, n, len(column)))
+        for i, fields in enumerate(axes)
+        for name, column in fields.items()
+    }
+    columns = {name: recorder.operand(column) for name, column in kernel(given).items()}
+    return Trace(recorder.graph, columns, n, tuple(recorder.absent.values()))

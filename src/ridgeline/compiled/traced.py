@@ -1,0 +1,237 @@
+"""An array that stands for any: arithmetic on it is written down instead of done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ridgeline.compiled.graph import Node, NotTraceable
+from ridgeline.compiled.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ridgeline.compiled.trace import Recorder
+
+__all__ = ["Traced"]
+
+#: numpy's names for operations that are another's on truth values, or the same
+_SAME = {
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_xor": "logical_xor",
+    "invert": "logical_not",
+    "true_divide": "divide",
+    "fabs": "absolute",
+    "fmax": "maximum",
+    "fmin": "minimum",
+}
+#: on truth values these take numbers
+_ARITHMETIC = frozenset(n for n, o in OPERATIONS.items() if not n.startswith(("logical", "where")))
+_SQUARE, _ROOT = 2.0, 0.5
+
+
+class Traced(NDArrayOperatorsMixin):
+    """A value of a kernel that is being traced; mixes with numbers and numpy arrays.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    node : Node
+
+    Notes
+    -----
+    Whoever asks for its values (``bool``, ``float``, ``numpy.asarray``, a mask as an index) gets
+    `NotTraceable`. ``any`` and ``all`` over everything answer for the whole grid.
+    """
+
+    __slots__ = ("node", "recorder")
+
+    def __init__(self, recorder: Recorder, node: Node) -> None:
+        self.recorder = recorder
+        self.node = node
+
+    # --- what arrays have
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Over the whole grid."""
+        lengths = self.recorder.graph.lengths
+        return tuple(1 if axis is None else lengths[axis] for axis in self.node.dims)
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions."""
+        return len(self.node.dims)
+
+    @property
+    def size(self) -> int:
+        """Values over the whole grid."""
+        return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Numbers or truth values."""
+        return np.dtype(bool if self.node.truth else float)
+
+    def __repr__(self) -> str:
+        """What it is, not its values."""
+        return f"<{type(self).__name__} {self.node.operation} of shape {self.shape}>"
+
+    def __len__(self) -> int:
+        if not self.node.dims:
+            raise TypeError("len() of a number")
+        return self.shape[0]
+
+    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]  (the mixin has none)
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise NotTraceable("the kernel asks for values")
+
+    __bool__ = __float__ = __int__ = __index__ = __array__ = __iter__ = item = tolist = _refuse
+
+    def astype(self, dtype: Any, **_: Any) -> Any:
+        """The same as numbers; whole numbers are cut as numpy cuts them."""
+        kind = np.dtype(dtype).kind
+        if kind == "f":
+            return self.recorder.number(self)
+        if kind in "iu":
+            return self.recorder.compute("trunc", self)
+        if kind == "b":
+            return self if self.node.truth else self.recorder.compute("not_equal", self, 0.0)
+        raise NotTraceable(f"an array of {dtype}")
+
+    def copy(self) -> Traced:
+        """Itself: nothing changes it."""
+        return self
+
+    def __getitem__(self, key: Any) -> Any:
+        """Dimensions of length one put in by None or newaxis; everything else as it is."""
+        keys = key if isinstance(key, tuple) else (key,)
+        n_given = sum(k is not None and k is not Ellipsis for k in keys)
+        dims, found = list(self.node.dims), []
+        for k in keys:
+            if k is None:
+                found.append(None)
+            elif k is Ellipsis:
+                while len(dims) > 0 and len(dims) > n_given:
+                    found.append(dims.pop(0))
+            elif isinstance(k, slice) and k == slice(None):
+                found.append(dims.pop(0))
+                n_given -= 1
+            else:
+                raise NotTraceable(f"an index {k!r}")
+        return self.recorder.wrap(self.recorder.graph.laid(self.node, (*found, *dims)))
+
+    def any(self, axis: Any = None, **_: Any) -> bool:
+        """Whether any value is true."""
+        return self.recorder.condition(self, np.any, axis)
+
+    def all(self, axis: Any = None, **_: Any) -> bool:
+        """Whether all values are true."""
+        return self.recorder.condition(self, np.all, axis)
+
+    def sum(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
+        """Add up along an axis of the kernel's own."""
+        return self.recorder.sum(self, axis, keepdims)
+
+    # --- numpy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        """Write the operation down."""
+        if method != "__call__" or any(v is not None for v in options.values()):
+            raise NotTraceable(f"{ufunc.__name__}.{method} with {sorted(options)}")
+        name = _SAME.get(ufunc.__name__, ufunc.__name__)
+        if name == "positive":
+            return self
+        if name not in OPERATIONS:
+            raise NotTraceable(f"no operation {ufunc.__name__}")
+        return self.recorder.compute(name, *inputs)
+
+    def __array_function__(
+        self, function: Any, types: Any, inputs: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        """Do what numpy's functions on whole arrays do."""
+        known = FUNCTIONS.get(function)
+        if known is None:
+            raise NotTraceable(f"no function {function.__name__}")
+        return known(self.recorder, *inputs, **options)
+
+
+def _where(recorder: Recorder, condition: Any, a: Any, b: Any) -> Any:
+    return recorder.compute("where", condition, a, b)
+
+
+def _select(recorder: Recorder, conditions: Any, choices: Any, default: Any = 0) -> Any:
+    found = default
+    for condition, choice in zip(reversed(list(conditions)), reversed(list(choices)), strict=True):
+        found = recorder.compute("where", condition, choice, found)
+    return found
+
+
+def _clip(recorder: Recorder, a: Any, low: Any = None, high: Any = None) -> Any:
+    found = a if low is None else recorder.compute("maximum", a, low)
+    return found if high is None else recorder.compute("minimum", found, high)
+
+
+def _broadcast_arrays(recorder: Recorder, *arrays: Any) -> list[Any]:
+    del recorder
+    return list(arrays)
+
+
+def _broadcast_to(recorder: Recorder, array: Any, shape: Any) -> Any:
+    """As it is: what is done with it broadcasts again."""
+    if not isinstance(array, Traced):
+        raise NotTraceable("a shape that is traced")
+    wanted = shape if isinstance(shape, tuple) else (shape,)
+    if len(wanted) < array.ndim or any(
+        n not in (1, w) for n, w in zip(reversed(array.shape), reversed(wanted), strict=False)
+    ):
+        raise ValueError(f"could not broadcast {array.shape} into {wanted}")
+    del recorder
+    return array
+
+
+def _sum(recorder: Recorder, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    return recorder.sum(a, axis, keepdims)
+
+
+def _ndim(recorder: Recorder, a: Any) -> int:
+    del recorder
+    return a.ndim
+
+
+def _shape(recorder: Recorder, a: Any) -> tuple[int, ...]:
+    del recorder
+    return a.shape
+
+
+def _size(recorder: Recorder, a: Any, axis: int | None = None) -> int:
+    del recorder
+    return a.size if axis is None else a.shape[axis]
+
+
+def _any(recorder: Recorder, a: Any, axis: Any = None, **_: Any) -> bool:
+    return recorder.condition(a, np.any, axis)
+
+
+def _all(recorder: Recorder, a: Any, axis: Any = None, **_: Any) -> bool:
+    return recorder.condition(a, np.all, axis)
+
+
+#: functions of numpy that a kernel may call on traced arrays besides its element-wise ones
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.where: _where,
+    np.select: _select,
+    np.clip: _clip,
+    np.broadcast_arrays: _broadcast_arrays,
+    np.broadcast_to: _broadcast_to,
+    np.sum: _sum,
+    np.ndim: _ndim,
+    np.shape: _shape,
+    np.size: _size,
+    np.any: _any,
+    np.all: _all,
+}
