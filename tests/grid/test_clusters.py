@@ -82,12 +82,17 @@ def test_a_sweep_on_a_cluster_is_the_sweep(cluster) -> None:
     assert there == rl.sweep("Qwen/Qwen3-8B", "h100-sxm", axes, reductions=asked)
 
 
+@pytest.mark.cluster
+@pytest.mark.filterwarnings("default")
 def test_no_scheduler_is_a_sentence(monkeypatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("ridgeline.grid.clusters._ANSWERS_S", 0.2)
     for address in ("tcp://127.0.0.1:1", "nowhere"):
         with pytest.raises(RidgelineError, match="cannot be reached"), connected(address):
             pass
+
+
+def test_without_dask_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(MissingExtraError, match=r"\[dask\]"), connected("tcp://127.0.0.1:1"):
         pass
