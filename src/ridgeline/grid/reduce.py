@@ -195,12 +195,20 @@ def _counted(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Values between edges, the last one included."""
     if len(edges) > _MOST_COMPARED:
         return np.histogram(values[np.isfinite(values)], edges)[0]
-    # A comparison with every edge is faster than a search for each value's place among them.
+    # Comparing with each edge within reach is faster than finding each value's place among all.
     above = np.zeros(len(edges), dtype=np.int64)
     for start in range(0, values.size, _CHUNK):
         part = values[start : start + _CHUNK]
-        above[:-1] += [np.count_nonzero(part >= edge) for edge in edges[:-1]]
-        above[-1] += np.count_nonzero(part > edges[-1])
+        low, high = part.min(), part.max()
+        if np.isnan(low):
+            part = part[~np.isnan(part)]
+            low, high = part.min(initial=np.inf), part.max(initial=-np.inf)
+        first, last = np.searchsorted(edges, low, "right"), np.searchsorted(edges, high, "right")
+        above[:first] += part.size
+        for i in range(first, last):
+            above[i] += np.count_nonzero(part >= edges[i])
+        # The last edge belongs to the last bin.
+        above[-1] -= np.count_nonzero(part == edges[-1]) if high >= edges[-1] else 0
     return above[:-1] - above[1:]
 
 
