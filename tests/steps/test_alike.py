@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 import ridgeline as rl
 from ridgeline.catalog import engine as engine_of
+from ridgeline.compiled import TracedKernel
+from ridgeline.compiled.trace import trace
+from ridgeline.questions.sweep import _Decoding, _records
 from ridgeline.replica import READINGS, Replica
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.blocks import (
@@ -121,7 +124,7 @@ models = st.lists(blocks(), min_size=2, max_size=9).map(
 )
 
 
-def by_block(model: Model, *_: object) -> list[Any]:
+def by_block(model: Model, *_: object, **__: object) -> list[Any]:
     return [part for block in model.blocks for part in parts_of(block)]
 
 
@@ -212,6 +215,19 @@ def test_real_models_with_unlike_layers(name: str, reading: str) -> None:
     check(replace(replica, layout=Layout(pp=2, tp=2)), decode(64.0, 4096.0))
 
 
+def test_attention_of_layers_with_experts_is_told_apart_where_they_are_timed_apart() -> None:
+    """DeepSeek-V3 has one kind of attention: counted twice only for steps in two micro-batches."""
+    replica = Replica(rl.model("deepseek-ai/DeepSeek-V3"), CLUSTER, Layout(attn_dp=72, ep=72))
+
+    def n_cores(reading: str) -> int:
+        step = replace(replica, reading=reading).step_sums(decode(72.0, 2050.0))
+        return sum(op.kind == "attention" for op in step.whole)
+
+    assert [n_cores("ideal"), n_cores("calibrated")] == [1, 2]
+    for reading in READINGS:
+        check(replace(replica, reading=reading), decode(72.0, 2050.0))
+
+
 @pytest.mark.parametrize("path", ["n_kv_heads", "d_ff", "blocks.1.mixer.n_kv_heads", "d_model"])
 def test_an_axis_over_shapes_of_layers(path: str) -> None:
     """Shared by all layers, of one layer alone, or of the model."""
@@ -273,6 +289,36 @@ def test_a_coincidence_of_numbers_is_structure() -> None:
     check(replica, decode(64.0, 4096.0))
     mixers = [part.stacked for part in like_parts(model, ()) if part.side == "mixer"]
     assert sorted(mixers) == [0, 0, 1]
+
+
+def test_a_traced_kernel_holds_layers_as_an_axis() -> None:
+    """About as many operations as 3 layers have (memory's widest product has more)."""
+    n = 64
+    rows = {"load.batch": np.linspace(1, 512, n), "load.context": np.geomspace(100, 1e5, n)}
+
+    def n_nodes(model: Model) -> int:
+        records = _records(model, "hgx-h200", None, None)
+        kernel = _Decoding(records, "calibrated", 2.5, None)
+        found = TracedKernel(kernel, 10**6, way="numpy").on([rows])
+        assert found is not None
+        columns, wanted = found([slice(0, n)]), kernel(rows)
+        for name, value in wanted.items():
+            np.testing.assert_allclose(np.broadcast_to(columns[name], n), value, rtol=1e-13)
+        return len(trace(kernel, [rows]).graph.nodes)
+
+    few, many = n_nodes(nas_like(3, 3)), n_nodes(nas_like(256, 31))
+    assert many < 1.8 * few
+
+
+def test_caches_of_a_model_are_told_apart_by_shape() -> None:
+    """As many streams to add up as differ, and the sum as before."""
+    model, context = nas_like(60, 7), np.asarray([1.0, 5000.0])
+    found = rl.counts(model)
+    assert len(found._caches) == 2
+    elements = [
+        2 * 128 * b.mixer.n_kv_heads for b in model.blocks if isinstance(b.mixer, Attention)
+    ]
+    np.testing.assert_allclose(found.cache_bytes(context), 2 * sum(elements) * context, rtol=1e-14)
 
 
 def test_memory_alone_takes_any_shapes() -> None:

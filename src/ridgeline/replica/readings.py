@@ -10,7 +10,6 @@ import numpy as np
 from ridgeline.errors import SpecError, did_you_mean
 from ridgeline.kernels.calibration import step_parts, step_seconds, two_batches
 from ridgeline.kernels.laws import PARTS, host_s
-from ridgeline.steps.alike import like_parts
 from ridgeline.steps.ideal import BOUNDS, combine_ideal, ideal_time_s, resources
 from ridgeline.steps.micro_batches import count_step, count_whole
 from ridgeline.steps.op import Op, StepOps
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.replica.replica import Replica
-    from ridgeline.steps.alike import Part
     from ridgeline.steps.tokens import Group
 
 __all__ = ["READINGS", "Reading", "StepTime", "reading_named"]
@@ -84,10 +82,8 @@ class Reading:
         """The same for sums over ops: equal ones as one, layers of like structure stacked."""
         if self.whole:
             return self.ops(replica, groups)
-        counted = (replica.layout, groups, replica.cluster.domain_size, replica.expert_load_cv)
         effects = () if replica.fitted is None else replica.fitted.effects
-        parts = like_parts(replica.model, counted, (replica.cluster, replica.engine, effects))
-        return _laid_out(replica, groups, parts)
+        return _laid_out(replica, groups, (replica.cluster, replica.engine, effects))
 
     def seconds(self, replica: Replica, ops: StepOps, groups: Sequence[Group]) -> Any:
         """Time counted ops, without their parts. [s]"""
@@ -156,7 +152,7 @@ def _resources(replica: Replica, ops: StepOps) -> Any:
 
 
 def _laid_out(
-    replica: Replica, groups: Sequence[Group], parts: Sequence[Part] | None = None
+    replica: Replica, groups: Sequence[Group], timed_by: Sequence[Any] | None = None
 ) -> StepOps:
     reading = replica.how
     # In a bound exchanges run beside all else anyway.
@@ -170,7 +166,7 @@ def _laid_out(
         expert_load_cv=replica.expert_load_cv,
         rules=replica.expert_rules,
         even=reading.even,
-        parts=parts,
+        timed_by=timed_by,
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.op import Op
 
-__all__ = ["Part", "like_parts", "merged", "parts_of"]
+__all__ = ["Part", "identity", "like_parts", "merged", "parts_of"]
 
 #: values of a stack's field over grid and layers together: more do not stay in a core's cache
 _POINTS = 1 << 14
@@ -50,7 +50,7 @@ class Part(NamedTuple):
     side : str           ``mixer``, ``ffn`` or ``rest``.
     block : Block        Whose side it is; its other sides are not to be looked at. `repeat` says
                          how many layers have it. In a stack, fields that differ are arrays.
-    with_experts : bool  Whether it is of layers with experts.
+    with_experts : bool  Whether it is of layers with experts, where these are told apart.
     sublayers : array    Of the rest: how many of mixer and feed-forward part the layer has. [1]
     stacked : int        Dimensions of the stack's arrays, the first of layers; 0 for one layer.
     """
@@ -69,10 +69,6 @@ class Part(NamedTuple):
         """What all its layers have together, where one has `each`."""
         return over_layers(self.block.repeat, each, self.stacked)
 
-    def largest(self, each: Any) -> Any:
-        """The largest that any of its layers has."""
-        return np.max(each, axis=0) if self.stacked and np.ndim(each) == self.stacked else each
-
 
 def parts_of(block: Block) -> list[Part]:
     """Return the sides that a kind of layer has, in the order they run.
@@ -87,7 +83,14 @@ def parts_of(block: Block) -> list[Part]:
     return [Part(side, block, experts, n.get(side, 1)) for side in SIDES if held[side]]
 
 
-def like_parts(model: Model, counted: Iterable[Any], timed: Iterable[Any] = ()) -> tuple[Part, ...]:
+def like_parts(
+    model: Model,
+    counted: Iterable[Any],
+    timed: Iterable[Any] = (),
+    *,
+    roles: bool = False,
+    stacks: bool = True,
+) -> tuple[Part, ...]:
     """All layers of a model, each shape once, and those of like structure stacked.
 
     Parameters
@@ -96,6 +99,8 @@ def like_parts(model: Model, counted: Iterable[Any], timed: Iterable[Any] = ()) 
     counted, timed : iterable   Records, or arrays, that hold the axes of the grid: those that ops
                               are counted by, and those that only their times depend on. An array
                               that neither has would be taken for layers.
+    roles : bool              Keep layers with experts apart, as steps in two micro-batches do.
+    stacks : bool             Else each shape is a part by itself.
 
     Returns
     -------
@@ -105,13 +110,16 @@ def like_parts(model: Model, counted: Iterable[Any], timed: Iterable[Any] = ()) 
     -----
     Layers whose fields hold arrays of their own (an axis bound to one layer) stay apart; an axis
     that all layers share does not part them. A stack has as many layers as, together with the grid,
-    stay in a core's cache: over many points it is no faster than one layer after another.
+    stay in a core's cache: over many points it is no faster than one layer after another. Arrays
+    whose values are not there (of a kernel that is traced) leave it whole.
     """
-    groups = _groups(_Same(model))
-    if all(len(group) == 1 for group in groups):
+    groups = _groups(_Same(model), roles)
+    if not stacks or all(len(group) == 1 for group in groups):
         return tuple(one for group in groups for one in group)
-    shape = np.broadcast_shapes(*_shapes_of(_Same(model)), *_shapes(list(counted)))
-    n_axes = max([len(shape), *(len(s) for one in timed for s in _shapes_of(_Same(one)))])
+    own = [*_arrays_of(_Same(model)), *_arrays(list(counted))]
+    besides = [array for record in timed for array in _arrays_of(_Same(record))]
+    n_axes = max((array.ndim for array in (*own, *besides)), default=0)
+    shape = np.broadcast_shapes(*(a.shape for a in own if isinstance(a, np.ndarray)))
     most = max(_POINTS // max(math.prod(shape), 1), 1)
     found: list[Part] = []
     for group in groups:
@@ -134,7 +142,7 @@ def merged(ops: Iterable[Op]) -> list[Op]:
     found: dict[tuple[Any, ...], Op] = {}
     for op in ops:
         same = _alone(op) if op.stacked else op
-        key = tuple(map(_identity, _compared(same)))
+        key = tuple(map(identity, _compared(same)))
         known = found.get(key)
         found[key] = same if known is None else known._replace(repeat=known.repeat + same.repeat)
     return list(found.values())
@@ -153,7 +161,8 @@ def _compared(op: Op) -> tuple[Any, ...]:
     return (*own, *(op.collective or ()))
 
 
-def _identity(value: Any) -> Any:
+def identity(value: Any) -> Any:
+    """What tells a field's value from others: a number or text itself, which array it is."""
     return value if isinstance(value, int | float | str) else id(value)
 
 
@@ -171,7 +180,7 @@ class _Same:
 
 
 @lru_cache(maxsize=8)
-def _groups(known: _Same) -> tuple[tuple[Part, ...], ...]:
+def _groups(known: _Same, roles: bool) -> tuple[tuple[Part, ...], ...]:
     """Sides of a model's layers, equal ones once, by structure."""
     model: Model = known.record
     groups: dict[Any, dict[tuple[float, ...], Part]] = {}
@@ -179,6 +188,7 @@ def _groups(known: _Same) -> tuple[tuple[Part, ...], ...]:
         for block in model.blocks:
             for part in parts_of(block):
                 if part.side == side:
+                    part = part if roles else part._replace(with_experts=False)  # noqa: PLW2901
                     structure, numbers = _told_apart(part, model.d_model)
                     group = groups.setdefault(structure, {})
                     group[numbers] = _added(group[numbers], part) if numbers in group else part
@@ -200,7 +210,7 @@ def _told_apart(part: Part, d_model: Any) -> tuple[Any, tuple[float, ...]]:
     numbers: list[float] = [part.sublayers] if part.side == "rest" else []
     for path, value in _leaves(block, part.side):
         plain = isinstance(value, int | float) and not isinstance(value, bool)
-        structure.append((path, "number" if plain else _identity(value)))
+        structure.append((path, "number" if plain else identity(value)))
         numbers += [value] if plain else []
     return tuple(structure), tuple(numbers)
 
@@ -233,7 +243,7 @@ def _stack(parts: Sequence[Part], n_dims: int, d_model: Any) -> Sequence[Part]:
     values: dict[str, Any] = {
         f"block{path}": _column([column[path] for column in columns], n_dims)
         for path, first in columns[0].items()
-        if any(_identity(column[path]) != _identity(first) for column in columns)
+        if any(identity(column[path]) != identity(first) for column in columns)
     }
     values["block.repeat"] = _column([part.block.repeat for part in parts], n_dims)
     block: Any = bound({"block": parts[0].block}, values)["block"]
@@ -247,14 +257,13 @@ def _column(values: Sequence[float], n_dims: int) -> Any:
     return np.asarray(values, dtype=float).reshape(-1, *[1] * (n_dims - 1))
 
 
-def _shapes(value: Any) -> Iterator[tuple[int, ...]]:
-    """Shapes of all arrays that records hold, whatever the library."""
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
-        yield shape
+def _arrays(value: Any) -> Iterator[Any]:
+    """All arrays that records hold, and what stands for one."""
+    if isinstance(getattr(value, "shape", None), tuple):
+        yield value
     elif not isinstance(value, _PLAIN):
         for one in _held(value):
-            yield from _shapes(one)
+            yield from _arrays(one)
 
 
 def _held(value: Any) -> Iterable[Any]:
@@ -269,6 +278,6 @@ def _held(value: Any) -> Iterable[Any]:
 
 
 @lru_cache(maxsize=8)
-def _shapes_of(known: _Same) -> tuple[tuple[int, ...], ...]:
+def _arrays_of(known: _Same) -> tuple[Any, ...]:
     """The same of a large record that many evaluations share."""
-    return tuple(_shapes(known.record))
+    return tuple(_arrays(known.record))

@@ -31,6 +31,7 @@ from ridgeline.layers import block_layers
 from ridgeline.specs.arguments import MODEL
 from ridgeline.specs.ranges import CONTEXT_TOKENS
 from ridgeline.specs.shown import shown
+from ridgeline.steps.alike import identity
 
 if TYPE_CHECKING:
     from ridgeline.specs.dtype import Dtype
@@ -182,7 +183,7 @@ class _Tally:
         self.params: dict[tuple[str, str], Any] = defaultdict(int)
         self.active: dict[tuple[str, str], Any] = defaultdict(int)
         self.layers: list[tuple[Any, Layer]] = []
-        self.caches: list[_Cache] = []
+        self._caches: dict[tuple[Any, ...], _Cache] = {}
         self.state_elements: Any = 0
         self.dtypes: dict[str, Dtype] = {}
 
@@ -202,6 +203,17 @@ class _Tally:
         self.params[key] = self.params[key] + repeat * n
         self.active[key] = self.active[key] + repeat * n_active
 
+    @property
+    def caches(self) -> list[_Cache]:
+        """Streams of all layers, equal ones as one."""
+        return list(self._caches.values())
+
+    def cache(self, stream: Stream, repeat: Any, element_bytes: float) -> None:
+        key = (*map(identity, stream), element_bytes)
+        if key in self._caches:
+            repeat = self._caches[key].repeat + repeat
+        self._caches[key] = _Cache(stream, repeat, element_bytes)
+
     def blocks(self, blocks: tuple[Any, ...]) -> None:
         cache_bytes = {
             "kv": dtype_of(self.model.kv_dtype).bits / _BITS_PER_BYTE,
@@ -218,7 +230,7 @@ class _Tally:
                 self.vectors(n, n_active, block.repeat, block.dtypes)
                 self.layers.append((block.repeat, layer))
                 for stream in layer.streams:
-                    self.caches.append(_Cache(stream, block.repeat, cache_bytes[stream.cache]))
+                    self.cache(stream, block.repeat, cache_bytes[stream.cache])
                 self.state_elements = self.state_elements + block.repeat * layer.state_elements
 
 

@@ -287,7 +287,7 @@ def _widest(model: Model, layout: Layout) -> Any:
     Experts write what comes out of the second product over what came out of the first.
     """
     widest: Any = 0
-    for part in like_parts(model, (layout,)):
+    for part in like_parts(model, (layout,), stacks=False):
         block = part.block
         n_kv_heads = getattr(block.mixer, "n_kv_heads", 1)
         before: Any = 0
@@ -299,7 +299,7 @@ def _widest(model: Model, layout: Layout) -> Any:
                 # Tokens of a rank go to as many experts, spread over as many ranks.
                 copies = block.ffn.n_experts_active
             out = sum(n for _, n, _ in shapes) * copies
-            widest = maximum(widest, part.largest(maximum(before, out) + k * copies))
+            widest = maximum(widest, maximum(before, out) + k * copies)
             before = out
     return widest
 
@@ -321,12 +321,11 @@ def _copies_sent(model: Model, layout: Layout) -> Any:
     """Hidden states of a token that leave a chip in the largest exchange."""
     summed = (layout.tp > 1) * 1.0
     sent: Any = 0.0
-    for part in like_parts(model, (layout,)):
+    for part in like_parts(model, (layout,), stacks=False):
         ffn = part.block.ffn
         if part.side == "ffn" and isinstance(ffn, MixtureOfExperts):
             spread = destinations(ffn.n_experts_active, layout.ep)
-            copies = spread * (layout.ep > 1) * (layout.attn_dp > 1) / layout.tp
-            sent = maximum(sent, part.largest(copies))
+            sent = maximum(sent, spread * (layout.ep > 1) * (layout.attn_dp > 1) / layout.tp)
     return maximum(summed, sent)
 
 

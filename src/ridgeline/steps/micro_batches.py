@@ -59,7 +59,7 @@ def count_whole(model: Model, layout: Layout, groups: Sequence[Group], **counted
     ----------
     model, layout, groups, **counted   As in `count_ops`.
     """
-    return StepOps(count_ops(model, layout, groups, **counted))
+    return StepOps(count_ops(model, layout, groups, roles=False, **counted))
 
 
 def count_step(

@@ -39,7 +39,7 @@ from ridgeline.laws.shapes import (
     product_params,
 )
 from ridgeline.specs.blocks import Block, MixtureOfExperts
-from ridgeline.steps.alike import Part, merged, parts_of
+from ridgeline.steps.alike import Part, like_parts, merged, parts_of
 from ridgeline.steps.counting import ExpertRules, StepCount
 from ridgeline.steps.cuts import cut, fused, named
 from ridgeline.steps.drafting import n_predictions, prediction_layers
@@ -76,7 +76,8 @@ def count_ops(
     rules: ExpertRules = _NO_RULES,
     even: bool = False,
     sequence_parallel: bool = False,
-    parts: Sequence[Part] | None = None,
+    timed_by: Sequence[Any] | None = None,
+    roles: bool = True,
 ) -> tuple[Op, ...]:
     """Count everything one step of one replica does, per chip.
 
@@ -95,9 +96,10 @@ def count_ops(
                                of the busiest rank.
     sequence_parallel : bool   Sums are scattered, and gathered after the norm, which each chip
                                then does for its share of the tokens.
-    parts : sequence of Part or None   Of the model's layers, where only sums over ops are wanted:
-                               see `steps.alike`, by which equal ops become one. None counts layer
-                               by layer.
+    timed_by : sequence or None   Where only sums over ops are wanted: what times depend on
+                               besides. Equal ops are then one, and layers of like structure a
+                               stack: see `steps.alike`. None for ops of each kind of layer.
+    roles : bool               Whether sums by role are wanted, too.
 
     Returns
     -------
@@ -123,10 +125,12 @@ def count_ops(
         sequence_parallel,
     )
     pieces = [embedding_op(step)]
-    if parts is None:
+    if timed_by is None:
         for block in model.blocks:
             pieces += block_ops(step, block)
     else:
+        counted = (layout, groups, domain_size, expert_load_cv)
+        parts = like_parts(model, counted, timed_by, roles=roles)
         pieces += merged(op for part in parts for op in _part_ops(step, part))
     return (*pieces, *_head(step), *_drafting(step), _hop(step))
 
