@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,6 +67,18 @@ def test_histogram_counts_every_point_once(sizes, points) -> None:
         "h"
     ]
     assert counts.sum() == np.prod(sizes)
+
+
+@given(
+    st.lists(st.floats(-4, 4) | st.sampled_from([math.nan, math.inf, -math.inf, -3.0, 2.0])),
+    st.integers(2, 200),
+)
+def test_histogram_is_numpys_of_what_is_finite(values, n_edges) -> None:
+    edges = np.linspace(-3, 2, n_edges)
+    asked = Histogram("x", edges)
+    asked.update({"x": np.asarray(values, dtype=float)}, np.arange(len(values)))
+    finite = [v for v in values if math.isfinite(v)]
+    assert asked.result().tolist() == np.histogram(finite, edges)[0].tolist()
 
 
 @given(SIZES, st.randoms())

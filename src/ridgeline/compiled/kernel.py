@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WAYS", "OnGrid", "TracedKernel"]
 
-#: how a kernel is evaluated: as it costs least, as it is, or traced and run with one or the other
-WAYS = ("auto", "untraced", "numpy", "numba")
-#: grids of fewer points are not worth a trace
-_TRACED_FROM_POINTS = 1 << 15
+#: how a kernel is run: as costs least, as costs least whatever was compiled before, as it is, or
+#: traced and run with one or the other
+WAYS = ("auto", "shared", "untraced", "numpy", "numba")
 #: a stage over some of the grid's axes is computed once for all blocks up to so many values
 _WHOLE_VALUES = 1 << 16
 #: conditions are answered for the whole grid up to so many values
@@ -55,9 +54,9 @@ class TracedKernel:
     ----------
     kernel : callable   From arrays by name, shaped to broadcast over the grid, to columns. Each
                         point's columns follow from its own values alone.
-    n_points : int      Of all that will be evaluated, which tells what pays.
+    n_points : float    Of all that will be evaluated, which tells what pays.
     way : str           Of `WAYS`.
-    columns : iterable of str or None   Those that are wanted; None for all.
+    columns : iterable of str or None   Those that are wanted; all where one of them is not there.
 
     Raises
     ------
@@ -67,20 +66,19 @@ class TracedKernel:
     def __init__(
         self,
         kernel: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-        n_points: int,
+        n_points: float,
         *,
         way: str = "auto",
         columns: Iterable[str] | None = None,
     ) -> None:
         if way not in WAYS:
-            raise SpecError(f"A kernel is evaluated {', '.join(WAYS)}; not {way!r}.")
+            raise SpecError(f"A kernel is run as {', '.join(WAYS)}; not {way!r}.")
         self._kernel = kernel
         self._n_points = n_points
         self._way = way
         self._wanted = None if columns is None else frozenset(columns)
         self._traces: list[_Traced] = []
-        small = way == "auto" and n_points < _TRACED_FROM_POINTS
-        self._as_it_is = way == "untraced" or small
+        self._as_it_is = way == "untraced"
 
     def on(self, axes: Axes) -> OnGrid | None:
         """The kernel on a grid, or on a part of one.
@@ -92,8 +90,8 @@ class TracedKernel:
 
         Returns
         -------
-        OnGrid or None   None where the kernel is to be run as it is: on small grids, where it asks
-                         for values, and ``untraced``.
+        OnGrid or None   None where the kernel is to be run as it is: where it asks for values, and
+                         ``untraced``.
 
         Raises
         ------
@@ -120,7 +118,9 @@ class _Traced:
 
     def __init__(self, found: Trace, wanted: frozenset[str] | None) -> None:
         self.trace = found
-        names = [n for n in found.columns if wanted is None or n in wanted]
+        # Whoever asks for a column that is not there is told of all that are.
+        few = wanted is not None and wanted <= found.columns.keys()
+        names = [n for n in found.columns if not few or n in (wanted or ())]
         self.program = program_of({n: found.columns[n] for n in names}, found.n_axes)
         self.homes = {n.number: (f, i) for f in self.program.faces for i, n in enumerate(f.nodes)}
         self._compiled: dict[int, Any] = {}
@@ -155,7 +155,7 @@ class OnGrid:
     ----------
     found : _Traced
     axes : sequence of mappings
-    way : str       ``auto``, ``numpy`` or ``numba``.
+    way : str       Of `WAYS`.
     times : float   How many such grids will be evaluated in all.
     """
 
@@ -209,11 +209,13 @@ class OnGrid:
         if way == "numpy" or not heavy or not has_numba():
             return []
         saved_s = whole * times * _NUMPY_S * _SAVED
+        compile_s = _COMPILE_S * sum(len(s.nodes) for s in heavy)
+        if way == "shared":
+            return heavy if saved_s > _START_S + compile_s else []
         start_s = 0.0 if is_loaded() else _START_S
         # The store is not asked on behalf of small grids.
         if saved_s < start_s + _LOAD_S:
             return []
-        compile_s = _COMPILE_S * sum(len(s.nodes) for s in heavy)
         ready_s = _LOAD_S if is_stored(source_of(heavy)) else compile_s
         return heavy if saved_s > start_s + ready_s else []
 

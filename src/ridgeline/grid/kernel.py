@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Cut", "Fields", "Kernel", "parts", "prepared", "shape_of", "shaped", "sized"]
+__all__ = ["Cut", "Fields", "Kernel", "Prepared", "shape_of", "shaped", "sized"]
 
 #: names to values, equally long: what varies together along one axis
 Fields = Mapping[str, np.ndarray]
@@ -19,6 +19,8 @@ Fields = Mapping[str, np.ndarray]
 Kernel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 #: a block of a grid
 Cut = tuple[slice, ...]
+#: grids of fewer points are not worth a trace
+_TRACED_FROM_POINTS = 1 << 15
 
 
 def shaped(axes: Sequence[Fields]) -> dict[str, np.ndarray]:
@@ -53,22 +55,52 @@ def sized(cut: Cut) -> tuple[int, ...]:
     return tuple(c.stop - c.start for c in cut)
 
 
-def prepared(kernel: Kernel, axes: Sequence[Fields]) -> Kernel:
-    """The kernel as this process runs it, prepared once for all blocks.
+class Prepared:
+    """A kernel as this process runs it: traced where that pays, see `ridgeline.compiled`.
 
     Parameters
     ----------
-    kernel : callable
-    axes : sequence of Fields   As the grid has them, or those of a shard of it: names and order are
-                                the same, and only lengths differ.
+    kernel : callable     See `Kernel`.
+    n_points : float      Of all that this process will evaluate, which tells what pays.
+    run_as : str          One of `ridgeline.compiled.WAYS`; ``shared`` for ``auto`` decided alike in
+                          all processes of this machine.
+    columns : iterable of str or None   Those that are wanted; None for all.
+
+    Raises
+    ------
+    SpecError   Another way to run it.
     """
-    return kernel
 
+    def __init__(
+        self,
+        kernel: Kernel,
+        n_points: float,
+        run_as: str = "auto",
+        columns: Iterable[str] | None = None,
+    ) -> None:
+        self._kernel = kernel
+        small = run_as in ("auto", "shared") and n_points < _TRACED_FROM_POINTS
+        self._traced = None
+        if not small:
+            from ridgeline.compiled import TracedKernel  # noqa: PLC0415  (single answers do without)
 
-def parts(
-    kernel: Kernel, axes: Sequence[Fields], cuts: Iterable[Cut]
-) -> Iterator[tuple[Cut, Mapping[str, Any]]]:
-    """Evaluate blocks in order."""
-    for cut in cuts:
-        own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
-        yield cut, kernel(shaped(own))
+            self._traced = TracedKernel(kernel, n_points, way=run_as, columns=columns)
+
+    def parts(
+        self, axes: Sequence[Fields], cuts: Iterable[Cut]
+    ) -> Iterator[tuple[Cut, Mapping[str, Any]]]:
+        """Evaluate blocks in order.
+
+        Parameters
+        ----------
+        axes : sequence of Fields   As the grid has them, or those of a shard of it: names and order
+                                    are the same, and only lengths differ.
+        cuts : iterable of slices   Blocks of these axes.
+        """
+        on = None if self._traced is None else self._traced.on(axes)
+        for cut in cuts:
+            if on is not None:
+                yield cut, on(cut)
+                continue
+            own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
+            yield cut, self._kernel(shaped(own))

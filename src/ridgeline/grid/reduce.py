@@ -11,7 +11,9 @@ from ridgeline.errors import SpecError, there_is_no
 
 __all__ = ["Best", "Histogram", "Mergeable", "Pareto", "Reduction"]
 
-Columns = dict[str, np.ndarray]
+Columns = Mapping[str, np.ndarray]
+#: edges up to which values are compared with each, and values that stay in the cache meanwhile
+_MOST_COMPARED, _CHUNK = 128, 1 << 14
 #: what a reduction holds so far, as arrays by name
 Kept = Mapping[str, np.ndarray]
 
@@ -20,7 +22,8 @@ class Reduction(Protocol):
     """Takes in blocks of columns with the flat index of each point, in any order.
 
     That is all a grid in one process needs. To be spread over processes, or resumed, a reduction is
-    `Mergeable`, too.
+    `Mergeable`, too. One that has an attribute ``reads``, names of the columns it looks at, spares
+    the grid the others.
     """
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
@@ -60,10 +63,8 @@ def _column(columns: Columns, name: str) -> np.ndarray:
     return columns[name]
 
 
-def _usable(columns: Columns, name: str, where: str | None) -> np.ndarray:
-    """Return the column, not-a-number where the mask named does not hold."""
-    values = _column(columns, name)
-    return values if where is None else np.where(_column(columns, where), values, np.nan)
+def _named(*names: str | None) -> tuple[str, ...]:
+    return tuple(name for name in names if name is not None)
 
 
 class Best:
@@ -87,13 +88,24 @@ class Best:
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Keep the best of this block and those before; ties go to the lower index."""
-        values = self.sign * _usable(columns, self.column, self.where)
-        usable = np.flatnonzero(np.isfinite(values))
-        if usable.size > self.k:
-            # Points that tie with the last one kept may have a lower index: let them in.
-            edge = np.partition(values[usable], self.k - 1)[self.k - 1]
-            usable = usable[values[usable] <= edge]
-        self.merge({"values": values[usable], "index": index[usable]})
+        column = _column(columns, self.column)
+        mask = None if self.where is None else _column(columns, self.where)
+        # Most blocks have nothing to add to what is kept: one comparison tells. Points that tie
+        # with the last one kept may have a lower index.
+        edge = self._values[-1] if len(self._values) == self.k else np.inf
+        near = np.flatnonzero(column <= edge if self.sign > 0 else column >= -edge)
+        if mask is not None:
+            near = near[mask[near]]
+        values = self.sign * column[near]
+        usable = np.isfinite(values)
+        if np.count_nonzero(usable) > self.k:
+            usable &= values <= np.partition(values[usable], self.k - 1)[self.k - 1]
+        self.merge({"values": values[usable], "index": index[near[usable]]})
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns it looks at."""
+        return _named(self.column, self.where)
 
     def empty(self) -> Best:
         """One of the same making that has seen nothing."""
@@ -141,14 +153,17 @@ class Pareto:
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Keep the front of this block and the front so far."""
-        points = np.stack(
-            [
-                self.sign_x * _usable(columns, self.x, self.where),
-                self.sign_y * _column(columns, self.y),
-            ]
-        )
-        usable = np.isfinite(points).all(axis=0)
-        self.merge({"points": points[:, usable], "index": index[usable]})
+        x, y = _column(columns, self.x), _column(columns, self.y)
+        usable = np.isfinite(x) & np.isfinite(y)
+        if self.where is not None:
+            usable &= _column(columns, self.where)
+        points = np.stack([self.sign_x * x[usable], self.sign_y * y[usable]])
+        self.merge({"points": points, "index": index[usable]})
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns it looks at."""
+        return _named(self.x, self.y, self.where)
 
     def empty(self) -> Pareto:
         """One of the same making that has seen nothing."""
@@ -176,6 +191,27 @@ class Pareto:
         return self._index
 
 
+def _counted(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Values between edges, the last one included."""
+    if len(edges) > _MOST_COMPARED:
+        return np.histogram(values[np.isfinite(values)], edges)[0]
+    # Comparing with each edge within reach is faster than finding each value's place among all.
+    above = np.zeros(len(edges), dtype=np.int64)
+    for start in range(0, values.size, _CHUNK):
+        part = values[start : start + _CHUNK]
+        low, high = part.min(), part.max()
+        if np.isnan(low):
+            part = part[~np.isnan(part)]
+            low, high = part.min(initial=np.inf), part.max(initial=-np.inf)
+        first, last = np.searchsorted(edges, low, "right"), np.searchsorted(edges, high, "right")
+        above[:first] += part.size
+        for i in range(first, last):
+            above[i] += np.count_nonzero(part >= edges[i])
+        # The last edge belongs to the last bin.
+        above[-1] -= np.count_nonzero(part == edges[-1]) if high >= edges[-1] else 0
+    return above[:-1] - above[1:]
+
+
 class Histogram:
     """How many points fall between given edges of a column.
 
@@ -192,9 +228,15 @@ class Histogram:
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
         """Count this block."""
-        self.merge(
-            {"counts": np.histogram(_usable(columns, self.column, self.where), self.edges)[0]}
-        )
+        values = _column(columns, self.column)
+        if self.where is not None:
+            values = values[_column(columns, self.where)]
+        self.merge({"counts": _counted(values, self.edges)})
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Columns it looks at."""
+        return _named(self.column, self.where)
 
     def empty(self) -> Histogram:
         """One of the same making that has seen nothing."""

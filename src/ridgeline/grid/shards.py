@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,25 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.grid.blocks import blocks
-from ridgeline.grid.kernel import parts, prepared, shape_of, sized
+from ridgeline.grid.kernel import Prepared, shape_of, sized
 from ridgeline.grid.reduce import Mergeable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ridgeline.grid.kernel import Cut, Fields, Kernel
     from ridgeline.grid.reduce import Reduction
 
-__all__ = ["Shard", "Study", "columns_of", "mergeable", "reduced", "run_shard", "shards_of"]
+__all__ = [
+    "Shard",
+    "Study",
+    "columns_of",
+    "mergeable",
+    "needed",
+    "reduced",
+    "run_shard",
+    "shards_of",
+]
 
 #: shards of a large grid: enough for many workers to end together, few enough for files
 _SHARDS = 256
@@ -35,26 +45,33 @@ class Study:
     kernel : callable         See `Kernel`; it can be pickled.
     shape : tuple of int      Of the whole grid.
     reductions : mapping or None   Name to what is kept, of the caller; None keeps columns.
+    run_as : str              How the kernel is run: see `Prepared`.
+    n_workers : int           Processes that share the grid.
     """
 
     kernel: Kernel
     shape: tuple[int, ...]
     reductions: Mapping[str, Mergeable] | None
-    _ready: Kernel | None = field(default=None, init=False)
+    run_as: str = "shared"
+    n_workers: int = 1
+    _ready: Prepared | None = field(default=None, init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To other processes go no points that were seen, and nothing that was prepared here."""
-        return Study, (self.kernel, self.shape, self.empty())
+        return Study, (self.kernel, self.shape, self.empty(), self.run_as, self.n_workers)
 
     def empty(self) -> dict[str, Mergeable] | None:
         """Reductions that have seen nothing."""
         asked = self.reductions
         return None if asked is None else {name: r.empty() for name, r in asked.items()}
 
-    def ready(self, axes: Sequence[Fields]) -> Kernel:
-        """The kernel, prepared once in this process, on the axes of the first shard that is run."""
+    @property
+    def ready(self) -> Prepared:
+        """The kernel, prepared once in this process."""
         if self._ready is None:
-            self._ready = prepared(self.kernel, axes)
+            n_points = math.prod(self.shape) / self.n_workers
+            columns = needed(self.reductions)
+            self._ready = Prepared(self.kernel, n_points, self.run_as, columns)
         return self._ready
 
 
@@ -118,7 +135,7 @@ def run_shard(study: Study, shard: Shard) -> dict[str, np.ndarray]:
     dict   What each reduction kept, ``{number of the reduction}.{name of the array}``; without
            reductions the columns of each block, ``{number of the block}.{name of the column}``.
     """
-    found = parts(study.ready(shard.axes), shard.axes, shard.own_cuts)
+    found = study.ready.parts(shard.axes, shard.own_cuts)
     asked = study.empty()
     if asked is None:
         return {
@@ -148,11 +165,51 @@ def reduced(
     reductions: Mapping[str, Reduction], part: Mapping[str, Any], cut: Cut, shape: tuple[int, ...]
 ) -> None:
     """Show the columns of a block to reductions."""
-    starts = np.ix_(*(np.arange(c.start, c.stop) for c in cut))
-    index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
-    columns = {k: np.broadcast_to(v, sized(cut)).reshape(-1) for k, v in part.items()}
+    size = sized(cut)
+    first = np.ravel_multi_index([c.start for c in cut], shape) if shape else 0
+    last = np.ravel_multi_index([c.stop - 1 for c in cut], shape) if shape else 0
+    n = math.prod(size)
+    # Blocks run along the last axes, which they have whole: their points mostly lie side by side.
+    if last - first == n - 1:
+        index = np.arange(first, last + 1)
+    else:
+        starts = np.ix_(*(np.arange(c.start, c.stop) for c in cut))
+        index = np.ravel_multi_index(np.broadcast_arrays(*starts), shape).reshape(-1)
+    columns = _Flat(part, size)
     for reduction in reductions.values():
         reduction.update(columns, index)
+
+
+class _Flat(Mapping[str, np.ndarray]):
+    """Columns of a block, a value a point, laid out when they are asked for."""
+
+    def __init__(self, part: Mapping[str, Any], size: tuple[int, ...]) -> None:
+        self._part, self._size = part, size
+        self._known: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._known:
+            self._known[name] = np.broadcast_to(self._part[name], self._size).reshape(-1)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._part)
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+
+def needed(reductions: Mapping[str, Reduction] | None) -> frozenset[str] | None:
+    """Columns that reductions read; None for all: without reductions, or where one does not say."""
+    if reductions is None:
+        return None
+    found: set[str] = set()
+    for reduction in reductions.values():
+        own = getattr(reduction, "reads", None)
+        if own is None:
+            return None
+        found.update(own)
+    return frozenset(found)
 
 
 def mergeable(reductions: Mapping[str, Reduction]) -> dict[str, Mergeable]:

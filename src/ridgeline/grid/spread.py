@@ -81,6 +81,11 @@ class Spread:
         """Whether all is done here and nothing is kept."""
         return self._executor is None and self.workers == 1 and self.resume is None
 
+    @property
+    def n_workers(self) -> int:
+        """Processes or threads that share the work, as far as that is known."""
+        return self.workers if self._executor is None else max(self._n, 1)
+
     def __enter__(self) -> Self:
         return self
 

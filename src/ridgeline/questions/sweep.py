@@ -81,6 +81,7 @@ def sweep(
     executor: Executor | Client | None = None,
     workers: int = 1,
     resume: str | Path | None = None,
+    run_as: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep: ...
 @overload
@@ -97,6 +98,7 @@ def sweep(
     executor: Executor | Client | None = None,
     workers: int = 1,
     resume: str | Path | None = None,
+    run_as: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]: ...
 def sweep(
@@ -112,6 +114,7 @@ def sweep(
     executor: Executor | Client | None = None,
     workers: int = 1,
     resume: str | Path | None = None,
+    run_as: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep | list[dict[str, Any]]:
     """Evaluate a decode step over axes of any numeric fields.
@@ -139,6 +142,9 @@ def sweep(
                                 this process longer than two seconds.
     resume : path or None       Folder that keeps finished shards: the same sweep goes on from
                                 there, and gives the same to the last digit.
+    run_as : str                ``auto`` traces the step once and replays it, with numpy or (extra
+                                ``[fast]``) in compiled loops, where the grid is large enough;
+                                ``untraced``, ``numpy`` and ``numba`` leave no choice.
     progress : callable or None
         Called with points done and in all; a line on the terminal by default.
 
@@ -153,6 +159,7 @@ def sweep(
     SpecError   A path that leads to no number, a value that its field does not take, values of
                 unequal lengths, a reduction that cannot be spread, or a folder to resume from that
                 keeps another study.
+    MissingExtraError   ``numba`` is asked for and not installed.
     RidgelineError   A shard that killed its process three times, or an executor that broke.
 
     Examples
@@ -186,6 +193,7 @@ def sweep(
             kernel = _Decoding(records, reading, rent, fitted)
             how: dict[str, Any] = {
                 "spread": spread,
+                "run_as": run_as,
                 "progress": progress or ProgressLine(),
                 "block_points": BLOCK_POINTS if len(numeric) < 2 else UNEXPANDED_BLOCK_POINTS,
             }
