@@ -31,7 +31,7 @@ def fresh_catalogue() -> Iterator[Callable[[], None]]:
         _store.aliases,
         _store._by_words,
         _copies.bases,
-        _entries._load,
+        _entries.loaded,
     )
 
     def forget() -> None:

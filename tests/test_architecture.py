@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ MAY_IMPORT = {
     },
 }
 EVERYBODY = {
-    "errors", "naming", "units", "files", "cache", "shipped", "clock", "__version__",
+    "errors", "naming", "units", "files", "cache", "shipped", "lazy", "clock", "__version__",
     "spreadsheets", "markup",
 }  # fmt: skip
 
@@ -120,6 +121,24 @@ def test_names_are_those_that_are_public() -> None:
     typed = {alias.asname for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
              for alias in node.names if (node.module or "").startswith("ridgeline.")}  # fmt: skip
     assert typed == set(ridgeline._HOME) == set(ridgeline.__all__)
+
+
+@pytest.mark.parametrize("package", ["catalog", "specs"])
+def test_names_that_are_loaded_when_used_are_those_that_type_checkers_see(package: str) -> None:
+    module = import_module(f"ridgeline.{package}")
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(ast.parse((ROOT / package / "__init__.py").read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ridgeline.")
+        for alias in node.names
+    }
+    del typed["from_modules"]
+    assert sorted(typed) == module.__all__
+    assert not set(typed) & {p.stem for p in (ROOT / package).glob("*.py")}  # they would win
+    for name, home in typed.items():
+        assert module.__getattr__(name) is getattr(import_module(home or ""), name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        module.__getattr__("nothing")
 
 
 QUESTION_NAMES = {question.name for question in QUESTIONS}

@@ -13,7 +13,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -361,6 +360,8 @@ def _opened(path: str | Path, target: str | Path | int) -> Iterator[IO[bytes]]:
 @contextmanager
 def _replacing(target: Path, path: str | Path) -> Iterator[IO[bytes]]:
     """Open a temporary neighbour of a regular file, which takes its place at a sound end."""
+    import tempfile  # noqa: PLC0415  (slow to import, and most runs write nothing)
+
     try:
         old = target.stat() if target.exists() else None
         if old is not None and not _is_writable(target):

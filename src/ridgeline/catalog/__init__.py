@@ -4,49 +4,80 @@ Look-ups take an id, an alias, or the path of a user's own TOML file; folders na
 ``ridgeline.toml`` (see `user_folders`) are searched before the built-in ones.
 """
 
-from ridgeline.catalog._copies import copies
-from ridgeline.catalog._drafts import draft_table, drafting
-from ridgeline.catalog._engines import (
-    assumptions,
-    campaigns,
-    effect_kinds,
-    engine,
-    engine_constants,
-    engines,
-    scheduling,
-    training_constants,
-    training_effect_kinds,
-    usual_engine,
-)
-from ridgeline.catalog._entries import (
-    MachineNamed,
-    chip,
-    cluster,
-    constants,
-    entry_ids,
-    fabric_constants,
-    family_of,
-    machine_named,
-    model,
-    node_of,
-    sources,
-    widest_constants,
-)
-from ridgeline.catalog._flags import (
-    deployment,
-    deployments,
-    device_of,
-    engine_flags,
-    engines_with_flags,
-    known_flags,
-)
-from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
-from ridgeline.catalog._racks import rack, racks
-from ridgeline.catalog._search import find
-from ridgeline.catalog._store import user_folders
-from ridgeline.catalog._stored import element_dtype, stored_as
-from ridgeline.catalog._write import to_toml
-from ridgeline.formats import dtype, dtypes
+from typing import TYPE_CHECKING
+
+from ridgeline.lazy import from_modules
+
+if TYPE_CHECKING:
+    from ridgeline.catalog._constants import (
+        constants,
+        fabric_constants,
+        family_of,
+        widest_constants,
+    )
+    from ridgeline.catalog._copies import copies
+    from ridgeline.catalog._drafts import draft_table, drafting
+    from ridgeline.catalog._engines import (
+        assumptions,
+        campaigns,
+        effect_kinds,
+        engine,
+        engine_constants,
+        engines,
+        scheduling,
+        training_constants,
+        training_effect_kinds,
+        usual_engine,
+    )
+    from ridgeline.catalog._entries import (
+        MachineNamed,
+        chip,
+        cluster,
+        entry_ids,
+        machine_named,
+        model,
+        node_of,
+        sources,
+    )
+    from ridgeline.catalog._flags import (
+        deployment,
+        deployments,
+        device_of,
+        engine_flags,
+        engines_with_flags,
+        known_flags,
+    )
+    from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
+    from ridgeline.catalog._racks import rack, racks
+    from ridgeline.catalog._search import find
+    from ridgeline.catalog._store import user_folders
+    from ridgeline.catalog._stored import element_dtype, stored_as
+    from ridgeline.catalog._write import to_toml
+    from ridgeline.formats import dtype, dtypes
+else:
+    __getattr__ = from_modules(
+        __name__,
+        {
+            "_constants": "constants fabric_constants family_of widest_constants",
+            "_copies": "copies",
+            "_drafts": "draft_table drafting",
+            "_engines": (
+                "assumptions campaigns effect_kinds engine engine_constants engines scheduling "
+                "training_constants training_effect_kinds usual_engine"
+            ),
+            "_entries": "MachineNamed chip cluster entry_ids machine_named model node_of sources",
+            "_flags": (
+                "deployment deployments device_of engine_flags engines_with_flags known_flags"
+            ),
+            "_frameworks": "framework framework_of frameworks training_memory",
+            "_racks": "rack racks",
+            "_search": "find",
+            "_store": "user_folders",
+            "_stored": "element_dtype stored_as",
+            "_write": "to_toml",
+            "ridgeline.formats": "dtype dtypes",
+        },
+    )
 
 __all__ = [
     "MachineNamed",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache, partial
-from itertools import takewhile
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ridgeline.catalog._copies import model_named
 from ridgeline.catalog._names import without_host
 from ridgeline.catalog._store import (
     BUILT_IN,
@@ -26,19 +24,18 @@ from ridgeline.files import exists
 from ridgeline.formats import folded
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
-from ridgeline.specs.constants import ChipConstants, FabricConstants
-from ridgeline.specs.model import Model
 from ridgeline.specs.record import Record
 from ridgeline.specs.shown import shown
+
+if TYPE_CHECKING:
+    from ridgeline.specs.model import Model
 
 __all__ = [
     "MachineNamed",
     "chip",
     "cluster",
-    "constants",
     "entry_ids",
-    "fabric_constants",
-    "family_of",
+    "loaded",
     "machine_named",
     "model",
     "node_of",
@@ -74,7 +71,8 @@ def _find(kind: str, name: str, hint: str) -> Path:
 
 
 @cache
-def _load(cls: type[R], path: Path) -> R:
+def loaded(cls: type[R], path: Path) -> R:
+    """The record in a file; a cluster with the chip that it names."""
     data: dict[str, Any] = read_toml(path)
     if cls is Cluster and isinstance(data.get("chip"), str):
         data["chip"] = _chip_beside(data["chip"], path)
@@ -85,18 +83,20 @@ def _chip_beside(name: str, cluster_file: Path) -> Chip:
     """A cluster's chip: of the catalogue, or a file beside the cluster's, by name or by its id."""
     folder = cluster_file.parent
     if name.endswith(".toml"):
-        return _load(Chip, folder / name)
+        return loaded(Chip, folder / name)
     if find_file("chips", name) is None and (beside := file_of_id(folder, name)) is not None:
-        return _load(Chip, beside)
+        return loaded(Chip, beside)
     hint = (
         f"{cluster_file.name} names it: no file beside it has that id, and 'ridgeline chips' lists "
         "the catalogue's."
     )
-    return _load(Chip, _find("chips", name, hint))
+    return loaded(Chip, _find("chips", name, hint))
 
 
 def _chip_entry(name: str) -> Chip:
-    return _load(Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too."))
+    return loaded(
+        Chip, _find("chips", name, "'ridgeline chips' lists all; a .toml file works too.")
+    )
 
 
 def _text(name: object, example: str) -> str:
@@ -121,7 +121,7 @@ def chip(name: str) -> Chip:
     """
     name = _text(name, "'h100-sxm'")
     made_of = find_file("clusters", name) if find_file("chips", name) is None else None
-    return _chip_entry(name) if made_of is None else _load(Cluster, made_of).chip
+    return _chip_entry(name) if made_of is None else loaded(Cluster, made_of).chip
 
 
 def cluster(name: str) -> Cluster:
@@ -176,7 +176,7 @@ def machine_named(name: str) -> MachineNamed:
     if (path is None or not exists(path)) and (several := _SEVERAL.fullmatch(name)):
         return _several(int(several[1]), machine_named(several[2]), name)
     if path is not None and not (name.endswith(".toml") and _is_chip_file(path)):
-        return MachineNamed(_load(Cluster, path))
+        return MachineNamed(loaded(Cluster, path))
     if path is not None or find_file("chips", name) is not None:
         return MachineNamed(node_of(chip(name)), is_chip=True)
     known = [*entry_ids("clusters"), *entry_ids("chips")]
@@ -214,7 +214,13 @@ def node_of(found: Chip) -> Cluster:
     if path is None:
         raise CatalogError(f"{found.id}: its standard node {found.node!r} is not in the catalogue.")
     # The chip may be a user's variant of the one the node was described with.
-    return _load(Cluster, path).model_copy(update={"chip": found})
+    return loaded(Cluster, path).model_copy(update={"chip": found})
+
+
+def _model_of(path: Path) -> Model:
+    from ridgeline.specs.model import Model  # noqa: PLC0415  (a list of chips needs none)
+
+    return loaded(Model, path)
 
 
 def model(name: str, *, fetch: bool = False) -> Model:
@@ -251,8 +257,10 @@ def model(name: str, *, fetch: bool = False) -> Model:
 
         return read_checkpoint(Path(name))
     if known is not None:
-        return _spelled(_load(Model, known), plain)
-    return model_named(name, partial(_load, Model))
+        return _spelled(_model_of(known), plain)
+    from ridgeline.catalog._copies import model_named  # noqa: PLC0415  (few names are no entries)
+
+    return model_named(name, _model_of)
 
 
 def _is_gguf_path(name: str) -> bool:
@@ -270,109 +278,6 @@ def _spelled(record: Model, name: str) -> Model:
     return record.model_copy(
         update={"id": other, "name": other.rpartition("/")[2], "notes": notes, "aliases": ()}
     )
-
-
-def family_of(found: Chip) -> str:
-    """Chips whose constants stand for one another: a vendor's, by kind of memory.
-
-    Examples
-    --------
-    >>> family_of(chip("h20")), family_of(chip("rtx-4090")), family_of(chip("mi300x"))
-    ('nvidia-hbm', 'nvidia-gddr', 'amd-hbm')
-    """
-    letters = "".join(takewhile(str.isalpha, found.memory.technology))
-    return f"{found.vendor}-{letters}".casefold()
-
-
-def constants(found: Chip) -> ChipConstants:
-    """Constants of the calibrated laws for a chip: its own, else its family's, else all there are.
-
-    Kinds of chips that launch no kernels (wafers, chips of SRAM, TPUs, CPUs) have constants of
-    their kind in place of those of all, which are GPUs'. Looked up for each component and format by
-    itself; ``level`` of each group says which it is, and the wider ones have wider sigmas.
-
-    Parameters
-    ----------
-    found : Chip
-
-    Raises
-    ------
-    SpecError   A file of constants that does not hold.
-    """
-    family = family_of(found)
-    kind = f"kind-{found.kind}"
-    base = kind if kind in index("constants") else "all"
-    records = _constants_of("constants", ChipConstants, (base, family, found.id))
-    parts = {
-        part: {k: v for record in records for k, v in getattr(record, part).items()}
-        for part in ("product", "experts", "decode", "prefill")
-    }
-    return ChipConstants(id=found.id, family=family, **parts)
-
-
-def widest_constants() -> ChipConstants:
-    """Constants of all chips that were measured, which stand for any chip of no measured family."""
-    (record,) = _constants_of("constants", ChipConstants, ("all",))
-    return record
-
-
-def _of_size(constants: FabricConstants, found: Cluster) -> bool:
-    """Whether constants are of domains as large as a cluster's, which may be an array of sizes."""
-    least = most = found.domain_size
-    if not isinstance(least, int | float):
-        import numpy as np  # noqa: PLC0415  (lists of the catalogue do without)
-
-        least, most = np.min(least), np.max(least)
-    if constants.min_domain <= least and most <= constants.max_domain:
-        return True
-    if least <= constants.max_domain and constants.min_domain <= most:
-        raise SpecError(
-            f"Domains of {least:g} to {most:g} chips were measured apart: on {constants.id} those "
-            f"of {constants.min_domain:g} to {constants.max_domain:g}. Ask for the sizes one by "
-            "one, or for the ideal reading, which knows no measurements."
-        )
-    return False
-
-
-def fabric_constants(found: Cluster) -> FabricConstants:
-    """Constants of exchanges on a cluster's fabric: its generation's, its kind's, or all there are.
-
-    Parameters
-    ----------
-    found : Cluster
-
-    Raises
-    ------
-    SpecError   A file of constants that does not hold; sizes of domains in an array that were
-                measured apart.
-    """
-    # Through host memory cards are as fast as directly, give or take what `spread` gives.
-    access = "broken" if found.peer_access == "broken" else "direct"
-    known = [_load(FabricConstants, p) for p in index("constants/fabrics").values()]
-    fits = [
-        f
-        for f in known
-        if f.generation
-        and (f.kind, f.peer_access) == (found.fabric, access)
-        and found.fabric_name.startswith(f.generation)
-        and _of_size(f, found)
-    ]
-    # The longest name that fits says most.
-    own = max(fits, key=lambda f: len(f.generation), default=None)
-    kind = (found.fabric, *([f"{found.fabric}-{access}"] if access != "direct" else []))
-    names = ("all", *kind, *([own.id] if own else []))
-    records = _constants_of("constants/fabrics", FabricConstants, names)
-    parts = {
-        part: {k: v for record in records for k, v in getattr(record, part).items()}
-        for part in ("collective", "exchange")
-    }
-    return records[-1].model_copy(update=parts)
-
-
-def _constants_of(kind: str, cls: type[R], names: tuple[str, ...]) -> list[R]:
-    """Records of those names that exist, widest first."""
-    paths = (index(kind).get(name) for name in names)
-    return [_load(cls, path) for path in paths if path is not None]
 
 
 @cache

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from ridgeline.cli.launching import launch_dict, show_launch
 from ridgeline.cli.output import print_csv, print_json, print_table, print_text
 from ridgeline.errors import SpecError
-from ridgeline.questions.layouts.fleet_compare import compare_fleets
 
 if TYPE_CHECKING:
     from ridgeline.questions.layouts import Fleet
+    from ridgeline.questions.layouts.fleet_compare import ComparedFleets
 
 __all__ = ["refuse_beside_rate", "show_fleets"]
 
@@ -48,7 +48,7 @@ def show_fleets(
     """
     # What cannot be started is refused before anything is shown.
     started = None if flags is None else found[0].command(flags)
-    compared = compare_fleets(found) if len(found) > 1 else None
+    compared = _compared(found) if len(found) > 1 else None
     if json:
         every = [one.to_dict() for one in found]
         if started is not None:
@@ -71,3 +71,9 @@ def show_fleets(
         print_text("Ask of one machine at a time for what smaller fleets of the others miss.")
         for note in compared.notes():
             print_text(f"Note: {note}")
+
+
+def _compared(found: list[Fleet]) -> ComparedFleets:
+    from ridgeline.questions.layouts.fleet_compare import compare_fleets  # noqa: PLC0415  (for several)
+
+    return compare_fleets(found)

@@ -30,7 +30,6 @@ from ridgeline.specs.fields import Rule, option_unit
 from ridgeline.specs.limits import Limits
 from ridgeline.specs.question_record import QuestionRecord, fields_by_option, read_question
 from ridgeline.specs.scenario import Scenario
-from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
 
 __all__ = [
-    "ScenarioOptions", "TrainingOptions", "option_of", "options_class", "scenario_from",
+    "ScenarioOptions", "option_of", "options_class", "scenario_from",
 ]  # fmt: skip
 
 _Q = TypeVar("_Q", bound=QuestionRecord)
@@ -137,12 +136,8 @@ if TYPE_CHECKING:
 
         def __init__(self, **options: str | None) -> None: ...
 
-    class TrainingOptions(ScenarioOptions):
-        """All options of a question about training; see `specs.training_scenario`."""
-
 else:
     ScenarioOptions = options_class("ScenarioOptions")
-    TrainingOptions = options_class("TrainingOptions", of=TrainingScenario)
 
 
 def scenario_from(

@@ -24,7 +24,7 @@ from ridgeline.cli.declare import (
 from ridgeline.cli.inputs import machines_from, model_from, settings
 from ridgeline.cli.output import check_picture, one_output, print_as_is, print_table, print_text
 from ridgeline.cli.pictures import save_picture
-from ridgeline.cli.scenario_options import TrainingOptions, scenario_from
+from ridgeline.cli.scenario_options import ScenarioOptions, options_class, scenario_from
 from ridgeline.errors import SpecError
 from ridgeline.questions.training import PICTURES, train
 from ridgeline.specs.training_scenario import TrainingScenario
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 __all__ = ["training"]
 
 _FIRST = "time"
+
+if TYPE_CHECKING:
+
+    class TrainingOptions(ScenarioOptions):
+        """All options of a question about training; see `specs.training_scenario`."""
+
+else:
+    TrainingOptions = options_class("TrainingOptions", of=TrainingScenario)
 
 
 def training(

@@ -10,7 +10,6 @@ from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.catalog import known_flags
 from ridgeline.errors import SpecError
-from ridgeline.questions.launch import start, what_was_priced
 from ridgeline.questions.serving.headline import sentences
 from ridgeline.questions.serving.landmarks import most_sequences
 from ridgeline.questions.serving.points import points_table
@@ -178,6 +177,8 @@ class Serving(Answered):
                 "Flags need a layout, which the blackboard does not have: choose reading ideal or "
                 "calibrated (--reading)."
             )
+        from ridgeline.questions.launch import start, what_was_priced  # noqa: PLC0415  (for flags)
+
         one = what_was_priced(
             self.scenario,
             self.replica,

@@ -9,6 +9,7 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 from ridgeline.grid import logspace
+from ridgeline.grid.axis import distinct
 from ridgeline.questions.caveats import input_caveats
 from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.lengths import length_notes, longest
@@ -169,9 +170,9 @@ def serve(
 
 def _batches(given: np.ndarray | None, found: Balance, further: list[float]) -> np.ndarray:
     if given is not None:
-        return np.unique(given)
+        return distinct(given)
     marks = [found.batch, found.batch_without_kv, found.largest_batch, *further]
     marks = [float(math.floor(m)) for m in marks if 1 <= m <= _LARGEST_BATCH_SHOWN]
     top = 2 ** math.ceil(math.log2(max([*marks, 64.0])) + 1)
     powers = 2.0 ** np.arange(math.log2(top) + 1)
-    return np.unique(np.concatenate([logspace(1, top, per_octave=8), powers, marks]))
+    return distinct(np.concatenate([logspace(1, top, per_octave=8), powers, marks]))

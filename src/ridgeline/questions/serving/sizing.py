@@ -10,6 +10,7 @@ import numpy as np
 
 from ridgeline.answers.words import count
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.grid.axis import distinct
 from ridgeline.questions.serving.words import one_box_words
 from ridgeline.replica import Formats, Replica
 from ridgeline.service.server import Server
@@ -218,7 +219,7 @@ class Sizing:
             batch = lattice(max(min(most, _MOST), 1.0), LIVE)
             batch = batch[batch <= max(most, 1.0)]
         else:
-            batch = np.unique(self.batches[self.batches <= most])
+            batch = distinct(self.batches[self.batches <= most])
             if not batch.size:
                 return 0.0, math.inf
         if not requests.osl:
