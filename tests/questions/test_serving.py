@@ -7,6 +7,7 @@ import math
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ import ridgeline as rl
 from ridgeline.cli import main
 from ridgeline.errors import CatalogError, InfeasibleError, RidgelineError, SpecError
 from ridgeline.questions.layouts.table import layouts_table
-from ridgeline.questions.serving import choose_price
+from ridgeline.questions.serving import choose_price, serve
+from ridgeline.specs.scenario import Scenario
 
 
 @pytest.fixture(scope="module")
@@ -481,3 +483,17 @@ def test_exchanges_that_nobody_measured_are_said() -> None:
     }
     assert "over PCIe their latency is taken as there" in over["2xl40s-8"]
     assert "PCIe" not in over["2xhgx-h100"]
+
+
+@pytest.mark.parametrize("lengths", [{}, {"isl": 512, "osl": 128, "batch": [1, 16]}])
+def test_without_intervals_all_else_is_the_same(lengths: dict[str, Any]) -> None:
+    """Advice asks again without them, which takes most of an answer's time."""
+    scenario = Scenario.of("Qwen/Qwen3-8B", "h100-sxm", chips=1, **lengths)
+    whole, plain = (serve(scenario, interval=i) for i in (True, False))
+    ends = {n for n in whole.result.columns if n.endswith(("_low", "_high", "_low_s", "_high_s"))}
+    assert {"time_low_s", "usd_per_mtok_output_high"} <= ends
+    assert set(whole.result.columns) - set(plain.result.columns) == ends
+    for name in plain.result.columns:
+        np.testing.assert_array_equal(whole.result[name], plain.result[name], err_msg=name)
+    assert whole.chosen["batch"] == plain.chosen["batch"]
+    assert whole.notes == plain.notes

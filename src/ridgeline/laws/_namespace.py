@@ -49,18 +49,24 @@ def _plain(value: Any) -> Any:
 
 def minimum(a: Any, b: Any) -> Any:
     """Elementwise minimum."""
+    if type(a) is float and type(b) is float and a != b:
+        return b if b < a or b != b else a  # noqa: PLR0124  (NaN wins)
     xp = namespace(a, b)
     return _plain(np.minimum(a, b)) if xp is np else xp.minimum(*_as_arrays(xp, a, b))
 
 
 def maximum(a: Any, b: Any) -> Any:
     """Elementwise maximum."""
+    if type(a) is float and type(b) is float and a != b:
+        return b if b > a or b != b else a  # noqa: PLR0124  (NaN wins)
     xp = namespace(a, b)
     return _plain(np.maximum(a, b)) if xp is np else xp.maximum(*_as_arrays(xp, a, b))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
     """Elementwise choice; of scalars, a scalar."""
+    if type(condition) is bool and type(a) is float and type(b) is float:
+        return a if condition else b
     xp = namespace(condition, a, b)
     if xp is np:
         return _plain(np.where(condition, a, b)[()])

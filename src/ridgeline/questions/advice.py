@@ -113,7 +113,8 @@ def advice(answer: Serving) -> list[Advice]:
 def _again(answer: Serving, **changes: Any) -> Serving | None:
     """The answer to the question with some options changed; None where there is none."""
     try:
-        again = serve(answer.scenario.with_options(**changes), answer.given_layout)
+        changed = answer.scenario.with_options(**changes)
+        again = serve(changed, answer.given_layout, interval=False)
     except InfeasibleError:
         return None
     return again if _runs(again) else None
@@ -316,7 +317,7 @@ def _capacity(answer: Serving) -> Iterator[Advice]:
     chips = own.layout.chips if own.layout.chips is not None else named.n_chips
     scenario = own.model_copy(update={"machine": (more,)}).with_options(chips=chips)
     try:
-        then = serve(scenario, answer.given_layout)
+        then = serve(scenario, answer.given_layout, interval=False)
     except InfeasibleError:
         return
     worth, gained = _gain(answer, then) if _runs(then) else (0.0, "")
@@ -381,12 +382,10 @@ def _price(answer: Serving) -> Iterator[Advice]:
             continue
         then = _again(answer, basis=basis)
         if then is not None and then.price is not None and _near(then.price.date, price.date):
-            each.append(then)
+            each.append((then.price.usd_per_chip_hour, then, then.price))
     if not each:
         return
-    best = min(each, key=lambda a: a.price.usd_per_chip_hour if a.price else math.inf)
-    other = best.price
-    assert other is not None
+    _, best, other = min(each, key=lambda one: one[0])
     saves = 1 - other.usd_per_chip_hour / price.usd_per_chip_hour
     yield Advice(
         "price",

@@ -43,6 +43,8 @@ def answer_grid(
     requests: Requests,
     load: Workload,
     max_sequences: float | None = None,
+    *,
+    interval: bool = True,
 ) -> Result:
     """Evaluate a replica over batch and context.
 
@@ -54,6 +56,8 @@ def answer_grid(
                                      `batches` of them kept in flight.
     load : Workload                  How requests arrive, and limits: which points are within them.
     max_sequences : float or None    Sequences of a rank that the engine is set to take at most.
+    interval : bool                  Whether to add 80% intervals, where the reading has them: they
+                                     take most of an answer's time.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def answer_grid(
     """
     B, L = batches[None, :], contexts[:, None]
     shape = (len(contexts), len(batches))
-    step = replica.step(replace(requests, decode_context=L).decode(B), interval=True)
+    step = replica.step(replace(requests, decode_context=L).decode(B), interval=interval)
     rent = price.usd_per_chip_hour if price else np.nan
     served = bool(np.any(requests.osl))
     numbers = _step_columns(replica, requests, step, B)
@@ -77,7 +81,7 @@ def answer_grid(
             max_sequences=max_sequences,
             n_requests=(load.n_requests or math.nan) / replica.layout.replicas,
         )
-        numbers |= _request_columns(server, batches, rent, load)
+        numbers |= _request_columns(server, batches, rent, load, interval=interval)
     else:
         numbers |= _decode_columns(replica, requests, step, B, rent)
         in_time = np.asarray(numbers["tpot_s"][0] <= load.limits.tpot_s)
@@ -156,7 +160,9 @@ def _decode_columns(
     }
 
 
-def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Workload) -> Numbers:
+def _request_columns(
+    server: Server, batches: np.ndarray, rent: float, load: Workload, *, interval: bool
+) -> Numbers:
     """Requests as they arrive: so many kept in flight, started together, or all queued at once."""
     replica, requests = server.replica, server.requests
     row = np.zeros(len(batches), dtype=np.intp)
@@ -169,9 +175,11 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
         return server.closed(batches, row, cal)
 
     found = solved(None)
-    low, high = {}, {}
-    for name, ends in intervals(server, solved, _REGIMES[load.arrival]).items():
-        low[name], high[name] = ends if replica.how.calibrated else (None, None)
+    low: dict[str, Any] = dict.fromkeys(_WITH_INTERVALS)
+    high = dict(low)
+    if interval and replica.how.calibrated:
+        for name, ends in intervals(server, solved, _REGIMES[load.arrival]).items():
+            low[name], high[name] = ends
     kept = found.keeps(load.limits)
     n_chips = replica.n_chips
     sheet = price_sheet(found, requests, rent, n_chips, cached_token_s(server.timed, requests))
@@ -221,6 +229,8 @@ def _request_columns(server: Server, batches: np.ndarray, rent: float, load: Wor
     }  # fmt: skip
 
 
+#: what requests experience within so much
+_WITH_INTERVALS = ("ttft_s", "tpot_s", "requests_per_s")
 #: columns of true and false
 _TRUTHS = frozenset({"within_limits"})
 #: what is measured of each arrival, by the name of the measurements

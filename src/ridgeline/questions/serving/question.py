@@ -87,7 +87,11 @@ def serving(
 
 
 def serve(
-    scenario: Scenario, layout: Layout | None = None, *, price: Price | None = None
+    scenario: Scenario,
+    layout: Layout | None = None,
+    *,
+    price: Price | None = None,
+    interval: bool = True,
 ) -> Serving:
     """Answer `serving` for a scenario.
 
@@ -96,6 +100,7 @@ def serve(
     scenario : Scenario      Of one machine.
     layout : Layout or None  A layout record, instead of the scenario's degrees.
     price : Price or None    Chosen beside those of other machines; None for the scenario's.
+    interval : bool          Whether to add 80% intervals, which take most of the time.
 
     Raises
     ------
@@ -159,7 +164,15 @@ def serve(
         price=rent,
         balance=marks,
         result=answer_grid(
-            replica, bound, rent, batches, contexts, requests, load, setup.max_sequences
+            replica,
+            bound,
+            rent,
+            batches,
+            contexts,
+            requests,
+            load,
+            setup.max_sequences,
+            interval=interval,
         ),
         replica=replica,
         requests=requests,
