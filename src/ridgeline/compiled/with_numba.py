@@ -24,11 +24,14 @@ from numba import njit
 from ridgeline.compiled.intrinsics import *  # noqa: F403
 '''
 _ARRAY = "float64[:, ::1]"
+#: whole powers up to this are products: a tenth of the time of the C library's, a rounding or two
+#: more
+_LARGEST_PRODUCT = 16
 _OPTIONS = 'error_model="numpy", nogil=True'
 
 
 def source_of(stages: Sequence[Stage]) -> str:
-    """Loops of stages as one module: the same for programs of one structure, whatever numbers.
+    """Loops of stages as one module: the same for programs of one structure, whatever constants.
 
     Parameters
     ----------
@@ -105,6 +108,20 @@ def _function(stage: Stage, number: int) -> str:
     return "\n".join(lines)
 
 
+def _whole_power(node: Node) -> str:
+    """A small whole power by squaring; blank for all else."""
+    exponent = node.operands[-1]
+    if node.operation != "power" or isinstance(exponent, Node):
+        return ""
+    if exponent not in range(3, _LARGEST_PRODUCT + 1):
+        return ""
+    factors, square = [], "{0}"
+    for bit in reversed(f"{int(exponent):b}"):
+        factors += [square] if bit == "1" else []
+        square = f"({square} * {square})"
+    return " * ".join(factors)
+
+
 class _Body:
     """The loops of a stage."""
 
@@ -178,7 +195,8 @@ class _Body:
         for node in self.stage.nodes:
             if node.operation == SUM:
                 continue
-            text = OPERATIONS[node.operation].code.format(*map(self._operand, node.operands))
+            text = _whole_power(node) or OPERATIONS[node.operation].code
+            text = text.format(*map(self._operand, node.operands))
             name = self.names[node.number] = f"a{len(self.names)}"
             found.append(f"{name} = {text}")
         for i, face in enumerate(self.writes):

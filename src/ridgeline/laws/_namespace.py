@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-__all__ = ["ceil", "divide", "log", "log10", "maximum", "minimum", "namespace", "where"]
+__all__ = ["ceil", "divide", "log", "log2", "log10", "maximum", "minimum", "namespace", "where"]
 
 
 #: arrays of numpy, and scalars of numpy and Python
@@ -89,6 +89,11 @@ def ceil(a: Any) -> Any:
 def log(a: Any) -> Any:
     """Elementwise natural logarithm."""
     return _plain(namespace(a).log(a))
+
+
+def log2(a: Any) -> Any:
+    """Elementwise logarithm to base 2."""
+    return _plain(namespace(a).log2(a))
 
 
 def log10(a: Any) -> Any:

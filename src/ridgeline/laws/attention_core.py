@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import log10, maximum, minimum
+from ridgeline.laws._namespace import log2, maximum, minimum
 
 __all__ = [
     "VECTOR_SHARE",
@@ -16,9 +16,6 @@ __all__ = [
     "matrix_row_share",
     "prefill_attention_time_s",
 ]
-
-_PER_OCTAVE = 3.321928094887362
-"""Octaves a decade: log2(x) = log10(x) log2(10)."""
 
 _TILE_ROWS = 64
 """Rows of a tile of the matrix units."""
@@ -87,7 +84,7 @@ def decode_attention_time_s(
     99.9
     """
     read_s = kv_bytes / (memory_efficiency * bandwidth_bytes_per_s)
-    octaves = _PER_OCTAVE * log10(1 + context_tokens / _SHORT_CONTEXT_TOKENS)
+    octaves = log2(1 + context_tokens / _SHORT_CONTEXT_TOKENS)
     return start_s + merge_s * octaves + item_s * items + (read_s**2 + compute_s**2) ** 0.5
 
 

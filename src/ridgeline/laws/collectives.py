@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import log10, maximum, minimum
+from ridgeline.laws._namespace import log2, maximum, minimum
 
 __all__ = [
     "all_reduce_wire_bytes",
@@ -19,9 +19,6 @@ __all__ = [
     "expert_exchange_time_s",
     "shard_wire_bytes",
 ]
-
-_PER_OCTAVE = 3.321928094887362
-"""Octaves a decade: log2(x) = log10(x) log2(10)."""
 
 
 def shard_wire_bytes(message_bytes: Any, n_chips: Any) -> Any:
@@ -188,7 +185,7 @@ def collective_time_s(
     >>> round(float(t) * 1e6)
     288
     """
-    doublings = _PER_OCTAVE * log10(maximum(n_chips, 1) / 2)
+    doublings = log2(maximum(n_chips, 1) / 2)
     rate = link_efficiency * link_bytes_per_s * doubling_efficiency ** maximum(doublings, 0.0)
     x = wire_bytes / rate
     several = minimum(n_chips - 1, 1)
@@ -251,7 +248,7 @@ def expert_exchange_time_s(
     """
     inside_s = inside_bytes / (link_efficiency * link_bytes_per_s)
     outside_s = outside_bytes / (scale_out_efficiency * scale_out_bytes_per_s)
-    hops = _PER_OCTAVE * log10(n_chips)
+    hops = log2(n_chips)
     latency_s = start_s + hop_s * hops + token_s * n_tokens
     return minimum(n_chips - 1, 1) * (latency_s + maximum(inside_s, outside_s))
 
@@ -297,5 +294,5 @@ def crossing_time_s(
     68.0
     """
     several = minimum(n_domains - 1, 1)
-    latency_s = n_phases * (start_s + hop_s * _PER_OCTAVE * log10(n_domains))
+    latency_s = n_phases * (start_s + hop_s * log2(n_domains))
     return several * latency_s + wire_bytes / (scale_out_efficiency * scale_out_bytes_per_s)
