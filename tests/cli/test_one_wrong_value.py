@@ -22,6 +22,7 @@ BASE |= {
     "serving": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--batch", "1"],
     "layouts": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--chips", "1"],
     "training": ["Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--tokens", "1T"],
+    "sweep": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--over", "load.batch=1,8", "--best", "time_s"],
     "design": ["--on", "gb200-nvl72", "--tpot", "20", "--context", "8k"],
     "generations": [],
     "ciphers": ["--samples", "1", "--layers", "1", "--nets", "1"],
@@ -34,7 +35,9 @@ _ANY_TEXT = {
     (command, option)
     for command in ("predict", "validate", "calibrate")
     for option in ("--engine", "--predictions", "--chart", "--report", "--out")
-} | {("components", "--report"), ("models", "--assume-harmless")}  # fmt: skip
+} | {
+    ("components", "--report"), ("models", "--assume-harmless"), ("sweep", "--resume"),
+}  # fmt: skip
 #: read by PyTorch, where that is installed
 _OF_TORCH = {("reversible", "--device"), ("reversible", "--chart")}
 #: said before the value is looked at, in other words

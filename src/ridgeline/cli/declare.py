@@ -28,6 +28,7 @@ __all__ = [
     "PRICE",
     "RECIPE",
     "RUN",
+    "SPREAD",
     "STUDY",
     "TABLES",
     "WORKLOAD",
@@ -45,7 +46,7 @@ __all__ = [
     "SetFields",
     "Wide",
     "default_text",
-    "help_of", "machine_names",
+    "help_of", "ladder", "machine_names",
     "metavar_of", "model_names",
     "read_text",
     "takes", "words_of",
@@ -68,6 +69,7 @@ PRICE: Final = Group("Price", sort_key=7)
 RUN: Final = Group("Run", sort_key=7)
 TABLES: Final = Group("What was run, where the tables do not say", sort_key=8)
 STUDY: Final = Group("What is measured", sort_key=8)
+SPREAD: Final = Group("Where it runs", sort_key=8)
 OUTPUT: Final = Group("Output", sort_key=9)
 
 
@@ -221,8 +223,7 @@ def read_text(text: str, rule: Rule) -> Any:
 
     Parameters
     ----------
-    text : str    Where several values are taken, a range such as ``1:16384`` is a ladder of
-                  quarter octaves.
+    text : str    Where several values are taken, a range is what `ladder` makes of it.
     rule : Rule   It says the unit of a bare number.
 
     Raises
@@ -238,18 +239,42 @@ def read_text(text: str, rule: Rule) -> Any:
 
 
 def _ladder(text: str, rule: Numbers) -> Any:
-    ends = text.split(":")
-    if len(ends) != 2:
+    if text.count(":") > 2:
         raise rule.refused(text)
-    low, high = (rule.each.read_typed(end) for end in ends)
+    return ladder(text, rule.each.read_typed)
+
+
+def ladder(text: str, read: Callable[[str], float]) -> Any:
+    """Read a range of values, evenly spaced by ratio.
+
+    Parameters
+    ----------
+    text : str        ``1:16384``, four values a doubling; ``1:16384:100``, so many values.
+    read : callable   Of each end.
+
+    Returns
+    -------
+    1-D array of float   Between whole numbers all are whole, each once.
+
+    Raises
+    ------
+    SpecError   No such range.
+    """
+    low_text, _, rest = text.partition(":")
+    high_text, colon, n_text = rest.partition(":")
+    low, high = read(low_text), read(high_text)
     if not 0 < low <= high:
         raise SpecError(
             "a range from a number above 0 to one that is not below it is expected, not "
             f"{shown(text)}."
         )
-    from ridgeline.grid import logspace  # noqa: PLC0415  (only for a range)
+    from ridgeline.grid import logspace, spaced  # noqa: PLC0415  (only for a range)
 
-    return logspace(low, high)
+    return spaced(low, high, int(_VALUES.read_typed(n_text))) if colon else logspace(low, high)
+
+
+#: of a range, in how many values it is cut
+_VALUES: Final = Number(2, 10**8, whole=True)
 
 
 def help_of(rule: Rule | None, about: str, unit: str = "") -> str:

@@ -1,6 +1,6 @@
 """Named axes, blocks that fit the cache, reductions, and labelled results."""
 
-from ridgeline.grid.axis import Axis, logspace
+from ridgeline.grid.axis import Axis, logspace, spaced
 from ridgeline.grid.blocks import BLOCK_POINTS, UNEXPANDED_BLOCK_POINTS, blocks
 from ridgeline.grid.evaluate import evaluate, points, reduce_grid
 from ridgeline.grid.kernel import Fields, Kernel
@@ -29,4 +29,5 @@ __all__ = [
     "logspace",
     "points",
     "reduce_grid",
+    "spaced",
 ]

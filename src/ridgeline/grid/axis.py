@@ -9,7 +9,7 @@ import numpy as np
 
 from ridgeline.errors import SpecError
 
-__all__ = ["Axis", "distinct", "logspace"]
+__all__ = ["Axis", "distinct", "logspace", "spaced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,27 @@ def logspace(low: float, high: float, per_octave: int = 4) -> np.ndarray:
     if not (0 < low <= high < math.inf) or per_octave < 1:
         raise SpecError(f"logspace needs 0 < low <= high, per_octave >= 1; got {low}, {high}.")
     n = 1 + max(1, round(math.log2(high / low) * per_octave)) if high > low else 1
+    return spaced(low, high, n)
+
+
+def spaced(low: float, high: float, n: int) -> np.ndarray:
+    """So many values, evenly spaced by ratio from `low` to `high`, both included.
+
+    Parameters
+    ----------
+    low, high : number   ``0 < low <= high``. Whole numbers give whole numbers back, each once, and
+                         so fewer than `n` where they lie close.
+    n : int
+
+    Returns
+    -------
+    1-D array of float
+
+    Examples
+    --------
+    >>> spaced(1, 1000, 4)
+    array([   1.,   10.,  100., 1000.])
+    """
     values = np.geomspace(low, high, n)
     if float(low).is_integer() and float(high).is_integer():
         values = distinct(np.rint(values))

@@ -76,7 +76,7 @@ QUESTIONS: tuple[Question, ...] = (
              "questions.advice:advice"),
     Question("sweep", "plan",
              "Step time and cost over any numeric fields of any records.",
-             "questions.sweep:sweep"),
+             "questions.sweep:sweep", "cli.sweep:sweep"),
     Question("tiers", "lecture",
              "Fast and slow tiers: price against speed on one machine.",
              "questions.tiers:tiers", "cli.tiers:tiers"),

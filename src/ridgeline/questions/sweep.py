@@ -34,7 +34,7 @@ from ridgeline.replica import Replica
 from ridgeline.service.requests import Requests
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
-from ridgeline.steps.axes import axis_values
+from ridgeline.steps.axes import axis_unit, axis_values
 from ridgeline.steps.bind import bound
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.model import Model
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["COLUMNS", "Sweep", "records_of", "sweep"]
 
 Values = Sequence[Any] | np.ndarray
 _READINGS = ("ideal", "calibrated")
@@ -179,8 +179,9 @@ def sweep(
     fitted = chosen_constants(constants)
     ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
     first = {n: v[0] for n, v in ids.items() if v}
-    known = _records(first.get("model", model), first.get("cluster", on), layout, load)
+    known = records_of(first.get("model", model), first.get("cluster", on), layout, load)
     numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
+    _refuse_unused([path for paths in numeric.values() for path in paths])
     grid = list(numeric.values())
     found = []
     about = {"reading": reading} | ({"constants": fitted.id} if fitted else {})
@@ -188,7 +189,7 @@ def sweep(
     with Spread(executor, workers=workers, resume=resume) as spread:
         for chosen in product(*ids.values()):
             named = dict(zip(ids, chosen, strict=True))
-            records = _records(named.get("model", model), named.get("cluster", on), layout, load)
+            records = records_of(named.get("model", model), named.get("cluster", on), layout, load)
             rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
             kernel = _Decoding(records, reading, rent, fitted)
             how: dict[str, Any] = {
@@ -202,8 +203,13 @@ def sweep(
                 continue
             asked = reductions()
             left = reduce_grid(kernel, grid, asked, **how)
-            found.append({**named, **_rows(kernel, grid, asked, left)})
-    return found if reductions is not None else _result(ids, numeric, found, about)
+            found.append(
+                {**{n: _id(v) for n, v in named.items()}, **_rows(kernel, grid, asked, left)}
+            )
+    if reductions is not None:
+        return found
+    units = {name: axis_unit(known, next(iter(paths))) for name, paths in numeric.items()}
+    return _result(ids, numeric, found, units, about)
 
 
 def _zipped(
@@ -216,9 +222,24 @@ def _zipped(
     return found
 
 
-def _records(
+#: fields of a load that a decode step does not have
+_UNUSED = ("load.isl", "load.osl", "load.prefix_hit")
+
+
+def _refuse_unused(paths: Sequence[str]) -> None:
+    """Refuse axes along which nothing would change."""
+    for path in paths:
+        if path in _UNUSED:
+            raise SpecError(
+                f"Axis {path!r}: a sweep is of a decode step, which has load.context alone; "
+                "serving and layouts answer for requests."
+            )
+
+
+def records_of(
     model: Model | str, on: Cluster | str, layout: Layout | None, load: Load | None
 ) -> dict[str, Any]:
+    """The records of a sweep before it varies them; ids are looked up."""
     return {
         "model": catalog.model(model) if isinstance(model, str) else model,
         "cluster": catalog.cluster(on) if isinstance(on, str) else on,
@@ -302,7 +323,8 @@ def _rows(
     return found
 
 
-_COLUMNS = {
+#: columns of a sweep, beside ``fits``: unit and heading
+COLUMNS = {
     "time_s": ("s", "step time"),
     "tokens_per_s_per_chip": ("tok/s", "tok/s per chip"),
     "usd_per_mtok_output": ("USD/Mtok", "$/Mtok output"),
@@ -310,21 +332,26 @@ _COLUMNS = {
 }
 
 
+def _id(named: Model | Cluster | str) -> str:
+    return named if isinstance(named, str) else named.id
+
+
 def _result(
     ids: dict[str, list[Any]],
     numeric: dict[str, dict[str, np.ndarray]],
     found: list[dict[str, np.ndarray]],
+    units: Mapping[str, str],
     about: dict[str, str],
 ) -> Sweep:
     """Stack the outer loops in front of the axes; a zipped axis shows its first field."""
     outer = tuple(len(v) for v in ids.values())
     shape = (*outer, *(len(next(iter(p.values()))) for p in numeric.values()))
     stacked = {n: np.stack([f[n] for f in found]).reshape(shape) for n in found[0]}
-    named = [Axis(n, np.asarray([str(v) for v in vs]), "", n) for n, vs in ids.items()]
-    valued = [Axis(n, next(iter(p.values())), "", n) for n, p in numeric.items()]
+    named = [Axis(n, np.asarray([_id(v) for v in vs]), "", n) for n, vs in ids.items()]
+    valued = [Axis(n, next(iter(p.values())), units[n], n) for n, p in numeric.items()]
     return Sweep(
         axes=(*named, *valued),
-        columns={n: Column(stacked[n], *about) for n, about in _COLUMNS.items()},
+        columns={n: Column(stacked[n], *about) for n, about in COLUMNS.items()},
         infeasible=np.where(stacked["fits"], 0, 1),
         reasons=("out of memory: more than a chip has",),
         about=about,

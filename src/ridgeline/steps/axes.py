@@ -16,11 +16,11 @@ from ridgeline.specs.shown import is_number, shown
 from ridgeline.units import parse_count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ridgeline.specs.fields import Rule
 
-__all__ = ["axis_values"]
+__all__ = ["axis_unit", "axis_values"]
 
 #: of a load, ranges are those of every question's options
 _OF_LOADS: Final[dict[str, Rule]] = {
@@ -64,6 +64,28 @@ def axis_values(records: Mapping[str, BaseModel], path: str, values: object) -> 
     else:
         _check_extremes(path, read, found)
     return np.asarray(found, dtype=float)
+
+
+def axis_unit(records: Mapping[str, BaseModel], path: str) -> str:
+    """The SI unit of a field, as records declare it; ``1`` where it has none.
+
+    Parameters
+    ----------
+    records : mapping   See `axis_values`.
+    path : str          Of the field.
+    """
+    name, _, rest = path.partition(".")
+    full = getattr(records.get(name), "_expand", lambda p: [p])(rest)
+    kind = _kind(records.get(name), full[0].split(".")) if full else None
+    return next((one.dimension for one in _metadata(kind) if hasattr(one, "dimension")), "1")
+
+
+def _metadata(kind: Any) -> Iterator[Any]:
+    """All that annotations say about a kind of number, wherever in it."""
+    if get_origin(kind) is Annotated:
+        yield from kind.__metadata__
+    for one in get_args(kind):
+        yield from _metadata(one)
 
 
 def _check_extremes(path: str, read: Callable[[Any], float], values: np.ndarray) -> None:
