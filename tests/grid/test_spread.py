@@ -164,6 +164,7 @@ def test_a_killed_process_is_replaced() -> None:
         pool.shutdown(cancel_futures=True)
 
 
+@pytest.mark.slow
 def test_an_executor_that_broke_is_a_sentence(tmp_path: Path) -> None:
     for i in range(9):
         (tmp_path / str(i)).touch()
