@@ -184,6 +184,11 @@ class OnGrid:
         """Whether any stage runs in compiled loops."""
         return self._found.is_compiled
 
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """All stages of the program."""
+        return self._program.stages
+
     @cached_property
     def n_operations(self) -> float:
         """Element-wise operations over the grid. [1]"""

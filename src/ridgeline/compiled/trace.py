@@ -117,7 +117,10 @@ class Recorder:
 
     def operand(self, value: Any) -> Any:
         """What the graph knows a value as."""
-        if isinstance(value, Traced):
+        kind = type(value)
+        if kind is float:
+            return value
+        if kind is Traced:
             if value.recorder is not self:
                 raise NotTraceable("an array of another trace")
             return value.node

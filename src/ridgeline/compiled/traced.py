@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ridgeline.compiled.graph import Node, NotTraceable
 from ridgeline.compiled.operations import OPERATIONS
@@ -33,7 +32,7 @@ _ARITHMETIC = frozenset(n for n, o in OPERATIONS.items() if not n.startswith(("l
 _SQUARE, _ROOT = 2.0, 0.5
 
 
-class Traced(NDArrayOperatorsMixin):
+class Traced:
     """A value of a kernel that is being traced; mixes with numbers and numpy arrays.
 
     Parameters
@@ -85,7 +84,7 @@ class Traced(NDArrayOperatorsMixin):
             raise TypeError("len() of a number")
         return self.shape[0]
 
-    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]  (the mixin has none)
+    __hash__ = object.__hash__
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise NotTraceable("the kernel asks for values")
@@ -137,6 +136,18 @@ class Traced(NDArrayOperatorsMixin):
         """Add up along an axis of the kernel's own."""
         return self.recorder.sum(self, axis, keepdims)
 
+    def __neg__(self) -> Any:
+        return self.recorder.compute("negative", self)
+
+    def __pos__(self) -> Traced:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.recorder.compute("absolute", self)
+
+    def __invert__(self) -> Any:
+        return self.recorder.compute("logical_not", self)
+
     # --- numpy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -158,6 +169,36 @@ class Traced(NDArrayOperatorsMixin):
         if known is None:
             raise NotTraceable(f"no function {function.__name__}")
         return known(self.recorder, *inputs, **options)
+
+
+def _both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """An operator, and the same with its operands changed over."""
+
+    def straight(self: Traced, other: Any) -> Any:
+        return self.recorder.compute(name, self, other)
+
+    def turned(self: Traced, other: Any) -> Any:
+        return self.recorder.compute(name, other, self)
+
+    return straight, turned
+
+
+_OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
+    "floordiv": "floor_divide", "mod": "remainder", "and": "logical_and", "or": "logical_or",
+    "xor": "logical_xor",
+}  # fmt: skip
+_COMPARISONS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
+    "ne": "not_equal",
+}  # fmt: skip
+# Set on the class, not left to numpy's mixin: that would go through a ufunc each time.
+for _short, _name in _OPERATORS.items():
+    _straight, _turned = _both(_name)
+    setattr(Traced, f"__{_short}__", _straight)
+    setattr(Traced, f"__r{_short}__", _turned)
+for _short, _name in _COMPARISONS.items():
+    setattr(Traced, f"__{_short}__", _both(_name)[0])
 
 
 def _where(recorder: Recorder, condition: Any, a: Any, b: Any) -> Any:

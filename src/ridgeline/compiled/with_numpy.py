@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ridgeline.compiled.operations import OPERATIONS
 from ridgeline.compiled.program import bare, last_uses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ridgeline.compiled.graph import AxisId
     from ridgeline.compiled.program import Face, Stage
@@ -40,9 +41,7 @@ class StageWithNumpy:
         self._shape: tuple[int, ...] | None = None
         self._buffers: list[np.ndarray] = []
         written = _Written(stage)
-        scope: dict[str, Any] = dict(_FUNCTIONS, copyto=np.copyto, total=_total)
-        exec(compile(written.source(), f"<{len(stage.nodes)} operations>", "exec"), scope)  # noqa: S102  (made here)
-        self._run = scope["run"]
+        self._run = _function(written.source())
         self._reads = written.reads
         self._sums = written.sums
         self._kinds = written.kinds
@@ -73,6 +72,14 @@ class StageWithNumpy:
             sums.append(arrays[id(face)][row].reshape(left))
         with np.errstate(all="ignore"):
             self._run(read, rows, sums, self._buffers, self._numbers, shape)
+
+
+@lru_cache(maxsize=64)
+def _function(source: str) -> Callable[..., None]:
+    """The function ``run`` of a source; kernels of one structure share it."""
+    scope: dict[str, Any] = dict(_FUNCTIONS, copyto=np.copyto, total=_total)
+    exec(compile(source, "<operations>", "exec"), scope)  # noqa: S102  (written by `_Written`)
+    return scope["run"]
 
 
 def _total(values: np.ndarray, shape: tuple[int, ...], place: int, out: np.ndarray) -> None:
