@@ -8,8 +8,8 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.catalog import engine_constants
-from ridgeline.fidelity.engines.pools import pools_prediction
-from ridgeline.fidelity.runs import Run
+from ridgeline.fidelity.engines.pools import pools_predictions
+from ridgeline.fidelity.runs import Prediction, Run
 
 POOLS = {
     "prefill_workers": "2", "prefill_tp": "1", "decode_workers": "2", "decode_tp": "1",
@@ -26,8 +26,13 @@ def run(**changes) -> Run:
     return replace(base, **changes)
 
 
+def predicted(metric: str, *runs: Run) -> Prediction:
+    """Of the first of the runs, which are predicted together."""
+    return pools_predictions([(one, metric) for one in runs], engine_constants())[0]
+
+
 def value(metric: str, **changes) -> float:
-    found = pools_prediction(run(**changes), metric, engine_constants())
+    found = predicted(metric, run(**changes))
     assert found.status == "ok"
     assert found.low < found.value < found.high
     return found.value
@@ -58,7 +63,21 @@ def test_more_in_flight_never_decode_faster() -> None:
 
 
 def test_what_pools_cannot_say_is_said() -> None:
-    found = pools_prediction(run(concurrency=None), "tpot_s", engine_constants())
+    found = predicted("tpot_s", run(concurrency=None))
     assert found.status == "disaggregated"
-    bad = pools_prediction(run(notes={**POOLS, "decode_tp": "two"}), "tpot_s", engine_constants())
+    bad = predicted("tpot_s", run(notes={**POOLS, "decode_tp": "two"}))
     assert bad.status == "no-pools"
+
+
+def test_runs_together_are_predicted_as_each_alone() -> None:
+    wide = {**POOLS, "decode_tp": "2", "prefill_workers": "4"}
+    runs = [run(isl=1000 + 500 * i, concurrency=8 * 3**i) for i in range(5)]
+    runs += [run(osl=900, notes=wide), run(osl=900, notes=wide, concurrency=4000)]
+    for metric in ("ttft_s", "tpot_s", "output_tokens_per_s_per_chip"):
+        together = pools_predictions([(one, metric) for one in runs], engine_constants())
+        for one, found in zip(runs, together, strict=True):
+            alone = predicted(metric, one)
+            assert (alone.status, alone.reason) == (found.status, found.reason)
+            assert [found.value, found.low, found.high] == pytest.approx(
+                [alone.value, alone.low, alone.high], rel=1e-12
+            )

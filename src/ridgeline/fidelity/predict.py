@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ridgeline.catalog import engine_constants, scheduling
 from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
-from ridgeline.fidelity.engines.pools import has_pools, pools_prediction
+from ridgeline.fidelity.engines.pools import has_pools, pools_predictions
 from ridgeline.fidelity.runs import OK, Prediction
 from ridgeline.kernels.effects import EFFECTS, resolved_over, scatter_of
 from ridgeline.kernels.extrapolation import beyond_words, extrapolation_sigma
@@ -19,12 +20,14 @@ from ridgeline.kernels.links import between_machines_sigma, peer_access_words
 from ridgeline.kernels.spread import Z80
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from ridgeline.fidelity.engines.assumptions import Assumed
+    from ridgeline.fidelity.engines.plan import Plan
     from ridgeline.fidelity.runs import Row
-    from ridgeline.kernels.effects import Resolved
+    from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.constants import EngineConstants
 
     Floats = NDArray[np.float64]
@@ -62,21 +65,23 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
     """
     constants = constants or engine_constants()
     found: list[Prediction | None] = [None] * len(rows)
-    timed = []
+    timed, pooled = [], []
     for i, row in enumerate(rows):
         if row.run is None:
             found[i] = _none(row.status, row.reason)
         elif row.metric == "memory_bytes":
             found[i] = process_bytes(row.run, constants)
         elif has_pools(row.run):
-            found[i] = pools_prediction(row.run, row.metric, constants)
+            pooled.append(i)
         elif not predictable(row):
             found[i] = _none("no-shape", "The model is known by its counts alone.")
         else:
             timed.append(i)
+    asked = [(run, rows[i].metric) for i in pooled if (run := rows[i].run) is not None]
+    for i, answer in zip(pooled, pools_predictions(asked, constants), strict=True):
+        found[i] = answer
     if timed:
-        answers = _timed([rows[i] for i in timed], constants)
-        for i, answer in zip(timed, answers, strict=True):
+        for i, answer in zip(timed, _timed([rows[i] for i in timed], constants), strict=True):
             found[i] = answer
     return [p if p is not None else _none("failed", "No prediction.") for p in found]
 
@@ -88,54 +93,108 @@ def _none(status: str, reason: str) -> Prediction:
 def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     evaluator = Evaluator(rows)
     plan = evaluator.plan
-    scopes = plan.members
-    resolved = _resolved(scopes, constants)
-    values = {n: np.array([r[n].value for r in resolved]) for n in EFFECTS}
-    unknown = {n: np.array([r[n].sigma for r in resolved]) for n in EFFECTS}
+    resolved = [resolved_over(constants, scopes) for scopes in plan.places]
+    values = {n: np.array([r[n].value for r in resolved])[plan.place] for n in EFFECTS}
+    unknown = {n: np.array([r[n].sigma for r in resolved])[plan.place] for n in EFFECTS}
     by_chance = scheduling().chance_sigma * np.array([c.is_median for c in plan.cases])
     unknown["queue"] = np.hypot(unknown["queue"], by_chance)
-    machines = [float(between_machines_sigma(c.run.cluster)) for c in plan.cases]
-    unknown["link"] = np.hypot(unknown["link"], machines)
-    middle, case = evaluator.log_rows(values)
-    variance = np.zeros(len(rows))
-    if any(np.any(s > 0) for s in unknown.values()):
-        slopes = evaluator.slopes(values, middle, -_NUDGE)
-        for name in EFFECTS:
-            variance += (slopes[name] * unknown[name][case]) ** 2
-    saturated = evaluator.saturation(values)
-    answers = []
-    for i, row in enumerate(rows):
-        assert row.run is not None
-        assumed, lacks = plan.cases[case[i]], plan.lacks[case[i]]
+    finish = _Finish(plan, constants)
+    unknown["link"] = np.hypot(unknown["link"], [finish.machine(c).links for c in plan.cases])
+    found = evaluator.metrics(values)
+    middle, case = evaluator.rows_of(found)
+    variance = _variance(evaluator, values, {n: s[case] for n, s in unknown.items()}, middle)
+    saturated = evaluator.saturation(found)
+    each = zip(rows, case.tolist(), middle.tolist(), variance.tolist(), strict=True)
+    return [finish.answer(row, i, at, var, saturated[i]) for row, i, at, var in each]
+
+
+def _variance(
+    evaluator: Evaluator,
+    values: Mapping[str, Floats],
+    unknown: Mapping[str, Floats],
+    middle: Floats,
+) -> Floats:
+    """Variance of ln of each row by what is not known of its effects, each moved a little.
+
+    Parameters
+    ----------
+    values : mapping    Effects of each case.
+    unknown : mapping   Standard deviation of ln of each effect, of each row.
+    middle : array      ln of each row.
+    """
+    variance = np.zeros(len(middle))
+    names = [name for name, sigma in unknown.items() if np.any(sigma > 0)]
+    if not names:
+        return variance
+    of_row = np.any([unknown[name] > 0 for name in names], axis=0)
+    runs = np.zeros(len(evaluator.plan.of_run), dtype=bool)
+    runs[evaluator.run_of_row[of_row]] = True
+    part, cases = evaluator.part(runs)
+    rows = np.flatnonzero(runs[evaluator.run_of_row])
+    there = {name: value[cases] for name, value in values.items()}
+    slopes = part.slopes(there, middle[rows], -_NUDGE, names)
+    for name in names:
+        variance[rows] += (slopes[name] * unknown[name][rows]) ** 2
+    return variance
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    """What of a machine goes into the interval of every run on it, and into its words."""
+
+    links: float
+    unlike: float
+    beyond: str
+    peers: str
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> _Machine:
+        chip = cluster.chip
+        return cls(
+            float(between_machines_sigma(cluster)),
+            float(extrapolation_sigma(chip)) ** 2,
+            beyond_words(chip),
+            peer_access_words(cluster),
+        )
+
+
+class _Finish:
+    """Intervals and words of rows; what many of them share is looked up once."""
+
+    def __init__(self, plan: Plan, constants: EngineConstants) -> None:
+        self._plan, self._constants = plan, constants
+        self._place = plan.place.tolist()
+        self._machines: dict[int, _Machine] = {}
+        self._scatter: dict[tuple[str, str, int], float] = {}
+
+    def machine(self, case: Assumed) -> _Machine:
+        cluster = case.run.cluster
+        found = self._machines.get(id(cluster))
+        if found is None:
+            found = self._machines[id(cluster)] = _Machine.of(cluster)
+        return found
+
+    def _scatter_of(self, regime: str, metric: str, place: int) -> float:
+        key = (regime, metric, place)
+        if key not in self._scatter:
+            scopes = self._plan.places[place]
+            each = [scatter_of(self._constants, regime, metric, x) for x in scopes]
+            self._scatter[key] = sum(each) / len(each)
+        return self._scatter[key]
+
+    def answer(
+        self, row: Row, i: int, middle: float, variance: float, saturated: str
+    ) -> Prediction:
+        """The prediction of a row by case `i` of its run."""
+        assumed, lacks = self._plan.cases[i], self._plan.lacks[i]
         if lacks:
-            answers.append(_none("does-not-fit", f"Does not fit: {lacks}."))
-            continue
-        each = [scatter_of(constants, row.run.regime, row.metric, x) for x in scopes[case[i]]]
-        own = sum(each) / len(each)
-        unstated = assumed.log_variance
-        chip = row.run.cluster.chip
-        at = assumed.layout
-        several = at.pp * at.attn_dp * at.tp > 1
-        links = peer_access_words(row.run.cluster) if several else ""
-        unlike = float(extrapolation_sigma(chip)) ** 2
-        sigma = math.sqrt(own**2 + float(variance[i]) + unstated + unlike)
-        said = [*assumed.said, *assumed.remarks, saturated[case[i]], beyond_words(chip), links]
-        answers.append(_answer(float(middle[i]), sigma, "; ".join(filter(None, said))))
-    return answers
-
-
-def _resolved(
-    scopes: Sequence[list[dict[str, str]]], constants: EngineConstants
-) -> list[dict[str, Resolved]]:
-    """Effects of each case, each combination of scopes looked up once."""
-    known: dict[Any, dict[str, Resolved]] = {}
-    found = []
-    for each in scopes:
-        key = tuple(tuple(x.values()) for x in each)
-        if key not in known:
-            known[key] = resolved_over(constants, each)
-        found.append(known[key])
-    return found
+            return _none("does-not-fit", f"Does not fit: {lacks}.")
+        own = self._scatter_of(assumed.run.regime, row.metric, self._place[i])
+        machine, at = self.machine(assumed), assumed.layout
+        links = machine.peers if at.pp * at.attn_dp * at.tp > 1 else ""
+        sigma = math.sqrt(own**2 + variance + assumed.log_variance + machine.unlike)
+        said = [*assumed.said, *assumed.remarks, saturated, machine.beyond, links]
+        return _answer(middle, sigma, "; ".join(filter(None, said)))
 
 
 def _answer(middle: float, sigma: float, reason: str) -> Prediction:

@@ -7,6 +7,7 @@ is `kernels.platform`'s to say, here as for a single step.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,18 @@ class _Part:
     op: Any
     inputs: dict[str, Any]
 
+    def take(self, place: NDArray[np.intp]) -> _Part:
+        """Columns of the steps that have a place among others, below zero where they have none."""
+        step = place[self.step]
+        here = np.flatnonzero(step >= 0)
+        return _Part(
+            self.law,
+            step[here],
+            self.of_sum[here],
+            Fields({name: values[here] for name, values in vars(self.op).items()}),
+            {name: values[here] for name, values in self.inputs.items()},
+        )
+
     def time_s(self, effects: Effects) -> Floats:
         """Seconds of each entry, all its repetitions together."""
         law = LAWS[self.law]
@@ -78,6 +91,22 @@ class Timer:
             self._prompts[columns.step[prompts[columns.tag]]] = 1.0
             for part in _by_law(columns, ledger, platforms, of_step):
                 self._parts[part.law].append(part)
+
+    def take(self, steps: NDArray[np.intp]) -> Timer:
+        """The timer of some of the steps.
+
+        Parameters
+        ----------
+        steps : array of int   Each once.
+        """
+        place = np.full(self.n_steps, -1, dtype=np.intp)
+        place[steps] = np.arange(len(steps))
+        found = copy(self)
+        found.n_steps = len(steps)
+        found._parts = {law: [p.take(place) for p in parts] for law, parts in self._parts.items()}
+        found._prompts, found._splits = self._prompts[steps], self._splits[steps]
+        found._imbalance, found._host = self._imbalance[steps], self._host[:, steps]
+        return found
 
     def times(self, effects: Effects, known: Mapping[str, Floats] | None = None) -> dict:
         """Time of each step on the chips, by law.

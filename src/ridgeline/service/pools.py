@@ -12,8 +12,11 @@ from ridgeline.laws.pools import prompts_per_step
 from ridgeline.service.performance import Performance, Waits
 from ridgeline.service.surface import LIVE, Line, lattice
 from ridgeline.steps.counts import counts
+from ridgeline.steps.tokens import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ridgeline.replica import Replica
     from ridgeline.service.requests import Requests
 
@@ -103,7 +106,7 @@ def closed_pools(
     Parameters
     ----------
     pools : Pools
-    requests : Requests
+    requests : Requests   Lengths and degrees of layouts may be 1-D arrays: an entry a case.
     concurrency : array   Requests in flight in the whole system. [1]
     max_sequences : float or None   Sequences of a decode rank that the engine takes at most.
 
@@ -151,8 +154,17 @@ def closed_pools(
     )
 
 
-def _decode_steps(replica: Replica, requests: Requests, most: float) -> Line:
-    """Decode steps of a pool that reads no prompts, on the lattice."""
-    knots = lattice(most, LIVE)
-    live = np.broadcast_to(replica.seconds(requests.decode(knots)), (1, len(knots)))
-    return Line(np.zeros(1), live, LIVE)
+def _decode_steps(replica: Replica, requests: Requests, most: float) -> Callable[[Any], Any]:
+    """Decode steps of a pool that reads no prompts, on the lattice, of each case."""
+    knots, column = lattice(most, LIVE), replica.as_column()
+    group = decode(knots, _column(requests.context), _column(requests.drafts))
+    live = np.atleast_2d(column.seconds(group))
+    live = np.broadcast_to(live, (len(live), len(knots)))
+    line = Line(np.zeros(len(live)), live, LIVE)
+    row = np.arange(len(live)) if len(live) > 1 else 0
+    return lambda n: line(n, row)
+
+
+def _column(value: Any) -> Any:
+    """A value of each case beside the lattice; a number stays one."""
+    return value[:, None] if np.ndim(value) == 1 else value

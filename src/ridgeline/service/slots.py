@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["holds_weights", "memory_slots"]
 
 
-def holds_weights(model: Model, cluster: Cluster, layout: Layout, *, drafts: bool = False) -> bool:
-    """Whether the fullest chip has room for its weights, of what drafts too."""
+def holds_weights(model: Model, cluster: Cluster, layout: Layout, *, drafts: bool = False) -> Any:
+    """Whether the fullest chip has room for its weights, of what drafts too. [bool]"""
     held = memory_per_chip(model, layout, 1.0, drafts=drafts)
-    return bool(held.weights_bytes <= chip_capacity_bytes(cluster.chip))
+    return held.weights_bytes <= chip_capacity_bytes(cluster.chip)
 
 
 def memory_slots(

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ridgeline.fidelity.runs import Run
-    from ridgeline.specs.model import Model
 
 __all__ = [
     "ROOM_MADE",
@@ -43,6 +42,8 @@ _TP = (1, 2, 4, 8)
 _ATTN_DP = (4, 8, 16, 36, 72)
 #: settings of an engine that notes may state
 _SETTINGS = ("polling_steps", "dp_wait_steps")
+#: regimes whose submitters tune for a record
+_TUNED = ("slo", "offline")
 _FORMAT = "format of the weights not stated: taken as the model's own"
 ROOM_MADE = (
     "the engine's own settings leave no room: taken as set to make room for these requests only"
@@ -134,10 +135,15 @@ def _released(engine: Engine, run: Run) -> tuple[Engine, Era, str]:
 def limits_of(run: Run) -> Limits:
     """Read ``limits: p99 TTFT<=2s p99 TPOT<=0.2s`` from the notes."""
     text = run.notes.get("limits", "")
+    if not text:
+        return _NO_LIMITS
     first = re.search(r"TTFT<=([\d.]+)s", text)
     gap = re.search(r"TPOT<=([\d.]+)s", text)
-    none = float("inf")
+    none = math.inf
     return Limits(float(first[1]) if first else none, float(gap[1]) if gap else none)
+
+
+_NO_LIMITS = Limits(math.inf, math.inf)
 
 
 def n_requests(run: Run) -> float:
@@ -170,13 +176,13 @@ def _failure_sigma(run: Run) -> float:
     return math.log1p(failed / _finished(run)) / 2 if failed else 0.0
 
 
-def assume(run: Run, narrowed: dict[Any, Model] | None = None) -> list[Assumed]:
+def assume(run: Run, known: dict[Any, Any] | None = None) -> list[Assumed]:
     """Fill in what a run does not state; several where a tuned layout is to be found.
 
     Parameters
     ----------
     run : Run
-    narrowed : dict or None   Models whose caches were assumed, kept for the next run of each.
+    known : dict or None   What was assumed of runs before, kept for others that state the same.
 
     Returns
     -------
@@ -184,30 +190,62 @@ def assume(run: Run, narrowed: dict[Any, Model] | None = None) -> list[Assumed]:
         One, or for a tuned run without a layout every layout a submitter may have chosen: the one
         with the highest predicted throughput is then taken.
     """
+    known = {} if known is None else known
+    key = _told(run)
+    if key not in known:
+        known[key] = _assumed(run, known)
+    changes, cases = known[key]
+    run = replace(run, **changes) if changes else run
+    return [Assumed(run, one.layout, one.engine, one.era, one.said) for one in cases]
+
+
+def _told(run: Run) -> tuple[Any, ...]:
+    """All of a run that `_assumed` looks at."""
+    tuned = run.regime in _TUNED
+    return (
+        run.engine,
+        run.engine_version,
+        run.date,
+        id(run.model),
+        id(run.cluster),
+        run.n_chips,
+        id(run.layout),
+        tuned,
+        tuned and run.isl is None and run.osl,
+        run.stated,
+        tuple(run.notes),
+        *(run.notes.get(name) for name in _SETTINGS),
+    )
+
+
+def _assumed(run: Run, known: dict[Any, Any]) -> tuple[dict[str, Any], list[Assumed]]:
+    """What else a run is taken to have, by field, and the cases of it."""
     engine, era, word = engine_and_era(run)
     engine = _as_started(engine, run)
     said = [f"{word}: taken as a good engine of today"] if word else []
     if "weight_dtype" not in run.stated:
         said.append(_FORMAT)
-    tuned = run.regime in ("slo", "offline") and run.layout is None
+    changes: dict[str, Any] = {}
+    tuned = run.regime in _TUNED and run.layout is None
     if tuned and run.isl is None and run.osl:
-        isl = min(run.osl, assumptions().longest_prompt_tokens)
-        run = replace(run, isl=isl)
+        isl = changes["isl"] = min(run.osl, assumptions().longest_prompt_tokens)
         said.append(f"prompt length not stated: taken as {isl:g} tokens, as the output")
     cache = _cache(run, engine, tuned=tuned)
     if cache:
-        known = {} if narrowed is None else narrowed
         key = (id(run.model), cache)
-        run = replace(run, model=known.setdefault(key, run.model.with_kv_dtype(cache)))
+        if key not in known:
+            known[key] = run.model.with_kv_dtype(cache)
+        changes["model"] = known[key]
         said.append(f"cache format not stated: taken as {cache}, as narrow weights go with")
+    run = replace(run, **changes)
     if tuned:
         said.append("layout not stated: the one with the highest predicted throughput")
         found = [Assumed(run, x, engine, era, tuple(said)) for x in _tuned_layouts(run)]
         if found:
-            return found
+            return changes, found
     if run.layout is None:
         said.append("layout not stated: the plain default")
-    return [Assumed(run, _layout(run), engine, era, tuple(said))]
+    return changes, [Assumed(run, _layout(run), engine, era, tuple(said))]
 
 
 def _cache(run: Run, engine: Engine, *, tuned: bool) -> str:

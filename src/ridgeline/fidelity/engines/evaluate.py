@@ -15,7 +15,7 @@ from ridgeline.service.steady import Service, closed, limited, offline, open_loo
 from ridgeline.service.surface import LIVE, MIXED, StepTimes, prompt_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,11 +48,36 @@ class Evaluator:
     def __init__(self, rows: Sequence[Row]) -> None:
         runs = list({id(row.run): row.run for row in rows if row.run is not None}.values())
         index = {id(run): i for i, run in enumerate(runs)}
-        self.plan = plan(runs)
-        self.run_of_row = np.array([index[id(row.run)] for row in rows], dtype=np.intp)
-        self.metric = np.array([row.metric for row in rows])
-        self._first_case = np.array([cases[0] for cases in self.plan.of_run], dtype=np.intp)
-        self._several = [i for i, cases in enumerate(self.plan.of_run) if len(cases) > 1]
+        run_of_row = np.array([index[id(row.run)] for row in rows], dtype=np.intp)
+        self._set(plan(runs), run_of_row, np.array([row.metric for row in rows]))
+
+    def _set(self, plan: Plan, run_of_row: NDArray[np.intp], metric: NDArray[np.str_]) -> None:
+        self.plan = plan
+        self.run_of_row = run_of_row
+        self.metric = metric
+        self._first_case = np.array([cases[0] for cases in plan.of_run], dtype=np.intp)
+        self._several = [i for i, cases in enumerate(plan.of_run) if len(cases) > 1]
+
+    def part(self, chosen: NDArray[np.bool_]) -> tuple[Evaluator, NDArray[np.intp]]:
+        """The rows of some runs by themselves.
+
+        Parameters
+        ----------
+        chosen : array of bool   Runs, in the order of `plan.of_run`.
+
+        Returns
+        -------
+        (Evaluator, array of int)   And which cases of this one it has, in order.
+        """
+        cases, of_run, new = [], [], np.cumsum(chosen) - 1
+        for i in np.flatnonzero(chosen):
+            of_run.append(list(range(len(cases), len(cases) + len(self.plan.of_run[i]))))
+            cases += self.plan.of_run[i]
+        rows, found = chosen[self.run_of_row], object.__new__(Evaluator)
+        at = np.array(cases, dtype=np.intp)
+        part = self.plan.take(at, of_run)
+        found._set(part, new[self.run_of_row[rows]], self.metric[rows])
+        return found, at
 
     def step_effects(self, effects: Mapping[str, Floats]) -> dict[str, Floats]:
         """Effects of cases as the timer wants them: an entry a step."""
@@ -67,26 +92,28 @@ class Evaluator:
         """Time of each step on the chips, by law; `known` laws are taken as they are."""
         return self.plan.timer.times(self.step_effects(effects), known)
 
-    def _measured(
-        self, effects: Mapping[str, Floats], device: Mapping[str, Floats] | None
-    ) -> dict[str, Floats]:
-        """Every metric of every case."""
-        device = self.device(effects) if device is None else device
-        timer = self.plan.timer
-        host = timer.host_s({name: effects[name][self.plan.step_case] for name in HOST})
-        return _metrics(self.plan, timer.chips_s(device), host, effects)
-
-    def log_rows(
+    def metrics(
         self, effects: Mapping[str, Floats], device: Mapping[str, Floats] | None = None
-    ) -> tuple[Floats, NDArray[np.intp]]:
-        """Predict ln of each row, and say which case of its run was taken.
+    ) -> dict[str, Floats]:
+        """Every metric of every case.
 
         Parameters
         ----------
         effects : mapping   Name to value, an entry a case. [1 or s]
         device : mapping or None   From `device`, where it is known already.
         """
-        found = self._measured(effects, device)
+        device = self.device(effects) if device is None else device
+        timer = self.plan.timer
+        host = timer.host_s({name: effects[name][self.plan.step_case] for name in HOST})
+        return _metrics(self.plan, timer.chips_s(device), host, effects)
+
+    def rows_of(self, found: Mapping[str, Floats]) -> tuple[Floats, NDArray[np.intp]]:
+        """Ln of each row, and which case of its run was taken.
+
+        Parameters
+        ----------
+        found : mapping   From `metrics`.
+        """
         case = self._chosen(found["output_tokens_per_s"])[self.run_of_row]
         value = np.empty(len(case))
         for metric in np.unique(self.metric):
@@ -94,23 +121,27 @@ class Evaluator:
             value[rows] = found[str(metric)][case[rows]]
         return np.log(np.maximum(value, _TINY)), case
 
-    def saturation(self, effects: Mapping[str, Floats]) -> list[str]:
-        """Say of each case what keeps requests or sequences waiting; empty where nothing does."""
-        plan, a = self.plan, self.plan.arrays
-        rate = self._measured(effects, None)["requests_per_s"]
-        said = []
-        for i in range(len(plan)):
-            ways, regime = float(a["replicas"][i]), a["regime"][i]
-            slots, offered = (float(a[name][i]) * ways for name in ("slots", "offered"))
-            arriving = float(a["rate"][i]) * ways
-            if regime == "static" and a["rounds"][i] > 1:
-                said.append(f"memory holds part of the batch: {a['rounds'][i]:.1f} rounds")
-            elif regime == "closed" and offered > slots:
-                said.append(f"saturated: {slots:,.0f} of {offered:,.0f} requests run at a time")
-            elif regime == "open" and rate[i] < arriving * (1 - _SERVED):
-                said.append(f"saturated: {rate[i]:.3g} of {arriving:.3g} requests/s are served")
-            else:
-                said.append("")
+    def log_rows(self, effects: Mapping[str, Floats]) -> tuple[Floats, NDArray[np.intp]]:
+        """Predict ln of each row under effects, and say which case of its run was taken."""
+        return self.rows_of(self.metrics(effects))
+
+    def saturation(self, found: Mapping[str, Floats]) -> list[str]:
+        """Say of each case what keeps requests or sequences waiting; empty where nothing does.
+
+        Parameters
+        ----------
+        found : mapping   From `metrics`.
+        """
+        a, rate = self.plan.arrays, found["requests_per_s"]
+        ways, regime = a["replicas"], a["regime"]
+        slots, offered, arriving = (a[name] * ways for name in ("slots", "offered", "rate"))
+        said = [""] * len(self.plan)
+        for i in np.flatnonzero((regime == "static") & (a["rounds"] > 1)):
+            said[i] = f"memory holds part of the batch: {a['rounds'][i]:.1f} rounds"
+        for i in np.flatnonzero((regime == "closed") & (offered > slots)):
+            said[i] = f"saturated: {slots[i]:,.0f} of {offered[i]:,.0f} requests run at a time"
+        for i in np.flatnonzero((regime == "open") & (rate < arriving * (1 - _SERVED))):
+            said[i] = f"saturated: {rate[i]:.3g} of {arriving[i]:.3g} requests/s are served"
         return said
 
     def _chosen(self, throughput: Floats) -> NDArray[np.intp]:
@@ -121,7 +152,13 @@ class Evaluator:
             case[i] = options[int(np.argmax(throughput[options]))]
         return case
 
-    def slopes(self, effects: Mapping[str, Floats], base: Floats, by: float) -> dict[str, Floats]:
+    def slopes(
+        self,
+        effects: Mapping[str, Floats],
+        base: Floats,
+        by: float,
+        names: Iterable[str] = tuple(EFFECTS),
+    ) -> dict[str, Floats]:
         """D ln(row) / d ln(effect) of each row, for each effect, by moving it a little.
 
         Parameters
@@ -129,15 +166,17 @@ class Evaluator:
         effects : mapping   An entry a case.
         base : array        `log_rows` of these effects.
         by : float          On the log scale.
+        names : iterable of str   Effects that are asked for.
         """
         parts = self.device(effects)
         found = {}
-        for name in EFFECTS:
+        for name in names:
             moved = {**effects, name: effects[name] * np.exp(by)}
             on = "gap_s" if name == "eager_s" else name
             hit = {law for law, about in LAWS.items() if on in about.needs}
             known = {law: time for law, time in parts.items() if law not in hit}
-            found[name] = (self.log_rows(moved, self.device(moved, known))[0] - base) / by
+            there = self.rows_of(self.metrics(moved, self.device(moved, known)))[0]
+            found[name] = (there - base) / by
         return found
 
 
