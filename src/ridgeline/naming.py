@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ _CLOSE = 0.6
 _HALF = 0.5
 
 
+@lru_cache(maxsize=8192)
 def tokens(name: str) -> tuple[str, ...]:
     """Split a name into words and numbers, without regard to case and separators.
 
@@ -85,10 +87,13 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
         common = share(asked, other)
         part = bool(folded) and folded in other
         matcher.set_seq1(other)
-        if not part and common < _HALF and matcher.real_quick_ratio() < _CLOSE:
+        shared = common >= _HALF and len(asked) > 1
+        if not (part or shared) and (
+            matcher.real_quick_ratio() < _CLOSE or matcher.quick_ratio() < _CLOSE
+        ):
             continue
         ratio = matcher.ratio()
-        if part or ratio >= _CLOSE or (common >= _HALF and len(asked) > 1):
+        if part or shared or ratio >= _CLOSE:
             rest = share(tokens(other), folded)
             ranked.append((-(common + part), -rest, -ratio, place, candidate))
     return [candidate for *_, candidate in sorted(ranked)[:n]]

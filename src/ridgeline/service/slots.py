@@ -13,13 +13,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.model import Model
 
-__all__ = ["holds_weights", "memory_slots"]
-
-
-def holds_weights(model: Model, cluster: Cluster, layout: Layout, *, drafts: bool = False) -> Any:
-    """Whether the fullest chip has room for its weights, of what drafts too. [bool]"""
-    held = memory_per_chip(model, layout, 1.0, drafts=drafts)
-    return held.weights_bytes <= chip_capacity_bytes(cluster.chip)
+__all__ = ["memory_slots"]
 
 
 def memory_slots(

@@ -45,6 +45,7 @@ _SETTINGS = ("polling_steps", "dp_wait_steps")
 #: regimes whose submitters tune for a record
 _TUNED = ("slo", "offline")
 _FORMAT = "format of the weights not stated: taken as the model's own"
+_PROMPT = "prompt length not stated: taken as"
 ROOM_MADE = (
     "the engine's own settings leave no room: taken as set to make room for these requests only"
 )
@@ -195,8 +196,13 @@ def assume(run: Run, known: dict[Any, Any] | None = None) -> list[Assumed]:
     if key not in known:
         known[key] = _assumed(run, known)
     changes, cases = known[key]
+    said = cases[0].said
+    if _PROMPT in said:
+        isl = min(run.osl or math.inf, assumptions().longest_prompt_tokens)
+        changes = changes | {"isl": isl}
+        said = tuple(f"{s} {isl:g} tokens, as the output" if s is _PROMPT else s for s in said)
     run = replace(run, **changes) if changes else run
-    return [Assumed(run, one.layout, one.engine, one.era, one.said) for one in cases]
+    return [Assumed(run, one.layout, one.engine, one.era, said) for one in cases]
 
 
 def _told(run: Run) -> tuple[Any, ...]:
@@ -211,7 +217,7 @@ def _told(run: Run) -> tuple[Any, ...]:
         run.n_chips,
         id(run.layout),
         tuned,
-        tuned and run.isl is None and run.osl,
+        run.isl is None and bool(run.osl),
         run.stated,
         tuple(run.notes),
         *(run.notes.get(name) for name in _SETTINGS),
@@ -228,8 +234,7 @@ def _assumed(run: Run, known: dict[Any, Any]) -> tuple[dict[str, Any], list[Assu
     changes: dict[str, Any] = {}
     tuned = run.regime in _TUNED and run.layout is None
     if tuned and run.isl is None and run.osl:
-        isl = changes["isl"] = min(run.osl, assumptions().longest_prompt_tokens)
-        said.append(f"prompt length not stated: taken as {isl:g} tokens, as the output")
+        said.append(_PROMPT)
     cache = _cache(run, engine, tuned=tuned)
     if cache:
         key = (id(run.model), cache)

@@ -361,7 +361,7 @@ def _places(
 ) -> tuple[list[dict[str, str]], list[list[dict[str, str]]], Ints]:
     """Where cases are: the engine as it is called, those it stands for, and which of them each."""
     keys = [
-        (id(c.run.cluster.chip), id(c.engine), id(c.era), c.run.model.weight_dtype) for c in cases
+        (id(c.run.cluster.chip), c.engine.id, c.era.id, c.run.model.weight_dtype) for c in cases
     ]
     place = codes(keys)
     own, each = [], []

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.fidelity.engines.grouping import alike, as_layout, codes, degrees_of
-from ridgeline.service.slots import holds_weights, memory_slots
+from ridgeline.service.slots import memory_slots
+from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.memory import memory_per_chip
 
 if TYPE_CHECKING:
@@ -39,10 +40,14 @@ class Rooms:
         self._model = codes(id(case.run.model) for case in cases)
         self._chip = codes(case.run.cluster.chip.id for case in cases)
         self._drafts = np.array([case.run.drafting.drafts > 0 for case in cases], dtype=np.intp)
+        chips = [case.run.cluster.chip for case in cases]
+        self._capacity = np.array([chip.memory.capacity for chip in chips], dtype=float)
+        usable = np.array([chip_capacity_bytes(chip) for chip in chips], dtype=float)
         self.holds = np.ones(len(cases), dtype=bool)
         for here in self._groups():
             run, layout, drafts = self._of(here)
-            self.holds[here] = holds_weights(run.model, run.cluster, layout, drafts=drafts)
+            held = memory_per_chip(run.model, layout, 1.0, drafts=drafts)
+            self.holds[here] = held.weights_bytes <= usable[here]
 
     def fit(self, engines: Sequence[Engine], at: Ints, context: Floats) -> Floats:
         """Sequences of a replica, not rounded; inf where the chips cannot hold the weights.
@@ -58,7 +63,7 @@ class Rooms:
         kept[at] = context
         settings: dict[int, Any] = {id(one): _settings(one) for one in engines}
         set_up = codes(settings[id(one)] for one in engines)
-        for here in self._groups(set_up, at=at[self.holds[at]]):
+        for here in self._groups(self._chip, set_up, at=at[self.holds[at]]):
             run, layout, drafts = self._of(here)
             found[here] = memory_slots(
                 run.model, run.cluster, layout, engines[here[0]], kept[here], drafts=drafts
@@ -77,7 +82,7 @@ class Rooms:
         for here in self._groups(at=at[self.holds[at]]):
             run, layout, drafts = self._of(here)
             held = memory_per_chip(run.model, layout, asked[here], drafts=drafts)
-            room[here] = held.largest_batch(run.cluster.chip.memory.capacity)
+            room[here] = held.largest_batch(self._capacity[here])
         said = [""] * len(at)
         for j in np.flatnonzero(~self.holds[at] | ~(room[at] >= n)):
             if self.holds[at[j]]:
@@ -91,7 +96,7 @@ class Rooms:
         return "weight_dtype" in case.run.stated and case.run.cluster.chip.kind != "local"
 
     def _groups(self, *more: Ints, at: Ints | None = None) -> Iterator[Ints]:
-        return alike(self._model, self._chip, self._drafts, *more, at=at)
+        return alike(self._model, self._drafts, *more, at=at)
 
     def _of(self, here: Ints) -> tuple[Any, Layout, bool]:
         """A run of a group, the layouts of all of it, and whether it drafts."""
