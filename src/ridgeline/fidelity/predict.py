@@ -100,9 +100,11 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
     unknown["queue"] = np.hypot(unknown["queue"], by_chance)
     finish = _Finish(plan, constants)
     unknown["link"] = np.hypot(unknown["link"], [finish.machine(c).links for c in plan.cases])
-    found = evaluator.metrics(values)
+    device = evaluator.device(values)
+    found = evaluator.metrics(values, device)
     middle, case = evaluator.rows_of(found)
-    variance = _variance(evaluator, values, {n: s[case] for n, s in unknown.items()}, middle)
+    of_row = {name: sigma[case] for name, sigma in unknown.items()}
+    variance = _variance(evaluator, values, device, of_row, middle)
     saturated = evaluator.saturation(found)
     each = zip(rows, case.tolist(), middle.tolist(), variance.tolist(), strict=True)
     return [finish.answer(row, i, at, var, saturated[i]) for row, i, at, var in each]
@@ -111,6 +113,7 @@ def _timed(rows: Sequence[Row], constants: EngineConstants) -> list[Prediction]:
 def _variance(
     evaluator: Evaluator,
     values: Mapping[str, Floats],
+    device: Mapping[str, Floats],
     unknown: Mapping[str, Floats],
     middle: Floats,
 ) -> Floats:
@@ -119,23 +122,30 @@ def _variance(
     Parameters
     ----------
     values : mapping    Effects of each case.
+    device : mapping    From `Evaluator.device` of these.
     unknown : mapping   Standard deviation of ln of each effect, of each row.
     middle : array      ln of each row.
     """
-    variance = np.zeros(len(middle))
-    names = [name for name, sigma in unknown.items() if np.any(sigma > 0)]
-    if not names:
-        return variance
-    of_row = np.any([unknown[name] > 0 for name in names], axis=0)
-    runs = np.zeros(len(evaluator.plan.of_run), dtype=bool)
-    runs[evaluator.run_of_row[of_row]] = True
-    part, cases = evaluator.part(runs)
-    rows = np.flatnonzero(runs[evaluator.run_of_row])
-    there = {name: value[cases] for name, value in values.items()}
-    slopes = part.slopes(there, middle[rows], -_NUDGE, names)
-    for name in names:
-        variance[rows] += (slopes[name] * unknown[name][rows]) ** 2
-    return variance
+    variance = np.zeros((len(unknown), len(middle)))
+    of_runs: dict[bytes, tuple[NDArray[np.bool_], list[str]]] = {}
+    for name, sigma in unknown.items():
+        runs = np.zeros(len(evaluator.plan.of_run), dtype=bool)
+        runs[evaluator.run_of_row[sigma > 0]] = True
+        if runs.any():
+            of_runs.setdefault(runs.tobytes(), (runs, []))[1].append(name)
+    if not of_runs:
+        return variance[0]
+    every = np.any([runs for runs, _ in of_runs.values()], axis=0)
+    some = evaluator.part(every, values, device)
+    at = np.flatnonzero(every[evaluator.run_of_row])
+    for runs, names in of_runs.values():
+        part, effects, there = some[0].part(runs[every], *some[1:])
+        rows = at[runs[every][some[0].run_of_row]]
+        slopes = part.slopes(effects, middle[rows], -_NUDGE, names, there)
+        for name in names:
+            moved = slopes[name] * unknown[name][rows]
+            variance[list(unknown).index(name), rows] = moved**2
+    return variance.sum(axis=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,15 +170,23 @@ def _by_law(
     """Split columns of one kind by the law of their kernels, and look up the inputs of each."""
     n_keys = len(ledger.keys)
     code = of_step[columns.step] * n_keys + columns.tag
-    unique, inverse = np.unique(code, return_inverse=True)
-    kernels = [platforms[int(c) // n_keys].kernel(ledger.keys[int(c) % n_keys]) for c in unique]
-    found, of_sum = [], np.array(ledger.sums, dtype=np.intp)[columns.tag]
-    for law in dict.fromkeys(k.law for k in kernels):
+    # Codes are few, entries many: a table is faster than sorting.
+    present = np.zeros(len(platforms) * n_keys, dtype=bool)
+    present[code] = True
+    unique = np.flatnonzero(present).tolist()
+    kernels = [platforms[c // n_keys].kernel(ledger.keys[c % n_keys]) for c in unique]
+    found, of_sum = [], np.array(ledger.sums, dtype=np.intp)
+    law_of, row_of = (np.zeros(len(present), dtype=np.intp) for _ in range(2))
+    laws = list(dict.fromkeys(k.law for k in kernels))
+    law_of[unique] = [laws.index(k.law) for k in kernels]
+    of_entry = law_of[code]
+    for i, law in enumerate(laws):
         own = [k for k in kernels if k.law == law]
-        row_of = np.cumsum([k.law == law for k in kernels]) - 1
-        here = np.array([k.law == law for k in kernels])[inverse]
-        row = row_of[inverse[here]]
+        row_of[[c for c, k in zip(unique, kernels, strict=True) if k.law == law]] = range(len(own))
+        here = slice(None) if len(laws) == 1 else np.flatnonzero(of_entry == i)
+        row = row_of[code[here]]
         inputs = {name: np.array([k.inputs[name] for k in own])[row] for name in own[0].inputs}
         values = {name: v[here] for name, v in columns.values.items()}
-        found.append(_Part(law, columns.step[here], of_sum[here], Fields(values), inputs))
+        sums = of_sum[columns.tag[here]]
+        found.append(_Part(law, columns.step[here], sums, Fields(values), inputs))
     return found

@@ -58,26 +58,31 @@ class Evaluator:
         self._first_case = np.array([cases[0] for cases in plan.of_run], dtype=np.intp)
         self._several = [i for i, cases in enumerate(plan.of_run) if len(cases) > 1]
 
-    def part(self, chosen: NDArray[np.bool_]) -> tuple[Evaluator, NDArray[np.intp]]:
+    def part(
+        self, chosen: NDArray[np.bool_], effects: Mapping[str, Floats], device: Mapping[str, Floats]
+    ) -> tuple[Evaluator, dict[str, Floats], dict[str, Floats]]:
         """The rows of some runs by themselves.
 
         Parameters
         ----------
         chosen : array of bool   Runs, in the order of `plan.of_run`.
+        effects : mapping        An entry a case.
+        device : mapping         From `device` of these effects.
 
         Returns
         -------
-        (Evaluator, array of int)   And which cases of this one it has, in order.
+        (Evaluator, dict, dict)   With effects and device times of its own cases.
         """
         cases, of_run, new = [], [], np.cumsum(chosen) - 1
-        for i in np.flatnonzero(chosen):
+        for i in np.flatnonzero(chosen).tolist():
             of_run.append(list(range(len(cases), len(cases) + len(self.plan.of_run[i]))))
             cases += self.plan.of_run[i]
-        rows, found = chosen[self.run_of_row], object.__new__(Evaluator)
         at = np.array(cases, dtype=np.intp)
-        part = self.plan.take(at, of_run)
+        part, steps = self.plan.take(at, of_run)
+        rows, found = chosen[self.run_of_row], object.__new__(Evaluator)
         found._set(part, new[self.run_of_row[rows]], self.metric[rows])
-        return found, at
+        there = {name: value[at] for name, value in effects.items()}
+        return found, there, {law: time[:, steps] for law, time in device.items()}
 
     def step_effects(self, effects: Mapping[str, Floats]) -> dict[str, Floats]:
         """Effects of cases as the timer wants them: an entry a step."""
@@ -158,6 +163,7 @@ class Evaluator:
         base: Floats,
         by: float,
         names: Iterable[str] = tuple(EFFECTS),
+        device: Mapping[str, Floats] | None = None,
     ) -> dict[str, Floats]:
         """D ln(row) / d ln(effect) of each row, for each effect, by moving it a little.
 
@@ -167,8 +173,9 @@ class Evaluator:
         base : array        `log_rows` of these effects.
         by : float          On the log scale.
         names : iterable of str   Effects that are asked for.
+        device : mapping or None   From `device` of these effects, where it is known already.
         """
-        parts = self.device(effects)
+        parts = self.device(effects) if device is None else device
         found = {}
         for name in names:
             moved = {**effects, name: effects[name] * np.exp(by)}

@@ -94,14 +94,20 @@ class Plan:
         """Scopes of each case; of an engine that stands for several, those of each."""
         return [self.places[i] for i in self.place.tolist()]
 
-    def take(self, cases: Ints, of_run: list[list[int]]) -> Plan:
-        """The plan of some of the cases, in their order, and which of these each run has."""
+    def take(self, cases: Ints, of_run: list[list[int]]) -> tuple[Plan, Ints]:
+        """The plan of some of the cases, in their order, and the steps that are in it.
+
+        Parameters
+        ----------
+        cases : array of int
+        of_run : list of list of int   Which of these each run has.
+        """
         new = np.full(len(self), _NO_STEP, dtype=np.intp)
         new[cases] = np.arange(len(cases))
         steps = np.flatnonzero(new[self.step_case] >= 0)
         at = np.full(len(self.step_case) + 1, _NO_STEP, dtype=np.intp)  # the last is no step
         at[steps] = np.arange(len(steps))
-        return Plan(
+        found = Plan(
             [self.cases[i] for i in cases],
             of_run,
             self.own,
@@ -117,6 +123,7 @@ class Plan:
             new[self.step_case[steps]],
             [self.lacks[i] for i in cases],
         )
+        return found, steps
 
 
 def plan(runs: Sequence[Run]) -> Plan:
