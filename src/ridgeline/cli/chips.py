@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -11,12 +11,9 @@ from ridgeline.cli.declare import Csv, Json, Wide, machine_names
 from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.search import Show, show_fields
 from ridgeline.errors import CatalogError
-from ridgeline.questions.machines import chips as chips_named
-from ridgeline.questions.machines import clusters as clusters_named
-from ridgeline.specs.chip import Chip
-from ridgeline.specs.facts import facts_of
 
 if TYPE_CHECKING:
+    from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
 
 __all__ = ["chips"]
@@ -59,11 +56,15 @@ def _exact(name: str) -> Chip | Cluster | None:
 
 
 def _list(words: tuple[str, ...], show: Show) -> None:
+    # Records come after the arguments were read: what reads them checks them once more where it
+    # finds pydantic loaded.
+    from ridgeline.questions import machines  # noqa: PLC0415
+
     tables = []
     if catalog.find("chips", words):
-        tables.append(chips_named(*words))
+        tables.append(machines.chips(*words))
     if catalog.find("clusters", words):
-        tables.append(clusters_named(*words))
+        tables.append(machines.clusters(*words))
     if not tables:
         catalog.cluster(words[0])  # which says what is near
     by_name = {t.name: list(t) for t in tables}
@@ -82,10 +83,13 @@ def _show(records: list[Chip | Cluster], show: Show) -> None:
     if show.json:
         print_json([r.model_dump(exclude_none=True) for r in records])
     elif show.csv:
+        from ridgeline.specs.facts import facts_of  # noqa: PLC0415
+
         print_csv([{k: f.value for k, f in facts_of(r).items()} for r in records])
     else:
         show_fields(records, with_sources=len(records) == 1, wide=show.wide)
-        memories = [(r if isinstance(r, Chip) else r.chip).memory for r in records]
+        each: list[Any] = [getattr(r, "chip", r) for r in records]
+        memories = [chip.memory for chip in each]
         if any((memory.usable or 0) > memory.capacity for memory in memories):
             print_text(
                 "memory.capacity is nominal, in GB as its maker prints it: the modules hold as "

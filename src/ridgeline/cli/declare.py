@@ -14,7 +14,6 @@ from cyclopts import Group, Parameter, Token
 
 from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Choice, Number, Numbers, Rule, Text, plain_number, shown
-from ridgeline.specs.limits import Limit
 from ridgeline.units import short_quantity
 
 __all__ = [
@@ -309,10 +308,10 @@ def default_text(value: object, rule: Rule | None = None) -> str | None:
     """How help writes a default; None for what is no more than "not given"."""
     if value is None or value is False or value in ("", ()):
         return None
-    if isinstance(value, Limit):
-        return str(value).removeprefix("mean <= ")
     if isinstance(value, tuple | list):
         return ",".join(str(default_text(v, rule)) for v in value)
     if isinstance(value, float) and isinstance(rule, Number) and rule.dimension:
         return short_quantity(value, rule.dimension)
-    return plain_number(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return plain_number(value)
+    return str(value).removeprefix("mean <= ")  # as a limit on a mean is typed

@@ -57,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments: list[str], received: list[int]) -> int:
     from ridgeline.errors import RidgelineError  # noqa: PLC0415  (within reach of Ctrl-C)
 
+    # Plugins that other packages have for pydantic are none of a command's business: to look for
+    # them reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
     try:
         from ridgeline.cli.app import run  # noqa: PLC0415
 

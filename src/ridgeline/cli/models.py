@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from ridgeline import catalog
 from ridgeline.cli.declare import OUTPUT, AssumeHarmless, Csv, Fetch, Json, Wide, model_names
-from ridgeline.cli.inputs import model_from
 from ridgeline.cli.output import (
     as_table,
     print_as_is,
@@ -19,8 +18,6 @@ from ridgeline.cli.output import (
 )
 from ridgeline.errors import CatalogError, SpecError
 from ridgeline.files import exists
-from ridgeline.questions.models import block_rows, model_row
-from ridgeline.questions.models import models as models_named
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -65,6 +62,11 @@ def models(
     if formats:
         _show_formats(json=json, csv=csv)
         return
+    # Records come after the arguments were read: what reads them checks them once more where it
+    # finds pydantic loaded.
+    from ridgeline.questions.models import model_row  # noqa: PLC0415
+    from ridgeline.questions.models import models as models_named  # noqa: PLC0415
+
     found = [m for name in names if (m := _exact(name, assume_harmless, fetch=fetch)) is not None]
     exact = bool(names) and len(found) == len(names)
     if toml:
@@ -109,6 +111,8 @@ def _show_formats(*, json: bool, csv: bool) -> None:
 
 def _exact(name: str, assume_harmless: tuple[str, ...], *, fetch: bool) -> Model | None:
     if fetch or name.endswith((".json", ".toml", ".gguf")) or exists(name):
+        from ridgeline.cli.inputs import model_from  # noqa: PLC0415  (not for names)
+
         return model_from(name, None, assume_harmless, {}, fetch=fetch)
     try:
         return catalog.model(name)
@@ -155,6 +159,8 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 
 def _show_one(model: Model, row: dict[str, Any], *, wide: bool) -> None:
+    from ridgeline.questions.models import block_rows  # noqa: PLC0415  (not for lists)
+
     lines = [
         {"field": heading, "value": write(row[key])}
         for key, (heading, write) in _FIELDS.items()

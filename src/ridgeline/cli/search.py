@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ridgeline import catalog
 from ridgeline.cli.output import as_table, print_text
-from ridgeline.specs.facts import Fact, cite, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ridgeline.specs.facts import Fact
     from ridgeline.specs.record import Record
 
 __all__ = ["Show", "show_fields"]
@@ -28,6 +28,8 @@ class Show:
 
 def show_fields(records: Sequence[Record], *, with_sources: bool, wide: bool = False) -> None:
     """Print records as columns, a row a field; a single one with the source of each number."""
+    from ridgeline.specs.facts import cite, facts_of  # noqa: PLC0415  (not for lists)
+
     flat = [facts_of(r) for r in records]
     paths = [p for p in dict.fromkeys(p for facts in flat for p in facts) if p != "notes"]
     rows = [

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -27,6 +25,8 @@ def option(
                         is no option by itself.
     factory : callable or None   Makes the default instead.
     """
+    from pydantic import Field  # noqa: PLC0415  (rules of fields are of use without records)
+
     extra: dict[str, Any] = {"unit": unit}
     if name != "":
         extra["option"] = name
