@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,9 +20,13 @@ def from_modules(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
     ----------
     package : str      Its ``__name__``.
     modules : mapping  Module of the package, or the whole name of another -> names that it gives
-                       the package, separated by spaces; none of them the name of a module of the
-                       package, since that would take its place. Type checkers read the same from
-                       imports under ``TYPE_CHECKING``; a test compares the two.
+                       the package, separated by spaces. Type checkers read the same from imports
+                       under ``TYPE_CHECKING``; a test compares the two.
+
+    Notes
+    -----
+    Where a module has the name of what is in it (``counts`` of ``steps.counts``), the name of the
+    package is what is in it; Python by itself would put the module there when it is imported.
 
     Examples
     --------
@@ -30,6 +35,14 @@ def from_modules(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
     0.003
     """
     home = {name: module for module, names in modules.items() for name in names.split()}
+    own = sys.modules[package]
+
+    class Package(ModuleType):
+        def __setattr__(self, name: str, value: object) -> None:
+            if not (name in home and isinstance(value, ModuleType)):
+                super().__setattr__(name, value)
+
+    own.__class__ = Package
 
     def look_up(name: str) -> object:
         if name not in home:
@@ -37,7 +50,7 @@ def from_modules(package: str, modules: Mapping[str, str]) -> Callable[[str], ob
         module = home[name]
         whole = module if "." in module else f"{package}.{module}"
         value = getattr(import_module(whole), name)
-        setattr(sys.modules[package], name, value)
+        setattr(own, name, value)
         return value
 
     return look_up
