@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from ridgeline.laws._namespace import maximum, minimum, where
+from ridgeline.laws._namespace import divide, maximum, minimum, where
 
-_FLOATS = (0.0, -0.0, 1.0, -1.5, 5e-324, math.inf, -math.inf, math.nan)
+_FLOATS = (0.0, -0.0, 1.0, -1.5, 5e-324, 1e308, math.inf, -math.inf, math.nan)
 
 
 @pytest.mark.parametrize("one", _FLOATS)
@@ -20,6 +20,8 @@ def test_scalars_of_python_give_what_numpy_gives(one: float, other: float) -> No
         (maximum(one, other), np.maximum(one, other)),
         *((where(c, one, other), np.where(c, one, other)[()]) for c in (True, False)),
     ]
+    with np.errstate(all="ignore"):
+        pairs.append((divide(one, other), np.true_divide(one, other)))
     for found, expected in pairs:
         assert type(found) is float
         assert repr(found) == repr(float(expected))  # signs of zeros, too

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
-
 __all__ = ["ceil", "divide", "log", "log2", "log10", "maximum", "minimum", "namespace", "where"]
 
 
-#: arrays of numpy, and scalars of numpy and Python
-_PLAIN = (np.ndarray, float, int, np.generic)
+class _Numpy:
+    """numpy, imported when something first needs it: what is said of a chip takes plain numbers.
+
+    Names that were looked up stay here as attributes, as quick as those of a module. `module` is
+    numpy itself; `plain` are its arrays, and scalars of numpy and Python.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        import numpy  # noqa: PLC0415
+
+        own = {"module": numpy, "plain": (numpy.ndarray, float, int, numpy.generic)}
+        value = own[name] if name in own else getattr(numpy, name)
+        setattr(self, name, value)
+        return value
+
+
+np: Any = _Numpy()
 
 
 def _is_array(value: Any) -> bool:
     """True arrays only: numpy's scalars mix with any library like Python's do."""
+    from array_api_compat import is_array_api_obj  # noqa: PLC0415  (not for numpy's)
+
     return is_array_api_obj(value) and not isinstance(value, np.generic)
 
 
@@ -23,14 +37,16 @@ def namespace(*values: Any) -> Any:
     """Return the array namespace of the arrays among `values` (numpy if all are scalars)."""
     # The usual case without a detour: laws are called thousands of times per question.
     for value in values:
-        if not isinstance(value, _PLAIN):
+        if not isinstance(value, np.plain):
             break
     else:
-        return np
+        return np.module
     arrays = [v for v in values if _is_array(v)]
     # Looking numpy up costs a tenth of a second of imports.
     if all(isinstance(v, np.ndarray) for v in arrays):
-        return np
+        return np.module
+    from array_api_compat import array_namespace  # noqa: PLC0415  (not for numpy's)
+
     return array_namespace(*arrays)
 
 
@@ -52,7 +68,7 @@ def minimum(a: Any, b: Any) -> Any:
     if type(a) is float and type(b) is float and a != b:
         return b if b < a or b != b else a  # noqa: PLR0124  (NaN wins)
     xp = namespace(a, b)
-    return _plain(np.minimum(a, b)) if xp is np else xp.minimum(*_as_arrays(xp, a, b))
+    return _plain(np.minimum(a, b)) if xp is np.module else xp.minimum(*_as_arrays(xp, a, b))
 
 
 def maximum(a: Any, b: Any) -> Any:
@@ -60,7 +76,7 @@ def maximum(a: Any, b: Any) -> Any:
     if type(a) is float and type(b) is float and a != b:
         return b if b > a or b != b else a  # noqa: PLR0124  (NaN wins)
     xp = namespace(a, b)
-    return _plain(np.maximum(a, b)) if xp is np else xp.maximum(*_as_arrays(xp, a, b))
+    return _plain(np.maximum(a, b)) if xp is np.module else xp.maximum(*_as_arrays(xp, a, b))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:
@@ -68,14 +84,16 @@ def where(condition: Any, a: Any, b: Any) -> Any:
     if type(condition) is bool and type(a) is float and type(b) is float:
         return a if condition else b
     xp = namespace(condition, a, b)
-    if xp is np:
+    if xp is np.module:
         return _plain(np.where(condition, a, b)[()])
     return xp.where(xp.asarray(condition), *_as_arrays(xp, a, b))
 
 
 def divide(a: Any, b: Any) -> Any:
     """Elementwise quotient; inf where a positive number is divided by zero, without a warning."""
-    if namespace(a, b) is not np:
+    if type(a) is float and type(b) is float and b:
+        return a / b
+    if namespace(a, b) is not np.module:
         return a / b
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return _plain(np.true_divide(a, b))

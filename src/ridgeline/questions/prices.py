@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, get_args
 from ridgeline import catalog
 from ridgeline.answers.words import listed
 from ridgeline.errors import CatalogError, SpecError, did_you_mean
-from ridgeline.specs.choices import PriceChoice
 from ridgeline.specs.price import Price, PriceBasis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ridgeline.specs.choices import PriceChoice
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.price_list import PriceList
 
@@ -178,7 +178,10 @@ def prices_of(clusters: Sequence[Cluster], choice: PriceChoice | None = None) ->
     Where a list has all machines on the basis chosen, its prices are taken, as they were collected
     alike; else the latest of each machine. What was recalled comes after what was read.
     """
-    choice = choice or PriceChoice()
+    if choice is None:
+        from ridgeline.specs.choices import PriceChoice  # noqa: PLC0415  (lists make none)
+
+        choice = PriceChoice()
     if choice.usd_per_chip_hour is not None:
         given = Price(usd_per_chip_hour=choice.usd_per_chip_hour, basis="user")
         return MachinePrices((given,) * len(clusters))
