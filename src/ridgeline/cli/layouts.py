@@ -28,6 +28,8 @@ from ridgeline.cli.launching import Flags, check_flags, launch_dict, show_launch
 from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.scenario_options import ScenarioOptions, scenario_from
+from ridgeline.cli.spreading import Spreading, spread_over
+from ridgeline.grid import Spread
 from ridgeline.questions.layouts import Layouts, fleets, search_layouts
 from ridgeline.questions.layouts.sentences import families_told
 from ridgeline.questions.layouts.table import layouts_table
@@ -73,6 +75,7 @@ def layouts(
     from_counts: FromCounts = None,
     assume_harmless: AssumeHarmless = (),
     fetch: Fetch = False,
+    spreading: Spreading | None = None,
     out: Out = (),
     chart: Annotated[
         str,
@@ -116,10 +119,13 @@ def layouts(
             rank=rank, top=top != _TOP, disaggregate=disaggregate, out=out,
             chart=chart != "front", dark=dark, explain=explain,
         )  # fmt: skip
-        show_fleets(fleets(scenario), json=json, csv=csv, wide=wide, flags=flags)
+        with spread_over(spreading) as where, Spread(**where) as spread:
+            found = fleets(scenario, spread)
+        show_fleets(found, json=json, csv=csv, wide=wide, flags=flags)
         return
     numbers = [scenario.layout.chips or chips_of(None, m) for m in named]
-    answer = search_layouts(scenario, rank, numbers)
+    with spread_over(spreading) as where, Spread(**where) as spread:
+        answer = search_layouts(scenario, rank, numbers, spread)
     # A picture that is named must be one that there is, drawn or not.
     picture = answer.chart(chart) if out or chart != "front" else None
     # What cannot be started is refused before anything is shown.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +16,7 @@ from ridgeline.specs.fields import Number
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Spreading", "spread_over"]
+__all__ = ["Spreading", "noting", "spread_over"]
 
 
 @Parameter(name="*", group=SPREAD)
@@ -43,13 +42,6 @@ class Spreading:
     ] = None
 
 
-class _Noted(logging.Handler):
-    """What the library says beside its answer, on standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note(record.getMessage())
-
-
 @contextmanager
 def spread_over(given: Spreading | None) -> Iterator[dict[str, Any]]:
     """Options of the library that a command was given: ``executor``, ``workers``.
@@ -62,15 +54,27 @@ def spread_over(given: Spreading | None) -> Iterator[dict[str, Any]]:
     given = given or Spreading()
     if given.scheduler is not None and given.workers > 1:
         raise SpecError("Choose one of --workers and --scheduler.")
-    handler, log = _Noted(), logging.getLogger("ridgeline")
+    if given.scheduler is None:
+        yield {"workers": given.workers}
+        return
+    from ridgeline.grid.clusters import connected  # noqa: PLC0415  (slow to import)
+
+    with connected(given.scheduler) as client:
+        yield {"executor": client}
+
+
+@contextmanager
+def noting() -> Iterator[None]:
+    """Let what the library logs beside its answer be said on standard error."""
+    import logging  # noqa: PLC0415  (only for what may be resumed)
+
+    class Noted(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            note(record.getMessage())
+
+    handler, log = Noted(), logging.getLogger("ridgeline")
     log.addHandler(handler)
     try:
-        if given.scheduler is None:
-            yield {"workers": given.workers}
-            return
-        from ridgeline.grid.clusters import connected  # noqa: PLC0415  (slow to import)
-
-        with connected(given.scheduler) as client:
-            yield {"executor": client}
+        yield
     finally:
         log.removeHandler(handler)

@@ -29,7 +29,7 @@ from ridgeline.cli.inputs import load_changes, machines_from, model_from, settin
 from ridgeline.cli.output import one_output, print_csv, print_json, print_table, print_text
 from ridgeline.cli.over import FITTING, Kept, axes_from, kept_from, split
 from ridgeline.cli.scenario_options import options_class, scenario_from
-from ridgeline.cli.spreading import Spreading, spread_over
+from ridgeline.cli.spreading import Spreading, noting, spread_over
 from ridgeline.cli.working import note, tell
 from ridgeline.errors import SpecError
 from ridgeline.files import write_whole
@@ -166,7 +166,7 @@ def sweep(
         raise SpecError("--out: .parquet is for whole grids; write .csv or .json.")
     if top != _TOP and not best:
         raise SpecError("--top is the number of points that --best COLUMN keeps: name a column.")
-    with spread_over(spreading) as spread:
+    with noting(), spread_over(spreading) as spread:
         found = ask(
             records["model"],
             records["cluster"],

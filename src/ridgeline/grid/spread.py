@@ -148,9 +148,9 @@ class Spread:
         n_jobs: int | None,
         name: str,
     ) -> Iterator[tuple[int, Any]]:
-        from ridgeline.grid.executing import over  # noqa: PLC0415  (only where there is a choice)
-
         if self._executor is not None:
+            from ridgeline.grid.executing import over  # noqa: PLC0415  (only where it is used)
+
             yield from over(self._executor, self._n, function, shared, jobs, n_jobs, name)
             return
         begun, n_done = time.monotonic(), 0
@@ -164,6 +164,8 @@ class Spread:
                     self._own = Processes(self.workers)
                     break
         if self._own is not None:
+            from ridgeline.grid.executing import over  # noqa: PLC0415
+
             yield from over(self._own, self.workers, function, shared, jobs, n_jobs, name)
 
 

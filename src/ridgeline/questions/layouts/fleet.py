@@ -14,6 +14,7 @@ from ridgeline.answers.plain import plain
 from ridgeline.answers.table import Table
 from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.grid import Spread
 from ridgeline.questions.launch import start, what_was_priced
 from ridgeline.questions.layouts import fleet_words
 from ridgeline.questions.layouts.fleet_option import COLUMNS
@@ -123,32 +124,37 @@ def fleet(model: Model | str, on: Any, **options: Unpack[ScenarioOptions]) -> Fl
     return found[0]
 
 
-def fleets(scenario: Scenario) -> list[Fleet]:
+def fleets(scenario: Scenario, spread: Spread | None = None) -> list[Fleet]:
     """A fleet for each machine of a scenario.
 
     Parameters
     ----------
     scenario : Scenario   With a rate.
+    spread : Spread or None   Where machines are searched; in this process by default.
     """
     load = scenario.workload.with_default_lengths()
     for name in ("replicas", "chips"):
         if getattr(scenario.layout, name) is not None:
             raise SpecError(f"{name} follows from the rate: leave it out.")
     setup = Setup(scenario, load)
-    found = []
-    for on, price in zip(scenario.machines, setup.prices.prices, strict=True):
-        cluster = machine_of(on).cluster
-        setup.check_native(cluster)
-        sized = size_fleet(
-            base_replica(setup, cluster),
-            load,
-            price=price,
-            max_sequences=scenario.engine.max_sequences,
-            only=setup.layout,
-        )
-        notes = setup.prices.notes if len(scenario.machines) > 1 else ()
-        found.append(replace(sized, scenario=scenario, price_notes=notes))
-    return found
+    jobs = list(zip(scenario.machines, setup.prices.prices, strict=True))
+    found = dict((spread or Spread()).run(_fleet_on, setup, jobs, name="machine"))
+    notes = setup.prices.notes if len(jobs) > 1 else ()
+    return [replace(found[i], scenario=scenario, price_notes=notes) for i in range(len(jobs))]
+
+
+def _fleet_on(setup: Setup, job: tuple[Any, Price | None]) -> Fleet:
+    """The fleet on one machine at a price; it depends on nothing else."""
+    on, price = job
+    cluster = machine_of(on).cluster
+    setup.check_native(cluster)
+    return size_fleet(
+        base_replica(setup, cluster),
+        setup.workload,
+        price=price,
+        max_sequences=setup.scenario.engine.max_sequences,
+        only=setup.layout,
+    )
 
 
 def fleet_at(search: FleetSearch, rate: float, n_smaller: int = 3) -> Fleet:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.grid import Spread
 from ridgeline.questions.layouts.answer import Layouts
 from ridgeline.questions.layouts.grid import Candidates, evaluate_layouts
 from ridgeline.questions.layouts.legal import legal_layouts
@@ -28,7 +29,9 @@ from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
 
+    from ridgeline.grid.spread import Client
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
@@ -47,6 +50,8 @@ def layouts(
     on: Cluster | Chip | str | Sequence[Cluster | Chip | str],
     *,
     rank: str | None = None,
+    executor: Executor | Client | None = None,
+    workers: int = 1,
     **options: Unpack[ScenarioOptions],
 ) -> Layouts:
     """Search all layouts and batches that fit, and rank them.
@@ -58,6 +63,10 @@ def layouts(
                                 chips of its node with the lowest cost within the limits.
     rank : str or None          ``usd``, ``throughput`` or ``latency``; None for dollars where
                                 all clusters have a price on one basis, else throughput.
+    executor : Executor, Client or None   A `concurrent.futures.Executor` or a Client of Dask that
+                                searches machines, one a job; it stays open.
+    workers : int               Processes, where there is no executor; started only for what takes
+                                this process longer than two seconds.
     **options : ScenarioOptions   Everything else, by the names of the command line; see
                                 `ridgeline.specs.scenario`. Several machines may each have a number
                                 of ``chips`` of their own, in a list.
@@ -87,11 +96,16 @@ def layouts(
     each = list(chips) if isinstance(chips, list | tuple) else None
     if each is not None:
         options["chips"] = None
-    return search_layouts(Scenario.of(model, on, **options), rank, each)
+    scenario = Scenario.of(model, on, **options)
+    with Spread(executor, workers=workers) as spread:
+        return search_layouts(scenario, rank, each, spread)
 
 
 def search_layouts(
-    scenario: Scenario, rank: str | None = None, chips: Sequence[Any] | None = None
+    scenario: Scenario,
+    rank: str | None = None,
+    chips: Sequence[Any] | None = None,
+    spread: Spread | None = None,
 ) -> Layouts:
     """Answer `layouts` for a scenario.
 
@@ -100,6 +114,7 @@ def search_layouts(
     scenario : Scenario
     rank : str or None          As in `layouts`.
     chips : sequence or None    A number, or None, per machine; None for the scenario's.
+    spread : Spread or None     Where machines are searched; in this process by default.
     """
     load = scenario.workload.with_default_lengths()
     if load.arrival == "open":
@@ -112,39 +127,13 @@ def search_layouts(
     if isinstance(load.context, tuple) and len(load.context) > 1:
         raise SpecError("layouts: one context at a time.")
     setup = Setup(scenario, load)
-    chosen = scenario.layout
-    degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
-    fixed = {n: getattr(chosen, n) for n in degrees if getattr(chosen, n) is not None}
-    searches: list[Search] = []
-    unfit: list[str] = []
     prices = setup.prices
-    numbers = _numbers(scenario, chips)
-    for on, number, rent in zip(scenario.machines, numbers, prices.prices, strict=True):
-        named = machine_of(on)
-        cluster = named.cluster
-        draft = Candidates(
-            base=base_replica(setup, cluster),
-            layouts=(),
-            requests=setup.requests,
-            limits=load.limits,
-            usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
-            max_sequences=setup.max_sequences,
-            fixed=fixed,
-        )
-        wanted = number if number is not None else named.n_chips
-        wanted = "best" if wanted is None and named.is_chip else wanted
-        try:
-            setup.check_native(cluster)
-            found = _search(draft, wanted, setup.batches(), rent)
-        except InfeasibleError as error:
-            unfit.append(str(error))
-            continue
-        if found.candidates.fits.any():
-            box = found.candidates.base.cluster
-            notes = () if box is cluster else (one_box_words(box),)
-            searches.append(replace(found, notes=notes))
-        else:
-            unfit.append(_short_of(found))
+    jobs = list(zip(scenario.machines, _numbers(scenario, chips), prices.prices, strict=True))
+    spread = spread or Spread()
+    found = dict(spread.run(_search_machine, setup, jobs, name="machine"))
+    answers = [found[i] for i in range(len(jobs))]
+    searches = [answer for answer in answers if isinstance(answer, Search)]
+    unfit = [answer for answer in answers if isinstance(answer, str)]
     if not searches:
         raise InfeasibleError(" ".join(unfit))
     every_price = all(search.price is not None for search in searches)
@@ -165,6 +154,37 @@ def search_layouts(
         unfit=tuple(unfit),
         price_notes=prices.notes if len(searches) > 1 else (),
     )
+
+
+def _search_machine(setup: Setup, job: tuple[Any, Any, Price | None]) -> Search | str:
+    """Search one machine, with a number of chips and a price; why nothing fits, where nothing does.
+
+    It depends on nothing else, so that machines may be searched anywhere.
+    """
+    on, number, rent = job
+    named, chosen = machine_of(on), setup.scenario.layout
+    degrees = ("tp", "pp", "attn_dp", "ep", "replicas")
+    draft = Candidates(
+        base=base_replica(setup, named.cluster),
+        layouts=(),
+        requests=setup.requests,
+        limits=setup.workload.limits,
+        usd_per_chip_hour=rent.usd_per_chip_hour if rent else None,
+        max_sequences=setup.max_sequences,
+        fixed={n: getattr(chosen, n) for n in degrees if getattr(chosen, n) is not None},
+    )
+    wanted = number if number is not None else named.n_chips
+    wanted = "best" if wanted is None and named.is_chip else wanted
+    try:
+        setup.check_native(named.cluster)
+        found = _search(draft, wanted, setup.batches(), rent)
+    except InfeasibleError as error:
+        return str(error)
+    if not found.candidates.fits.any():
+        return _short_of(found)
+    box = found.candidates.base.cluster
+    notes = () if box is named.cluster else (one_box_words(box),)
+    return replace(found, notes=notes)
 
 
 def base_replica(setup: Setup, cluster: Cluster) -> Replica:
