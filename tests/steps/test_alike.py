@@ -16,7 +16,7 @@ import ridgeline as rl
 from ridgeline.catalog import engine as engine_of
 from ridgeline.compiled import TracedKernel
 from ridgeline.compiled.trace import trace
-from ridgeline.questions.sweep import _Decoding, _records
+from ridgeline.questions.sweep import _Decoding, records_of
 from ridgeline.replica import READINGS, Replica
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.blocks import (
@@ -297,7 +297,7 @@ def test_a_traced_kernel_holds_layers_as_an_axis() -> None:
     rows = {"load.batch": np.linspace(1, 512, n), "load.context": np.geomspace(100, 1e5, n)}
 
     def n_nodes(model: Model) -> int:
-        records = _records(model, "hgx-h200", None, None)
+        records = records_of(model, "hgx-h200", None, None)
         kernel = _Decoding(records, "calibrated", 2.5, None)
         found = TracedKernel(kernel, 10**6, way="numpy").on([rows])
         assert found is not None

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.op import Op
 
-__all__ = ["Part", "identity", "like_parts", "merged", "parts_of"]
+__all__ = ["Part", "identity", "like_parts", "likeness", "merged", "parts_of"]
 
 #: values of a stack's field over grid and layers together: more do not stay in a core's cache
 _POINTS = 1 << 14
 #: fields of a block that its rest consists of
 _REST = ("n_norm_vectors", "n_params_other", "extra")
-#: what of an op is not compared: `repeat` is added up, and names are for readers
-_NOT_COMPARED = ("name", "repeat", "collective")
+#: types whose values are compared; arrays are by identity
+_BY_VALUE = frozenset((str, int, float, bool, np.float64, type(None)))
 _PLAIN = (str, int, float, type(None))
 
 
@@ -142,10 +142,20 @@ def merged(ops: Iterable[Op]) -> list[Op]:
     found: dict[tuple[Any, ...], Op] = {}
     for op in ops:
         same = _alone(op) if op.stacked else op
-        key = tuple(map(identity, _compared(same)))
+        key = likeness(same)
         known = found.get(key)
         found[key] = same if known is None else known._replace(repeat=known.repeat + same.repeat)
     return list(found.values())
+
+
+def likeness(op: Op) -> tuple[Any, ...]:
+    """Equal for ops of which one repetition takes as long, under whatever constants.
+
+    Parameters
+    ----------
+    op : Op   Arrays are compared by identity, and so have to be held as long as what is returned.
+    """
+    return tuple([v if type(v) in _BY_VALUE else id(v) for v in _compared(op)])
 
 
 def _alone(op: Op) -> Op:
@@ -156,14 +166,14 @@ def _alone(op: Op) -> Op:
 
 
 def _compared(op: Op) -> tuple[Any, ...]:
-    """What ops differ by."""
-    own = [v for name, v in zip(op._fields, op, strict=True) if name not in _NOT_COMPARED]
-    return (*own, *(op.collective or ()))
+    """What ops differ by: all but the name, which is for readers, and `repeat`, which adds up."""
+    _, kind, part, _, *own, collective, phase, role, held, stacked = op
+    return (kind, part, phase, role, held, stacked, *own, *(collective or ()))
 
 
 def identity(value: Any) -> Any:
     """What tells a field's value from others: a number or text itself, which array it is."""
-    return value if isinstance(value, int | float | str) else id(value)
+    return value if type(value) in _BY_VALUE else id(value)
 
 
 class _Same:

@@ -120,6 +120,12 @@ class TrainingJob:
             constants=constants,
         )
 
+    def under(self, cal: Calibration) -> TrainingJob:
+        """The same job under other constants and rates; what is counted of it stays."""
+        found = replace(self, fitted=cal, cluster=cal.cluster)
+        found.__dict__["count"] = self.count
+        return found
+
     def with_effects(self, effects: Mapping[str, Any]) -> TrainingJob:
         """The same job under other values of effects, which may be columns beside its rows."""
         cal = self.calibration

@@ -11,6 +11,7 @@ import numpy as np
 from ridgeline.kernels.calibration import op_seconds
 from ridgeline.layers import block_layers
 from ridgeline.specs.cluster import Cluster
+from ridgeline.steps.alike import identity, likeness
 from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.kept import products_again, share_again
 from ridgeline.steps.training_ops import (
@@ -170,7 +171,8 @@ def on_stages(
     layers : array                See `layers_on_stages`.
     on : Calibration or Cluster   A cluster: at datasheet peaks, all resources overlapped.
     """
-    timed = [_timed(count, piece, on) for piece in pieces]
+    timer = on if isinstance(on, Cluster) else _Timer(on)
+    timed = [_timed(count, piece, timer) for piece in pieces]
     busy: dict[str, Floats] = {}
     launch: dict[str, Floats] = {}
     again = share_again(count, layers)
@@ -182,7 +184,23 @@ def on_stages(
     return StagePasses(busy, launch, timed, layers, again)
 
 
-def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> list[list[Any]]:
+class _Timer:
+    """Times ops under a calibration, equal ones once: layers have many exchanges alike."""
+
+    def __init__(self, cal: Calibration) -> None:
+        self.cal = cal
+        # With the op, which holds the arrays that it is known by.
+        self._known: dict[Any, tuple[Op, Any]] = {}
+
+    def seconds(self, op: Op) -> Any:
+        """All repetitions of an op together. [s]"""
+        key = (likeness(op), identity(op.repeat))
+        if key not in self._known:
+            self._known[key] = op, op_seconds(op, self.cal)
+        return self._known[key][1]
+
+
+def _timed(count: TrainingCount, piece: Pieces, on: _Timer | Cluster) -> list[list[Any]]:
     """Seconds by pass and row of `_ROWS`."""
     again: Iterable[Op] = piece.forward if piece.is_layer else ()
     if count.recipe.recompute == "selective":
@@ -195,13 +213,14 @@ def _timed(count: TrainingCount, piece: Pieces, on: Calibration | Cluster) -> li
     return [_calibrated(count, ops, on) for ops in passes]
 
 
-def _calibrated(count: TrainingCount, ops: Iterable[Op], cal: Calibration) -> list[Any]:
+def _calibrated(count: TrainingCount, ops: Iterable[Op], timer: _Timer) -> list[Any]:
+    cal = timer.cal
     found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
     hides = count.framework.hides
     n = n_sums = 0
     beside: Any = 0.0
     for op in ops:
-        channel, seconds = channel_of(op), op_seconds(op, cal)
+        channel, seconds = channel_of(op), timer.seconds(op)
         n += 1
         n_sums += channel == "tp"
         if channel == "tp" and "tp_backward" in hides and beside_weights(op):

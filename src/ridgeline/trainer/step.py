@@ -103,12 +103,13 @@ def job_step(job: TrainingJob, interval: bool = False) -> TrainingStep:
     """
     if job.reading == "blackboard":
         return _on_the_blackboard(job)
-    found = _Timed(job).step()
+    timed = _Timed(job)
+    found = timed.step()
     if not interval or job.reading != "calibrated":
         return found
 
     def time_of(cal: Calibration) -> Any:
-        return _Timed(replace(job, fitted=cal, cluster=cal.cluster)).time_s
+        return _Timed(job.under(cal), timed).time_s
 
     sigma = log_variance(job.calibration, time_of, found.time_s) ** 0.5
     reach = np.exp(Z80 * np.hypot(sigma, job.scatter("step_time_s")))
@@ -121,13 +122,13 @@ def job_seconds(job: TrainingJob) -> Any:
 
 
 class _Timed:
-    """A job being timed; what several parts ask for is kept."""
+    """A job being timed; what several parts ask for is kept, and what is counted of a like one."""
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: TrainingJob, like: _Timed | None = None) -> None:
         self.job = job
         self.count = job.count
-        self.pieces: list[Pieces] = pieces_of(self.count)
-        self.layers: Floats = layers_on_stages(self.count, job.n_rows)
+        self.pieces: list[Pieces] = like.pieces if like else pieces_of(self.count)
+        self.layers: Floats = like.layers if like else layers_on_stages(self.count, job.n_rows)
         self.on = job.calibration if job.reading == "calibrated" else job.cluster
         self.effects = job.calibration.effects if job.reading == "calibrated" else _NO_EFFECTS
 
