@@ -123,7 +123,7 @@ def test_names_are_those_that_are_public() -> None:
     assert typed == set(ridgeline._HOME) == set(ridgeline.__all__)
 
 
-@pytest.mark.parametrize("package", ["catalog", "specs", "steps"])
+@pytest.mark.parametrize("package", ["catalog", "formats", "specs", "steps"])
 def test_names_that_are_loaded_when_used_are_those_that_type_checkers_see(package: str) -> None:
     module = import_module(f"ridgeline.{package}")
     typed = {

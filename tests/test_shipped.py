@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ridgeline as rl
 from ridgeline import cache, shipped
 
 _TEXT = 'id = "one"\nvalue = 1.0\nwhole = 1\n[table]\nname = "µ"\nlist = [true, 2, "x"]\n'
@@ -26,13 +29,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (root / "chips" / f"{name}.toml").write_text(_TEXT.replace("one", name))
     monkeypatch.setattr(shipped, "ROOT", root)
     monkeypatch.setattr(shipped, "_YOUNG_NS", 0)
+    monkeypatch.setattr(shipped, "_STARTED_NS", 2**62)
     monkeypatch.setattr(shipped, "_held", {})
     monkeypatch.setenv("RIDGELINE_CACHE", str(tmp_path / "cache"))
     return root
 
 
 def _kept(tmp_path: Path) -> list[Path]:
-    return list((tmp_path / "cache" / "catalogue").iterdir())
+    return list((tmp_path / "cache" / "catalogue").glob("*"))
 
 
 def _anew(path: Path) -> dict[str, Any] | None:
@@ -42,10 +46,18 @@ def _anew(path: Path) -> dict[str, Any] | None:
 
 
 def test_every_file_of_the_package_is_kept_as_it_is_parsed() -> None:
-    files = list(shipped._files())
+    files = [Path(f) for f in shipped._files((".toml",))]
     assert len(files) > 400
     for file in files:
         assert json.loads(shipped._json_of(file)) == tomllib.loads(file.read_text()), file
+
+
+@pytest.mark.parametrize("rows", [rl.chips, rl.clusters, rl.models])
+def test_rows_of_lists_are_what_json_holds(rows: Callable[[], rl.Table]) -> None:
+    for row in rows():
+        again = json.loads(json.dumps(row))
+        assert again == row
+        assert [type(v) for v in again.values()] == [type(v) for v in row.values()]
 
 
 def test_what_was_parsed_once_is_not_parsed_again(
@@ -143,6 +155,25 @@ def test_a_deleted_or_damaged_index_is_made_again(package: Path, tmp_path: Path)
         assert (_anew(one) or {})["id"] == "one"
 
 
+def test_what_was_kept_of_installations_that_are_gone_is_removed(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    for root in (gone, there):
+        (root / "chips").mkdir(parents=True)
+        (root / "chips" / "one.toml").write_text(_TEXT)
+        monkeypatch.setattr(shipped, "ROOT", root)
+        shipped.read_shipped(root / "chips" / "one.toml")
+        shipped.kept_rows("chips", ["one"], lambda i: {"id": i})
+    assert len(_kept(tmp_path)) == 4
+    shutil.rmtree(gone)
+    monkeypatch.setattr(shipped, "ROOT", package)
+    shipped.read_shipped(package / "chips" / "one.toml")
+    about = {shipped._root_of(cache.read(p)) for p in _kept(tmp_path) if ".chips" not in p.name}
+    assert about == {str(there), str(package)}
+    assert len(_kept(tmp_path)) == 3  # and the rows of one
+
+
 def test_another_version_makes_its_own(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +186,55 @@ def test_another_version_makes_its_own(
     assert kept.read_bytes() != first
 
 
+def test_rows_are_computed_once_per_change_of_anything(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (package / "law.py").write_text("x = 1\n")
+    computed: list[str] = []
+
+    def row_of(name: str) -> dict[str, Any]:
+        computed.append(name)
+        return {"id": name, "whole": 1, "real": 0.1, "none": None, "no_end": float("inf")}
+
+    def rows(*names: str) -> list[str]:
+        computed.clear()
+        found = shipped.kept_rows("chips", names, row_of)
+        assert [row["id"] for row in found] == list(names)
+        assert all(type(row["whole"]) is int and type(row["real"]) is float for row in found)
+        assert {row["no_end"] for row in found} == {float("inf")}
+        found[0]["id"] = "the caller's own"
+        return computed
+
+    assert rows("two", "one", "two") == ["two", "one"]
+    assert rows("one", "two") == []
+    assert rows("one", "three") == ["three"]
+    assert rows("three", "one", "two") == []
+    (package / "law.py").write_text("x = 2\n")  # of the same size
+    assert rows("one") == ["one"]
+    (package / "chips" / "two.toml").write_text(_TEXT)
+    assert rows("one") == ["one"]
+    (package / "chips" / "new.toml").write_text(_TEXT)
+    assert rows("one") == ["one"]
+    assert rows("one") == []
+    for wrong in (b"", b"[]", b'{"state": 1}', b"no JSON"):
+        (kept,) = _kept(tmp_path)
+        cache.write(kept, wrong)
+        assert rows("one") == ["one"]
+    monkeypatch.setattr(cache, "__version__", "9")
+    assert rows("one") == ["one"]
+
+
+def test_rows_are_not_kept_while_files_change(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process may have read an entry before it was edited: its row is of the old text."""
+    started = max((package / "chips" / "one.toml").stat()[7:10]) * 10**9 - 10**9
+    monkeypatch.setattr(shipped, "_STARTED_NS", started)
+    for _ in range(2):
+        assert shipped.kept_rows("chips", ["one"], lambda i: {"id": i}) == [{"id": "one"}]
+    assert _kept(tmp_path) == []
+
+
 @pytest.mark.parametrize("at_folder", [True, False])
 def test_where_nothing_can_be_kept_files_are_parsed(
     package: Path, at_folder: bool, monkeypatch: pytest.MonkeyPatch
@@ -165,6 +245,7 @@ def test_where_nothing_can_be_kept_files_are_parsed(
         monkeypatch.setattr(shipped, "write", lambda *_: False)
     for name in ("one", "two"):
         assert shipped.read_shipped(package / "chips" / f"{name}.toml")["id"] == name
+    assert shipped.kept_rows("chips", ["one"], lambda i: {"id": i}) == [{"id": "one"}]
 
 
 def test_several_processes_may_make_it_at_once(tmp_path: Path) -> None:

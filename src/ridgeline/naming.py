@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["nearest", "share", "tokens"]
+__all__ = ["folded", "nearest", "share", "tokens"]
 
 #: a number with at most one letter behind it (``3.3``, ``70b``, ``300x``), or a word
 _TOKEN = re.compile(r"\d+(?:\.\d+)*(?:[a-z](?![a-z]))?|[a-z]+")
@@ -33,6 +33,11 @@ def tokens(name: str) -> tuple[str, ...]:
     (('llama', '3.3', '70b'), ('llama', '3.3', '70b'), ('h', '100', 'sxm', '5'))
     """
     return tuple(_TOKEN.findall(name.casefold()))
+
+
+def folded(name: str) -> str:
+    """Fold what people type alike: case, underscores and spaces."""
+    return name.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
 def share(asked: Sequence[str], text: str) -> float:

@@ -1,30 +1,35 @@
-"""TOML files that come with the package, parsed once per change and not once per run.
+"""What comes with the package, parsed and listed once per change and not once per run.
 
 To parse the catalogue takes a fifth of a second. What was parsed is kept as JSON in one file of the
 user's cache, with what tells each source file from any other state of it; an entry is decoded when
-it is asked for, and only if its file is still the same. The cache is never needed: what it lacks is
-parsed. It is made when something is missing, and may be deleted at any time.
+it is asked for, and only if its file is still the same. So are the rows of lists, which follow from
+the whole catalogue and the code. The cache is never needed: what it lacks is parsed or computed. It
+is made when something is missing, and may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ridgeline import __version__
-from ridgeline.cache import folder, identity, read, write
+from ridgeline.cache import digest, folder, identity, read, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["kept_data", "read_shipped"]
+__all__ = ["kept_data", "kept_rows", "read_shipped"]
 
 ROOT = Path(__file__).parent
 #: a file that changed this recently may change again without a later time. [ns]
 _YOUNG_NS = 2 * 10**9
+#: what changed after this may have been read before it changed. [ns]
+_STARTED_NS = time.time_ns()
 
 
 class _Index(NamedTuple):
@@ -95,6 +100,54 @@ def kept_data(path: Path) -> dict[str, Any] | None:
     return _index().data_of(name, about)
 
 
+def kept_rows(
+    kind: str, ids: Sequence[str], row_of: Callable[[str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of a list of entries that come with the package.
+
+    Parameters
+    ----------
+    kind : str                  Of the entries; a list has one.
+    ids : sequence of str       None of them a user's own, nor made of what is.
+    row_of : callable           Computes a row, of what JSON holds, from the package alone.
+
+    Returns
+    -------
+    list of dict   In the order of the ids; the caller's own.
+
+    Notes
+    -----
+    They are computed anew after any change of any file of the package, and not kept while files are
+    younger than this process, which may have read them before.
+    """
+    state = _state()
+    path = _kept_at(f".{kind}") if state is not None else None
+    known = _rows_in(path, state) if path is not None and state is not None else {}
+    new = {i: row_of(i) for i in dict.fromkeys(ids) if i not in known}
+    if new and path is not None:
+        text = json.dumps({"state": state, "rows": known | new}, separators=(",", ":"))
+        if json.loads(text)["rows"] == known | new:
+            write(path, text.encode())
+    return [dict(new[i] if i in new else known[i]) for i in ids]
+
+
+def _rows_in(path: Path, state: str) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(read(path) or b"null")
+        return found["rows"] if found["state"] == state else {}
+    except (ValueError, TypeError, KeyError):
+        return {}
+
+
+def _state() -> str | None:
+    """What tells all code and data of the package from any other; None while they change."""
+    files = sorted(_files((".py", ".toml")))
+    latest = min(time.time_ns(), _STARTED_NS) - _YOUNG_NS
+    if any((about := identity(f)) is None or max(about[1:3]) > latest for f in files):
+        return None
+    return digest(files, ROOT, sys.version)
+
+
 def _name(path: Path) -> str | None:
     """A path below the package, as the index has it; None for files of elsewhere."""
     text, root = os.fspath(path), f"{ROOT}{os.sep}"
@@ -121,14 +174,14 @@ def _index() -> _Index:
     return found
 
 
-def _kept_at() -> Path | None:
-    """The index of this installation: several may share a user's cache."""
+def _kept_at(kind: str = "") -> Path | None:
+    """A file of this installation: several may share a user's cache."""
     found = folder("catalogue")
     if found is None:
         return None
     from zlib import crc32  # noqa: PLC0415
 
-    return found / f"{crc32(os.fsencode(ROOT)):08x}.json"
+    return found / f"{crc32(os.fsencode(ROOT)):08x}{kind}.json"
 
 
 def _decoded(content: bytes) -> _Index:
@@ -153,7 +206,7 @@ def _renew() -> None:
     if path is None:
         return
     old, places, body = _index(), {}, bytearray()
-    for file in _files():
+    for file in map(Path, _files((".toml",))):
         name, about = _name(file), identity(file)
         if name is None or about is None or _is_young(about):
             continue
@@ -170,13 +223,31 @@ def _renew() -> None:
     )
     content = head.encode() + b"\n" + bytes(body)
     write(path, content)
+    _remove_others(path.parent)
     _held[ROOT] = _decoded(content)  # also where it could not be kept
 
 
-def _files() -> Iterator[Path]:
+def _remove_others(kept: Path) -> None:
+    """Remove what was kept of installations that are no more."""
+    for path in kept.glob("*.json"):
+        name = path.name.partition(".")[0]
+        root = _root_of(read(path.with_name(f"{name}.json")))
+        if root is None or not os.path.isdir(root):  # noqa: PTH112  (never raises)
+            with suppress(OSError):
+                path.unlink()
+
+
+def _root_of(content: bytes | None) -> str | None:
+    try:
+        return str(json.loads((content or b"").partition(b"\n")[0])["root"])
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _files(suffixes: tuple[str, ...]) -> Iterator[str]:
     for top, folders, names in os.walk(ROOT):
         folders.sort()
-        yield from (Path(top, n) for n in sorted(names) if n.endswith(".toml"))
+        yield from (f"{top}{os.sep}{n}" for n in sorted(names) if n.endswith(suffixes))
 
 
 def _json_of(file: Path) -> bytes:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         MachineNamed,
         chip,
         cluster,
-        entry_ids,
         machine_named,
         model,
         node_of,
@@ -50,7 +49,7 @@ if TYPE_CHECKING:
     from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
     from ridgeline.catalog._racks import rack, racks
     from ridgeline.catalog._search import find
-    from ridgeline.catalog._store import user_folders
+    from ridgeline.catalog._store import entry_ids, rows_of, user_folders
     from ridgeline.catalog._stored import element_dtype, stored_as
     from ridgeline.catalog._write import to_toml
     from ridgeline.formats import dtype, dtypes
@@ -65,14 +64,14 @@ else:
                 "assumptions campaigns effect_kinds engine engine_constants engines scheduling "
                 "training_constants training_effect_kinds usual_engine"
             ),
-            "_entries": "MachineNamed chip cluster entry_ids machine_named model node_of sources",
+            "_entries": "MachineNamed chip cluster machine_named model node_of sources",
             "_flags": (
                 "deployment deployments device_of engine_flags engines_with_flags known_flags"
             ),
             "_frameworks": "framework framework_of frameworks training_memory",
             "_racks": "rack racks",
             "_search": "find",
-            "_store": "user_folders",
+            "_store": "entry_ids rows_of user_folders",
             "_stored": "element_dtype stored_as",
             "_write": "to_toml",
             "ridgeline.formats": "dtype dtypes",
@@ -114,6 +113,7 @@ __all__ = [
     "node_of",
     "rack",
     "racks",
+    "rows_of",
     "scheduling",
     "sources",
     "stored_as",

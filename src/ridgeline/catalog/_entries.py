@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ridgeline.catalog._names import without_host
 from ridgeline.catalog._store import (
     BUILT_IN,
-    entry_id,
+    entry_ids,
     file_of_id,
     find_file,
     hardware_words,
-    index,
     read_toml,
 )
 from ridgeline.errors import CatalogError, SpecError, did_you_mean
@@ -34,7 +33,6 @@ __all__ = [
     "MachineNamed",
     "chip",
     "cluster",
-    "entry_ids",
     "loaded",
     "machine_named",
     "model",
@@ -45,20 +43,6 @@ __all__ = [
 R = TypeVar("R", bound=Record)
 
 _SEVERAL = re.compile(r"([1-9]\d{0,5}) ?[xX×] ?([a-zA-Z].*|.+\.toml)")
-
-
-def entry_ids(kind: str) -> list[str]:
-    """Ids of all entries of a kind.
-
-    Parameters
-    ----------
-    kind : str   ``chips``, ``clusters`` or ``models``.
-
-    Returns
-    -------
-    list of str   Sorted; models as ``org/name``.
-    """
-    return sorted((entry_id(path) for path in index(kind).values()), key=str.casefold)
 
 
 def _find(kind: str, name: str, hint: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ridgeline.catalog._entries import chip, cluster, entry_ids, model
+from ridgeline.catalog._store import entry_ids
 from ridgeline.errors import SpecError
 from ridgeline.naming import share, tokens
 from ridgeline.specs.shown import shown
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["find"]
-
-_LOOK_UP = {"chips": chip, "clusters": cluster, "models": model}
 
 
 def find(kind: Literal["chips", "clusters", "models"], words: Sequence[str]) -> list[str]:
@@ -40,7 +38,9 @@ def find(kind: Literal["chips", "clusters", "models"], words: Sequence[str]) -> 
     asked = tokens(" ".join(words))
     if not asked:
         return [] if words else ids
-    look_up = _LOOK_UP[kind]
+    from ridgeline.catalog import _entries  # noqa: PLC0415  (a list of all needs no records)
+
+    look_up = {"chips": _entries.chip, "clusters": _entries.cluster, "models": _entries.model}[kind]
     ranks = {i: _rank(asked, look_up(i)) for i in ids}
     for place in (0, 1):  # in names, else in all that is said of an entry
         if hits := [i for i, rank in ranks.items() if rank[place] == 1]:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import CatalogError, first_line
 from ridgeline.files import (
@@ -20,13 +20,16 @@ from ridgeline.files import (
     resolved,
     user_config_folder,
 )
-from ridgeline.formats import folded
-from ridgeline.naming import tokens
-from ridgeline.shipped import kept_data
+from ridgeline.naming import folded, tokens
+from ridgeline.shipped import kept_data, kept_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "BUILT_IN",
     "entry_id",
+    "entry_ids",
     "file_of_id",
     "find_file",
     "folded",
@@ -34,6 +37,7 @@ __all__ = [
     "hardware_words",
     "other_names",
     "read_toml",
+    "rows_of",
     "user_folders",
 ]
 
@@ -153,6 +157,39 @@ def entry_id(path: Path) -> str:
     except (CatalogError, ValueError, RecursionError):
         return by_name
     return stated if isinstance(stated, str) and stated else by_name
+
+
+def entry_ids(kind: str) -> list[str]:
+    """Ids of all entries of a kind.
+
+    Parameters
+    ----------
+    kind : str   ``chips``, ``clusters`` or ``models``.
+
+    Returns
+    -------
+    list of str   Sorted; models as ``org/name``.
+    """
+    return sorted((entry_id(path) for path in index(kind).values()), key=str.casefold)
+
+
+def rows_of(
+    kind: str, ids: Sequence[str], row_of: Callable[[str], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Rows of a list of entries, kept between runs where all entries are the built-in ones.
+
+    Parameters
+    ----------
+    kind : str              ``chips``, ``clusters`` or ``models``.
+    ids : sequence of str
+    row_of : callable       From an id to its row, by the entry alone.
+
+    Returns
+    -------
+    list of dict   In the order of the ids.
+    """
+    # A cluster may be made of a user's chip.
+    return [row_of(i) for i in ids] if user_folders() else kept_rows(kind, ids, row_of)
 
 
 def file_of_id(folder: Path, name: str) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ridgeline.errors import CatalogError, did_you_mean
+from ridgeline.naming import folded
 from ridgeline.shipped import read_shipped
 from ridgeline.specs.dtype import Dtype
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from ridgeline.specs.chip import ComputeDtype
 
-__all__ = ["dtype", "dtypes", "folded", "mean_bits", "mixture"]
+__all__ = ["dtype", "dtypes", "mean_bits", "mixture"]
 
 _TABLE = Path(__file__).with_name("dtypes.toml")
 
@@ -28,11 +29,6 @@ _SCALE_BITS = 16
 #: in messages
 _USUAL = ("bf16", "fp8", "int8", "nvfp4", "mxfp4", "w4a16", "q4_k_m", "q8_0")
 _WIDEST_BITS = 64
-
-
-def folded(name: str) -> str:
-    """Fold what people type alike: case, underscores and spaces."""
-    return name.strip().casefold().replace("_", "-").replace(" ", "-")
 
 
 @cache

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ridgeline import catalog
 from ridgeline.answers.table import Table
 from ridgeline.answers.words import counted
-from ridgeline.questions.prices import choose_price
-from ridgeline.steps import chip_facts
 
 if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
@@ -75,7 +73,7 @@ def chips(*words: str) -> Table:
     ['mi355x']
     """
     ids = catalog.find("chips", words) or [catalog.chip(" ".join(words)).id]
-    rows = [chip_row(catalog.chip(i)) for i in ids]
+    rows = catalog.rows_of("chips", ids, lambda i: chip_row(catalog.chip(i)))
     return Table(
         "chips", f"{counted(len(rows), 'chip')} (dense peaks)", _CHIPS, rows, first=_FIRST_OF_CHIPS
     )
@@ -103,7 +101,7 @@ def clusters(*words: str) -> Table:
     72
     """
     ids = catalog.find("clusters", words) or [catalog.cluster(" ".join(words)).id]
-    rows = [cluster_row(catalog.cluster(i)) for i in ids]
+    rows = catalog.rows_of("clusters", ids, lambda i: cluster_row(catalog.cluster(i)))
     return Table(
         "clusters", counted(len(rows), "cluster"), _CLUSTERS, rows, first=_FIRST_OF_CLUSTERS
     )
@@ -120,6 +118,8 @@ def chip_row(chip: Chip) -> dict[str, Any]:
     -------
     dict   Names carry units; peaks are dense.
     """
+    from ridgeline.steps import chip_facts  # noqa: PLC0415  (rows of lists are kept)
+
     facts = chip_facts(chip)
     peaks = {f"{k}_flops_per_s": chip.peak.get(k) for k in ("bf16", "fp8", "fp4", "int8")}
     return {
@@ -149,6 +149,8 @@ def cluster_row(cluster: Cluster) -> dict[str, Any]:
     -------
     dict   Names carry units; the price is the one that answers use by default.
     """
+    from ridgeline.questions.prices import choose_price  # noqa: PLC0415  (rows of lists are kept)
+
     price = choose_price(cluster)
     return {
         "id": cluster.id,

@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING, Any
 from ridgeline import catalog
 from ridgeline.answers.table import Table
 from ridgeline.answers.words import counted
-from ridgeline.laws.roofline import sparsity
-from ridgeline.laws.shapes import product_params
-from ridgeline.layers import block_layers
-from ridgeline.steps import counts
 
 if TYPE_CHECKING:
     from ridgeline.specs.blocks import Block
@@ -56,7 +52,7 @@ def models(*words: str) -> Table:
     'meta-llama/Llama-3.3-70B-Instruct'
     """
     ids = catalog.find("models", words) or [catalog.model(" ".join(words)).id]
-    rows = [model_row(catalog.model(i)) for i in ids]
+    rows = catalog.rows_of("models", ids, lambda i: model_row(catalog.model(i)))
     return Table("models", counted(len(rows), "model"), _COLUMNS, rows, first=_FIRST)
 
 
@@ -71,6 +67,9 @@ def model_row(model: Model) -> dict[str, Any]:
     -------
     dict   Names carry units; published figures under ``published_…``.
     """
+    from ridgeline.laws.roofline import sparsity  # noqa: PLC0415  (rows of lists are kept)
+    from ridgeline.steps import counts  # noqa: PLC0415
+
     c = counts(model)
     plain = (
         "n_params", "n_params_active", "n_params_active_with_embedding",
@@ -103,6 +102,10 @@ def model_row(model: Model) -> dict[str, Any]:
 
 def block_rows(model: Model) -> list[dict[str, Any]]:
     """One row a kind of layer: what it is, how often, how heavy."""
+    from ridgeline.laws.shapes import product_params  # noqa: PLC0415  (lists have none)
+    from ridgeline.layers import block_layers  # noqa: PLC0415
+    from ridgeline.steps import counts  # noqa: PLC0415
+
     total = counts(model).n_params if model.blocks else 0
     rows = []
     for block in model.blocks:
