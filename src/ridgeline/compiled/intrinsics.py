@@ -6,12 +6,14 @@ numba (extra ``[fast]``).
 
 from __future__ import annotations
 
-from math import exp, expm1, hypot, isfinite, log, log1p, log2, log10
+from math import expm1, hypot, isfinite, log1p, log10
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+from ridgeline.compiled.elementary import Emitter
 
 __all__ = [
     "absolute", "ceil", "exp", "expm1", "floor", "floor_divide", "hypot", "isfinite", "log",
@@ -83,17 +85,26 @@ trunc = _llvm("trunc")
 sqrt = _llvm("sqrt")
 
 
-@intrinsic
-def power(context: Any, a: Any, b: Any) -> Any:
-    """The C library's power."""
-    del context, a, b
-
+def _elementary(name: str, n_operands: int) -> Any:
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del context, signature
-        function = builder.module.declare_intrinsic("llvm.pow", [ir.DoubleType()])
-        return builder.call(function, arguments)
+        return getattr(Emitter(builder), name)(*arguments)
 
-    return _NUMBER(_NUMBER, _NUMBER), code
+    def one(context: Any, a: Any) -> Any:
+        del context, a
+        return _NUMBER(_NUMBER), code
+
+    def two(context: Any, a: Any, b: Any) -> Any:
+        del context, a, b
+        return _NUMBER(_NUMBER, _NUMBER), code
+
+    return intrinsic(one if n_operands == 1 else two)
+
+
+exp = _elementary("exp", 1)
+log = _elementary("log", 1)
+log2 = _elementary("log2", 1)
+power = _elementary("power", 2)
 
 
 @intrinsic

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "Trace", "trace"]
 
+#: values of an axis that are looked at together
+_PIECE = 1 << 14
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -46,11 +49,32 @@ class Trace:
         """
         if not self.absent:
             return True
-        values = Values(shaped_fields(axes))
-        return all(bool(np.all(values.of(node) == always)) for node, always in self.absent)
+        return all(all_are(axes, node, always) for node, always in self.absent)
 
 
-def shaped_fields(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def all_are(axes: Sequence[Mapping[str, np.ndarray]], node: Node, truth: bool) -> bool:
+    """Whether a truth value is the same at all points.
+
+    Parameters
+    ----------
+    axes : sequence of mappings   The grid.
+    node : Node
+    truth : bool                  That it is to be.
+    """
+    along = [a for a in node.axes if isinstance(a, int)]
+    if len(along) != 1:
+        return bool(np.all(_Values(_shaped(axes)).of(node) == truth))
+    # Piece by piece: what stays in the cache is faster, and one that differs is enough.
+    (axis,) = along
+    for start in range(0, len(next(iter(axes[axis].values()))), _PIECE):
+        piece = {n: v[start : start + _PIECE] for n, v in axes[axis].items()}
+        given = _shaped([piece if i == axis else f for i, f in enumerate(axes)])
+        if not np.all(_Values(given).of(node) == truth):
+            return False
+    return True
+
+
+def _shaped(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """All fields, each along the dimension of its axis."""
     n = len(axes)
     return {
@@ -61,7 +85,7 @@ def shaped_fields(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndar
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class _Values:
     """What nodes are, computed where they are asked for."""
 
     given: Mapping[str, np.ndarray]
@@ -104,7 +128,7 @@ class Values:
 class Recorder:
     """Keeps the graph while a kernel runs; answers conditions for the whole grid."""
 
-    values: Values
+    axes: Sequence[Mapping[str, np.ndarray]]
     most: float = math.inf
     graph: Graph = field(default_factory=Graph)
     absent: dict[tuple[int, bool], tuple[Node, bool]] = field(default_factory=dict)
@@ -205,11 +229,11 @@ class Recorder:
             return bool(node)
         if math.prod(self.graph.lengths[a] for a in node.axes) > self.most:
             raise NotTraceable("a condition on more values than are worth it")
-        answer = bool(asked(self.values.of(node)))
         always = asked is np.all
-        if answer == always:
+        same = all_are(self.axes, node, always)
+        if same:
             self.absent[(node.number, always)] = (node, always)
-        return answer
+        return same == always
 
     def _truth_node(self, value: Any) -> Any:
         found = self.operand(value)
@@ -248,7 +272,7 @@ def trace(
     NotTraceable   The kernel asks for values, or does what no graph can.
     """
     n = len(axes)
-    recorder = Recorder(Values(shaped_fields(axes)), most)
+    recorder = Recorder(axes, most)
     given = {
         name: recorder.wrap(recorder.graph.input(name, i, n, len(column)))
         for i, fields in enumerate(axes)

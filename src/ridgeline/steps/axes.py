@@ -91,11 +91,10 @@ def _metadata(kind: Any) -> Iterator[Any]:
 def _check_extremes(path: str, read: Callable[[Any], float], values: np.ndarray) -> None:
     if not values.size:
         return
-    bad = values[~np.isfinite(values)]
-    broken = values[values != np.floor(values)]
-    for some in (bad, broken):
-        if some.size:
-            _number(path, read, some[0].item())
+    for odd in (~np.isfinite(values), values != np.floor(values)):
+        first = int(odd.argmax())
+        if odd[first]:
+            _number(path, read, values[first].item())
     for value in (values.min(), values.max()):
         _number(path, read, value.item())
 
