@@ -247,7 +247,9 @@ class Emitter:
             self.b.and_(self.test("ord", x, y), self.test("ord", y, x)), found, math.nan
         )
         found = self._signed(x, y, found)
+        endless = self.test("==", self.call("fabs", y), math.inf)
         one = self.b.or_(self.test("==", x, 1.0), self.test("==", y, 0.0))
+        one = self.b.or_(one, self.b.and_(self.test("==", x, -1.0), endless))
         return self.when(one, 1.0, found)
 
     def _signed(self, x: Any, y: Any, found: Any) -> Any:
