@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,8 @@ import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from ridgeline.compiled import TracedKernel
 
 __all__ = ["Cut", "Fields", "Kernel", "Prepared", "shape_of", "shaped", "sized"]
 
@@ -19,8 +23,10 @@ Fields = Mapping[str, np.ndarray]
 Kernel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 #: a block of a grid
 Cut = tuple[slice, ...]
-#: grids of fewer points are not worth a trace
-_TRACED_FROM_POINTS = 1 << 15
+#: blocks run as they are before it is decided: the first one also loads what others find
+_TRIALS = 2
+#: what would take less as it is, is not worth a trace
+_WORTH_S = 0.08
 
 
 def shaped(axes: Sequence[Fields]) -> dict[str, np.ndarray]:
@@ -56,12 +62,15 @@ def sized(cut: Cut) -> tuple[int, ...]:
 
 
 class Prepared:
-    """A kernel as this process runs it: traced where that pays, see `ridgeline.compiled`.
+    """A kernel as this process runs it: traced where that pays (`ridgeline.compiled`).
+
+    Two blocks are run as they are and timed. What is left is traced where that takes longer than a
+    trace costs; the digits are the same, but for compiled loops.
 
     Parameters
     ----------
     kernel : callable     See `Kernel`.
-    n_points : float      Of all that this process will evaluate, which tells what pays.
+    n_points : float      Of all that this process will evaluate.
     run_as : str          One of `ridgeline.compiled.WAYS`; ``shared`` for ``auto`` decided alike in
                           all processes of this machine.
     columns : iterable of str or None   Those that are wanted; None for all.
@@ -79,12 +88,34 @@ class Prepared:
         columns: Iterable[str] | None = None,
     ) -> None:
         self._kernel = kernel
-        small = run_as in ("auto", "shared") and n_points < _TRACED_FROM_POINTS
-        self._traced = None
-        if not small:
-            from ridgeline.compiled import TracedKernel  # noqa: PLC0415  (single answers do without)
+        self._n_points = n_points
+        self._run_as, self._columns = run_as, columns
+        self._traced: TracedKernel | None = None
+        #: blocks that are still timed as they are, before it is known whether a trace pays
+        self._trials = _TRIALS if run_as in ("auto", "shared") else 0
+        if not self._trials:
+            self._trace()
 
-            self._traced = TracedKernel(kernel, n_points, way=run_as, columns=columns)
+    def _trace(self) -> None:
+        from ridgeline.compiled import TracedKernel  # noqa: PLC0415  (small grids do without)
+
+        options: dict[str, Any] = {"way": self._run_as, "columns": self._columns}
+        self._traced = TracedKernel(self._kernel, self._n_points, **options)
+
+    def _as_it_is(self, axes: Sequence[Fields], cut: Cut) -> Mapping[str, Any]:
+        own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
+        return self._kernel(shaped(own))
+
+    def _try(self, axes: Sequence[Fields], cut: Cut) -> Mapping[str, Any]:
+        """Evaluate a block as it is; the last trial tells how long the rest would take."""
+        start = time.perf_counter()
+        found = self._as_it_is(axes, cut)
+        passed_s = time.perf_counter() - start
+        self._trials -= 1
+        left = self._n_points / math.prod(sized(cut)) - _TRIALS
+        if not self._trials and left * passed_s > _WORTH_S:
+            self._trace()
+        return found
 
     def parts(
         self, axes: Sequence[Fields], cuts: Iterable[Cut]
@@ -97,10 +128,12 @@ class Prepared:
                                     are the same, and only lengths differ.
         cuts : iterable of slices   Blocks of these axes.
         """
+        rest = iter(cuts)
+        while self._trials:
+            cut = next(rest, None)
+            if cut is None:
+                return
+            yield cut, self._try(axes, cut)
         on = None if self._traced is None else self._traced.on(axes)
-        for cut in cuts:
-            if on is not None:
-                yield cut, on(cut)
-                continue
-            own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]
-            yield cut, self._kernel(shaped(own))
+        for cut in rest:
+            yield cut, self._as_it_is(axes, cut) if on is None else on(cut)
