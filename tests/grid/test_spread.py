@@ -23,7 +23,7 @@ from ridgeline import errors
 from ridgeline.errors import MissingExtraError, RidgelineError, SpecError
 from ridgeline.grid import Spread, evaluate, reduce_grid
 from ridgeline.grid.processes import Processes
-from ridgeline.grid.shards import shards_of
+from ridgeline.grid.shards import Study
 from ridgeline.questions.launch.refused import LayoutError
 
 AXES = [{"a": np.linspace(0, 9, 40)}, {"b": np.arange(30.0), "c": np.arange(30.0) ** 2}]
@@ -67,8 +67,13 @@ def same(spread: Spread | None, kernel=bumpy) -> None:
         np.testing.assert_array_equal(columns[name], value)
 
 
-def test_shards_cover_the_grid_once_with_their_own_axes_only() -> None:
-    shards = shards_of(AXES, BLOCK)
+def test_shards_cover_the_grid_once(monkeypatch) -> None:
+    whole = Study.of(bumpy, AXES, None, "shared", 1).shards(AXES, BLOCK)
+    assert [shard.axes for shard in whole] == [()] * 20, "small axes go with the study"
+    monkeypatch.setattr("ridgeline.grid.shards._SENT_BYTES", 0)
+    study = Study.of(bumpy, AXES, None, "shared", 1)
+    shards = study.shards(AXES, BLOCK)
+    assert [shard.cuts for shard in shards] == [shard.cuts for shard in whole]
     assert len(shards) == 20
     seen = np.zeros((40, 30), dtype=int)
     for shard in shards:
@@ -79,7 +84,10 @@ def test_shards_cover_the_grid_once_with_their_own_axes_only() -> None:
                     np.testing.assert_array_equal(values[o], whole[name][c])
     assert (seen == 1).all()
     assert max(len(shard.axes[0]["a"]) for shard in shards) == 2
-    many = shards_of([{"a": np.zeros(100_000)}], 10)
+    axes = [{"a": np.zeros(100_000)}]
+    same(None)
+    same(Spread(Late()))
+    many = Study.of(bumpy, axes, None, "shared", 1).shards(axes, 10)
     assert len(many) == 250
     assert sum(shard.n_points for shard in many) == 100_000
 

@@ -8,6 +8,8 @@ from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache, partial
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
@@ -55,11 +57,12 @@ def digest(value: Any) -> str:
 
 @cache
 def installed() -> str:
-    """Digest the program itself: version, source text, catalogue, and the version of numpy.
+    """Digest the program itself: version, source text, catalogue, and what does its arithmetic.
 
     Results of another program may differ in their last digits, or in what a law says.
     """
-    found = hashlib.sha256(f"{__version__} {np.__version__}".encode())
+    compiler = version("numba") if find_spec("numba") else ""
+    found = hashlib.sha256(f"{__version__} {np.__version__} {compiler}".encode())
     root = Path(__file__).parents[1]
     for path in sorted(p for suffix in ("py", "toml") for p in root.rglob(f"*.{suffix}")):
         found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())

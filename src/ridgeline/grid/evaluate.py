@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.grid.blocks import BLOCK_POINTS, blocks
-from ridgeline.grid.kernel import Fields, Kernel, Prepared, shape_of, sized
-from ridgeline.grid.shards import (
-    Study,
-    columns_of,
-    mergeable,
-    needed,
-    reduced,
-    run_shard,
-    shards_of,
-)
+from ridgeline.grid.blocks import BLOCK_POINTS
+from ridgeline.grid.kernel import Fields, Kernel, shape_of, sized
+from ridgeline.grid.shards import Study, columns_of, mergeable, reduced, run_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,13 +83,13 @@ def evaluate(
                 columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
             columns[name][cut] = value
 
+    study = Study.of(kernel, axes, None, *_how(run_as, spread))
     if spread is None or spread.is_plain:
-        ready = Prepared(kernel, math.prod(shape), run_as)
-        for cut, part in ready.parts(axes, blocks(shape, block_points)):
-            place(cut, part)
-            told.more(math.prod(sized(cut)))
+        for shard in study.shards(axes, block_points):
+            for cut, part in study.parts(shard):
+                place(cut, part)
+                told.more(math.prod(sized(cut)))
         return columns
-    study = Study(kernel, shape, None, *_shared(run_as, spread))
     for shard, found in _spread(study, axes, block_points, spread):
         for cut, part in zip(shard.cuts, columns_of(found, len(shard.cuts)), strict=True):
             place(cut, part)
@@ -143,13 +135,14 @@ def reduce_grid(
     shape = shape_of(axes)
     told = _Told(shape, progress)
     if spread is None or spread.is_plain:
-        ready = Prepared(kernel, math.prod(shape), run_as, needed(reductions))
-        for cut, part in ready.parts(axes, blocks(shape, block_points)):
-            reduced(reductions, part, cut, shape)
-            told.more(math.prod(sized(cut)))
+        study = Study.of(kernel, axes, reductions, *_how(run_as, spread))
+        for shard in study.shards(axes, block_points):
+            for cut, part in study.parts(shard):
+                reduced(reductions, part, cut, shape)
+                told.more(math.prod(sized(cut)))
     else:
         merging = mergeable(reductions)
-        study = Study(kernel, shape, merging, *_shared(run_as, spread))
+        study = Study.of(kernel, axes, merging, *_how(run_as, spread))
         for shard, found in _spread(study, axes, block_points, spread):
             for reduction, kept in zip(
                 merging.values(), columns_of(found, len(merging)), strict=True
@@ -159,21 +152,28 @@ def reduce_grid(
     return {name: reduction.result() for name, reduction in reductions.items()}
 
 
-def _shared(run_as: str, spread: Spread) -> tuple[str, int]:
-    """How the processes of one study run a kernel, and how many they are: all decide alike."""
-    return ("shared" if run_as == "auto" else run_as), spread.n_workers
+def _how(run_as: str, spread: Spread | None) -> tuple[str, int]:
+    """How a kernel is run, and by how many processes, which decide alike.
+
+    What is resumed is so by any number of them.
+    """
+    if spread is None or spread.is_plain:
+        return run_as, 1
+    n_workers = 1 if spread.resume is not None else spread.n_workers
+    return ("shared" if run_as == "auto" else run_as), n_workers
 
 
 def _spread(
     study: Study, axes: Sequence[Fields], block_points: int, spread: Spread
 ) -> Iterator[tuple[Shard, dict[str, np.ndarray]]]:
     """Each shard with its arrays, as they are finished."""
-    shards = shards_of(axes, block_points)
+    shards = study.shards(axes, block_points)
     identity = {
         "kernel": study.kernel,
         "axes": list(axes),
         "reductions": study.empty(),
         "blocks": block_points,
+        "run_as": study.run_as,
     }
     title = _title(study.kernel, axes)
     for i, found in spread.run(run_shard, study, shards, identity=identity, title=title):

@@ -165,7 +165,7 @@ def _unpacked(packed: _Packed) -> _Task:
             if packed.program != installed():
                 raise SpecError(
                     f"A worker on {socket.gethostname()} has another version of Ridgeline (or of "
-                    f"numpy) than its caller: install {__version__} there, too."
+                    f"numpy or numba) than its caller: install {__version__} there, too."
                 )
             try:
                 task = _Task(*pickle.loads(packed.content))  # noqa: S301  (from this program)

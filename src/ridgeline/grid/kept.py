@@ -25,6 +25,7 @@ _STUDY = "study.json"
 #: what tells one study from another, and how messages call it
 _PARTS = {
     "kernel": "what is evaluated (records, reading, constants)",
+    "run_as": "how kernels are run",
     "program": "Ridgeline itself (its version, laws or catalogue), or numpy",
 }
 #: name of the array that says whose a shard is

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ridgeline.compiled import TracedKernel
+    from ridgeline.compiled import OnGrid, TracedKernel
 
 __all__ = ["Cut", "Fields", "Kernel", "Prepared", "shape_of", "shaped", "sized"]
 
@@ -25,6 +25,8 @@ Kernel = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Cut = tuple[slice, ...]
 #: blocks run as they are before it is decided: the first one also loads what others find
 _TRIALS = 2
+#: where several processes share a grid, each traces it where it has so many points
+_SHARED_FROM_POINTS = 1 << 18
 #: what would take less as it is, is not worth a trace
 _WORTH_S = 0.08
 
@@ -64,8 +66,8 @@ def sized(cut: Cut) -> tuple[int, ...]:
 class Prepared:
     """A kernel as this process runs it: traced where that pays (`ridgeline.compiled`).
 
-    Two blocks are run as they are and timed. What is left is traced where that takes longer than a
-    trace costs; the digits are the same, but for compiled loops.
+    Alone, two blocks are run as they are and timed. What is left is traced where that takes longer
+    than a trace costs; the digits are the same, but for compiled loops.
 
     Parameters
     ----------
@@ -91,9 +93,11 @@ class Prepared:
         self._n_points = n_points
         self._run_as, self._columns = run_as, columns
         self._traced: TracedKernel | None = None
-        #: blocks that are still timed as they are, before it is known whether a trace pays
-        self._trials = _TRIALS if run_as in ("auto", "shared") else 0
-        if not self._trials:
+        self._last: tuple[Sequence[Fields], OnGrid | None] | None = None
+        #: blocks that are still timed as they are, before it is known whether a trace pays; what
+        #: several processes share does not depend on how fast each of them is
+        self._trials = _TRIALS if run_as == "auto" else 0
+        if not self._trials and (run_as != "shared" or n_points >= _SHARED_FROM_POINTS):
             self._trace()
 
     def _trace(self) -> None:
@@ -134,6 +138,15 @@ class Prepared:
             if cut is None:
                 return
             yield cut, self._try(axes, cut)
-        on = None if self._traced is None else self._traced.on(axes)
+        on = self._on(axes)
         for cut in rest:
             yield cut, self._as_it_is(axes, cut) if on is None else on(cut)
+
+    def _on(self, axes: Sequence[Fields]) -> OnGrid | None:
+        """The traced kernel on axes; on the same ones again, with what it has computed of them."""
+        if self._traced is None:
+            return None
+        known = self._last
+        if known is None or known[0] is not axes:
+            known = self._last = (axes, self._traced.on(axes))
+        return known[1]

@@ -29,11 +29,13 @@ __all__ = [
     "needed",
     "reduced",
     "run_shard",
-    "shards_of",
 ]
 
 #: shards of a large grid: enough for many workers to end together, few enough for files
 _SHARDS = 256
+#: axes of so many bytes in all are sent whole, once with the study: what is computed along some of
+#: them is then computed once in a process
+_SENT_BYTES = 1 << 17
 
 
 @dataclass(eq=False)
@@ -43,6 +45,8 @@ class Study:
     Attributes
     ----------
     kernel : callable         See `Kernel`; it can be pickled.
+    axes : tuple of Fields    Of the whole grid, where they are small; empty where each shard has
+                              its own part of them.
     shape : tuple of int      Of the whole grid.
     reductions : mapping or None   Name to what is kept, of the caller; None keeps columns.
     run_as : str              How the kernel is run: see `Prepared`.
@@ -50,15 +54,47 @@ class Study:
     """
 
     kernel: Kernel
+    axes: tuple[Fields, ...]
     shape: tuple[int, ...]
-    reductions: Mapping[str, Mergeable] | None
-    run_as: str = "shared"
-    n_workers: int = 1
+    reductions: Mapping[str, Any] | None
+    run_as: str
+    n_workers: int
     _ready: Prepared | None = field(default=None, init=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To other processes go no points that were seen, and nothing that was prepared here."""
-        return Study, (self.kernel, self.shape, self.empty(), self.run_as, self.n_workers)
+        return Study, (
+            self.kernel, self.axes, self.shape, self.empty(), self.run_as, self.n_workers
+        )  # fmt: skip
+
+    @classmethod
+    def of(
+        cls,
+        kernel: Kernel,
+        axes: Sequence[Fields],
+        reductions: Mapping[str, Reduction] | None,
+        run_as: str,
+        n_workers: int,
+    ) -> Study:
+        """The study of a kernel on axes."""
+        n_bytes = sum(values.nbytes for fields in axes for values in fields.values())
+        whole = tuple(axes) if n_bytes <= _SENT_BYTES else ()
+        return cls(kernel, whole, shape_of(axes), reductions, run_as, n_workers)
+
+    def shards(self, axes: Sequence[Fields], block_points: int) -> list[Shard]:
+        """Cut the grid of these axes; how, depends on nothing else, whoever goes on with it."""
+        cuts = list(blocks(self.shape, block_points))
+        each = math.ceil(len(cuts) / _SHARDS)
+        rest = iter(cuts)
+        parts = list(iter(lambda: tuple(islice(rest, each)), ()))
+        return [Shard(own) if self.axes else _shard(axes, own) for own in parts]
+
+    def parts(self, shard: Shard) -> Iterator[tuple[Cut, Mapping[str, Any]]]:
+        """Evaluate the blocks of a shard, in order; with their place in the whole grid."""
+        axes = self.axes or shard.axes
+        found = self.ready.parts(axes, shard.own_cuts)
+        for cut, (_, part) in zip(shard.cuts, found, strict=True):
+            yield cut, part
 
     def empty(self) -> dict[str, Mergeable] | None:
         """Reductions that have seen nothing."""
@@ -77,39 +113,33 @@ class Study:
 
 @dataclass(frozen=True)
 class Shard:
-    """A range of blocks, with no more of the axes than they need.
+    """A range of blocks, with no more of large axes than they need.
 
     Attributes
     ----------
     cuts : tuple of slices   Of the whole grid, a block each.
-    axes : tuple of Fields   1-D arrays by name, from `first` on.
+    axes : tuple of Fields   1-D arrays by name, from `first` on; empty where the study has them.
     first : tuple of int     Where along each axis of the grid they begin.
     """
 
     cuts: tuple[Cut, ...]
-    axes: tuple[Fields, ...]
-    first: tuple[int, ...]
+    axes: tuple[Fields, ...] = ()
+    first: tuple[int, ...] = ()
 
     @property
-    def own_cuts(self) -> Iterator[Cut]:
-        """Its blocks within its own axes."""
-        for cut in self.cuts:
-            yield tuple(
-                slice(c.start - f, c.stop - f) for c, f in zip(cut, self.first, strict=True)
-            )
+    def own_cuts(self) -> Sequence[Cut]:
+        """Its blocks within the axes that it is evaluated on."""
+        if not self.axes:
+            return self.cuts
+        return [
+            tuple(slice(c.start - f, c.stop - f) for c, f in zip(cut, self.first, strict=True))
+            for cut in self.cuts
+        ]
 
     @property
     def n_points(self) -> int:
         """Points of all its blocks."""
         return sum(math.prod(sized(cut)) for cut in self.cuts)
-
-
-def shards_of(axes: Sequence[Fields], block_points: int) -> list[Shard]:
-    """Cut a grid; how, depends on nothing else, so that any number of workers can go on with it."""
-    cuts = list(blocks(shape_of(axes), block_points))
-    each = math.ceil(len(cuts) / _SHARDS)
-    rest = iter(cuts)
-    return [_shard(axes, own) for own in iter(lambda: tuple(islice(rest, each)), ())]
 
 
 def _shard(axes: Sequence[Fields], cuts: tuple[Cut, ...]) -> Shard:
@@ -135,15 +165,14 @@ def run_shard(study: Study, shard: Shard) -> dict[str, np.ndarray]:
     dict   What each reduction kept, ``{number of the reduction}.{name of the array}``; without
            reductions the columns of each block, ``{number of the block}.{name of the column}``.
     """
-    found = study.ready.parts(shard.axes, shard.own_cuts)
     asked = study.empty()
     if asked is None:
         return {
             f"{i}.{name}": np.asarray(value)
-            for i, (_, part) in enumerate(found)
+            for i, (_, part) in enumerate(study.parts(shard))
             for name, value in part.items()
         }
-    for cut, (_, part) in zip(shard.cuts, found, strict=True):
+    for cut, part in study.parts(shard):
         reduced(asked, part, cut, study.shape)
     return {
         f"{i}.{name}": value
