@@ -74,12 +74,14 @@ class Law:
     ----------
     text : str          The law, for `--explain`.
     needs : tuple       Effects it depends on.
+    reads : tuple       Fields of the op, or of its collective, that it takes; `repeat` besides.
     time_s : callable   ``(op, inputs, effects)`` to seconds per repetition. [s]
     parts_s : callable  The same to seconds by component. [s]
     """
 
     text: str
     needs: tuple[str, ...]
+    reads: tuple[str, ...]
     time_s: Callable[[Any, Inputs, Effects], Any]
     parts_s: Callable[[Any, Inputs, Effects], dict[str, Any]]
 
@@ -343,42 +345,51 @@ _GEMM_EFFECTS = (
 )  # fmt: skip
 _WIRE = "start + hop (n - 1) + x + 2 sqrt(fill x),  x = w / (e b)"
 _COLLECTIVE_EFFECTS = ("latency", "link")
+#: what streams read, and what collectives do
+_BYTES = ("activation_bytes", "kv_bytes")
+_SENT = ("group", "payload_bytes", "n_domains", "share_across")
 
 #: F FLOPs, B bytes, P peak, M bandwidth, k width in, E experts held, A bytes in and out, L keys,
 #: K cache, n items, w bytes on the wire, b link rate of the group, T tokens
 LAWS: dict[str, Law] = {
     "gemm": Law(
         "start + step k + sqrt((F / e_f P)^2 + (B / e_m M)^2)",
-        _GEMM_EFFECTS, _gemm_s, _gemm_parts,
+        _GEMM_EFFECTS, ("m", "k", "count", "flops", "weight_bytes", "activation_bytes"),
+        _gemm_s, _gemm_parts,
     ),
     "experts": Law(
         "start + held E + sqrt((F / e_f P)^2 + (B / e_m M)^2) + A / e_a M",
         ("memory", "compute", "fp8", "fp4", "expert", "gap_s"),
+        ("m", "flops", "weight_bytes", "activation_bytes", "held"),
         experts_s, experts_parts,
     ),
     "decode": Law(
         "start + merge log2(1 + L / 1024) + item n + sqrt((K / e_m M)^2 + (F / e_f P)^2)",
         ("memory", "compute", "port", "decode_attention", "decode_compute", "gap_s"),
+        ("n", "k", "flops", "kv_bytes"),
         _decode_s, _decode_parts,
     ),
     "prefill": Law(
         "start + step L + sqrt((F (1 + h / L) / e_f P)^2 + (B / e_m M)^2)",
-        ("memory", "compute", "port", "prefill_attention", "gap_s"),
+        ("memory", "compute", "port", "prefill_attention", "gap_s"), ("k", "flops", "kv_bytes"),
         _prefill_s, _prefill_parts,
     ),
     "backward": Law(
         "start + step L + sqrt((F (1 + h / L) / e_f P)^2 + (B / e_m M)^2)",
         ("memory", "compute", "port", "prefill_attention", "attention_backward", "gap_s"),
+        ("k", "flops", "kv_bytes"),
         _backward_s, _backward_parts,
     ),
-    "stream": Law("launches start + B / (e_m M)", ("memory", "gap_s"), _stream_s, _stream_parts),
-    "state": Law("start + K / (e_m M)", ("memory", "gap_s"), _stream_s, _state_parts),
-    "all_reduce": Law(_WIRE, _COLLECTIVE_EFFECTS, _all_reduce_s, _network(_all_reduce_s)),
-    "shards": Law(_WIRE, _COLLECTIVE_EFFECTS, _shards_s, _network(_shards_s)),
-    "p2p": Law(_WIRE, _COLLECTIVE_EFFECTS, _p2p_s, _network(_p2p_s)),
+    "stream": Law(
+        "launches start + B / (e_m M)", ("memory", "gap_s"), _BYTES, _stream_s, _stream_parts
+    ),
+    "state": Law("start + K / (e_m M)", ("memory", "gap_s"), _BYTES, _stream_s, _state_parts),
+    "all_reduce": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _all_reduce_s, _network(_all_reduce_s)),
+    "shards": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _shards_s, _network(_shards_s)),
+    "p2p": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _p2p_s, _network(_p2p_s)),
     "exchange": Law(
         "start + hop log2(n) + token T + max(w_in / e_in b_in, w_out / e_out b_out)",
-        (), _expert_exchange_s, _network(_expert_exchange_s),
+        (), ("m", *_SENT), _expert_exchange_s, _network(_expert_exchange_s),
     ),
 }  # fmt: skip
 

@@ -21,6 +21,8 @@ from ridgeline.steps.op import ROLES
 from ridgeline.steps.tokens import Group, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from ridgeline.specs.model import Model
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["N_SUMS", "Columns", "Fields", "Ledger", "Steps", "columns_of"]
+__all__ = ["N_SUMS", "Columns", "Fields", "Ledger", "Steps"]
 
 #: what the columns of every piece hold
 FIELDS = (
@@ -104,28 +106,32 @@ class Steps:
         )
 
 
-@dataclass(frozen=True, slots=True)
 class Columns:
-    """Pieces of one kind, laid end to end.
+    """Pieces of one kind, laid end to end; each field when it is asked for.
 
     Attributes
     ----------
     step : array of int    Which step of the ledger an entry belongs to.
     tag : array of int     Code of what chooses the kernel: an index into `Ledger.keys`.
-    values : mapping       The fields of `Op`, and of its `Collective`, an array each.
     """
 
-    step: NDArray[np.intp]
-    tag: NDArray[np.intp]
-    values: dict[str, Floats]
+    def __init__(self, parts: Sequence[tuple[Any, ...]]) -> None:
+        self.step = np.concatenate([s for s, _, _ in parts])
+        self.tag = np.concatenate([np.full(len(s), t, dtype=np.intp) for s, t, _ in parts])
+        self._blocks = [block for _, _, block in parts]
 
     def __len__(self) -> int:
         return len(self.step)
 
+    def __getitem__(self, name: str) -> Floats:
+        """A field of `Op`, or of its `Collective`, of every entry."""
+        place = (*FIELDS, *SENDS).index(name)
+        return np.concatenate([block[place] for block in self._blocks])
+
 
 @dataclass(slots=True)
 class Ledger:
-    """Ops of many steps by law's kind; grows by `add`, is read by `columns`.
+    """Ops of many steps by law's kind; grows by `add`, is read by `columns`, once.
 
     Attributes
     ----------
@@ -203,9 +209,14 @@ class Ledger:
             kept = block if where.size == n else block[:, where]
             self._parts.setdefault(op.kind, []).append((where + first, code, kept))
 
-    def columns(self) -> dict[str, Columns]:
-        """All ops by kind: ``gemm``, ``attention``, ``exchange``, ``elementwise``."""
-        return {kind: columns_of(parts) for kind, parts in self._parts.items()}
+    def columns(self) -> Iterator[Columns]:
+        """All ops kind by kind: ``gemm``, ``attention``, ``exchange``, ``elementwise``; once.
+
+        What has been read is let go of, since the columns of many steps are most of the memory
+        that predicting them takes.
+        """
+        while self._parts:
+            yield Columns(self._parts.pop(next(iter(self._parts))))
 
 
 class Fields:
@@ -213,17 +224,3 @@ class Fields:
 
     def __init__(self, values: dict[str, Floats]) -> None:
         self.__dict__.update(values)
-
-
-def columns_of(parts: list[tuple[Any, ...]]) -> Columns:
-    """Lay blocks of ops end to end.
-
-    Parameters
-    ----------
-    parts : list of (steps, tag, block)   The block with a row a field.
-    """
-    step = np.concatenate([s for s, _, _ in parts])
-    tag = np.concatenate([np.full(len(s), t, dtype=np.intp) for s, t, _ in parts])
-    block = np.concatenate([b for _, _, b in parts], axis=1)
-    names = (*FIELDS, *SENDS)[: len(block)]
-    return Columns(step, tag, dict(zip(names, block, strict=True)))

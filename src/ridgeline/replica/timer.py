@@ -31,37 +31,41 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST", "Timer"]
 
+#: entries that are timed at once
+_BLOCK = 1 << 14
 #: effects on the host's time of a step
 HOST = ("host_s", "sequence_s", "prompt_s")
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Columns of one law with its inputs."""
+    """Columns of one law, with the inputs of its kernels and which of them each entry has."""
 
     law: str
     step: NDArray[np.intp]
-    of_sum: NDArray[np.intp]
-    op: Any
-    inputs: dict[str, Any]
+    of_sum: NDArray[np.int8]
+    kernel: NDArray[np.int32]
+    op: dict[str, Floats]
+    inputs: dict[str, NDArray[Any]]
 
     def take(self, place: NDArray[np.intp]) -> _Part:
         """Columns of the steps that have a place among others, below zero where they have none."""
         step = place[self.step]
         here = np.flatnonzero(step >= 0)
-        return _Part(
-            self.law,
-            step[here],
-            self.of_sum[here],
-            Fields({name: values[here] for name, values in vars(self.op).items()}),
-            {name: values[here] for name, values in self.inputs.items()},
-        )
+        op = {name: values[here] for name, values in self.op.items()}
+        return _Part(self.law, step[here], self.of_sum[here], self.kernel[here], op, self.inputs)
 
     def time_s(self, effects: Effects) -> Floats:
-        """Seconds of each entry, all its repetitions together."""
-        law = LAWS[self.law]
-        here = {name: effects[name][self.step] for name in law.needs}
-        return self.op.repeat * law.time_s(self.op, self.inputs, here)
+        """Seconds of each entry, all its repetitions together; block by block, in the cache."""
+        found, law = np.empty(len(self.step)), LAWS[self.law]
+        for first in range(0, len(found), _BLOCK):
+            at = slice(first, first + _BLOCK)
+            step, kernel = self.step[at], self.kernel[at]
+            op = Fields({name: values[at] for name, values in self.op.items()})
+            inputs = {name: values[kernel] for name, values in self.inputs.items()}
+            here = {name: effects[name][step] for name in law.needs}
+            found[at] = self.op["repeat"][at] * law.time_s(op, inputs, here)
+        return found
 
 
 class Timer:
@@ -69,7 +73,7 @@ class Timer:
 
     Parameters
     ----------
-    ledger : Ledger
+    ledger : Ledger           Its columns are used up.
     clusters : sequence of Cluster
     of_step : array of int    Which of the clusters each step runs on.
     """
@@ -87,7 +91,7 @@ class Timer:
         # All in one where no step may be split: sums cost as much as they are many.
         self._n_sums = N_SUMS if self._splits.any() else 1
         prompts = np.array([key.phase == "prefill" for key in ledger.keys])
-        for columns in ledger.columns().values():
+        for columns in ledger.columns():
             self._prompts[columns.step[prompts[columns.tag]]] = 1.0
             for part in _by_law(columns, ledger, platforms, of_step):
                 self._parts[part.law].append(part)
@@ -156,7 +160,7 @@ class Timer:
         n, rows = self.n_steps, self._n_sums
         total = np.zeros(rows * n)
         for part in self._parts[law]:
-            at = part.step if rows == 1 else part.of_sum * n + part.step
+            at = part.step if rows == 1 else part.of_sum.astype(np.intp) * n + part.step
             total += np.bincount(at, weights=part.time_s(effects), minlength=rows * n)
         return total.reshape(rows, n)
 
@@ -175,7 +179,7 @@ def _by_law(
     present[code] = True
     unique = np.flatnonzero(present).tolist()
     kernels = [platforms[c // n_keys].kernel(ledger.keys[c % n_keys]) for c in unique]
-    found, of_sum = [], np.array(ledger.sums, dtype=np.intp)
+    found, of_sum = [], np.array(ledger.sums, dtype=np.int8)
     law_of, row_of = (np.zeros(len(present), dtype=np.intp) for _ in range(2))
     laws = list(dict.fromkeys(k.law for k in kernels))
     law_of[unique] = [laws.index(k.law) for k in kernels]
@@ -183,10 +187,10 @@ def _by_law(
     for i, law in enumerate(laws):
         own = [k for k in kernels if k.law == law]
         row_of[[c for c, k in zip(unique, kernels, strict=True) if k.law == law]] = range(len(own))
-        here = slice(None) if len(laws) == 1 else np.flatnonzero(of_entry == i)
-        row = row_of[code[here]]
-        inputs = {name: np.array([k.inputs[name] for k in own])[row] for name in own[0].inputs}
-        values = {name: v[here] for name, v in columns.values.items()}
+        here = np.flatnonzero(of_entry == i)
+        kernel = row_of[code[here]].astype(np.int32)
+        inputs = {name: np.array([k.inputs[name] for k in own]) for name in own[0].inputs}
+        values = {name: columns[name][here] for name in ("repeat", *LAWS[law].reads)}
         sums = of_sum[columns.tag[here]]
-        found.append(_Part(law, columns.step[here], sums, Fields(values), inputs))
+        found.append(_Part(law, columns.step[here], sums, kernel, values, inputs))
     return found
