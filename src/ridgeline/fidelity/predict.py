@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ridgeline.catalog import engine_constants, scheduling
-from ridgeline.fidelity.engines.calibrate import predictable
 from ridgeline.fidelity.engines.evaluate import Evaluator
 from ridgeline.fidelity.engines.memory import process_bytes
 from ridgeline.fidelity.engines.pools import has_pools, pools_predictions
@@ -73,7 +72,7 @@ def predict(rows: Sequence[Row], constants: EngineConstants | None = None) -> li
             found[i] = process_bytes(row.run, constants)
         elif has_pools(row.run):
             pooled.append(i)
-        elif not predictable(row):
+        elif not row.run.model.blocks:
             found[i] = _none("no-shape", "The model is known by its counts alone.")
         else:
             timed.append(i)

@@ -44,6 +44,7 @@ _ATTN_DP = (4, 8, 16, 36, 72)
 _SETTINGS = ("polling_steps", "dp_wait_steps")
 #: regimes whose submitters tune for a record
 _TUNED = ("slo", "offline")
+_DIGITS = re.compile(r"\d{1,15}")
 _FORMAT = "format of the weights not stated: taken as the model's own"
 _PROMPT = "prompt length not stated: taken as"
 ROOM_MADE = (
@@ -102,8 +103,9 @@ class Assumed:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the run says of itself that is said with its predictions."""
-        failed, done = _failed(self.run), _finished(self.run)
-        found = [f"{failed:,.0f} of {failed + done:,.0f} requests failed"] if failed else []
+        found, failed = [], _failed(self.run)
+        if failed:
+            found.append(f"{failed:,.0f} of {failed + _finished(self.run):,.0f} requests failed")
         found += self.run.drafting.said
         return tuple(found + list(filter(None, [self.run.notes.get("remark", "")])))
 
@@ -149,14 +151,20 @@ _NO_LIMITS = Limits(math.inf, math.inf)
 
 def n_requests(run: Run) -> float:
     """Requests of the whole run, where the notes say it; else NaN."""
-    found = re.match(r"\d{1,15}", run.notes.get("n_requests", ""))
-    return max(float(found[0]), 1.0) if found else math.nan
+    found = _whole(run, "n_requests")
+    return math.nan if found is None else max(found, 1.0)
+
+
+def _whole(run: Run, note: str) -> float | None:
+    """A whole number that a note begins with; None where there is none."""
+    text = run.notes.get(note)
+    found = _DIGITS.match(text) if text else None
+    return float(found[0]) if found else None
 
 
 def _failed(run: Run) -> float:
     """Requests that failed, where the notes say it."""
-    found = re.match(r"\d{1,15}", run.notes.get("n_failed", ""))
-    return float(found[0]) if found else 0.0
+    return _whole(run, "n_failed") or 0.0
 
 
 def _finished(run: Run) -> float:

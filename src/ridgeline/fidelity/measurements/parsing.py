@@ -41,6 +41,9 @@ _SETUP = (
     "kv_dtype", "tp", "pp", "ep", "attn_dp", "regime", "notes", *DRAFT_COLUMNS, *POOLS,
 )  # fmt: skip
 _METRICS = frozenset(METRICS)
+#: numbers of a run, in the order in which they are read
+_NUMBERS = ("batch", "concurrency", "request_rate_per_s", "isl", "osl", "cached")
+_FROM_ZERO = frozenset(("isl", "osl", "cached"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,19 @@ class _Setup:
     notes: dict[str, str] = field(default_factory=dict)
 
 
+class _Numbers(dict[str, float | None]):
+    """Cells of a column as numbers, each text read once; what is no number is refused each time."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__()
+        self._column = column
+
+    def __missing__(self, text: str) -> float | None:
+        found = number(text, self._column, above_zero=self._column not in _FROM_ZERO)
+        self[text] = found
+        return found
+
+
 class Parser:
     """Turns lines into rows; what lines have in common is read and looked up once."""
 
@@ -70,12 +86,13 @@ class Parser:
         self._resolver = resolver
         self._runs: dict[tuple[str, ...], Run | Fault] = {}
         self._setups: dict[tuple[Any, ...], _Setup] = {}
-        self._numbers: dict[tuple[str, bool], float] = {}
+        self._numbers = [_Numbers(c) for c in _NUMBERS]
         # Columns that are not there are read from a blank cell at the end.
         self._places = {c: places.get(c, n_cells) for c in COLUMNS}
         self._about = self._cells_of(*_ABOUT)
         self._run_of = self._cells_of(*(c for c in _CONFIGURATION if c in places))
         self._setup_of = self._cells_of(*_SETUP)
+        self._numbers_of = self._cells_of(*_NUMBERS)
 
     def _cells_of(self, *columns: str) -> Callable[[list[str]], tuple[str, ...]]:
         return itemgetter(*(self._places[c] for c in columns))
@@ -84,7 +101,8 @@ class Parser:
         """Let go of the runs of a chunk."""
         self._runs.clear()
         self._setups.clear()
-        self._numbers.clear()
+        for each in self._numbers:
+            each.clear()
 
     def row(
         self, line: int, cells: list[str] | Fault, measured: bool, seen: Seen, table: str
@@ -101,13 +119,15 @@ class Parser:
         """
         if isinstance(cells, Fault):
             return _left_out(line, cells, table)
-        told = [c.strip() for c in cells]
+        told = list(map(str.strip, cells))
         if len(told) != self._n_cells:
             told = [*told, *[""] * self._n_cells][: self._n_cells]
         told.append("")
-        name, metric, source, chip, regime = map(_shown, self._about(told))
+        text = "".join(cells)
+        about = self._about(told)
+        name, metric, source, chip, regime = about if text.isascii() else map(_shown, about)
         try:
-            self._check_line(cells)
+            self._check_line(cells, text)
             name = self._own_id(name, table, seen)
             if metric not in _METRICS:
                 _check_word(metric, METRICS, "metric")
@@ -130,14 +150,14 @@ class Parser:
         _check_id(name, seen)
         return name
 
-    def _check_line(self, cells: list[str]) -> None:
+    def _check_line(self, cells: list[str], text: str) -> None:
         if len(cells) != self._n_cells:
             raise Fault(
                 "ragged-line",
                 f"{len(cells)} cells where the first line names {self._n_cells} columns; "
                 "a comma inside a cell needs quotes around it.",
             )
-        if _is_no_text("".join(cells)):
+        if _is_no_text(text):
             raise Fault("bad-text", "bytes that are not UTF-8 text; save the table as UTF-8.")
 
     def _run(self, cells: list[str], told: list[str], row: str) -> Run:
@@ -165,12 +185,8 @@ class Parser:
             setup = self._setups[key] = self._set_up(told)
         if setup.early is not None:
             raise setup.early.again()
-        batch, concurrency, rate = (
-            self._number(told[at[c]], c) for c in ("batch", "concurrency", "request_rate_per_s")
-        )
-        isl, osl, cached = (
-            self._number(told[at[c]], c, above_zero=False) for c in ("isl", "osl", "cached")
-        )
+        each = zip(self._numbers, self._numbers_of(told), strict=True)
+        batch, concurrency, rate, isl, osl, cached = [read[text] for read, text in each]
         cached = cached or 0.0
         if cached > (isl or 0.0):
             raise Fault("bad-number", f"cached is {cached:g}, more than the input has (isl).")
@@ -191,16 +207,6 @@ class Parser:
             notes=dict(setup.notes),
             **setup.fields,
         )
-
-    def _number(self, text: str, column: str, *, above_zero: bool = True) -> float | None:
-        """Read a cell, each text once; None where it is blank."""
-        key = (text, above_zero)
-        found = self._numbers.get(key)
-        if found is None and text:
-            found = number(text, column, above_zero=above_zero)
-            if found is not None:
-                self._numbers[key] = found
-        return found
 
     def _set_up(self, told: list[str]) -> _Setup:
         """Read and look up all of a run but its numbers."""
@@ -278,13 +284,13 @@ def _check_word(word: str, known: Sequence[str], column: str) -> None:
 
 def _is_no_text(text: str) -> bool:
     """Whether a text has zero bytes, or lone surrogates that stand for bytes of no character."""
-    if "\0" in text:
-        return True
+    if text.isascii():
+        return "\0" in text
     try:
         text.encode()
     except UnicodeEncodeError:
         return True
-    return False
+    return "\0" in text
 
 
 def _shown(text: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Seen", "read_rows", "row_chunks"]
 
 #: rows held at a time
-CHUNK = 20_000
+CHUNK = 10_000
 
 
 def read_rows(
