@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections import Counter
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ridgeline.errors import RidgelineError
@@ -161,13 +163,24 @@ def test_values_are_not_looked_at_when_predicting(tmp_path: Path) -> None:
 
 def test_ids_are_used_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading_module, "CHUNK", 2)
-    table = write(tmp_path, *(GOOD | {"id": name} for name in ("a", "b", "c", "a", "d", "d")))
+    names = ("a", "b", "c", "a", "d", "d")
+    table = write(tmp_path, *(GOOD | {"id": name, "run": name} for name in names))
     chunks = list(row_chunks(table))
     assert [len(c) for c in chunks] == [2, 2, 2]
     statuses = [r.status for c in chunks for r in c]
     assert statuses == [OK, OK, OK, "duplicate-id", OK, "duplicate-id"]
     again = read_rows([table, table])
     assert [r.status for r in again[6:]] == ["duplicate-id"] * 6
+
+
+def test_a_chunk_ends_with_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading_module, "CHUNK", 2)
+    runs = ("a", "b", "b", "b", "c", "d", *"eeeeee")
+    lines = [GOOD | {"id": f"r{i}", "run": run} for i, run in enumerate(runs)]
+    lines[3]["notes"] = "rounded"
+    chunks = list(row_chunks(write(tmp_path, *lines)))
+    assert [len(c) for c in chunks] == [4, 2, 4, 2]
+    assert all(row.run is not None and row.run.notes for row in chunks[0][1:])
 
 
 def test_seen_forgets_nothing() -> None:
@@ -321,6 +334,64 @@ def test_whatever_is_in_cells_each_row_is_answered(tmp_path_factory, changes) ->
     for row in found:
         assert (row.run is not None) == (row.status == OK) == (row.reason == "")
         row.id.encode()
+
+
+ODD = (
+    "1e3", " 7 ", "", "nan", "1,000", "\u0663", "9" * 400, "0x10", "1_000", "0", "-1", "1e16", "4",
+    "2.5", "+5", "1.", "\u00bd", "inf",
+)  # fmt: skip
+NUMBERS = (
+    "n_chips", "tp", "pp", "batch", "concurrency", "request_rate_per_s", "isl", "osl", "cached",
+    "drafts", "value",
+)  # fmt: skip
+ROW_CHANGES = st.dictionaries(
+    st.sampled_from((*NUMBERS, "regime", "notes")),
+    st.sampled_from((*ODD, "closed", "open", "n_requests=7; median", "MTP=3")),
+    max_size=3,
+)
+
+
+def as_read(row: Row) -> list[object]:
+    """All of a row but for its place, with records that compare by identity by their names."""
+    found: list[object] = [row.id, row.metric, row.value, row.status, row.reason]
+    if row.run is not None:
+        about = {f.name: getattr(row.run, f.name) for f in fields(row.run)}
+        found.append(about | {"model": row.run.model.id, "cluster": row.run.cluster.id})
+    return found
+
+
+@settings(max_examples=30)
+@given(st.lists(ROW_CHANGES, min_size=2, max_size=6))
+def test_lines_that_share_cells_are_read_as_each_alone(tmp_path_factory, changes) -> None:
+    folder = tmp_path_factory.mktemp("odd")
+    lines = [GOOD | {"id": f"r{i}", "run": ""} | change for i, change in enumerate(changes)]
+    every = dict.fromkeys(COLUMNS, "")
+    together = read_rows([write(folder, *(every | line for line in lines))])
+    for line, row in zip(lines, together, strict=True):
+        (alone,) = read_rows([write(folder, every | line)])
+        assert as_read(row) == as_read(alone)
+
+
+@pytest.mark.parametrize("cell", ODD)
+@pytest.mark.parametrize("column", ["isl", "value"])
+def test_a_number_is_what_python_reads_without_underscores(
+    tmp_path: Path, column: str, cell: str
+) -> None:
+    warm = [GOOD | {"id": f"w{i}"} for i in range(2)]
+    row = read_rows([write(tmp_path, *warm, GOOD | {"run": "b", column: cell})])[-1]
+    try:
+        value = float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        value = math.nan
+    least = 0.0 if column == "isl" else math.ulp(0.0)
+    if not cell:
+        assert row.status == {"isl": "missing-input", "value": "no-value"}[column]
+    elif least <= value <= 1e15:
+        assert row.run is not None
+        assert (row.value if column == "value" else row.run.isl) == value
+    else:
+        assert row.status == "bad-number"
+        assert f"{column} is {cell[:39]!r}"[:-1] in row.reason
 
 
 @given(st.binary(max_size=300))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ridgeline.catalog import engine_constants
@@ -138,6 +138,7 @@ def test_what_is_not_answered_counts_and_says_why(shipped: list[Row]) -> None:
     assert (slo["n_rows"], slo["n_answered"], slo["median"]) == (n_slo, 0, None)
 
 
+@settings(max_examples=15)
 @given(st.data())
 def test_parts_merge_to_the_whole_however_they_are_cut(shipped: list[Row], data: Any) -> None:
     bad = Row("x", 9, None, "tpot_s", None, "unknown-chip", "no such chip", regime="decode")

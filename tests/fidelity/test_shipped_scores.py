@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ridgeline.fidelity.measurements import read_rows
+from ridgeline.fidelity.measurements import read_rows, reading, row_chunks
 from ridgeline.fidelity.predict import predict
 from ridgeline.fidelity.runs import OK, Prediction, Row, Run
-from ridgeline.fidelity.scores import Scores, answered
+from ridgeline.fidelity.scores import Scored, Scores, answered, score_chunk
 from ridgeline.fidelity.shipped import SHIPPED
 from ridgeline.steps.ideal import combine_ideal, resources
 from ridgeline.steps.ops import count_ops
@@ -45,6 +45,26 @@ def test_predictions_are_no_worse_than_they_were(scores: Scores, group: str) -> 
     for figure in ("median", "p90", "width"):
         assert now[figure] <= before[figure] * SLACK, figure
     assert now["coverage"] >= before["coverage"] - COVERAGE_SLACK
+
+
+def test_chunks_are_predicted_and_scored_as_the_whole(
+    pairs: list[tuple[Row, Prediction]], scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever rows a chunk has: what is evaluated at once changes no more than last digits."""
+    monkeypatch.setattr(reading, "CHUNK", 171)
+    found, predictions = Scored(), []
+    for rows in row_chunks(SHIPPED):
+        part, some = score_chunk(rows, predict)
+        found, predictions = found.merged(part), [*predictions, *some]
+    for (_, whole), one in zip(pairs, predictions, strict=True):
+        assert (one.status, one.reason) == (whole.status, whole.reason)
+        assert [one.value, one.low, one.high] == pytest.approx(
+            [whole.value, whole.low, whole.high], rel=1e-11, nan_ok=True
+        )
+    for line, of_all in zip(found.scores.board(), scores.board(), strict=True):
+        assert list(line.values())[:2] == list(of_all.values())[:2]
+        numbers = [list(one.values())[2:] for one in (line, of_all)]
+        assert numbers[0] == pytest.approx(numbers[1], rel=1e-9)
 
 
 def test_every_regime_is_pinned(scores: Scores) -> None:

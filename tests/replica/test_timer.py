@@ -108,6 +108,19 @@ def test_steps_of_many_replicas_in_one_ledger_are_those_of_each() -> None:
         np.testing.assert_allclose(times[own], alone, rtol=1e-9)
 
 
+def test_some_of_the_steps_are_timed_as_among_all() -> None:
+    replica = Replica(rl.model(NAMES[2]), rl.cluster(CLUSTERS[0]), LAYOUTS[-1])
+    timer = timer_of(replica, ROWS)
+    chosen = np.array([len(ROWS) - 1, 1, 2])
+    effects = effects_of(replica.calibration, len(ROWS))
+    few, own = timer.take(np.sort(chosen)), {k: v[:3] for k, v in effects.items()}
+    whole, part = timer.times(effects), few.times(own)
+    for law, times in whole.items():
+        np.testing.assert_array_equal(part[law], times[:, np.sort(chosen)])
+    np.testing.assert_array_equal(few.chips_s(part), timer.chips_s(whole)[np.sort(chosen)])
+    np.testing.assert_array_equal(few.host_s(own), timer.host_s(effects)[np.sort(chosen)])
+
+
 def test_known_laws_are_not_timed_again() -> None:
     replica = Replica(rl.model(NAMES[0]), rl.cluster("hgx-h100"), Layout(tp=2))
     timer = timer_of(replica, [(8, 900, 0, 1, 0, 0)])

@@ -345,7 +345,7 @@ _GEMM_EFFECTS = (
 )  # fmt: skip
 _WIRE = "start + hop (n - 1) + x + 2 sqrt(fill x),  x = w / (e b)"
 _COLLECTIVE_EFFECTS = ("latency", "link")
-#: what streams read, and what collectives do
+_READING = ("memory", "gap_s")
 _BYTES = ("activation_bytes", "kv_bytes")
 _SENT = ("group", "payload_bytes", "n_domains", "share_across")
 
@@ -380,10 +380,8 @@ LAWS: dict[str, Law] = {
         ("k", "flops", "kv_bytes"),
         _backward_s, _backward_parts,
     ),
-    "stream": Law(
-        "launches start + B / (e_m M)", ("memory", "gap_s"), _BYTES, _stream_s, _stream_parts
-    ),
-    "state": Law("start + K / (e_m M)", ("memory", "gap_s"), _BYTES, _stream_s, _state_parts),
+    "stream": Law("launches start + B / (e_m M)", _READING, _BYTES, _stream_s, _stream_parts),
+    "state": Law("start + K / (e_m M)", _READING, _BYTES, _stream_s, _state_parts),
     "all_reduce": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _all_reduce_s, _network(_all_reduce_s)),
     "shards": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _shards_s, _network(_shards_s)),
     "p2p": Law(_WIRE, _COLLECTIVE_EFFECTS, _SENT, _p2p_s, _network(_p2p_s)),

@@ -104,6 +104,12 @@ class Parser:
         for each in self._numbers:
             each.clear()
 
+    def is_known(self, cells: list[str] | Fault) -> bool:
+        """Whether a line is of a run that the chunk has."""
+        if isinstance(cells, Fault) or len(cells) != self._n_cells:
+            return False
+        return self._run_of(cells) in self._runs
+
     def row(
         self, line: int, cells: list[str] | Fault, measured: bool, seen: Seen, table: str
     ) -> Row:

@@ -30,6 +30,8 @@ __all__ = ["Seen", "read_rows", "row_chunks"]
 
 #: rows held at a time
 CHUNK = 10_000
+#: and at most, where a run goes on, in such chunks
+_MOST_CHUNKS = 2
 
 
 def read_rows(
@@ -102,9 +104,7 @@ def row_chunks(
         places = _places(names, table, measured=measured)
         # Of results, the line of column names is in no file.
         parser = Parser(places, len(names), resolver, results=begins == 0)
-        while chunk := _some(lines, parser, measured, seen, str(table)):
-            yield chunk
-            parser.forget()
+        yield from _chunks(lines, parser, measured, seen, str(table))
 
 
 def _check_fill(resolver: Resolver, fill: Mapping[str, str]) -> None:
@@ -140,18 +140,23 @@ def _resolver(table: Path, models: Path | None, chips: Path | None) -> Resolver:
     return Resolver((*named_models, *near_models), (*named_chips, *near_chips))
 
 
-def _some(
+def _chunks(
     lines: Iterator[tuple[int, list[str] | Fault]],
     parser: Parser,
     measured: bool,
     seen: Seen,
     table: str,
-) -> list[Row]:
+) -> Iterator[list[Row]]:
     rows: list[Row] = []
     for line, cells in lines:
-        row = parser.row(line, cells, measured, seen, table)
-        rows.append(row)
-        if len(rows) == CHUNK:
-            break
+        # Rows of a run share its notes, so that a chunk ends with the run that it is in.
+        n = len(rows)
+        if n >= CHUNK and (n >= _MOST_CHUNKS * CHUNK or not parser.is_known(cells)):
+            seen.settle()
+            yield rows
+            parser.forget()
+            rows = []
+        rows.append(parser.row(line, cells, measured, seen, table))
     seen.settle()
-    return rows
+    if rows:
+        yield rows
