@@ -213,11 +213,13 @@ def line(
     m, p, lo, hi = (x[answered] for x in (measured, predicted, low, high))
     ratio = np.log(p / m)
     error = np.expm1(np.abs(ratio))
+    with np.errstate(over="ignore"):  # of intervals that say nothing
+        width = float(np.median(hi / lo))
     return found | {
         "median": float(np.median(error)),
         "p90": float(np.quantile(error, 0.9)),
         "bias": float(np.median(ratio)),
         "within_20": float(np.mean(error <= WITHIN)),
         "coverage": float(np.mean((lo <= m) & (m <= hi))),
-        "width": float(np.median(hi / lo)),
+        "width": width,
     }
