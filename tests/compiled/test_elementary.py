@@ -20,21 +20,23 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 1e308, -1e308,
 @pytest.fixture(scope="module")
 def compiled() -> Callable[..., SimpleNamespace]:
     """The functions over arrays, compiled together."""
-    from ridgeline.compiled.intrinsics import exp, log, log2, power  # noqa: PLC0415
+    from ridgeline.compiled.loops import step  # noqa: PLC0415  (needs numba)
 
-    @numba.njit("void(float64[::1], float64[::1], float64[:, ::1])", error_model="numpy")
-    def run(x, y, out):
-        for i in range(x.size):
-            out[0, i] = exp(x[i])
-            out[1, i] = log(x[i])
-            out[2, i] = log2(x[i])
-            out[3, i] = power(x[i], y[i])
+    body = step(
+        "load 0 0\nload 0 1\nexp a0\nlog a0\nlog2 a0\npower a0 a1\n"
+        + "\n".join(f"store 1 {i} a{i + 2}" for i in range(4))
+    )
+
+    @numba.njit("void(float64[::1], float64[:, ::1], float64[:, ::1])")
+    def run(none, given, out):
+        for i in range(given.shape[1]):
+            body(none, (given, out), (i, i))
 
     def found(x, y=None):
-        x = np.ascontiguousarray(x, dtype=float)
-        y = np.ones_like(x) if y is None else np.ascontiguousarray(y, dtype=float)
+        x = np.asarray(x, dtype=float)
+        y = np.ones_like(x) if y is None else np.asarray(y, dtype=float)
         out = np.empty((4, x.size))
-        run(x, y, out)
+        run(np.empty(0), np.stack([x, y]), out)
         return SimpleNamespace(exp=out[0], log=out[1], log2=out[2], power=out[3])
 
     return found

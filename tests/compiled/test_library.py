@@ -71,11 +71,12 @@ def test_what_was_compiled_is_found_again_and_what_is_damaged_is_made_again(stor
 def test_other_constants_are_the_same_loops(store) -> None:
     def other(v):
         found = v["x"]
-        for i in range(10):
-            found = np.sqrt(found * (i + 7.25)) + v["x"]
+        for _ in range(10):
+            found = np.sqrt(found * 7.25) + v["x"]
         return {"a": found}
 
     compiled()
+    # Equal constants in some places and not in others are no other structure.
     on = TracedKernel(other, 1e9, way="numba").on(AXES)
     assert on is not None
     assert np.allclose(on(WHOLE)["a"], other({"x": AXES[0]["x"]})["a"], rtol=1e-15)

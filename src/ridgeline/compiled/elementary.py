@@ -6,7 +6,7 @@ branches: logarithms by the series of the inverse hyperbolic tangent, exponentia
 short because arguments are first brought near one; powers carry the logarithm in two doubles.
 Errors are below one unit in the last place (`tests/compiled/test_elementary.py`).
 
-Imported by `ridgeline.compiled.intrinsics` alone: it needs numba (extra ``[fast]``).
+Imported by `ridgeline.compiled.loops` alone: it needs numba (extra ``[fast]``).
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ __all__ = ["compiled_module", "has_numba", "is_loaded", "is_stored"]
 
 _PREFIX = "ridgeline_kernel_"
 #: what the loops call, and so what a stored module rests on besides its own source
-_RESTS_ON = ("intrinsics.py", "elementary.py")
+_RESTS_ON = ("loops.py", "elementary.py")
 _LOCK = Lock()
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from ridgeline.compiled.graph import SUM, Node
 from ridgeline.compiled.library import compiled_module
-from ridgeline.compiled.operations import OPERATIONS
 from ridgeline.compiled.program import bare
 
 if TYPE_CHECKING:
@@ -21,13 +20,12 @@ __all__ = ["StageWithNumba", "functions_of", "source_of"]
 
 _HEAD = '''"""Loops of a kernel, written by ridgeline.compiled. Safe to delete."""
 from numba import njit
-from ridgeline.compiled.intrinsics import *  # noqa: F403
+from ridgeline.compiled.loops import step
 '''
 _ARRAY = "float64[:, ::1]"
-#: whole powers up to this are products: a tenth of the time of the C library's, a rounding or two
-#: more
-_LARGEST_PRODUCT = 16
 _OPTIONS = 'error_model="numpy", nogil=True'
+#: whole powers up to this are products: a tenth of the time of others, a rounding or two more
+_LARGEST_PRODUCT = 16
 
 
 def source_of(stages: Sequence[Stage]) -> str:
@@ -84,133 +82,107 @@ def _written(stage: Stage) -> list[Face]:
     return [f for f in (stage.writes, *stage.sums) if f.nodes]
 
 
-def _numbers_of(stage: Stage) -> list[float]:
-    """Constants of a stage in the order of their first use."""
-    found = {}
-    for node in stage.nodes:
-        for o in node.operands:
-            if not isinstance(o, Node) and not isinstance(o, bool):
-                found.setdefault(float(o).hex(), float(o))
-    return list(found.values())
-
-
 def _function(stage: Stage, number: int) -> str:
-    writes = _written(stage)
-    names = [f"r{i}" for i in range(len(stage.reads))] + [f"w{i}" for i in range(len(writes))]
-    arrays = ", ".join([_ARRAY] * len(names))
-    body = _Body(stage, writes)
-    lines = [
-        f'@njit("void(float64[::1], int64[::1], {arrays})", {_OPTIONS}, cache=CACHE)',
-        f"def stage_{number}(p, n, {', '.join(names)}):",
-        *(f"    {name} = p[{i}]" for i, name in enumerate(body.numbers.values())),
-        *body.lines(),
+    faces = [*stage.reads, *_written(stage)]
+    names = [f"f{i}" for i in range(len(faces))]
+    depth = len(stage.axes)
+    loops = [f"{'    ' * (i + 1)}for i{i} in range(n[{i}]):" for i in range(depth)]
+    indices = ", ".join(_index(face, stage) for face in faces)
+    return "\n".join(
+        [
+            f'step_{number} = step("""',
+            *_Body(stage).lines,
+            '""")',
+            "",
+            "",
+            f'@njit("void(float64[::1], int64[::1], {", ".join([_ARRAY] * len(faces))})", '
+            f"{_OPTIONS}, cache=CACHE)",
+            f"def stage_{number}(p, n, {', '.join(names)}):",
+            *loops,
+            f"{'    ' * (depth + 1)}step_{number}(p, ({', '.join(names)},), ({indices},))",
+        ]
+    )
+
+
+def _index(face: Face, stage: Stage) -> str:
+    """Flat index into a face within the loops of a stage."""
+    places = [stage.axes.index(a) for a in face.axes]
+    if not places:
+        return "n.size - n.size"
+    index = f"i{places[0]}"
+    for place in places[1:]:
+        index = f"({index}) * n[{place}] + i{place}"
+    return index
+
+
+def _numbers_of(stage: Stage) -> list[float]:
+    """Constants of a stage, one for each place: that two are equal is no part of the structure."""
+    return [
+        float(o)
+        for node in stage.nodes
+        if node.operation != SUM
+        for o in (node.operands[:1] if _whole_power(node) else node.operands)
+        if not isinstance(o, Node) and not isinstance(o, bool)
     ]
-    return "\n".join(lines)
 
 
-def _whole_power(node: Node) -> str:
-    """A small whole power by squaring; blank for all else."""
+def _whole_power(node: Node) -> int:
+    """A small whole exponent; 0 for all else."""
     exponent = node.operands[-1]
     if node.operation != "power" or isinstance(exponent, Node):
-        return ""
-    if exponent not in range(3, _LARGEST_PRODUCT + 1):
-        return ""
-    factors, square = [], "{0}"
-    for bit in reversed(f"{int(exponent):b}"):
-        factors += [square] if bit == "1" else []
-        square = f"({square} * {square})"
-    return " * ".join(factors)
+        return 0
+    return int(exponent) if exponent in range(3, _LARGEST_PRODUCT + 1) else 0
 
 
 class _Body:
-    """The loops of a stage."""
+    """What a stage does at one point, a line an operation: see `ridgeline.compiled.loops.step`.
 
-    def __init__(self, stage: Stage, writes: list[Face]) -> None:
-        self.stage, self.writes = stage, writes
-        self.names: dict[int, str] = {}
-        given = (float(v).hex() for v in _numbers_of(stage))
-        self.numbers = {key: f"p{i}" for i, key in enumerate(given)}
+    Parameters
+    ----------
+    stage : Stage
 
-    def lines(self) -> list[str]:
-        stage, found = self.stage, []
-        depth = len(stage.axes)
-        lengths = [f"    n{i} = n[{i}]" for i in range(depth)]
-        found += lengths
-        read = self._loads()
-        for level in range(depth + 1):
-            pad = "    " * (level + 1)
-            found += [pad + line for line in read.get(level, [])]
-            if level < depth:
-                found.append(f"{pad}for i{level} in range(n{level}):")
-        pad = "    " * (depth + 1)
-        found += [pad + line for line in self._computed()]
-        return found
+    Attributes
+    ----------
+    lines : list of str
+    """
 
-    def _index(self, face: Face) -> tuple[str, int]:
-        """Flat index into a face, and the loop at which it is known."""
-        places = [self.stage.axes.index(a) for a in face.axes]
-        if not places:
-            return "0", 0
-        index = f"i{places[0]}"
-        for place in places[1:]:
-            index = (
-                f"({index}) * n{place} + i{place}"
-                if " " in index
-                else (f"{index} * n{place} + i{place}")
-            )
-        return index, max(places) + 1
-
-    def _loads(self) -> dict[int, list[str]]:
-        """Reading of what is not of this stage, by loop; zeros where sums begin."""
-        wanted: dict[int, Node] = {}
-        own = {n.number for n in self.stage.nodes}
-        for node in self.stage.nodes:
-            for o in node.operands:
-                b = bare(o)
-                if isinstance(b, Node) and (b.number not in own or b.operation == SUM):
-                    wanted[b.number] = b
-        found: dict[int, list[str]] = {}
-        for i, face in enumerate(self.stage.reads):
-            index, level = self._index(face)
+    def __init__(self, stage: Stage) -> None:
+        self.lines: list[str] = []
+        self._names: dict[int, str] = {}
+        wanted = self._wanted(stage)
+        for i, face in enumerate(stage.reads):
             for row, node in enumerate(face.nodes):
-                if node.number not in wanted:
-                    continue
-                name = self.names[node.number] = f"a{len(self.names)}"
-                load = f"r{i}[{row}, {index}]"
-                found.setdefault(level, []).append(
-                    f"{name} = {load} != 0.0" if node.truth else f"{name} = {load}"
-                )
-        return found
+                if node.number in wanted:
+                    self._named(node, f"{'truth' if node.truth else 'load'} {i} {row}")
+        for node in stage.nodes:
+            if node.operation != SUM:
+                self._named(node, self._operation(node))
+        for i, face in enumerate(_written(stage), len(stage.reads)):
+            for row, node in enumerate(face.nodes):
+                word, value = ("add_to", node.operands[0]) if node.operation == SUM else (
+                    "store", node
+                )  # fmt: skip
+                self.lines.append(f"{word} {i} {row} {self._operand(value)}")
+
+    @staticmethod
+    def _wanted(stage: Stage) -> set[int]:
+        """What of other stages' values is used in this one."""
+        own = {n.number for n in stage.nodes if n.operation != SUM}
+        used = (bare(o) for node in stage.nodes for o in node.operands)
+        return {n.number for n in used if isinstance(n, Node) and n.number not in own}
+
+    def _named(self, node: Node, line: str) -> None:
+        self._names[node.number] = f"a{len(self._names)}"
+        self.lines.append(line)
+
+    def _operation(self, node: Node) -> str:
+        whole = _whole_power(node)
+        if whole:
+            return f"whole_power {self._operand(node.operands[0])} {whole}"
+        return " ".join([node.operation, *map(self._operand, node.operands)])
 
     def _operand(self, value: Any) -> str:
         node = bare(value)
         if isinstance(node, Node):
-            return self.names[node.number]
-        if isinstance(node, bool):
-            return str(node)
-        return self.numbers[float(node).hex()]
-
-    def _computed(self) -> list[str]:
-        found = []
-        for node in self.stage.nodes:
-            if node.operation == SUM:
-                continue
-            text = _whole_power(node) or OPERATIONS[node.operation].code
-            text = text.format(*map(self._operand, node.operands))
-            name = self.names[node.number] = f"a{len(self.names)}"
-            found.append(f"{name} = {text}")
-        for i, face in enumerate(self.writes):
-            index, _ = self._index(face)
-            for row, node in enumerate(face.nodes):
-                target = f"w{i}[{row}, {index}]"
-                if node.operation == SUM:
-                    value = self._operand(node.operands[0])
-                    found.append(f"{target} += {value}")
-                else:
-                    name = self.names[node.number]
-                    found.append(
-                        f"{target} = select({name}, 1.0, 0.0)"
-                        if node.truth
-                        else (f"{target} = {name}")
-                    )
-        return found or ["pass"]
+            return self._names[node.number]
+        return str(node).lower() if isinstance(node, bool) else "p"
