@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -154,6 +155,45 @@ def test_no_part_of_the_package_has_the_name_of_a_question() -> None:
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = ridgeline.nothing  # pyright: ignore[reportAttributeAccessIssue]
+
+
+#: what no command loads that writes text
+_HEAVY = {"altair", "vl_convert", "scipy", "polars", "numba", "dask", "rich.table", "numpy.ma"}
+_LISTS = _HEAVY | {"numpy", "pydantic", "rich.console", "concurrent.futures"}
+_ANSWERS = _HEAVY | {
+    "concurrent.futures", "ridgeline.charts", "ridgeline.trainer", "ridgeline.questions.layouts",
+    "ridgeline.questions.launch", "ridgeline.questions.training", "ridgeline.specs.framework",
+    "ridgeline.specs.engine_flags",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("commands", "unwanted", "runs"),
+    [
+        ([["chips"], ["models"]], _LISTS, 2),  # the first makes the index, and keeps the rows
+        ([["serving", "Qwen/Qwen3-8B", "--on", "h100-sxm"]], _ANSWERS, 1),
+    ],
+)
+def test_commands_load_what_they_need(
+    commands: list[list[str]], unwanted: set[str], runs: int, tmp_path: Path
+) -> None:
+    code = (
+        "import sys\nfrom ridgeline.cli import main\n"
+        f"for command in {commands!r}:\n    assert main(command) == 0\n"
+        "print(*sys.modules)"
+    )
+    environment = {**os.environ, "RIDGELINE_CACHE": str(tmp_path)}
+    environment.pop("RIDGELINE_CATALOG", None)
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, check=True, env=environment,
+        ).stdout
+        for _ in range(runs)
+    ]  # fmt: skip
+    shown = {text.rpartition("\n")[0].rpartition("\n")[0] for text in said}
+    assert len(shown) == 1
+    assert unwanted & set(said[-1].splitlines()[-1].split()) == set()
 
 
 def test_import_brings_nothing_heavy() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from ridgeline.catalog import known_flags
+from ridgeline import catalog
 from ridgeline.cli.declare import OUTPUT
 from ridgeline.cli.output import print_as_is
 from ridgeline.cli.screen import screen_width, wrapped
@@ -39,7 +39,7 @@ def check_flags(flags: str | None, *, csv: bool, n_machines: int = 1) -> None:
     """
     if flags is None:
         return
-    known_flags(flags)
+    catalog.known_flags(flags)
     if csv:
         raise SpecError("--flags goes with the text and with --json, not with --csv.")
     if n_machines > 1:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ridgeline.catalog import dtype, effect_kinds, engines, family_of, frameworks
+from ridgeline.catalog import dtype, effect_kinds, engines, family_of
 from ridgeline.catalog import engine as engine_of
 from ridgeline.kernels.kin import spread_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.constants import EngineConstants, Factor
@@ -79,7 +79,7 @@ def scopes_of(chip: Chip, engine: HasEras, era: Era, weights: str = "") -> dict[
         engine.kind: f"{engine.kind} {engine.id}",
         "era": f"era {era.id}",
     }
-    age = (_eras().get(era.follows) or era).age
+    age = (_era(era.follows) or era).age
     if age:
         found["age"] = f"age {age}"
     core = getattr(era, "core", "")
@@ -199,7 +199,7 @@ def resolved_at(
 
 def assumed_at(effect: str, scopes: Mapping[str, str]) -> Assumed | None:
     """What an era assumes of an effect where no fit has measured it; None for nothing."""
-    era = _eras().get(scopes.get("era", "").removeprefix("era "))
+    era = _era(scopes.get("era", "").removeprefix("era "))
     own = era.assumed.get(effect) if era else None
     return own if own and own.vendor in ("", _vendor(scopes)) else None
 
@@ -224,16 +224,17 @@ def _before(level: str, place: str) -> str:
     """The same place of the era that this one follows; else the place itself."""
     if level not in ("era", *_PORTS):
         return place
-    era = _eras().get(place.partition(" ")[2].partition(" to ")[0])
+    era = _era(place.partition(" ")[2].partition(" to ")[0])
     if era is None or not era.follows:
         return place
     return place.replace(f" {era.id}", f" {era.follows}", 1)
 
 
 @cache
-def _eras() -> dict[str, Era]:
-    """All eras, by id."""
-    return {era.id: era for record in _records() for era in record.eras}
+def _era(name: str) -> Era | None:
+    """The era of an id; None for none."""
+    known = (era for record in _records() for era in record.eras if era.id == name)
+    return next(known, None) if name else None
 
 
 def _named(era_id: str) -> tuple[HasEras, Era]:
@@ -245,8 +246,12 @@ def _named(era_id: str) -> tuple[HasEras, Era]:
     return record, record.era()
 
 
-def _records() -> Iterable[HasEras]:
-    return (*engines().values(), *frameworks().values())
+def _records() -> Iterator[HasEras]:
+    """Engines, and then frameworks, which what is asked of an engine need not load."""
+    yield from engines().values()
+    from ridgeline.catalog import frameworks  # noqa: PLC0415
+
+    yield from frameworks().values()
 
 
 def scatter_of(

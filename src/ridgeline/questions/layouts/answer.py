@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline import catalog
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
-from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.drafts import draft_words
 from ridgeline.questions.layouts.closest import closest_rows, missing
@@ -154,7 +154,7 @@ class Layouts(Answered):
         CatalogError      Nobody knows the engine.
         InfeasibleError   It can run none of the layouts, or none meets the limits.
         """
-        known_flags(engine)
+        catalog.known_flags(engine)
         return start_pools(self, engine) if disaggregate else start_best(self, engine)
 
     def pools(self, can: Callable[[Layout], bool] | None = None) -> Pools:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
+from ridgeline import catalog
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.plain import plain
 from ridgeline.answers.table import Table
-from ridgeline.catalog import known_flags
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import Spread
 from ridgeline.questions.launch import start, what_was_priced
@@ -243,7 +243,7 @@ class Fleet(Answered):
         SpecError         The fleet was not asked for by a scenario (`fleet`, `fleets`).
         InfeasibleError   No fleet holds, or the engine cannot run its layout.
         """
-        name = known_flags(engine)
+        name = catalog.known_flags(engine)
         used = self.best
         if self.scenario is None:
             raise SpecError("What starts a fleet follows from a scenario: ask by `fleet`.")

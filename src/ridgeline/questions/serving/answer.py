@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from ridgeline import catalog
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
-from ridgeline.catalog import known_flags
 from ridgeline.errors import SpecError
 from ridgeline.questions.serving.headline import sentences
 from ridgeline.questions.serving.landmarks import most_sequences
@@ -171,7 +171,7 @@ class Serving(Answered):
         CatalogError      Nobody knows the engine.
         InfeasibleError   It cannot run this layout.
         """
-        name = known_flags(engine)
+        name = catalog.known_flags(engine)
         if self.replica.how.whole:
             raise SpecError(
                 "Flags need a layout, which the blackboard does not have: choose reading ideal or "
