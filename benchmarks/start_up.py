@@ -39,7 +39,7 @@ class Case:
 
 
 def command(*arguments: str) -> list[str]:
-    return ["-c", f"from ridgeline.cli import main; main({list(arguments)!r})"]
+    return ["-c", "import sys; from ridgeline.cli import main; sys.exit(main())", *arguments]
 
 
 def cases() -> dict[str, Case]:

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     traceback.
     """
     _usable_streams()
-    with _few_collections(), _signals() as received:
+    with _few_collections(to_the_end=arguments is None), _signals() as received:
         try:
             return _run(sys.argv[1:] if arguments is None else arguments, received)
         except BaseException as error:
@@ -124,13 +124,19 @@ def _drop_output() -> None:
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
-    """Look for cycles less often: what modules and records consist of stays to the end."""
+def _few_collections(*, to_the_end: bool) -> Iterator[None]:
+    """Look for cycles less often: what modules and records consist of stays to the end.
+
+    Where the process ends with the command, not at its end either: that takes as long as an answer,
+    and the system takes all memory back.
+    """
     usual = gc.get_threshold()
     gc.set_threshold(_OBJECTS_PER_COLLECTION, *usual[1:])
     try:
         yield
     finally:
+        if to_the_end:
+            gc.freeze()
         gc.set_threshold(*usual)
 
 
