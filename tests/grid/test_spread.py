@@ -147,7 +147,7 @@ def test_a_shard_that_kills_its_worker_thrice_is_named(tmp_path: Path) -> None:
     kernel = Deadly(float(AXES[0]["a"][38]), str(lives))
     with Spread(workers=2, resume=kept) as spread, pytest.raises(RidgelineError) as refused:
         reduce_grid(kernel, AXES, reductions(), block_points=BLOCK, spread=spread)
-    assert str(refused.value).startswith("Shard 20 of 20 ended its process 3 times (signal 9)")
+    assert str(refused.value).startswith("Shard 20 of 20 ended its process 3 times (signal 9).")
     assert len(list(lives.iterdir())) == 2
     # Finished shards were kept: with the reason gone, the rest is done.
     for life in lives.iterdir():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.cli.spreading import spread_over
 from ridgeline.cli.tables import Sides, chunks_of, predictor, progress
 from ridgeline.cli.working import note, tell
+from ridgeline.grid import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from ridgeline.cli.spreading import Spreading
     from ridgeline.fidelity.runs import Row
     from ridgeline.fidelity.scores import PredictionLines, Scored, Unseen
 
@@ -49,13 +52,19 @@ class Rows:
 
 
 def scored_as_is(
-    table: Rows, constants: Path | None, lines: PredictionLines | None, keep: int
+    table: Rows,
+    constants: Path | None,
+    lines: PredictionLines | None,
+    keep: int,
+    spreading: Spreading | None = None,
 ) -> Scored:
     """Score the rows that are kept with constants as they are; `keep` rows are shown."""
     from ridgeline.fidelity.scores import score_chunks  # noqa: PLC0415
 
     chunks, model = table.chunks(), predictor(constants)
-    return score_chunks(chunks, model, lines=lines, progress=progress, keep=keep)
+    how: dict[str, Any] = {"lines": lines, "progress": progress, "keep": keep}
+    with spread_over(spreading) as where, Spread(**where) as spread:
+        return score_chunks(chunks, model, spread=spread, **how)
 
 
 def scored_unseen(

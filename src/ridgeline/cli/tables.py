@@ -6,6 +6,7 @@ import io
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -213,8 +214,7 @@ def predictor(constants: Path | None) -> Callable[[Sequence[Row]], list[Predicti
         return predict
     from ridgeline.fidelity.engines.calibrate import read_constants  # noqa: PLC0415
 
-    known = read_constants(constants)
-    return lambda rows: predict(rows, known)
+    return partial(predict, constants=read_constants(constants))
 
 
 def progress(n_done: int) -> None:

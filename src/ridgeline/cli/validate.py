@@ -21,6 +21,7 @@ from ridgeline.cli.scored_tables import (
     scored_unseen,
     write_report,
 )
+from ridgeline.cli.spreading import Spreading
 from ridgeline.cli.tables import (
     Constants,
     Predictions,
@@ -115,6 +116,7 @@ def validate(
             "interval, off by, and the reason. Up to 40 rows are shown without this.",
         ),
     ] = False,
+    spreading: Spreading | None = None,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,
@@ -125,7 +127,14 @@ def validate(
     one_output(json, csv)
     groups = _groups(by)
     _refuse(leave_out, constants, set_aside, score_set_aside=score_set_aside)
-    if tables and are_training(tables):
+    is_training = bool(tables) and are_training(tables)
+    if spreading is not None and (leave_out or report or score_set_aside or is_training):
+        raise SpecError(
+            "--workers and --scheduler spread rows of serving runs, scored with constants as they "
+            "are: leave them out beside fits (--leave-out, --report, --score-set-aside) and for "
+            "tables of training runs."
+        )
+    if is_training:
         _refuse_for_training(chart, report)
         wanted = Wanted(
             groups, leave_out, set_aside, score_set_aside, constants, predictions, rows, json, csv,
@@ -139,7 +148,7 @@ def validate(
         scored, unseen, figures = (
             scored_unseen(table, leave_out, lines, keep)
             if leave_out
-            else (scored_as_is(table, constants, lines, keep), {}, [])
+            else (scored_as_is(table, constants, lines, keep, spreading), {}, [])
         )
     n_unanswered = len(scored.scores) - scored.by_status["ok"]
     if not scored.by_status["ok"]:

@@ -24,12 +24,15 @@ from ridgeline.fidelity.scores import (
 )
 from ridgeline.fidelity.scores.scoring import SHOWN, shown
 from ridgeline.fidelity.shipped import SHIPPED
+from ridgeline.grid import Spread
 from ridgeline.specs.arguments import NAMES, reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
 
     from ridgeline.fidelity.runs import Prediction, Row
+    from ridgeline.grid.spread import Client
 
 __all__ = ["predict", "validate"]
 
@@ -106,6 +109,8 @@ def validate(
     constants: str | Path | None = None,
     models: str | Path | None = None,
     chips: str | Path | None = None,
+    executor: Executor | Client | None = None,
+    workers: int = 1,
 ) -> Table:
     """Predict measured runs and score the predictions.
 
@@ -124,6 +129,10 @@ def validate(
     constants : path        Constants as ``ridgeline calibrate`` writes them; those that come with
                             the package without.
     models, chips : path    Files that describe models and chips.
+    executor : Executor, Client or None   A `concurrent.futures.Executor` or a Client of Dask that
+                            predicts chunks of rows, with constants as they are; it stays open.
+    workers : int           Processes, where there is no executor; started only for what takes this
+                            process longer than half a second.
 
     Returns
     -------
@@ -143,11 +152,15 @@ def validate(
         raise SpecError(there_is_no("way to leave out", leave_out, LEAVE_OUT))
     if leave_out is not None and constants is not None:
         raise SpecError("leave_out fits constants of its own: leave constants out.")
+    if leave_out is not None and (executor is not None or workers != 1):
+        raise SpecError("leave_out fits constants in one process: leave executor and workers out.")
     chunks: Iterable[list[Row]] = _chunks(tables or (SHIPPED,), models, chips, measured=True)
     if set_aside is not None:
         every = [row for chunk in chunks for row in chunk]
         chunks = [read_set_aside(Path(set_aside)).split(every)[0]]
-    scored = _scored(chunks, leave_out, constants, keep=sys.maxsize if rows else SHOWN)
+    with Spread(executor, workers=workers) as spread:
+        keep = sys.maxsize if rows else SHOWN
+        scored = _scored(chunks, leave_out, constants, spread, keep=keep)
     if rows:
         return Table("rows", "", _ROWS, scored.shown, first=("measured", "predicted", "error"))
     first = ("group", "n_answered", "median", "p90", "coverage")
@@ -156,10 +169,15 @@ def validate(
 
 
 def _scored(
-    chunks: Iterable[list[Row]], leave_out: str | None, constants: str | Path | None, *, keep: int
+    chunks: Iterable[list[Row]],
+    leave_out: str | None,
+    constants: str | Path | None,
+    spread: Spread,
+    *,
+    keep: int,
 ) -> Scored:
     if leave_out is None:
-        return score_chunks(chunks, _model(constants), keep=keep)
+        return score_chunks(chunks, _model(constants), keep=keep, spread=spread)
     from ridgeline.fidelity.engines.calibrate import calibrate  # noqa: PLC0415  (heavy)
 
     rows = [row for chunk in chunks for row in chunk]

@@ -88,10 +88,9 @@ def _ended(
 def _lost(error: Exception, job: str) -> Exception:
     """What happened to a job that has no result; other errors as they are."""
     if isinstance(error, WorkerLostError):
-        return RidgelineError(
-            f"{job.capitalize()} ended its process {TRIES} times ({first_line(error)}): it may "
-            "take more memory than there is."
-        )
+        why = first_line(error)
+        hint = " It may take more memory than there is." if why.startswith("signal") else ""
+        return RidgelineError(f"{job.capitalize()} ended its process {TRIES} times ({why}).{hint}")
     if is_lost(error):
         return RidgelineError(f"{job.capitalize()} was given up by Dask: {first_line(error)}.")
     if isinstance(error, BrokenExecutor):

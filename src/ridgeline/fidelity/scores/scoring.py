@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ridgeline.errors import RidgelineError, bug
 from ridgeline.fidelity.runs import BUG, OK, Prediction
 from ridgeline.fidelity.scores.scoreboard import Scores
+from ridgeline.grid import Spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ridgeline.fidelity.runs import Row
     from ridgeline.fidelity.scores.predictions import PredictionLines
@@ -184,26 +185,52 @@ def score_chunks(
     lines: PredictionLines | None = None,
     progress: Callable[[int], None] = lambda _: None,
     keep: int = SHOWN,
+    spread: Spread | None = None,
 ) -> Scored:
     """Predict and score rows as they come.
 
     Parameters
     ----------
     chunks : iterable of list of Row
-    predict : callable               Rows to predictions.
+    predict : callable               Rows to predictions; one that can be pickled, to be spread.
     lines : PredictionLines or None  Where predictions are written too.
     progress : callable              Told how many rows are done.
     keep : int                       How many rows are remembered to be shown one by one.
+    spread : Spread or None          Where chunks are predicted; in this process by default.
 
     Returns
     -------
-    Scored   The parts of `score_chunk`, merged in order.
+    Scored   The parts of `score_chunk`, merged in order, wherever they were made.
     """
-    outcome = Scored(keep=keep)
-    for rows in chunks:
-        part, predictions = score_chunk(rows, predict, keep)
-        outcome = outcome.merged(part)
-        if lines is not None:
-            lines.add(rows, predictions)
-        progress(len(outcome.scores))
+    outcome, n_merged = Scored(keep=keep), 0
+    sent: dict[int, list[Row]] = {}
+    ended: dict[int, tuple[Scored, list[Prediction]]] = {}
+
+    def jobs() -> Iterator[list[Row]]:
+        for i, rows in enumerate(chunks):
+            sent[i] = rows
+            yield rows
+
+    how = _How(predict, keep)
+    for i, found in (spread or Spread()).run(_score_sent, how, jobs(), name="chunk"):
+        ended[i] = found
+        while n_merged in ended:
+            part, predictions = ended.pop(n_merged)
+            rows = sent.pop(n_merged)
+            outcome = outcome.merged(part)
+            if lines is not None:
+                lines.add(rows, predictions)
+            progress(len(outcome.scores))
+            n_merged += 1
     return outcome
+
+
+class _How(NamedTuple):
+    """What scoring of all chunks has in common."""
+
+    predict: Callable[[Sequence[Row]], list[Prediction]]
+    keep: int
+
+
+def _score_sent(how: _How, rows: list[Row]) -> tuple[Scored, list[Prediction]]:
+    return score_chunk(rows, how.predict, how.keep)
