@@ -85,6 +85,16 @@ def test_what_is_written_is_read(kept: Path) -> None:
     assert cache.read(kept / "missing") is None
 
 
+def test_what_is_written_under_any_mask_is_the_users_alone(kept: Path) -> None:
+    before = os.umask(0)  # as many systems have 2: a group's
+    try:
+        for content in (b"one", b"two"):
+            assert cache.write(kept / "x", content)
+            assert cache.read(kept / "x") == content
+    finally:
+        os.umask(before)
+
+
 def test_what_is_damaged_is_not_read(kept: Path) -> None:
     path = kept / "x"
     cache.write(path, b"0123456789" * 50)

@@ -132,7 +132,8 @@ def write(path: Path, content: bytes) -> bool:
     """
     try:
         write_whole(path, _MAGIC + _sum(content) + content)
-    except RidgelineError:
+        path.chmod(0o600)  # whatever the user's mask: what a group may write is not read
+    except (OSError, RidgelineError):
         return False
     return True
 
