@@ -22,7 +22,7 @@ EXIT_BUG = 3
 #: a shell's code for a process that a signal ended is this and the signal's number
 _EXIT_SIGNAL = 128
 #: new objects between two searches for cycles among them; Python's own 700 is a tenth of start-up
-_OBJECTS_PER_COLLECTION = 100_000
+_OBJECTS_PER_COLLECTION = 500_000
 
 
 def main(arguments: list[str] | None = None) -> int:
