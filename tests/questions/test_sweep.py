@@ -89,6 +89,37 @@ def test_reductions_find_what_the_table_holds() -> None:
     assert int(np.sum(left["spread"])) == table["time_s"].size
 
 
+class Slowest:
+    """A reduction of a user's own: the largest time, or the point that has it."""
+
+    def __init__(self, *, gives_points: bool) -> None:
+        self.gives_points, self.most, self.where = gives_points, 0.0, -1
+
+    def update(self, columns, index) -> None:
+        i = int(np.argmax(columns["time_s"]))
+        if columns["time_s"][i] > self.most:
+            self.most, self.where = float(columns["time_s"][i]), int(index[i])
+
+    def result(self) -> Any:
+        return np.asarray([self.where]) if self.gives_points else self.most
+
+
+def test_reductions_of_ones_own_give_what_they_give() -> None:
+    (found,) = rl.sweep(
+        MODEL,
+        CLUSTER,
+        {"load.batch": [64, 1, 128, 2]},
+        reductions=lambda: {n: Slowest(gives_points=n == "rows") for n in ("rows", "time_s")},
+    )
+    assert [row["load.batch"] for row in found["rows"]] == [128]
+    assert found["rows"][0]["time_s"] == found["time_s"]
+
+
+def test_fields_of_a_load_without_effect_on_a_step_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"load.context alone"):
+        rl.sweep(MODEL, CLUSTER, {"load.prefix_hit": [0, 0.5]})
+
+
 @pytest.mark.parametrize(
     ("axes", "words"),
     [

@@ -23,7 +23,8 @@ class Reduction(Protocol):
 
     That is all a grid in one process needs. To be spread over processes, or resumed, a reduction is
     `Mergeable`, too. One that has an attribute ``reads``, names of the columns it looks at, spares
-    the grid the others.
+    the grid the others. One whose result is flat indices of points says ``gives_points = True``: a
+    sweep gives them as rows.
     """
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
@@ -77,6 +78,8 @@ class Best:
     largest : bool   Look for the largest instead.
     where : str or None   A column of truth values; points where it is false do not count.
     """
+
+    gives_points = True
 
     def __init__(
         self, column: str, k: int = 1, *, largest: bool = False, where: str | None = None
@@ -136,6 +139,8 @@ class Pareto:
     smaller_x, smaller_y   Smaller is better.
     where : str or None    A column of truth values; points where it is false do not count.
     """
+
+    gives_points = True
 
     def __init__(
         self,

@@ -18,7 +18,6 @@ from ridgeline.grid import (
     UNEXPANDED_BLOCK_POINTS,
     Axis,
     Column,
-    Histogram,
     ProgressLine,
     Reduction,
     Result,
@@ -308,11 +307,11 @@ def _rows(
     asked: Mapping[str, Reduction],
     left: dict[str, Any],
 ) -> dict[str, Any]:
-    """Give the points that reductions kept as rows; leave counts as they are."""
+    """Give the points that reductions kept as rows; leave all else as it is."""
     shape = tuple(len(next(iter(fields.values()))) for fields in grid)
     found = dict(left)
     for name, reduction in asked.items():
-        if isinstance(reduction, Histogram) or not len(left[name]):
+        if not getattr(reduction, "gives_points", False) or not len(left[name]):
             continue
         where = np.unravel_index(left[name], shape)
         columns: dict[str, np.ndarray] = {
