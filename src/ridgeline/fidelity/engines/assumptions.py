@@ -234,7 +234,10 @@ def _told(run: Run) -> tuple[Any, ...]:
 
 def _assumed(run: Run, known: dict[Any, Any]) -> tuple[dict[str, Any], list[Assumed]]:
     """What else a run is taken to have, by field, and the cases of it."""
-    engine, era, word = engine_and_era(run)
+    release = (run.engine or id(run.model), run.engine_version, run.date, id(run.cluster.chip))
+    if release not in known:
+        known[release] = engine_and_era(run)
+    engine, era, word = known[release]
     engine = _as_started(engine, run)
     said = [f"{word}: taken as a good engine of today"] if word else []
     if "weight_dtype" not in run.stated:

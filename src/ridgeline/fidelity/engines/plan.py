@@ -94,6 +94,24 @@ class Plan:
         """Scopes of each case; of an engine that stands for several, those of each."""
         return [self.places[i] for i in self.place.tolist()]
 
+    def repeated(self, n: int) -> Plan:
+        """Arrays and steps n times on end, steps numbered on: cases and timer stay those of one."""
+        n_steps = len(self.step_case)
+
+        def again(index: Ints) -> Ints:
+            moved = [np.where(index >= 0, index + i * n_steps, _NO_STEP) for i in range(n)]
+            return np.concatenate(moved)
+
+        return replace(
+            self,
+            arrays={name: np.tile(values, n) for name, values in self.arrays.items()},
+            prompt=again(self.prompt),
+            decode=again(self.decode),
+            live=again(self.live),
+            mixed=again(self.mixed),
+            at_once=np.tile(self.at_once, (n, 1)),
+        )
+
     def take(self, cases: Ints, of_run: list[list[int]]) -> tuple[Plan, Ints]:
         """The plan of some of the cases, in their order, and the steps that are in it.
 
