@@ -65,8 +65,9 @@ def test_more_in_flight_never_decode_faster() -> None:
 def test_what_pools_cannot_say_is_said() -> None:
     found = predicted("tpot_s", run(concurrency=None))
     assert found.status == "disaggregated"
-    bad = predicted("tpot_s", run(notes={**POOLS, "decode_tp": "two"}))
-    assert bad.status == "no-pools"
+    for cell, what in (("two", "tp"), ("inf", "tp"), ("0", "workers"), ("nan", "workers")):
+        bad = predicted("tpot_s", run(notes={**POOLS, f"decode_{what}": cell}))
+        assert bad.status == "no-pools"
 
 
 def test_runs_together_are_predicted_as_each_alone() -> None:

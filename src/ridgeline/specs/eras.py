@@ -117,4 +117,5 @@ class HasEras(Record):
 def _is_long_past(later: tuple[Era, ...], date: str) -> bool:
     """Whether a date is two calendar years or more after that in which the next era began."""
     since = next((era.since for era in later if era.since), "")
-    return bool(since and date) and int(date[:4]) - int(since[:4]) > 1
+    year = date[:4]
+    return bool(since) and year.isdecimal() and int(year) - int(since[:4]) > 1

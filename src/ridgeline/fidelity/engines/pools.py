@@ -31,6 +31,7 @@ __all__ = ["has_pools", "pools_predictions"]
 _SAID = "separate pools: prompts do not stall decoding, caches are sent when a prompt is read"
 
 _WHICH = "Pools are predicted in a closed loop, in time or rate."
+_NO_NUMBER = "A degree of a pool is no number, or it has no workers."
 _NO_LINK = "The chips of the pools have no link to send caches over."
 
 
@@ -61,8 +62,8 @@ def pools_predictions(
     for i, (run, metric) in enumerate(asked):
         try:
             load = _Load.of(run, layouts)
-        except ValueError:
-            found[i] = _none("no-pools", "A degree of a pool is no number.")
+        except (ValueError, OverflowError):
+            found[i] = _none("no-pools", _NO_NUMBER)
             continue
         if min(load.concurrency, load.isl, load.osl) <= 0 or metric not in _OF:
             found[i] = _none(
@@ -162,7 +163,10 @@ def _pool(run: Run, side: str, layouts: dict[tuple[int, ...], Layout]) -> tuple[
     degrees = tuple(int(float(run.notes.get(f"{side}_{k}") or 1)) or 1 for k in _DEGREES)
     if degrees not in layouts:
         layouts[degrees] = Layout(**dict(zip(_DEGREES, degrees, strict=True)))
-    return float(run.notes.get(f"{side}_workers") or 1), layouts[degrees]
+    workers = float(run.notes.get(f"{side}_workers") or 1)
+    if not 0 < workers < math.inf:
+        raise ValueError
+    return workers, layouts[degrees]
 
 
 _DEGREES = ("tp", "attn_dp", "ep")
