@@ -51,7 +51,7 @@ def cases() -> dict[str, Case]:
         "ridgeline --help": Case(command("--help"), most=2.5),
         "ridgeline chips": Case(command("chips"), most=3.0),
         "ridgeline models": Case(command("models"), most=3.0),
-        "ridgeline serving": Case(command(*ASK), most=7.5),
+        "ridgeline serving": Case(command(*ASK), most=7.0),
     }
 
 
