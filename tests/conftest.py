@@ -26,7 +26,7 @@ def fresh_catalogue() -> Iterator[Callable[[], None]]:
     cached = (
         _store.user_folders,
         _store.index,
-        _store.entry_id,
+        _store._stated_id,
         _store.other_names,
         _store.aliases,
         _store._by_words,
