@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,7 @@ from ridgeline.laws._namespace import ceil, divide, log, log10, maximum, minimum
 AXES = [{"x": np.asarray([0.5, 1.0, 2.0, 7.0]), "z": np.asarray([1.0, 0.0, 3.0, 4.0])},
         {"y": np.asarray([-3.0, 0.25, 2.0])}]  # fmt: skip
 WHOLE = [slice(0, 4), slice(0, 3)]
+ERF: Any = np.frompyfunc(math.erf, 1, 1)
 
 
 def plain(kernel, axes=AXES, cut=WHOLE):
@@ -57,6 +61,7 @@ def everything(v):
         "whole": (x // 0.3) + y % 2 + np.rint(y) + np.trunc(y) + ceil(y) + np.floor(y),
         "powers": x**2 + x**0.5 + x**1 + x**-1 + x**3 + 2.0**x + x**y,
         "logs": log(x) + log10(x) + np.log2(x) + np.log1p(x) + np.exp(y) + np.expm1(y),
+        "normal": ERF(y).astype(float),
         "bounds": -maximum(x, y) + minimum(z, 2) + np.clip(y, -1, 1) + abs(y) + np.hypot(x, y),
         "choice": where(some, x, y) + np.select([x > 5, y > 1], [1.0, z], 7),
         "no number": maximum(divide(z - z, z), x) + minimum(x, divide(z - z, z)),
@@ -183,6 +188,65 @@ def test_axes_of_the_kernels_own_are_added_up() -> None:
     same(wanted, on_grid(kernel)(WHOLE))
     pytest.importorskip("numba", reason="extra [fast]")
     same(wanted, on_grid(kernel, "numba")(WHOLE), within=1e-15)
+
+
+ROWS = [{"x": np.asarray([0.5, 1.0, 2.0, 7.0, 3.0]), "n": np.asarray([1.0, 4.0, 2.0, 3.0, 2.0])}]
+
+
+def staged(v):
+    """Rows beside an axis of the kernel's own, as stages of a pipeline are."""
+    x, n = v["x"], v["n"]
+    known = np.sort(np.unique_values(n))
+    places = np.arange(known[-1])
+    whole = np.stack([[(places < k) * k, (places < k) * (places + 1)] for k in known])
+    held = np.take_along_axis(whole, np.searchsorted(known, n)[:, None, None], axis=0)
+    there = places < n[:, None]
+    each = np.where(there, np.sqrt(held[:, 0] * x[:, None]) + held[:, 1, ...] ** 2, 0.0)
+    way = np.cumsum(each, axis=-1)
+    longest = np.argmax(each * (7 - way), axis=-1)
+    return {
+        "largest": np.max(way + each, axis=-1) + each.max(axis=-1, keepdims=True)[..., 0],
+        "smallest": np.min(np.where(there, each, np.inf), axis=-1) + each.min(-1),
+        "total": np.sum(each, axis=-1) + held.sum(axis=1).sum(axis=-1),
+        "at": np.take_along_axis(way, longest[:, None], axis=-1)[:, 0] + longest,
+        "fixed": held[:, :, :1].sum(axis=2).sum(axis=1) + held[:, 1, 0],
+        "part": held[:, :, 1:].sum(axis=2).sum(axis=1),
+    }
+
+
+@pytest.mark.parametrize("way", ["numpy", "numba"])
+def test_an_axis_of_stages_is_reduced_and_looked_up(way, monkeypatch) -> None:
+    if way == "numba":
+        pytest.importorskip("numba", reason="extra [fast]")
+        # Stages as small as these are left to numpy otherwise.
+        monkeypatch.setattr("ridgeline.compiled.kernel._FEW_OPERATIONS", 0)
+        monkeypatch.setattr("ridgeline.compiled.kernel._HEAVY_SHARE", 0.0)
+    kernel = on_grid(staged, way, ROWS)
+    assert kernel.is_compiled == (way == "numba")
+    for cut in ([slice(0, 5)], [slice(1, 3)], [slice(4, 5)]):
+        same(plain(staged, ROWS, [slice(0, 5)]), kernel([slice(0, 5)]), within=1e-15)
+        wanted = {n: c[cut[0]] for n, c in plain(staged, ROWS, [slice(0, 5)]).items()}
+        same(wanted, kernel(cut), within=1e-15)
+
+
+def test_values_told_apart_are_checked_on_another_grid() -> None:
+    calls = []
+
+    def kernel(v):
+        calls.append(1)
+        return staged(v)
+
+    traced = TracedKernel(kernel, 10**6, way="numpy")
+    few = [{"x": np.asarray([1.0, 2.0]), "n": np.asarray([4.0, 1.0])}]
+    other = [{"x": np.asarray([1.0, 2.0]), "n": np.asarray([5.0, 1.0])}]
+    for axes in (ROWS, few, other):
+        found = traced.on(axes)
+        assert found is not None
+        cut = [slice(0, len(axes[0]["x"]))]
+        same(plain(staged, axes, cut), found(cut), within=1e-15)
+    assert len(calls) == 2
+    many = [{"x": np.arange(300.0), "n": np.arange(300.0) + 1}]
+    assert TracedKernel(staged, 10**6, way="numpy").on(many) is None
 
 
 NUMBERS = st.floats(1e-3, 1e3)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "INPUT",
     "LAID",
-    "SUM",
+    "LATE",
+    "LOOKUP",
+    "REDUCTIONS",
+    "RUNNING",
     "TABLE",
     "AxisId",
     "Graph",
@@ -26,8 +29,18 @@ __all__ = [
 
 #: kinds of nodes that are given, not computed: a field of an axis, and an array of the kernel's own
 INPUT, TABLE = "input", "table"
-#: name of a reduction over an axis
-SUM = "sum"
+#: reductions over an axis: what adds one more value, and what there is before the first
+REDUCTIONS: dict[str, tuple[np.ufunc, float]] = {
+    "sum": (np.add, 0.0),
+    "largest": (np.maximum, -np.inf),
+    "smallest": (np.minimum, np.inf),
+}
+#: sums of all values up to each along an axis
+RUNNING = "running"
+#: what is known when all loops of its stage have run, and not before
+LATE = frozenset({*REDUCTIONS, RUNNING})
+#: rows of a table by an index that varies
+LOOKUP = "lookup"
 #: the same values with dimensions of length one put in or left out
 LAID = "laid"
 
@@ -49,11 +62,12 @@ class Node:
 
     Attributes
     ----------
-    operation : str      Of `OPERATIONS`, or ``input``, ``table``, ``sum``.
+    operation : str      Of `OPERATIONS` or `REDUCTIONS`, or ``input``, ``table``, ``laid``,
+                         ``lookup``, ``running``.
     operands : tuple     Nodes and numbers.
     dims : tuple         Axis of each dimension.
     truth : bool         Whether it is a truth value.
-    of : object          Name of an input, array of a table, axis of a sum.
+    of : object          Name of an input, array of a table, axis of a reduction.
     axes : frozenset     What it varies over.
     """
 
@@ -158,14 +172,64 @@ class Graph:
         key = (name, *parts)
         return self._node(name, operands, dims, operation.truth, None, key)
 
-    def sum(self, node: Node, place: int, keep: bool) -> Node:
-        """Add up along one dimension."""
+    def reduce(self, name: str, node: Node, place: int, keep: bool) -> Any:
+        """Add up along one dimension of the kernel's own, or take the largest or smallest."""
         axis = node.dims[place]
-        if axis is None or isinstance(axis, int):
-            raise NotTraceable("a sum over an axis of the grid")
+        if isinstance(axis, int):
+            raise NotTraceable(f"{name} over an axis of the grid")
+        if node.operation == TABLE:
+            return self.table(REDUCTIONS[name][0].reduce(node.of, axis=place, keepdims=keep))
+        if node.operation == LOOKUP:
+            index, table = node.operands
+            rows = np.moveaxis(table.of, -1, 0)
+            return self.lookup(REDUCTIONS[name][0].reduce(rows, axis=place, keepdims=keep), index)
         put: Dims = (None,) if keep else ()
         dims = (*node.dims[:place], *put, *node.dims[place + 1 :])
-        return self._node(SUM, (node,), dims, False, axis, (SUM, node.number, axis, dims))
+        if axis is None:
+            return self.laid(node, dims)
+        return self._node(name, (node,), dims, False, axis, (name, node.number, axis, dims))
+
+    def running(self, node: Node, place: int) -> Node:
+        """Sums of all values up to each along one dimension of the kernel's own."""
+        axis = node.dims[place]
+        if axis is None or isinstance(axis, int):
+            raise NotTraceable("a running sum over an axis of the grid")
+        key = (RUNNING, node.number, axis)
+        return self._node(RUNNING, (node,), node.dims, False, axis, key)
+
+    def lookup(self, table: np.ndarray, index: Node) -> Any:
+        """Rows of a table, by an index that has one dimension: its further ones are the table's."""
+        n_rows, *lengths = table.shape
+        n = table.ndim
+        if (table == table[:1]).all():
+            return self.table(table[:1])
+        kept = np.ascontiguousarray(np.moveaxis(np.asarray(table, dtype=float), 0, -1))
+        own: list[AxisId | None] = []
+        for place, length in enumerate(lengths, 1):
+            own.append(("own", n - place, length) if length > 1 else None)
+        # The index runs fastest: rows of all places lie side by side.
+        of_rows: AxisId = ("rows", 0, n_rows)
+        self.lengths |= {a: a[2] for a in (*own, of_rows) if isinstance(a, tuple)}
+        key = (TABLE, LOOKUP, table.shape, kept.tobytes())
+        rows = self._node(TABLE, (), (*own, of_rows), False, kept, key)
+        dims = (*index.dims, *own)
+        key = (LOOKUP, index.number, rows.number, dims)
+        return self._node(LOOKUP, (index, rows), dims, False, None, key)
+
+    def part(self, node: Node, keys: Sequence[Any]) -> Any:
+        """A place, or a part, of each dimension of a table or of what is looked up in one.
+
+        Of anything else, dimensions of length one are left out.
+        """
+        if node.operation == TABLE:
+            return self.table(node.of[tuple(keys)])
+        if node.operation == LOOKUP and keys[0] == slice(None):
+            index, table = node.operands
+            return self.lookup(np.moveaxis(table.of, -1, 0)[tuple(keys)], index)
+        out = [a is None and k in (0, -1) for a, k in zip(node.dims, keys, strict=True)]
+        if any(k != slice(None) for k, o in zip(keys, out, strict=True) if not o):
+            raise NotTraceable(f"an index {keys!r}")
+        return self.laid(node, tuple(a for a, o in zip(node.dims, out, strict=True) if not o))
 
     def laid(self, node: Node, dims: Dims) -> Node:
         """The same values with dimensions of length one put in or left out."""

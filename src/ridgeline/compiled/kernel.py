@@ -38,7 +38,7 @@ _CONDITION_VALUES = 1 << 22
 #: stages with less of all operations than this are left to numpy: compiling them costs more
 _HEAVY_SHARE = 0.02
 #: and so are those with so few that they wait for memory, whoever does them
-_FEW_OPERATIONS = 24
+_FEW_OPERATIONS = 8
 #: seconds that numpy takes for an operation, and the share that compiled loops save: to choose by
 _NUMPY_S, _SAVED = 4e-10, 0.45
 #: seconds to start numba, to compile an operation, and to load what was compiled
@@ -203,12 +203,14 @@ class OnGrid:
     def _chosen(self, way: str, times: float) -> list[Stage]:
         """Stages that are worth compiled loops."""
         whole = self.n_operations
+        least = _HEAVY_SHARE * whole
         heavy = [
             s
             for s in self._each
-            if len(s.nodes) > _FEW_OPERATIONS
-            and s.operations(self._lengths) >= _HEAVY_SHARE * whole
+            if s.is_slow
+            or (len(s.nodes) > _FEW_OPERATIONS and s.operations(self._lengths) >= least)
         ]
+        heavy = [s for s in heavy if not s.runs]
         if way == "numba":
             return heavy
         if way == "numpy" or not heavy or not has_numba():

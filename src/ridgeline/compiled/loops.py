@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 from ridgeline.compiled.elementary import Emitter
@@ -18,17 +19,30 @@ from ridgeline.compiled.elementary import Emitter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["step"]
+__all__ = ["Apart", "step"]
 
 _NUMBER = ir.DoubleType()
 _ONE_OPERAND = {
     "absolute": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "rint": "rint",
     "trunc": "trunc",
 }  # fmt: skip
-_FROM_C = {"expm1": 1, "log10": 1, "log1p": 1, "hypot": 2}
+_FROM_C = {"erf": 1, "expm1": 1, "log10": 1, "log1p": 1, "hypot": 2}
 _RELATIONS = {
     "less": "<", "less_equal": "<=", "greater": ">", "greater_equal": ">=", "equal": "==",
 }  # fmt: skip
+
+
+class Apart(Compiler):
+    """Compiles functions whose arguments do not overlap, so that loops need not ask."""
+
+    def define_pipelines(self) -> Any:
+        """As usual, with that said."""
+        self.state.flags.noalias = True
+        return super().define_pipelines()
+
+
+#: what takes one more value in
+_REDUCTIONS = {"sum": "add", "largest": "maximum", "smallest": "minimum"}
 
 
 def step(text: str) -> Any:
@@ -38,8 +52,9 @@ def step(text: str) -> Any:
     ----------
     text : str   An operation a line: its name and its operands, ``a0``, ``a1`` … for the results of
                  earlier lines, ``p`` for the next constant, ``true`` and ``false``. ``load`` and
-                 ``truth`` read a row of an array, ``store`` and ``add_to`` write one: both take the
-                 number of the array and of the row.
+                 ``truth`` read a row of an array, ``store``, ``sum``, ``largest`` and ``smallest``
+                 write one: all take the number of the array and of the row. So does ``lookup``, and
+                 how many values after the index it reads.
 
     Notes
     -----
@@ -87,22 +102,29 @@ class _Writer:
             if word == "truth":
                 found = self.b.fcmp_unordered("!=", found, self.e.number(0.0))
             self._values.append(found)
-        elif word in ("store", "add_to"):
+        elif word == "lookup":
+            array, row, index = operands
+            place = self._place(array, row, self._operand(index))
+            self._values.append(self._fixed(place))
+        elif word in ("store", *_REDUCTIONS):
             place, value = self._place(*operands[:2]), self._operand(operands[2])
             if value.type != _NUMBER:
                 value = self.e.when(value, 1.0, 0.0)
-            if word == "add_to":
-                value = self.b.fadd(self.b.load(place), value)
+            if word in _REDUCTIONS:
+                before = self.b.load(place)
+                value = _PLAIN[_REDUCTIONS[word]](self.b, self.e, before, value)
             self.b.store(value, place)
         elif word == "whole_power":
             self._values.append(self._whole_power(self._operand(operands[0]), int(operands[1])))
         else:
             self._values.append(self._operation(word, [self._operand(o) for o in operands]))
 
-    def _place(self, array: str, row: str) -> Any:
-        """Where a value of an array's row is."""
+    def _place(self, array: str, row: str, further: Any = None) -> Any:
+        """Where a value of an array's row is, or one so many values further."""
         i = int(array)
         start = self.b.mul(self._widths[i], self._widths[i].type(int(row)))
+        if further is not None:
+            start = self.b.add(start, self.b.fptosi(further, start.type))
         return self.b.gep(self._data[i], [self.b.add(start, self._indices[i])], inbounds=True)
 
     def _fixed(self, place: Any) -> Any:

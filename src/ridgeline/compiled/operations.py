@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,14 @@ class Operation:
     numpy : callable   That does it on arrays; takes ``out``, as its last argument, too.
     truth : bool       Gives truth values.
     commutes : bool    Its two operands may change places.
+    slow : bool        numpy has no function for it: Python does it value by value.
     """
 
     name: str
     numpy: Callable[..., Any]
     truth: bool = False
     commutes: bool = False
+    slow: bool = False
 
 
 def _where(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
@@ -36,6 +39,17 @@ def _where(condition: Any, a: Any, b: Any, out: Any = None) -> Any:
         return np.where(condition, a, b)
     np.copyto(out, b)
     np.copyto(out, a, where=condition)
+    return out
+
+
+_PYTHON_ERF = np.frompyfunc(math.erf, 1, 1)
+
+
+def _erf(a: Any, out: Any = None) -> Any:
+    found = np.asarray(_PYTHON_ERF(a), dtype=float)
+    if out is None:
+        return found
+    np.copyto(out, found)
     return out
 
 
@@ -60,6 +74,7 @@ _ALL = (
     Operation("log2", np.log2),
     Operation("log10", np.log10),
     Operation("log1p", np.log1p),
+    Operation("erf", _erf, slow=True),
     Operation("floor", np.floor),
     Operation("ceil", np.ceil),
     Operation("rint", np.rint),

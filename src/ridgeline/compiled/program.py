@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.compiled.graph import INPUT, LAID, SUM, TABLE, Node
+from ridgeline.compiled.graph import INPUT, LAID, LATE, REDUCTIONS, RUNNING, TABLE, Node
+from ridgeline.compiled.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,16 +54,24 @@ class Stage:
     ----------
     axes : tuple        Loops, outermost first.
     nodes : list        Sums come last: each is of a node of this stage.
+    runs : bool         Its nodes are running sums along a loop.
     reads : list        Faces.
     writes : Face       Of values that others read.
-    sums : list of Face Results of its sums, one face for each choice of axes that are left.
+    sums : list of Face Results of its sums and other reductions, one face for each choice of axes
+                        that are left.
     """
 
     axes: Axes
+    runs: bool = False
     nodes: list[Node] = field(default_factory=list)
     reads: list[Face] = field(default_factory=list)
     writes: Face = field(default_factory=lambda: Face((), "stage"))
     sums: list[Face] = field(default_factory=list)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether numpy leaves one of its operations to Python."""
+        return any((o := OPERATIONS.get(n.operation)) and o.slow for n in self.nodes)
 
     def operations(self, lengths: Mapping[AxisId, int]) -> float:
         """Element-wise operations over axes of these lengths. [1]"""
@@ -145,7 +154,7 @@ class _Sorter:
 
     def __init__(self) -> None:
         self._level: dict[int, int] = {}
-        self._stages: dict[tuple[int, Axes], Stage] = {}
+        self._stages: dict[tuple[int, Axes, bool], Stage] = {}
         self._given: dict[tuple[str, Axes], Face] = {}
         #: the stage that computes a node
         self._home: dict[int, Stage] = {}
@@ -162,11 +171,13 @@ class _Sorter:
             self._level[node.number] = 0
             return
         operands = _operands(node)
-        # A sum is known when all loops of its stage have run: later stages take it.
-        before = (self._level[o.number] + (o.operation == SUM) for o in operands)
+        # A sum is known when all loops of its stage have run: later stages take it. What runs
+        # along a loop has a stage of its own.
+        runs = node.operation == RUNNING
+        before = (self._level[o.number] + (runs or o.operation in LATE) for o in operands)
         level = self._level[node.number] = max(before, default=0)
-        axes = _ordered(operands[0].axes if node.operation == SUM else node.axes)
-        stage = self._stages.setdefault((level, axes), Stage(axes))
+        axes = _ordered(operands[0].axes if node.operation in REDUCTIONS else node.axes)
+        stage = self._stages.setdefault((level, axes, runs), Stage(axes, runs=runs))
         stage.writes.axes = axes
         stage.nodes.append(node)
         self._home[node.number] = stage
@@ -177,12 +188,12 @@ class _Sorter:
         if stage is None:
             return
         for operand in _operands(node):
-            if self._home.get(operand.number) is stage and operand.operation != SUM:
+            if self._home.get(operand.number) is stage and operand.operation not in LATE:
                 continue
             face = self.face_of(operand)
             if not any(face is known for known in stage.reads):
                 stage.reads.append(face)
-        if node.operation == SUM:
+        if node.operation in REDUCTIONS:
             self.face_of(node)
 
     def face_of(self, node: Node) -> Face:
@@ -190,7 +201,7 @@ class _Sorter:
         if node.number not in self._face:
             stage = self._home[node.number]
             face = stage.writes
-            if node.operation == SUM:
+            if node.operation in REDUCTIONS:
                 axes = _ordered(node.axes)
                 known = [f for f in stage.sums if f.axes == axes]
                 face = known[0] if known else Face(axes, "sum")
@@ -204,7 +215,7 @@ class _Sorter:
         found = []
         for key in sorted(self._stages, key=lambda k: (k[0], len(k[1]), str(k[1]))):
             stage = self._stages[key]
-            stage.nodes.sort(key=lambda n: (n.operation == SUM, n.number))
+            stage.nodes.sort(key=lambda n: (n.operation in REDUCTIONS, n.number))
             found.append(stage)
         return found
 

@@ -8,17 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.compiled.graph import INPUT, LAID, SUM, TABLE, Graph, Node, NotTraceable
+from ridgeline.compiled.graph import (
+    INPUT,
+    LAID,
+    LATE,
+    LOOKUP,
+    REDUCTIONS,
+    RUNNING,
+    TABLE,
+    Graph,
+    Node,
+    NotTraceable,
+)
 from ridgeline.compiled.operations import OPERATIONS
 from ridgeline.compiled.traced import Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Recorder", "Trace", "trace"]
 
 #: values of an axis that are looked at together
 _PIECE = 1 << 14
+#: values that a kernel may tell apart
+_MOST_DISTINCT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +46,27 @@ class Trace:
     absent : tuple           What holds at no point, and so is not in the graph: the kernel would do
                              more where it held. A node, and whether it must be true of none or of
                              all.
+    distinct : tuple         What the kernel told apart by its values: a node, and those it had.
     """
 
     graph: Graph
     columns: dict[str, Any]
     n_axes: int
     absent: tuple[tuple[Node, bool], ...] = ()
+    distinct: tuple[tuple[Node, np.ndarray], ...] = ()
 
     def holds(self, axes: Sequence[Mapping[str, np.ndarray]]) -> bool:
         """Whether the kernel does the same on other values of the axes.
 
         Where any point needs a branch, all take it: a point's columns do not depend on its
         neighbours, so that the branch is right for those that would do without it, too. What is to
-        be checked are branches that no point had needed.
+        be checked are branches that no point had needed, and values that are new.
         """
-        if not self.absent:
-            return True
-        return all(all_are(axes, node, always) for node, always in self.absent)
+        return all(all_are(axes, node, always) for node, always in self.absent) and all(
+            np.isin(values, known).all()
+            for node, known in self.distinct
+            for values in _pieces(axes, node)
+        )
 
 
 def all_are(axes: Sequence[Mapping[str, np.ndarray]], node: Node, truth: bool) -> bool:
@@ -61,17 +78,21 @@ def all_are(axes: Sequence[Mapping[str, np.ndarray]], node: Node, truth: bool) -
     node : Node
     truth : bool                  That it is to be.
     """
+    # Piece by piece, one that differs is enough.
+    return all(np.all(values == truth) for values in _pieces(axes, node))
+
+
+def _pieces(axes: Sequence[Mapping[str, np.ndarray]], node: Node) -> Iterator[Any]:
+    """What a node is over a grid, piece by piece: what stays in the cache is faster."""
     along = [a for a in node.axes if isinstance(a, int)]
     if len(along) != 1:
-        return bool(np.all(_Values(_shaped(axes)).of(node) == truth))
-    # Piece by piece: what stays in the cache is faster, and one that differs is enough.
+        yield _Values(_shaped(axes)).of(node)
+        return
     (axis,) = along
     for start in range(0, len(next(iter(axes[axis].values()))), _PIECE):
         piece = {n: v[start : start + _PIECE] for n, v in axes[axis].items()}
         given = _shaped([piece if i == axis else f for i, f in enumerate(axes)])
-        if not np.all(_Values(given).of(node) == truth):
-            return False
-    return True
+        yield _Values(given).of(node)
 
 
 def _shaped(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -111,17 +132,26 @@ class _Values:
         if node.operation == INPUT:
             return self.given[node.of]
         if node.operation == TABLE:
-            return node.of.reshape([1 if a is None else -1 for a in node.dims])
+            return node.of
         given = [self._known[o.number] if isinstance(o, Node) else o for o in node.operands]
         if node.operation == LAID:
             lengths = dict(zip(node.operands[0].dims, np.shape(given[0]), strict=True))
             return np.reshape(given[0], [1 if a is None else lengths[a] for a in node.dims])
-        if node.operation == SUM:
-            place = node.operands[0].dims.index(node.of)
-            keep = len(node.dims) == len(node.operands[0].dims)
-            return np.sum(given[0], axis=place, keepdims=keep)
+        if node.operation == LOOKUP:
+            return np.moveaxis(given[1], -1, 0)[given[0].astype(int)]
+        if node.operation in LATE:
+            return self._along(node, given[0])
         with np.errstate(all="ignore"):
             return OPERATIONS[node.operation].numpy(*given)
+
+    @staticmethod
+    def _along(node: Node, values: np.ndarray) -> np.ndarray:
+        """A reduction, or a running sum."""
+        place = node.operands[0].dims.index(node.of)
+        if node.operation == RUNNING:
+            return np.add.accumulate(values, axis=place)
+        keep = len(node.dims) == len(node.operands[0].dims)
+        return REDUCTIONS[node.operation][0].reduce(values, axis=place, keepdims=keep)
 
 
 @dataclass(slots=True)
@@ -132,6 +162,7 @@ class Recorder:
     most: float = math.inf
     graph: Graph = field(default_factory=Graph)
     absent: dict[tuple[int, bool], tuple[Node, bool]] = field(default_factory=dict)
+    known: dict[int, tuple[Node, np.ndarray]] = field(default_factory=dict)
 
     def wrap(self, found: Any) -> Any:
         """A node as an array; a number as numpy has it."""
@@ -205,20 +236,54 @@ class Recorder:
         """A truth value as one or zero."""
         return self.wrap(self._number(value.node))
 
-    def sum(self, value: Any, axis: Any, keep: bool) -> Any:
-        """Add up along one dimension."""
+    def _along(self, value: Any, axis: Any) -> tuple[Node, int]:
+        """An operand as numbers, and which of its dimensions is meant."""
         if not isinstance(axis, int):
-            raise NotTraceable("a sum over several axes")
+            raise NotTraceable("several axes at once")
         node = self._number(self.operand(value))
         if not isinstance(node, Node):
-            raise NotTraceable("a sum of a number")
-        place = axis % len(node.dims)
-        if node.dims[place] is None:
-            put = (None,) if keep else ()
-            return self.wrap(
-                self.graph.laid(node, (*node.dims[:place], *put, *node.dims[place + 1 :]))
-            )
-        return self.wrap(self.graph.sum(node, place, keep))
+            raise NotTraceable("an axis of a number")
+        return node, axis % len(node.dims)
+
+    def reduce(self, name: str, value: Any, axis: Any, keep: bool) -> Any:
+        """Reduce one dimension, as `graph.REDUCTIONS` names it."""
+        node, place = self._along(value, axis)
+        return self.wrap(self.graph.reduce(name, node, place, keep))
+
+    def running(self, value: Any, axis: Any) -> Any:
+        """Sums of all values up to each along one dimension."""
+        node, place = self._along(value, axis)
+        return self.wrap(node if node.dims[place] is None else self.graph.running(node, place))
+
+    def positions(self, value: Any, axis: Any) -> np.ndarray:
+        """Places along one dimension, beside a value of as many dimensions."""
+        node, place = self._along(value, axis)
+        length = 1 if (of := node.dims[place]) is None else self.graph.lengths[of]
+        return np.arange(float(length)).reshape([-1, *[1] * (len(node.dims) - place - 1)])
+
+    def lookup(self, table: np.ndarray, index: Any) -> Any:
+        """Rows of a table by an index of one dimension and further ones of length one."""
+        node = self._number(self.operand(index))
+        if len(node.dims) != table.ndim or any(a is not None for a in node.dims[1:]):
+            raise NotTraceable("a table looked up by an index of several dimensions")
+        return self.wrap(self.graph.lookup(table, self.graph.laid(node, node.dims[:1])))
+
+    def distinct(self, value: Any) -> np.ndarray:
+        """The values that there are over the whole grid: others are another kernel's."""
+        node = self._number(self.operand(value))
+        if not isinstance(node, Node):
+            return np.unique([node])
+        self._bounded(node)
+        pieces = [np.unique(values) for values in _pieces(self.axes, node)]
+        found = np.unique(np.concatenate(pieces))
+        if len(found) > _MOST_DISTINCT:
+            raise NotTraceable(f"{len(found)} values told apart")
+        self.known[node.number] = (node, found)
+        return found
+
+    def _bounded(self, node: Node) -> None:
+        if math.prod(self.graph.lengths[a] for a in node.axes) > self.most:
+            raise NotTraceable("a condition on more values than are worth it")
 
     def condition(self, value: Any, asked: Callable[..., Any], axis: Any) -> bool:
         """Whether any, or all, of the grid's values are true."""
@@ -227,8 +292,7 @@ class Recorder:
         node = self._truth_node(value)
         if not isinstance(node, Node):
             return bool(node)
-        if math.prod(self.graph.lengths[a] for a in node.axes) > self.most:
-            raise NotTraceable("a condition on more values than are worth it")
+        self._bounded(node)
         always = asked is np.all
         same = all_are(self.axes, node, always)
         if same:
@@ -279,4 +343,5 @@ def trace(
         for name, column in fields.items()
     }
     columns = {name: recorder.operand(column) for name, column in kernel(given).items()}
-    return Trace(recorder.graph, columns, n, tuple(recorder.absent.values()))
+    absent, known = tuple(recorder.absent.values()), tuple(recorder.known.values())
+    return Trace(recorder.graph, columns, n, absent, known)

@@ -26,6 +26,7 @@ _SAME = {
     "fabs": "absolute",
     "fmax": "maximum",
     "fmin": "minimum",
+    "erf (vectorized)": "erf",
 }
 #: on truth values these take numbers
 _ARITHMETIC = frozenset(n for n, o in OPERATIONS.items() if not n.startswith(("logical", "where")))
@@ -109,6 +110,8 @@ class Traced:
     def __getitem__(self, key: Any) -> Any:
         """Dimensions of length one put in by None or newaxis; everything else as it is."""
         keys = key if isinstance(key, tuple) else (key,)
+        if any(isinstance(k, int) or (isinstance(k, slice) and k != slice(None)) for k in keys):
+            return self._part(keys)
         n_given = sum(k is not None and k is not Ellipsis for k in keys)
         dims, found = list(self.node.dims), []
         for k in keys:
@@ -124,6 +127,15 @@ class Traced:
                 raise NotTraceable(f"an index {k!r}")
         return self.recorder.wrap(self.recorder.graph.laid(self.node, (*found, *dims)))
 
+    def _part(self, keys: tuple[Any, ...]) -> Any:
+        if any(k is None for k in keys):
+            raise NotTraceable(f"an index {keys!r}")
+        if Ellipsis in keys:
+            at = keys.index(Ellipsis)
+            keys = (*keys[:at], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[at + 1 :])
+        keys = (*keys, *[slice(None)] * (self.ndim - len(keys)))
+        return self.recorder.wrap(self.recorder.graph.part(self.node, keys))
+
     def any(self, axis: Any = None, **_: Any) -> bool:
         """Whether any value is true."""
         return self.recorder.condition(self, np.any, axis)
@@ -134,7 +146,19 @@ class Traced:
 
     def sum(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
         """Add up along an axis of the kernel's own."""
-        return self.recorder.sum(self, axis, keepdims)
+        return self.recorder.reduce("sum", self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
+        """The largest along an axis of the kernel's own."""
+        return self.recorder.reduce("largest", self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False, **_: Any) -> Any:
+        """The smallest along an axis of the kernel's own."""
+        return self.recorder.reduce("smallest", self, axis, keepdims)
+
+    def cumsum(self, axis: Any = None, **_: Any) -> Any:
+        """Sums of all values up to each along an axis of the kernel's own."""
+        return self.recorder.running(self, axis)
 
     def __neg__(self) -> Any:
         return self.recorder.compute("negative", self)
@@ -168,7 +192,10 @@ class Traced:
         known = FUNCTIONS.get(function)
         if known is None:
             raise NotTraceable(f"no function {function.__name__}")
-        return known(self.recorder, *inputs, **options)
+        try:
+            return known(self.recorder, *inputs, **options)
+        except TypeError as error:
+            raise NotTraceable(f"{function.__name__}: {error}") from error
 
 
 def _both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -235,8 +262,46 @@ def _broadcast_to(recorder: Recorder, array: Any, shape: Any) -> Any:
     return array
 
 
-def _sum(recorder: Recorder, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return recorder.sum(a, axis, keepdims)
+def _reduced(name: str) -> Callable[..., Any]:
+    def reduced(recorder: Recorder, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        return recorder.reduce(name, a, axis, keepdims)
+
+    return reduced
+
+
+def _cumsum(recorder: Recorder, a: Any, axis: Any = None) -> Any:
+    return recorder.running(a, axis)
+
+
+def _argmax(recorder: Recorder, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The first place of the largest."""
+    most = recorder.reduce("largest", a, axis, True)
+    places = recorder.positions(a, axis)
+    first = recorder.compute("where", a == most, places, float(places.size))
+    return recorder.reduce("smallest", first, axis, keepdims)
+
+
+def _take_along_axis(recorder: Recorder, arr: Any, indices: Any, axis: Any = -1) -> Any:
+    """Rows of a table by an index that varies; or one value along an axis, which is added up."""
+    if isinstance(arr, np.ndarray) and axis == 0:
+        return recorder.lookup(arr, indices)
+    if not isinstance(indices, Traced) or indices.shape[axis] != 1:
+        raise NotTraceable("several values along an axis")
+    chosen = recorder.compute("where", indices == recorder.positions(arr, axis), arr, 0.0)
+    return recorder.reduce("sum", chosen, axis, True)
+
+
+def _unique_values(recorder: Recorder, x: Any) -> np.ndarray:
+    return recorder.distinct(x)
+
+
+def _searchsorted(recorder: Recorder, a: Any, v: Any) -> Any:
+    if not isinstance(a, np.ndarray):
+        raise NotTraceable("a search in what is traced")
+    found: Any = 0.0
+    for value in a:
+        found = recorder.compute("add", found, v > value)
+    return found
 
 
 def _ndim(recorder: Recorder, a: Any) -> int:
@@ -269,7 +334,14 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.clip: _clip,
     np.broadcast_arrays: _broadcast_arrays,
     np.broadcast_to: _broadcast_to,
-    np.sum: _sum,
+    np.sum: _reduced("sum"),
+    np.max: _reduced("largest"),
+    np.min: _reduced("smallest"),
+    np.cumsum: _cumsum,
+    np.argmax: _argmax,
+    np.take_along_axis: _take_along_axis,
+    np.unique_values: _unique_values,
+    np.searchsorted: _searchsorted,
     np.ndim: _ndim,
     np.shape: _shape,
     np.size: _size,

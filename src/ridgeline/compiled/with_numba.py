@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.compiled.graph import SUM, Node
+from ridgeline.compiled.graph import LOOKUP, REDUCTIONS, Node
 from ridgeline.compiled.library import compiled_module
 from ridgeline.compiled.program import bare
 
@@ -20,10 +20,12 @@ __all__ = ["StageWithNumba", "functions_of", "source_of"]
 
 _HEAD = '''"""Loops of a kernel, written by ridgeline.compiled. Safe to delete."""
 from numba import njit
-from ridgeline.compiled.loops import step
+from ridgeline.compiled.loops import Apart, step
 '''
 _ARRAY = "float64[:, ::1]"
 _OPTIONS = 'error_model="numpy", nogil=True'
+#: only compiled code calls the loops themselves
+_INNER = "pipeline_class=Apart, no_cpython_wrapper=True, no_cfunc_wrapper=True"
 #: whole powers up to this are products: a tenth of the time of others, a rounding or two more
 _LARGEST_PRODUCT = 16
 
@@ -73,7 +75,8 @@ class StageWithNumba:
         stage = self.stage
         loops = np.asarray([lengths[a] for a in stage.axes], dtype=np.int64)
         for face in stage.sums:
-            arrays[id(face)][:] = 0.0
+            for row, node in enumerate(face.nodes):
+                arrays[id(face)][row] = REDUCTIONS[node.operation][1]
         given = [arrays[id(f)] for f in (*stage.reads, *_written(stage))]
         self._function(self._numbers, loops, *given)
 
@@ -82,12 +85,28 @@ def _written(stage: Stage) -> list[Face]:
     return [f for f in (stage.writes, *stage.sums) if f.nodes]
 
 
+def _rows_written(stage: Stage) -> list[tuple[Face, int, Node]]:
+    """Each row that is written, by its face and number."""
+    return [(f, row, node) for f in _written(stage) for row, node in enumerate(f.nodes)]
+
+
 def _function(stage: Stage, number: int) -> str:
-    faces = [*stage.reads, *_written(stage)]
+    """Loops, and a function that hands them the faces.
+
+    To the loops each row that is written is an array of its own, which overlaps with no other: a
+    compiler that has to ask whether rows overlap does one value at a time.
+    """
+    written, rows = _written(stage), _rows_written(stage)
+    faces = [*stage.reads, *written]
     names = [f"f{i}" for i in range(len(faces))]
+    reads = names[: len(stage.reads)]
+    inner = [*reads, *(f"w{i}" for i in range(len(rows)))]
+    of_rows = [f"{names[len(reads) + written.index(f)]}[{row} : {row + 1}]" for f, row, _ in rows]
     depth = len(stage.axes)
     loops = [f"{'    ' * (i + 1)}for i{i} in range(n[{i}]):" for i in range(depth)]
-    indices = ", ".join(_index(face, stage) for face in faces)
+    indices = [_index(face, stage, name) for face, name in zip(stage.reads, reads, strict=True)]
+    indices += [_index(face, stage, "") for face, _, _ in rows]
+    takes = "void(float64[::1], int64[::1]"
     return "\n".join(
         [
             f'step_{number} = step("""',
@@ -95,24 +114,46 @@ def _function(stage: Stage, number: int) -> str:
             '""")',
             "",
             "",
-            f'@njit("void(float64[::1], int64[::1], {", ".join([_ARRAY] * len(faces))})", '
-            f"{_OPTIONS}, cache=CACHE)",
-            f"def stage_{number}(p, n, {', '.join(names)}):",
+            f'@njit("{", ".join([takes, *[_ARRAY] * len(inner)])})", {_OPTIONS}, cache=CACHE, '
+            f"{_INNER})",
+            f"def loops_{number}(p, n, {', '.join(inner)}):",
+            *_widths(stage, reads),
             *loops,
-            f"{'    ' * (depth + 1)}step_{number}(p, ({', '.join(names)},), ({indices},))",
+            f"{'    ' * (depth + 1)}step_{number}(p, ({', '.join(inner)},), "
+            f"({', '.join(indices)},))",
+            "",
+            "",
+            f'@njit("{", ".join([takes, *[_ARRAY] * len(faces)])})", {_OPTIONS}, cache=CACHE)',
+            f"def stage_{number}(p, n, {', '.join(names)}):",
+            f"    loops_{number}(p, n, {', '.join([*reads, *of_rows])})",
         ]
     )
 
 
-def _index(face: Face, stage: Stage) -> str:
-    """Flat index into a face within the loops of a stage."""
-    places = [stage.axes.index(a) for a in face.axes]
+def _is_looked_up(face: Face, stage: Stage) -> bool:
+    """Whether it holds tables, whose rows run along an axis that no loop does."""
+    return any(a not in stage.axes for a in face.axes)
+
+
+def _widths(stage: Stage, reads: Sequence[str]) -> list[str]:
+    """How many rows there are in tables."""
+    found = []
+    for face, name in zip(stage.reads, reads, strict=True):
+        if _is_looked_up(face, stage):
+            others = "".join(f" // n[{stage.axes.index(a)}]" for a in face.axes if a in stage.axes)
+            found.append(f"    {name}_rows = {name}.shape[1]{others}")
+    return found
+
+
+def _index(face: Face, stage: Stage, name: str) -> str:
+    """Flat index into a face within the loops of a stage; of a table, that of its first row."""
+    places = [stage.axes.index(a) for a in face.axes if a in stage.axes]
     if not places:
         return "n.size - n.size"
     index = f"i{places[0]}"
     for place in places[1:]:
         index = f"({index}) * n[{place}] + i{place}"
-    return index
+    return f"({index}) * {name}_rows" if _is_looked_up(face, stage) else index
 
 
 def _numbers_of(stage: Stage) -> list[float]:
@@ -120,7 +161,7 @@ def _numbers_of(stage: Stage) -> list[float]:
     return [
         float(o)
         for node in stage.nodes
-        if node.operation != SUM
+        if node.operation not in REDUCTIONS
         for o in (node.operands[:1] if _whole_power(node) else node.operands)
         if not isinstance(o, Node) and not isinstance(o, bool)
     ]
@@ -149,26 +190,34 @@ class _Body:
     def __init__(self, stage: Stage) -> None:
         self.lines: list[str] = []
         self._names: dict[int, str] = {}
+        self._tables = {
+            node.number: (i, row)
+            for i, face in enumerate(stage.reads)
+            for row, node in enumerate(face.nodes)
+            if _is_looked_up(face, stage)
+        }
         wanted = self._wanted(stage)
         for i, face in enumerate(stage.reads):
             for row, node in enumerate(face.nodes):
                 if node.number in wanted:
                     self._named(node, f"{'truth' if node.truth else 'load'} {i} {row}")
         for node in stage.nodes:
-            if node.operation != SUM:
+            if node.operation not in REDUCTIONS:
                 self._named(node, self._operation(node))
-        for i, face in enumerate(_written(stage), len(stage.reads)):
-            for row, node in enumerate(face.nodes):
-                word, value = ("add_to", node.operands[0]) if node.operation == SUM else (
-                    "store", node
-                )  # fmt: skip
-                self.lines.append(f"{word} {i} {row} {self._operand(value)}")
+        for i, (_, _, node) in enumerate(_rows_written(stage), len(stage.reads)):
+            reduced = node.operation in REDUCTIONS
+            word, value = (node.operation, node.operands[0]) if reduced else ("store", node)
+            self.lines.append(f"{word} {i} 0 {self._operand(value)}")
 
     @staticmethod
     def _wanted(stage: Stage) -> set[int]:
         """What of other stages' values is used in this one."""
-        own = {n.number for n in stage.nodes if n.operation != SUM}
-        used = (bare(o) for node in stage.nodes for o in node.operands)
+        own = {n.number for n in stage.nodes if n.operation not in REDUCTIONS}
+        used = (
+            bare(o)
+            for node in stage.nodes
+            for o in (node.operands[:1] if node.operation == LOOKUP else node.operands)
+        )
         return {n.number for n in used if isinstance(n, Node) and n.number not in own}
 
     def _named(self, node: Node, line: str) -> None:
@@ -179,6 +228,10 @@ class _Body:
         whole = _whole_power(node)
         if whole:
             return f"whole_power {self._operand(node.operands[0])} {whole}"
+        if node.operation == LOOKUP:
+            index, table = node.operands
+            i, row = self._tables[table.number]
+            return f"lookup {i} {row} {self._operand(index)}"
         return " ".join([node.operation, *map(self._operand, node.operands)])
 
     def _operand(self, value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.compiled.graph import SUM, Node
+from ridgeline.compiled.graph import LOOKUP, REDUCTIONS, RUNNING, Node
 from ridgeline.compiled.operations import OPERATIONS
 from ridgeline.compiled.program import bare, last_uses
 
@@ -19,7 +19,41 @@ if TYPE_CHECKING:
 
 __all__ = ["StageWithNumpy"]
 
-_FUNCTIONS = {name: operation.numpy for name, operation in OPERATIONS.items()}
+
+def _reduction(ufunc: np.ufunc) -> Callable[..., None]:
+    def reduced(values: np.ndarray, shape: tuple[int, ...], place: int, out: np.ndarray) -> None:
+        ufunc.reduce(np.broadcast_to(values, shape), axis=place, out=out)
+
+    return reduced
+
+
+def _looked_up(index: np.ndarray, table: np.ndarray, out: np.ndarray) -> None:
+    """Rows of a table, which run along its last dimension, at the places that index gives."""
+    *_, n = table.shape
+    at = index.astype(np.intp)
+    if table.shape[-2] == 1 and index.size == index.shape[-1]:
+        lines = out.reshape(-1, out.shape[-1])
+        np.take(table.reshape(-1, n), at.ravel(), axis=1, out=lines, mode="clip")
+        return
+    rows = np.broadcast_to(table, (*out.shape, n))
+    whole = np.broadcast_to(at, out.shape)
+    out[...] = np.take_along_axis(rows, whole[..., None], axis=-1)[..., 0]
+
+
+def _run_along(values: np.ndarray, place: int, out: np.ndarray) -> None:
+    # Not `accumulate`: along an outer dimension it goes value by value.
+    one, total = (np.moveaxis(a, place, 0) for a in (np.broadcast_to(values, out.shape), out))
+    np.copyto(total[0], one[0])
+    for before, now, sums in zip(total, one[1:], total[1:], strict=False):
+        np.add(before, now, out=sums)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: operation.numpy for name, operation in OPERATIONS.items()},
+    **{name: _reduction(ufunc) for name, (ufunc, _) in REDUCTIONS.items()},
+    LOOKUP: _looked_up,
+    RUNNING: _run_along,
+}
 _KINDS = {False: float, True: bool}
 
 
@@ -62,7 +96,9 @@ class StageWithNumpy:
             self._buffers = [np.empty(shape, _KINDS[truth]) for truth in self._kinds]
         read = []
         for face, row, truth in self._reads:
-            along = tuple(lengths[a] if a in face.axes else 1 for a in stage.axes)
+            along = [lengths[a] if a in face.axes else 1 for a in stage.axes]
+            # Of tables, rows that are looked up run along a dimension more, the last one.
+            along += [lengths[a] for a in face.axes if a not in stage.axes]
             values = arrays[id(face)][row].reshape(along)
             read.append(values != 0 if truth else values)
         rows = [v.reshape(shape) for v in arrays[id(stage.writes)]] if stage.writes.nodes else []
@@ -77,13 +113,9 @@ class StageWithNumpy:
 @lru_cache(maxsize=64)
 def _function(source: str) -> Callable[..., None]:
     """The function ``run`` of a source; kernels of one structure share it."""
-    scope: dict[str, Any] = dict(_FUNCTIONS, copyto=np.copyto, total=_total)
+    scope: dict[str, Any] = dict(_FUNCTIONS, copyto=np.copyto)
     exec(compile(source, "<operations>", "exec"), scope)  # noqa: S102  (written by `_Written`)
     return scope["run"]
-
-
-def _total(values: np.ndarray, shape: tuple[int, ...], place: int, out: np.ndarray) -> None:
-    np.sum(np.broadcast_to(values, shape), axis=place, out=out)
 
 
 class _Written:
@@ -108,9 +140,11 @@ class _Written:
         after = last_uses(stage)
         for i, node in enumerate(stage.nodes):
             operands = [self._operand(o, homes) for o in node.operands]
-            if node.operation == SUM:
-                self._sum(node, operands[0])
+            if node.operation in REDUCTIONS:
+                self._reduce(node, operands[0])
                 continue
+            if node.operation == RUNNING:
+                operands.append(str(stage.axes.index(node.of)))
             self._step(node, operands, rows.get(node.number), after[i])
         lists = {"r": len(self.reads), "w": len(rows), "s": len(self.sums), "b": len(self.kinds)}
         lists["p"] = len(self.numbers)
@@ -139,7 +173,7 @@ class _Written:
         ended = [(d.truth, self._names[d.number]) for d in after if d is not node]
         dying = [(truth, name) for truth, name in ended if name.startswith("b")]
         # A choice is made in two passes: its result must not take the place of an operand.
-        late = node.operation.startswith("where")
+        late = node.operation.startswith("where") or node.operation in (LOOKUP, RUNNING)
         if not late:
             self._release(dying)
         name = f"w{row}" if row is not None and not node.truth else self._buffer(node.truth)
@@ -162,9 +196,9 @@ class _Written:
         for truth, name in names:
             self._free[truth].append(name)
 
-    def _sum(self, node: Node, operand: str) -> None:
+    def _reduce(self, node: Node, operand: str) -> None:
         face = next(f for f in self.stage.sums if any(n is node for n in f.nodes))
         place = self.stage.axes.index(node.of)
         name = f"s{len(self.sums)}"
         self.sums.append((face, face.row(node)))
-        self._lines.append(f"total({operand}, shape, {place}, {name})")
+        self._lines.append(f"{node.operation}({operand}, shape, {place}, {name})")

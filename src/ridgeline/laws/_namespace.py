@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ceil", "divide", "log", "log2", "log10", "maximum", "minimum", "namespace", "where"]
+__all__ = [
+    "ceil", "divide", "floats", "log", "log2", "log10", "maximum", "minimum", "namespace", "where",
+]  # fmt: skip
 
 
 class _Numpy:
@@ -61,6 +63,11 @@ def _as_arrays(xp: Any, *values: Any) -> list[Any]:
 def _plain(value: Any) -> Any:
     """A Python scalar for a numpy one: strict libraries take only those beside their arrays."""
     return value.item() if isinstance(value, np.generic) else value
+
+
+def floats(value: Any) -> Any:
+    """Numbers as numpy's floats; arrays of other libraries as they are."""
+    return np.asarray(value, dtype=float) if isinstance(value, np.plain) else value
 
 
 def minimum(a: Any, b: Any) -> Any:

@@ -44,7 +44,7 @@ def shard_wire_bytes(message_bytes: Any, n_chips: Any) -> Any:
     >>> shard_wire_bytes(8e6, 8)
     7000000.0
     """
-    return message_bytes * (n_chips - 1) / n_chips
+    return message_bytes * ((n_chips - 1) / n_chips)
 
 
 def all_reduce_wire_bytes(message_bytes: Any, n_chips: Any) -> Any:
@@ -70,7 +70,7 @@ def all_reduce_wire_bytes(message_bytes: Any, n_chips: Any) -> Any:
     >>> all_reduce_wire_bytes(8e6, 8)
     14000000.0
     """
-    return 2 * shard_wire_bytes(message_bytes, n_chips)
+    return message_bytes * (2 * shard_wire_bytes(1, n_chips))
 
 
 def all_reduce_wire_bytes_one_shot(message_bytes: Any, n_chips: Any) -> Any:
@@ -126,8 +126,7 @@ def all_reduce_wire_bytes_in_switch(message_bytes: Any, n_chips: Any) -> Any:
     >>> float(all_reduce_wire_bytes_in_switch(8e6, 8))
     9000000.0
     """
-    in_switch = message_bytes * (n_chips + 1) / n_chips
-    return minimum(in_switch, all_reduce_wire_bytes(message_bytes, n_chips))
+    return message_bytes * minimum((n_chips + 1) / n_chips, all_reduce_wire_bytes(1, n_chips))
 
 
 def collective_time_s(

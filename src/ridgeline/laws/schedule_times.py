@@ -13,26 +13,56 @@ from __future__ import annotations
 
 from typing import Any
 
-from ridgeline.laws._namespace import maximum, minimum, where
+from ridgeline.laws._namespace import ceil, maximum, minimum, namespace, where
 
 __all__ = ["gpipe_time_s", "interleaved_time_s", "one_f_one_b_time_s"]
 
 
-def _stages(values: Any, n_stages: int) -> list[Any]:
-    """Each stage's numbers; those of all where there is one number."""
-    if not getattr(values, "ndim", 0):
-        return [values] * n_stages
-    return [values[..., s] for s in range(n_stages)]
+class _Stages:
+    """Stages of each row, and reductions over them."""
+
+    def __init__(self, example: Any, n_stages: Any) -> None:
+        self.xp = namespace(example)
+        n = example.shape[-1]
+        #: stages of a row, and which of them it is, from 0
+        self.p = n if n_stages is None else _beside(n_stages)
+        self.k = self.xp.arange(n, dtype=self.xp.float64)
+        self.there = None if n_stages is None else self.k < self.p
+
+    def own(self, values: Any) -> Any:
+        """The same, 0 past a row's last stage."""
+        return values if self.there is None else where(self.there, values, 0 * values)
+
+    def links(self, hop_s: Any, n_links: Any) -> Any:
+        """Hops over the link behind each stage, of the first so many links."""
+        return where(self.k < n_links, hop_s, 0 * hop_s)
+
+    def before(self, values: Any) -> Any:
+        """Of all stages before each."""
+        running = getattr(self.xp, "cumsum", None) or self.xp.cumulative_sum
+        return running(values, axis=-1) - values
+
+    def total(self, values: Any) -> Any:
+        """Of all stages, kept as one."""
+        return self.xp.sum(values, axis=-1, keepdims=True)
+
+    def most(self, values: Any) -> Any:
+        """Of all stages, kept as one."""
+        return self.xp.max(values, axis=-1, keepdims=True)
 
 
-def _largest(values: list[Any]) -> Any:
-    found = values[0]
-    for value in values[1:]:
-        found = maximum(found, value)
-    return found
+def _beside(values: Any) -> Any:
+    """Numbers of rows beside an axis of stages."""
+    return values[..., None] if getattr(values, "ndim", 0) else values
 
 
-def gpipe_time_s(forward_s: Any, backward_s: Any, n_micro_batches: Any, hop_s: Any = 0.0) -> Any:
+def gpipe_time_s(
+    forward_s: Any,
+    backward_s: Any,
+    n_micro_batches: Any,
+    hop_s: Any = 0.0,
+    n_stages: Any = None,
+) -> Any:
     r"""Time of a step under GPipe: all micro-batches forward, then all backward.
 
     .. math:: \sum_s (f_s + b_s) + (m - 1)(\max_s f_s + \max_s b_s) + 2 \sum_s h_s
@@ -43,6 +73,8 @@ def gpipe_time_s(forward_s: Any, backward_s: Any, n_micro_batches: Any, hop_s: A
     backward_s : array [..., stage]   Input and weight gradient, b. [s]
     n_micro_batches : array           m. [1]
     hop_s : array                     One number, or [..., link], h. [s]
+    n_stages : array or None          p, where rows differ in it: what is past a row's last stage
+                                      is not looked at. None: all there are. [1]
 
     Returns
     -------
@@ -58,15 +90,19 @@ def gpipe_time_s(forward_s: Any, backward_s: Any, n_micro_batches: Any, hop_s: A
     >>> float(gpipe_time_s(np.array([1.0, 1.0, 2.0]), np.array([2.0, 2.0, 4.0]), 4))
     30.0
     """
-    p = forward_s.shape[-1]
-    f, b, h = _stages(forward_s, p), _stages(backward_s, p), _stages(hop_s, p)
-    hops = sum(h[:-1], 0 * f[0])
-    slowest = _largest(f) + _largest(b)
-    return sum(f[1:], f[0]) + sum(b[1:], b[0]) + (n_micro_batches - 1) * slowest + 2 * hops
+    on = _Stages(forward_s, n_stages)
+    f, b = on.own(forward_s), on.own(backward_s)
+    slowest = on.most(f) + on.most(b)
+    way = on.total(f + b + on.links(2 * hop_s, on.p - 1))
+    return (way + (_beside(n_micro_batches) - 1) * slowest)[..., 0]
 
 
 def one_f_one_b_time_s(
-    forward_s: Any, backward_s: Any, n_micro_batches: Any, hop_s: Any = 0.0
+    forward_s: Any,
+    backward_s: Any,
+    n_micro_batches: Any,
+    hop_s: Any = 0.0,
+    n_stages: Any = None,
 ) -> Any:
     r"""Time of a step under 1F1B: about the way through all stages, and the slowest for the rest.
 
@@ -86,6 +122,8 @@ def one_f_one_b_time_s(
     backward_s : array [..., stage]   Input and weight gradient, b. [s]
     n_micro_batches : array           m. [1]
     hop_s : array                     One number, or [..., link], h. [s]
+    n_stages : array or None          p, where rows differ in it: what is past a row's last stage
+                                      is not looked at. None: all there are. [1]
 
     Returns
     -------
@@ -116,27 +154,32 @@ def one_f_one_b_time_s(
     >>> round(float(one_f_one_b_time_s(np.ones(4), 2 * np.ones(4), 400, 0.1)), 1)  # without: 1209
     1269.0
     """
-    p = forward_s.shape[-1]
-    m = n_micro_batches
-    f, b, h = _stages(forward_s, p), _stages(backward_s, p), _stages(hop_s, p)
-    way = [0 * f[0]]  # to a stage and back
-    for s in range(p):
-        way.append(way[-1] + f[s] + b[s] + (2 * h[s] if s < p - 1 else 0 * f[s]))
-    found = []
-    for k in range(p):
-        span, trip, each = p - k, way[p] - way[k], f[k] + b[k]
-        later = maximum(m - span, 0 * m)
-        once = trip + maximum((m - 1) * b[k] + later * f[k], (m - 1) * f[k] + later * b[k])
-        most = 1 + (m - 1) // span
-        trips = trip * most + (m - 1 - (most - 1) * span) * each
-        twice = where(most >= 2, 2 * trip + (m - 1 - span) * each, 0 * once)
-        trips = where(most >= 2, trips, 0 * once)
-        found.append(way[k] + _largest([m * each, once, twice, trips]))
-    return _largest(found)
+    on = _Stages(forward_s, n_stages)
+    m = _beside(n_micro_batches)
+    f, b = on.own(forward_s), on.own(backward_s)
+    each = f + b
+    step = each + on.links(2 * hop_s, on.p - 1)
+    way = on.before(step)  # to a stage and back
+    whole = on.total(step)
+    span = maximum(on.p - on.k, 1)
+    later = maximum(m - span, 0 * m)
+    # A trip is what the way leaves of the whole.
+    once = whole + maximum((m - 1) * b + later * f, (m - 1) * f + later * b)
+    most = 1 - ceil((1 - m) / span)
+    trip = whole - way
+    trips = trip * (most - 1) + (m - 1 - (most - 1) * span) * each
+    twice = whole + maximum(trip + (m - 1 - span) * each, trips)
+    found = maximum(way + m * each, where(most >= 2, maximum(once, twice), once))
+    return where(on.p == 1, m * whole, on.most(on.own(found)))[..., 0]
 
 
 def interleaved_time_s(
-    forward_s: Any, backward_s: Any, n_micro_batches: Any, n_chunks: Any, hop_s: Any = 0.0
+    forward_s: Any,
+    backward_s: Any,
+    n_micro_batches: Any,
+    n_chunks: Any,
+    hop_s: Any = 0.0,
+    n_stages: Any = None,
 ) -> Any:
     r"""Time of a step under interleaved 1F1B.
 
@@ -155,6 +198,8 @@ def interleaved_time_s(
     n_micro_batches : array           m, a multiple of p. [1]
     n_chunks : array                  v, of equal time. [1]
     hop_s : array                     One number, or [..., link], h. [s]
+    n_stages : array or None          p, where rows differ in it: what is past a row's last stage
+                                      is not looked at. None: all there are. [1]
 
     Returns
     -------
@@ -177,26 +222,21 @@ def interleaved_time_s(
     >>> float(interleaved_time_s(np.ones(4), 2 * np.ones(4), 8, 3))
     27.0
     """
-    p = forward_s.shape[-1]
-    v, n_all = n_chunks, n_micro_batches * n_chunks
-    f = [one / v for one in _stages(forward_s, p)]
-    b = [one / v for one in _stages(backward_s, p)]
-    h = _stages(hop_s, p)
-    hops = sum(h[1:], h[0]) if p > 2 else 2 * (p - 1) * h[0]  # all the way round
-    round_f = (v - 1) * maximum(p * _largest(f), sum(f[1:], f[0]) + hops)
-    round_b = (v - 1) * maximum(p * _largest(b), sum(b[1:], b[0]) + hops)
-    way = [0 * f[0]]
-    for s in range(p):
-        way.append(way[-1] + f[s] + b[s] + (2 * h[s] if s < p - 1 else 0 * f[s]))
-    found = []
-    for k in range(p):
-        warm = minimum(2 * (p - k - 1) + (v - 1) * p, n_all)
-        trip, each = way[p] - way[k], f[k] + b[k]
-        later = maximum(n_all - warm - 1, 0 * n_all)
-        one = round_f + trip + (n_all - 1 - (v - 1) * p) * b[k] + later * f[k] + round_b
-        start = round_f + trip + (n_all - 1) * b[k] + later * f[k]
-        end = (n_all - 1) * f[k] + later * b[k] + trip + round_b
-        both = round_f + 2 * trip + (n_all - warm - 2) * each + round_b
-        both = where(n_all >= warm + 2, both, 0 * both)
-        found.append(way[k] + _largest([n_all * each, one, start, end, both]))
-    return _largest(found)
+    on = _Stages(forward_s, n_stages)
+    p, v, n_all = on.p, _beside(n_chunks), _beside(n_micro_batches * n_chunks)
+    f, b = on.own(forward_s / _beside(n_chunks)), on.own(backward_s / _beside(n_chunks))
+    # All the way round: of two stages there is one link.
+    hops = where(p > 2, 1, 2 * (p - 1)) * on.total(on.links(hop_s, where(p > 2, p, 1)))
+    round_f = (v - 1) * maximum(p * on.most(f), on.total(f) + hops)
+    round_b = (v - 1) * maximum(p * on.most(b), on.total(b) + hops)
+    each = f + b
+    step = each + on.links(2 * hop_s, on.p - 1)
+    way, whole = on.before(step), on.total(step)
+    left = n_all - minimum(2 * (p - on.k - 1) + (v - 1) * p, n_all)
+    later = maximum(left - 1, 0 * left)
+    first = maximum(round_f + round_b + (n_all - 1 - (v - 1) * p) * b, round_f + (n_all - 1) * b)
+    once = maximum(first + later * f, (n_all - 1) * f + later * b + round_b)
+    twice = (whole - way) + (left - 2) * each + (round_f + round_b)
+    once = whole + where(left >= 2, maximum(once, twice), once)
+    found = on.most(on.own(maximum(way + n_all * each, once)))
+    return where(p == 1, n_all * whole, found)[..., 0]

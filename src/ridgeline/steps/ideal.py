@@ -110,7 +110,7 @@ def wire_bytes(send: Collective, domain_size: Any) -> tuple[Any, Any]:
 
 def _leaving(send: Collective, wire: Any, domain_size: Any) -> Any:
     """A collective's bytes cross once for a whole domain, whose members share them."""
-    return wire * send.share_across / send.members(domain_size)
+    return wire * (send.share_across / send.members(domain_size))
 
 
 def _over(bytes_sent: Any, members: Any, rate: float | None, per_peer: float | None) -> Any:

@@ -289,7 +289,8 @@ def parts_on_stages(count: TrainingCount, layers: Floats) -> tuple[dict[str, Flo
 def kept_on_stages(count: TrainingCount, layers: Floats) -> Floats:
     """Bytes that one micro-batch leaves on each stage. Shape (rows, stages)."""
     parts, _ = parts_on_stages(count, layers)
-    return sum(parts.values(), np.zeros(layers.shape[:2]))
+    found: Any = sum(parts.values())
+    return found
 
 
 def staying_share(layers: Floats, n_kinds: int) -> Floats:
@@ -313,7 +314,7 @@ def share_again(count: TrainingCount, layers: Floats) -> Any:
 
 
 def _sum(values: Sequence[Any], kinds: Floats) -> Floats:
-    found = np.zeros(kinds.shape[:2])
+    found: Any = 0.0
     for kind, value in enumerate(values):
         found = found + kinds[:, :, kind] * column(value)
     return found
@@ -321,7 +322,7 @@ def _sum(values: Sequence[Any], kinds: Floats) -> Floats:
 
 def _largest(values: Sequence[Any], kinds: Floats) -> Floats:
     """Of the kinds of layer that a stage has, the largest."""
-    found = np.zeros(kinds.shape[:2])
+    found: Any = 0.0
     for kind, value in enumerate(values):
         found = np.maximum(found, (kinds[:, :, kind] > 0) * column(value))
     return found

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import maximum, where
+from ridgeline.laws._namespace import floats, maximum, where
 from ridgeline.laws.experts import busiest_rank_load
 from ridgeline.laws.placement import members_in_domain
 from ridgeline.laws.schedules import SCHEDULES
@@ -35,7 +33,7 @@ _FROZEN = "nf4"
 
 def column(value: Any) -> Any:
     """A value of each row, of shape (..., rows), beside an axis of stages: (..., rows, 1)."""
-    return np.asarray(value, dtype=float)[..., None]
+    return floats(value)[..., None]
 
 
 def in_format(model: Model, recipe: TrainingRecipe) -> Model:

@@ -60,19 +60,23 @@ def exchanges(
     layers : array                    See `passes.layers_on_stages`.
     on : Calibration or Cluster       A cluster: at datasheet peaks.
     """
-    zero = np.broadcast_to(np.asarray(count.layout.zero), layers.shape[:1])
     layers = layers_held(count, layers)
+    if not isinstance(on, Cluster):
+        on = replace(on, effects={n: column(e) if np.ndim(e) else e for n, e in on.effects.items()})
     found: dict[str, Any] = dict.fromkeys(Exchanges._fields, 0.0)
     for experts in (False, True):
-        held = sum_on_stages([p.experts if experts else p.dense for p in parameters], layers)
-        if not np.any(held):
+        own = [p.experts if experts else p.dense for p in parameters]
+        if not any(np.ndim(one) or one for one in own):
             continue
-        trained = sum_on_stages(
-            [p.trained_experts if experts else p.trained for p in parameters], layers
-        )
-        for name, seconds in _of_group(count, experts, held, trained, zero, on).items():
+        held = trained = sum_on_stages(own, layers)
+        if not count.recipe.trains_all:
+            trained = sum_on_stages(
+                [p.trained_experts if experts else p.trained for p in parameters], layers
+            )
+        each = _of_group(count, experts, held, trained, on)
+        for name, seconds in each.items():
             found[name] = found[name] + seconds
-    empty = np.zeros(layers.shape[:2])
+    empty = 0.0 * layers[:, :, 0]
     return Exchanges(**{name: value + empty for name, value in found.items()})
 
 
@@ -81,40 +85,42 @@ def _of_group(
     experts: bool,
     held: Floats,
     trained: Floats,
-    zero: NDArray[Any],
     on: Calibration | Cluster,
 ) -> dict[str, Any]:
     """Exchanges of experts, or of all other parameters, as `Exchanges` names them."""
     size, inside, shard, shard_inside = groups_of(count, experts)
     narrow, weight = count.framework.reduce_bytes, count.weight_bytes
-    whole = (size, inside)
-    sharded = (shard, shard_inside)
-    copies = (size / shard, np.maximum(inside / shard_inside, 1.0))
+    zero = column(count.layout.zero)
     none, all_of_it = zero == 0, zero == _SHARDS_PARAMETERS
-    some = ~none & ~all_of_it
+    size, inside, shard, shard_inside = map(column, (size, inside, shard, shard_inside))
+    sharded = (shard, shard_inside)
+    # Shards that are copied on other ranks are added up once more between them.
+    ranks = np.where(none, size, size / shard)
+    ranks_inside = np.where(none, inside, np.maximum(inside / shard_inside, 1.0))
 
-    def seconds(kind: str, payload: Floats, group: tuple[Any, Any], rows: NDArray[Any]) -> Any:
+    def seconds(kind: str, payload: Floats, group: tuple[Any, Any], rows: Any) -> Any:
         return _seconds(kind, payload, group, rows, on)
 
-    every = seconds("all_gather", held * weight, sharded, all_of_it)
-    scattered = seconds("reduce_scatter", trained * narrow, sharded, ~none)
-    # Shards that are copied on other ranks are added up once more between them.
-    between = seconds("all_reduce", trained * narrow / column(shard), copies, ~none)
-    again = every if count.framework.gathers_every_micro_batch else 0.0
+    # Frozen parameters are gathered, too, where they are shared out.
+    moved = held if held is trained else np.where(all_of_it, held, trained)
+    gathered = seconds("all_gather", moved * weight, sharded, ~none)
+    sent = trained * narrow
+    scattered = seconds("reduce_scatter", sent, sharded, ~none)
+    added = np.where(none, sent, sent / shard)
+    summed = seconds("all_reduce", added, (ranks, ranks_inside), True)
     # Where shards of gradients add up from micro-batch to micro-batch, each reduces its own.
     adds_shards = count.framework.accumulates == "sharded"
-    each = (all_of_it | ((zero == _SHARDS_GRADIENTS) & adds_shards))[:, None]
+    each = all_of_it | ((zero == _SHARDS_GRADIENTS) & adds_shards)
     # Pipelines may gather once a step, and keep what they gathered.
     kept = each & count.framework.pipelines_keep_gathered & (column(count.layout.pp) > 1)
-    each = each & ~kept
+    each, every = each & ~kept, all_of_it & ~kept
+    forward = np.where(every, gathered, 0.0)
+    again = forward if count.framework.gathers_every_micro_batch else 0.0
     return {
-        "gather_s": seconds("all_gather", trained * weight, sharded, some)
-        + np.where(kept, every, 0.0),
-        "reduce_s": seconds("all_reduce", trained * narrow, whole, none)
-        + between
-        + np.where(each, 0.0, scattered),
-        "each_forward_s": np.where(kept, 0.0, every),
-        "each_backward_s": np.where(kept, 0.0, again) + np.where(each, scattered, 0.0),
+        "gather_s": np.where(every, 0.0, gathered),
+        "reduce_s": summed + np.where(each, 0.0, scattered),
+        "each_forward_s": forward,
+        "each_backward_s": again + np.where(each, scattered, 0.0),
     }
 
 
@@ -122,33 +128,19 @@ def _seconds(
     kind: str,
     payload_bytes: Floats,
     group: tuple[Any, Any],
-    rows: NDArray[Any],
+    rows: Any,
     on: Calibration | Cluster,
 ) -> Any:
-    """Time of one exchange on the stages of some rows; 0 elsewhere, and where nothing is sent."""
-    size, inside = (np.broadcast_to(np.asarray(x, dtype=float), rows.shape) for x in group)
-    row, stage = np.nonzero((rows & (size > 1))[:, None] & (payload_bytes > 0))
-    if not row.size:
+    """Time of one exchange on the stages of some rows; 0 elsewhere, and where nothing is sent.
+
+    Rows are of shape (..., rows, 1), payloads of shape (rows, stages).
+    """
+    size, inside = group
+    sends = rows & (size > 1)
+    if not np.any(sends):
         return 0.0
-    n_domains = size[row] / inside[row]
-    send = Collective(
-        kind, size[row], payload_bytes[row, stage], n_domains, share_across(n_domains), "",
-        inside[row],
-    )  # fmt: skip
+    n_domains = size / inside
+    send = Collective(kind, size, payload_bytes, n_domains, share_across(n_domains), "", inside)
     op = Op("gradients", "exchange", "network", collective=send)
-    if isinstance(on, Cluster):
-        seconds = np.asarray(ideal_time_s(resources([op], on)))
-    else:
-        seconds = np.asarray(op_seconds(op, _at_rows(on, row, len(rows))))
-    found = np.zeros((*seconds.shape[:-1], *payload_bytes.shape))
-    found[..., row, stage] = seconds
-    return found
-
-
-def _at_rows(cal: Calibration, row: NDArray[Any], n_rows: int) -> Calibration:
-    """Effects that differ from row to row, at the rows wanted."""
-    effects: dict[str, Any] = dict(cal.effects)
-    for name, value in effects.items():
-        if np.ndim(value) and np.shape(value)[-1] == n_rows > 1:
-            effects[name] = value[..., row]
-    return replace(cal, effects=effects)
+    own = ideal_time_s(resources([op], on)) if isinstance(on, Cluster) else op_seconds(op, on)
+    return np.where(sends & (payload_bytes > 0), own, 0.0)

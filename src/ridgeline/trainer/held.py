@@ -13,7 +13,6 @@ from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
 from ridgeline.steps.training_count import column
-from ridgeline.trainer.passes import layers_on_stages
 from ridgeline.trainer.state import groups_of, layers_held, parameters_of, sum_on_stages
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Held:
     def __init__(self, job: TrainingJob, constants: MemoryConstants | None = None) -> None:
         self.job = job
         self.count = job.count
-        self.layers: Floats = layers_on_stages(self.count, job.n_rows)
+        self.layers: Floats = job.layers
         self.n_kinds = len(self.count.model.blocks)
         self.schedule = SCHEDULES[job.schedule]
         self.constants = constants or training_memory()
@@ -69,7 +68,7 @@ class Held:
     @property
     def nothing(self) -> Floats:
         """Of shape (rows, stages)."""
-        return np.zeros(self.layers.shape[:2])
+        return 0.0 * self.layers[:, :, 0]
 
     @cached_property
     def parameters(self) -> list[Any]:
@@ -79,15 +78,15 @@ class Held:
     @cached_property
     def kinds(self) -> tuple[bool, ...]:
         """Parameters of experts, and all others: those that there are."""
-        some = any(np.any(np.asarray(p.experts) > 0) for p in self.parameters)
+        some = any(np.any(p.experts > 0) for p in self.parameters)
         return (False, True) if some else (False,)
 
     def parts(self) -> dict[str, Floats]:
         """Bytes by `MEMORY_PARTS`, of shape (rows, stages)."""
-        found: dict[str, Any] = dict.fromkeys(MEMORY_PARTS, self.nothing)
+        found: dict[str, Any] = dict.fromkeys(MEMORY_PARTS, 0.0)
         self._state(found)
         kept, once = parts_on_stages(self.count, self.layers)
-        found["activations"] = self._activations(sum(kept.values(), self.nothing))
+        found["activations"] = self._activations(sum(kept.values()))
         found["logits"] = self.logits_bytes
         found["working"] = np.maximum(once - found["logits"], 0.0)
         found["gathered"] = self.gathered_bytes
@@ -98,7 +97,7 @@ class Held:
         found["context"] = self.there * (
             self.of("context") + column(self.n_groups) * self.of("communicator")
         )
-        return {part: np.asarray(value) for part, value in found.items()}
+        return found
 
     # --- state
 
@@ -138,7 +137,7 @@ class Held:
     def _ways(self, experts: bool) -> Any:
         """Of a stage of ZeRO, over how many ranks it shares out."""
         shard = groups_of(self.count, experts)[2]
-        zero = np.asarray(self.job.layout.zero)
+        zero = self.job.layout.zero
 
         def ways(from_zero: int) -> Any:
             return column(np.where(zero >= from_zero, shard, 1.0))
@@ -170,7 +169,7 @@ class Held:
 
     # --- activations
 
-    def _activations(self, kept: Floats) -> Floats:
+    def _activations(self, kept: Any) -> Floats:
         recipe, count = self.job.recipe, self.count
         if count.framework.dropout:
             masks = column(count.stream_tokens * count.model.d_model)
@@ -194,7 +193,7 @@ class Held:
         stage = np.minimum(np.arange(self.layers.shape[1]), pp - 1)
         m = column(self.job.micro_batches)
         held = in_flight_chunks(self.job.schedule, pp, m, chunks, stage)
-        return self.there * np.asarray(held / chunks, dtype=float)
+        return self.there * (held / chunks)
 
     @cached_property
     def logits_bytes(self) -> Floats:
@@ -214,17 +213,14 @@ class Held:
         """Of FSDP: whole units of parameters, and a unit's gradients on their way."""
         layout, framework = self.job.layout, self.count.framework
         found = self.nothing
-        if not np.any(np.asarray(layout.zero) >= _SHARDS_PARAMETERS):
+        if not np.any(layout.zero >= _SHARDS_PARAMETERS):
             return found
         for experts in self.kinds:
-            each = [np.asarray(p.experts if experts else p.dense, float) for p in self.parameters]
-            grads = [
-                np.asarray(p.trained_experts if experts else p.trained, float)
-                for p in self.parameters
-            ]
+            each = [p.experts if experts else p.dense for p in self.parameters]
+            grads = [p.trained_experts if experts else p.trained for p in self.parameters]
             shard = groups_of(self.count, experts)[2]
-            shared = (np.asarray(layout.zero) >= _SHARDS_PARAMETERS) & (np.asarray(shard) > 1)
-            stays = (np.asarray(layout.pp) > 1) & framework.pipelines_keep_gathered
+            shared = (layout.zero >= _SHARDS_PARAMETERS) & (shard > 1)
+            stays = (layout.pp > 1) & framework.pipelines_keep_gathered
             weight = self.count.weight_bytes
             units = self._largest(each) * _UNITS * weight
             on_way = self._largest(grads) * (weight + framework.reduce_bytes)
@@ -241,7 +237,7 @@ class Held:
 
     def _largest(self, each: list[Any]) -> Floats:
         """Of the kinds of layer that a stage has, the largest."""
-        found = np.zeros(self.layers.shape[:2])
+        found: Any = 0.0
         for kind, value in enumerate(each[: self.n_kinds]):
             found = np.maximum(found, (self.layers[:, :, kind] > 0) * column(value))
         return found
@@ -250,7 +246,7 @@ class Held:
     def buffers_bytes(self) -> Floats:
         """Tokens gathered for a tensor-parallel product, and their gradient."""
         layout, count = self.job.layout, self.count
-        gathers = np.asarray(layout.sequence_parallel) & (np.asarray(layout.tp) > 1)
+        gathers = (layout.tp > 1) & layout.sequence_parallel
         one = count.tokens * count.model.d_model * count.step.activation_bytes
         return self.there * column(gathers * one * _GATHERED_TOKENS)
 
@@ -259,7 +255,7 @@ class Held:
         """Of gathered tokens, what later ones cannot reuse."""
         if self.of("unfreed") == self.of("unfreed_ahead") == 0:
             return self.nothing
-        alone = column(np.asarray(self.job.layout.pp) == 1)
+        alone = column(self.job.layout.pp == 1)
         n = self.layers[:, :, : self.n_kinds].sum(axis=2)
         ahead = np.maximum(self.in_flight - _NOT_AHEAD, 0.0) * (1 - alone)
         share = alone * self.of("unfreed") + ahead * self.of("unfreed_ahead")
@@ -269,6 +265,6 @@ class Held:
     def n_groups(self) -> Any:
         """Groups that a chip is a member of. [1]"""
         layout = self.job.layout
-        of_experts = np.asarray(layout.ep) > 1
+        of_experts = layout.ep > 1
         degrees = (layout.tp, layout.pp, layout.cp, layout.dp)
-        return 1 + of_experts + sum((np.asarray(d) > 1) * 1 for d in degrees)
+        return 1 + of_experts + sum((d > 1) * 1 for d in degrees)

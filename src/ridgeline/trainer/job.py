@@ -19,6 +19,7 @@ from ridgeline.kernels.rates import SUSTAINED
 from ridgeline.laws.energy import sustained_clock
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.training_count import TrainingCount, in_format
+from ridgeline.trainer.passes import layers_on_stages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +96,11 @@ class TrainingJob:
         )
 
     @cached_property
+    def layers(self) -> Any:
+        """How many layers of each kind a stage has: see `passes.layers_on_stages`."""
+        return layers_on_stages(self.count, self.n_rows)
+
+    @cached_property
     def scopes(self) -> tuple[dict[str, str], ...]:
         """Places of the effects: one mapping a framework and era that the name stands for.
 
@@ -158,7 +164,7 @@ class TrainingJob:
         """Of pipeline stages: the given one, else interleaved where stages have several chunks."""
         if self.recipe.schedule is not None:
             return self.recipe.schedule
-        return "interleaved" if np.any(np.asarray(self.layout.vp) > 1) else "1f1b"
+        return "interleaved" if np.any(self.layout.vp > 1) else "1f1b"
 
     @property
     def micro_batches(self) -> Any:

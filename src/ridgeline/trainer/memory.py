@@ -27,6 +27,7 @@ _LEFT_OUT: dict[MeasuredAs, tuple[str, ...]] = {
     "reserved": ("context",),
     "device": (),
 }
+_ERF: Any = np.frompyfunc(erf, 1, 1)
 #: of a step, what is shorter than this is no time at all
 _INSTANT = 1e-9
 
@@ -112,10 +113,12 @@ class TrainingMemory:
         """
         stages = self._needed_bytes
         kept = np.take_along_axis(
-            self.kept_back_bytes / stages.clip(1.0), np.argmax(stages, axis=-1)[..., None], axis=-1
+            self.kept_back_bytes / np.maximum(stages, 1.0),
+            np.argmax(stages, axis=-1)[..., None],
+            axis=-1,
         )[..., 0]
         z = np.log(self.capacity_bytes / self.needed_bytes) / np.hypot(self.sigma, kept)
-        return 0.5 * (1 + np.vectorize(erf, otypes=[float])(z / sqrt(2)))
+        return 0.5 * (1 + _ERF(z / sqrt(2)).astype(float))
 
 
 def job_memory(job: TrainingJob, constants: MemoryConstants | None = None) -> TrainingMemory:

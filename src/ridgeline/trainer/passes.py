@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,24 +62,24 @@ def layers_on_stages(count: TrainingCount, n_rows: int) -> Floats:
     -------
     array of shape (rows, stages, kinds + 2)   Stages that a row does not have hold nothing.
     """
-    layout = count.layout
-    pp = np.broadcast_to(np.asarray(layout.pp, dtype=int), (n_rows,))
-    vp = np.broadcast_to(np.asarray(layout.vp, dtype=int), (n_rows,))
+    pp, vp = count.layout.pp, count.layout.vp
+    stages, chunks = (np.sort(np.unique_values(x)) for x in (pp, vp))
     kinds = len(count.model.blocks)
-    # Sums are over stages of one kind at a time: these lie side by side.
-    found = np.moveaxis(np.zeros((kinds + 2, n_rows, int(pp.max()))), 0, -1)
-    both = pp * 65536 + vp
+    # Rows of as many stages and chunks are alike. Sums are over stages of one kind at a time: these
+    # lie side by side.
+    each = np.zeros((kinds + 2, stages.size * chunks.size, int(stages[-1])))
     head = _head_layers(count) if count.framework.splits == "work" else None
-    for code in np.unique(both):
-        own = both == code
-        p, v = int(code) // 65536, int(code) % 65536
-        found[own, :p, :kinds] = stage_layers(
-            count.model, p, 2 if count.folded else v, head, folded=count.folded
-        )
-        found[own, 0, kinds] = 1.0
+    for like, (p, v) in enumerate(product(stages.astype(int), chunks.astype(int))):
+        each[:kinds, like, :p] = stage_layers(
+            count.model, int(p), 2 if count.folded else int(v), head, folded=count.folded
+        ).T
+        each[kinds, like, 0] = 1.0
         # Folded stages run down and up again: the first one has both ends of the model.
-        found[own, 0 if count.folded else p - 1, kinds + 1] = 1.0
-    return found
+        each[kinds + 1, like, 0 if count.folded else p - 1] = 1.0
+    like = np.searchsorted(stages, pp) * chunks.size + np.searchsorted(chunks, vp)
+    if isinstance(like, np.ndarray | np.integer):
+        return np.moveaxis(np.take(each, np.broadcast_to(like, (n_rows,)), axis=1), 0, -1)
+    return np.take_along_axis(np.moveaxis(each, 0, -1), like[:, None, None], axis=0)
 
 
 def _head_layers(count: TrainingCount) -> float:
@@ -151,7 +152,8 @@ class StagePasses:
     def input_gradient_s(self) -> Any:
         """With what is computed again. [s]"""
         own = self.pass_s("input_gradient")
-        return own + self.pass_s("again") if np.any(self.again) else own
+        none = not np.ndim(self.again) and not self.again
+        return own if none else own + self.pass_s("again")
 
     @cached_property
     def weight_gradient_s(self) -> Any:
@@ -244,7 +246,7 @@ def _exchange_launch_s(count: TrainingCount, cal: Calibration) -> Any:
 
     Hosts of a group wait for each other; where pipeline stages send beside it they drift apart.
     """
-    tp, staged = np.asarray(count.layout.tp), np.asarray(count.layout.pp) > 1
+    tp, staged = count.layout.tp, count.layout.pp > 1
     drift = cal.effects["drift_s"] * np.log2(tp) * staged
     return (tp > 1) * (cal.effects["exchange_launch_s"] + drift)
 

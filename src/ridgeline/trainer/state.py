@@ -11,6 +11,7 @@ from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.layers import block_layers
 from ridgeline.specs.blocks import MixtureOfExperts
 from ridgeline.steps.cuts import cut
+from ridgeline.steps.training_count import column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def parameters_of(count: TrainingCount) -> list[Parameters]:
     positions = model.n_learned_positions * width
     last = model.n_final_norm_vectors * width
     # A tied table is held by the first and by the last stage, if those are two.
-    apart = (np.asarray(count.layout.pp) > 1) & (not count.folded)
+    apart = (count.layout.pp > 1) & (not count.folded)
     again = table * apart if model.tied else table
     return [*blocks, _all(count, table + positions), _all(count, again + last)]
 
@@ -105,12 +106,12 @@ def sum_on_stages(values: Sequence[Any], layers: Floats) -> Floats:
     for kind, value in enumerate(values):
         if not np.ndim(value) and not value:
             continue
-        part = layers[:, :, kind] * np.asarray(value)[..., None]
+        part = layers[:, :, kind] * column(value)
         if total is not None and total.shape == part.shape:
             total += part
         else:
             total = part if total is None else total + part
-    return np.zeros(layers.shape[:2]) if total is None else total
+    return 0.0 * layers[:, :, 0] if total is None else total
 
 
 def n_copies(count: TrainingCount) -> int:
@@ -176,10 +177,10 @@ def on_stages_sharded(
     from_zero : int     The stage of ZeRO from which they are: 1 for the optimizer's state.
     """
     layers = layers_held(count, layers)
-    found = np.zeros(layers.shape[:2])
+    found: Any = 0.0
     for experts in (False, True):
         own = [p.trained_experts if experts else p.trained for p in parameters]
         shard = groups_of(count, experts)[2]
-        ways = np.where(np.asarray(count.layout.zero) >= from_zero, shard, 1.0)
-        found = found + sum_on_stages(own, layers) / np.asarray(ways)[..., None]
+        ways = np.where(count.layout.zero >= from_zero, shard, 1.0)
+        found = found + sum_on_stages(own, layers) / column(ways)
     return found

@@ -12,6 +12,7 @@ from ridgeline.catalog import dtype as dtype_of
 from ridgeline.errors import SpecError
 from ridgeline.kernels.calibration import op_seconds
 from ridgeline.kernels.spread import Z80, log_variance
+from ridgeline.laws._namespace import floats
 from ridgeline.laws.optimizer import (
     OPTIMIZERS,
     newton_schulz_flops_per_param,
@@ -30,7 +31,6 @@ from ridgeline.trainer.exchange import exchanges
 from ridgeline.trainer.passes import (
     StagePasses,
     exposed_s,
-    layers_on_stages,
     on_stages,
     pieces_of,
 )
@@ -128,7 +128,7 @@ class _Timed:
         self.job = job
         self.count = job.count
         self.pieces: list[Pieces] = like.pieces if like else pieces_of(self.count)
-        self.layers: Floats = like.layers if like else layers_on_stages(self.count, job.n_rows)
+        self.layers: Floats = like.layers if like else job.layers
         self.on = job.calibration if job.reading == "calibrated" else job.cluster
         self.effects = job.calibration.effects if job.reading == "calibrated" else _NO_EFFECTS
 
@@ -142,12 +142,12 @@ class _Timed:
 
     @cached_property
     def micro_batches(self) -> Any:
-        return np.asarray(self.job.micro_batches, dtype=float)
+        return floats(self.job.micro_batches)
 
     @cached_property
     def hop_s(self) -> Any:
         """From one stage to the next, what is not hidden. [s]"""
-        if np.all(np.asarray(self.job.layout.pp) == 1):
+        if np.all(self.job.layout.pp == 1):
             return 0.0
         seconds = seconds_of(stage_hop(self.count), self.on)
         share = self.effects["pp_exposed"] if "pp" in self.count.framework.hides else 1.0
@@ -202,7 +202,7 @@ class _Timed:
         """What exchanges between data-parallel ranks add, on the stage where it is most. [s]"""
         sent = exchanges(self.count, self.parameters, self.layers, self.on)
         if self.job.reading != "calibrated":
-            every = self.micro_batches[..., None] * (sent.each_forward_s + sent.each_backward_s)
+            every = column(self.micro_batches) * (sent.each_forward_s + sent.each_backward_s)
             whole = np.max(sent.gather_s + sent.reduce_s + every, axis=-1)
             return np.maximum(whole - self.pipeline_s, 0.0)
         hides = "dp" in self.count.framework.hides
@@ -213,7 +213,7 @@ class _Timed:
         once = once + exposed_s(sent.reduce_s, backward, share, hides)
         every = exposed_s(sent.each_forward_s, forward, share, hides)
         every = every + exposed_s(sent.each_backward_s, backward, share, hides)
-        return np.max(once + self.micro_batches[..., None] * every, axis=-1)
+        return np.max(once + column(self.micro_batches) * every, axis=-1)
 
     @cached_property
     def optimizer_s(self) -> tuple[Any, Any]:
@@ -271,7 +271,7 @@ class _Timed:
     @cached_property
     def straggler_share(self) -> Any:
         """What the slowest of many adds. [1]"""
-        n_domains = np.ceil(np.asarray(self.job.n_chips) / self.job.cluster.domain_size)
+        n_domains = np.ceil(self.job.n_chips / self.job.cluster.domain_size)
         return self.effects["straggler"] * np.log2(np.maximum(n_domains, 1.0))
 
     @cached_property
