@@ -54,6 +54,10 @@ def test_published_decoding_on_many_chips_is_met(
     assert plain < 0.76 * published
 
 
+#: sums of the same ops in another order
+SAME = 1e-12
+
+
 def test_two_micro_batches_pay_above_some_tokens_of_a_rank() -> None:
     """Published: a loss with 32 tokens per rank, from 64 to 128 on a gain, 25.5% with 256."""
     split, whole = replica_on("9xhgx-h100", 72), replica_on("9xhgx-h100", 72, IN_TURN)
@@ -63,12 +67,14 @@ def test_two_micro_batches_pay_above_some_tokens_of_a_rank() -> None:
     for each in (8, 32, 128, 256):
         group = decode(each * 72, 2050)
         gains[each] = whole.seconds(group) / split.seconds(group)
-        assert split.seconds(group) <= whole.seconds(group)
-        assert (split.step(group).hidden_s > 0) == (gains[each] > 1)
-    assert gains[8] == gains[32] == 1
+        assert gains[each] > 1 - SAME
+        assert (split.step(group).hidden_s > 0) == (gains[each] > 1 + SAME)
+    assert gains[8] == pytest.approx(1, rel=SAME)
+    assert gains[32] == pytest.approx(1, rel=SAME)
     assert 1.1 < gains[128] < gains[256] < 1.5
     # However few tokens an engine would split: where it does not pay, one batch is run.
-    assert tried.seconds(decode(8 * 72, 2050)) == whole.seconds(decode(8 * 72, 2050))
+    few = decode(8 * 72, 2050)
+    assert tried.seconds(few) == pytest.approx(whole.seconds(few), rel=SAME)
 
 
 #: prompts on four nodes of H100, EP 32, 16,384 tokens per rank: tokens of a prompt, and tokens per

@@ -217,15 +217,23 @@ def test_real_models_with_unlike_layers(name: str, reading: str) -> None:
 
 def test_attention_of_layers_with_experts_is_told_apart_where_they_are_timed_apart() -> None:
     """DeepSeek-V3 has one kind of attention: counted twice only for steps in two micro-batches."""
-    replica = Replica(rl.model("deepseek-ai/DeepSeek-V3"), CLUSTER, Layout(attn_dp=72, ep=72))
+    replica = Replica(
+        rl.model("deepseek-ai/DeepSeek-V3"),
+        rl.cluster("9xhgx-h100"),
+        Layout(attn_dp=72, ep=72),
+        engine=engine_of("sglang"),
+    )
 
-    def n_cores(reading: str) -> int:
-        step = replace(replica, reading=reading).step_sums(decode(72.0, 2050.0))
+    def n_cores(reading: str, batch: float) -> int:
+        step = replace(replica, reading=reading).step_sums(decode(batch, 2050.0))
         return sum(op.kind == "attention" for op in step.whole)
 
-    assert [n_cores("ideal"), n_cores("calibrated")] == [1, 2]
+    few, many = 72.0, 18_432.0
+    assert [n_cores("ideal", few), n_cores("ideal", many)] == [1, 1]
+    assert [n_cores("calibrated", few), n_cores("calibrated", many)] == [1, 2]
     for reading in READINGS:
-        check(replace(replica, reading=reading), decode(72.0, 2050.0))
+        check(replace(replica, reading=reading), decode(few, 2050.0))
+        check(replace(replica, reading=reading), decode(many, 2050.0))
 
 
 @pytest.mark.parametrize("path", ["n_kv_heads", "d_ff", "blocks.1.mixer.n_kv_heads", "d_model"])

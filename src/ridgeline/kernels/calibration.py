@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from ridgeline.kernels.effects import members_of, resolve, scatter_of, scopes_of
 from ridgeline.kernels.laws import LAWS, PARTS
 from ridgeline.kernels.platform import Platform
 from ridgeline.laws.overlap import two_batch_time_s
+from ridgeline.steps.alike import Same
 from ridgeline.steps.op import ROLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ridgeline.specs.chip import ComputeDtype
     from ridgeline.specs.cluster import Cluster
@@ -98,15 +100,31 @@ def calibration(
     ------
     CatalogError   An engine nobody knows.
     """
-    effects = resolve(constants or engine_constants(), cluster.chip, engine, version)
-    members = members_of(engine_of(engine), version)
-    scopes = tuple(scopes_of(cluster.chip, e, era, weights) for e, era in members)
+    fitted = constants or engine_constants()
+    members = tuple((Same(e), Same(era)) for e, era in members_of(engine_of(engine), version))
+    named = (engine, version, weights)
+    found = _looked_up(Same(cluster), compute, named, members, Same(fitted))
+    return found if constants is None else replace(found, constants=constants)
+
+
+@lru_cache(maxsize=16)
+def _looked_up(
+    cluster: Same,
+    compute: ComputeDtype | None,
+    named: tuple[str, str, str],
+    members: tuple[tuple[Same, Same], ...],
+    constants: Same,
+) -> Calibration:
+    """The same by records; kernels that a platform has chosen are kept with it."""
+    on: Cluster = cluster.record
+    engine, version, weights = named
+    scopes = tuple(scopes_of(on.chip, e.record, era.record, weights) for e, era in members)
+    effects = resolve(constants.record, on.chip, engine, version)
     return Calibration(
-        platform=Platform(cluster, compute),
+        platform=Platform(on, compute),
         effects={name: r.value for name, r in effects.items()},
         effect_sigmas={name: r.sigma for name, r in effects.items()},
         scopes=scopes,
-        constants=constants,
     )
 
 
@@ -131,23 +149,49 @@ def ops_parts(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> d
     ------
     InfeasibleError   The chip cannot multiply a format.
     """
+    return _total_parts(_each_parts(ops, cal, step))
+
+
+def _each_parts(
+    ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()
+) -> list[dict[str, Any]]:
+    """Time of each op by component, all its repetitions together. [s]"""
     effects = _in_step(step or ops, cal.effects)
-    parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
+    found = []
     for op in ops:
         kernel = cal.platform.kernel(op.key)
-        for name, seconds in LAWS[kernel.law].parts_s(op, kernel.inputs, effects).items():
-            parts[name] = parts[name] + op.times(seconds)
+        parts = LAWS[kernel.law].parts_s(op, kernel.inputs, effects)
+        found.append({name: op.times(seconds) for name, seconds in parts.items()})
+    return found
+
+
+def _total_parts(each: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    parts: dict[str, Any] = dict.fromkeys(PARTS, 0.0)
+    for one in each:
+        for name, seconds in one.items():
+            parts[name] = parts[name] + seconds
     return parts
 
 
 def ops_seconds(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> Any:
     """Time of ops as `ops_parts` has it, without the parts: what large grids take. [s]"""
+    return _total(_each_seconds(ops, cal, step))
+
+
+def _each_seconds(ops: Sequence[Op], cal: Calibration, step: Sequence[Op] = ()) -> list[Any]:
+    """Time of each op, all its repetitions together. [s]"""
     effects = _in_step(step or ops, cal.effects)
-    # Ops that vary over the same axes first, so that few additions are as large as the grid.
-    sums: dict[tuple[int, ...], Any] = {}
+    found = []
     for op in ops:
         kernel = cal.platform.kernel(op.key)
-        seconds = op.times(LAWS[kernel.law].time_s(op, kernel.inputs, effects))
+        found.append(op.times(LAWS[kernel.law].time_s(op, kernel.inputs, effects)))
+    return found
+
+
+def _total(each: Iterable[Any]) -> Any:
+    # Ops that vary over the same axes first, so that few additions are as large as the grid.
+    sums: dict[tuple[int, ...], Any] = {}
+    for seconds in each:
         shape = np.shape(seconds)
         sums[shape] = sums[shape] + seconds if shape in sums else seconds
     return sum(sorted(sums.values(), key=np.size), 0.0)
@@ -159,6 +203,7 @@ class TwoBatches:
 
     Attributes
     ----------
+    whole_s : array       The step in one batch. [s]
     outside_s : array     Other layers, embedding and head, which run in one batch. [s]
     computing_s : array   Layers with experts, both micro-batches, without their exchanges. [s]
     exchange_s : array    Their dispatch and combine. [s]
@@ -166,6 +211,7 @@ class TwoBatches:
     faster : array        Whether the step may be run so and takes less time. [bool]
     """
 
+    whole_s: Any
     outside_s: Any
     computing_s: Any
     exchange_s: Any
@@ -193,12 +239,19 @@ def two_batches(step: StepOps, cal: Calibration) -> TwoBatches | None:
     """
     if not step.half:
         return None
-    outside = ops_seconds([op for op in step.whole if not op.role], cal, step.whole)
-    own = [ops_seconds([o for o in step.half if o.role == r], cal, step.whole) for r in ROLES]
-    around, experts, dispatch, combine = own
+    each = _each_seconds(step.whole, cal)
+    whole, outside = _total(each), _total(_of_role("", step.whole, each))
+    each = _each_seconds(step.half, cal, step.whole)
+    around, experts, dispatch, combine = (_total(_of_role(r, step.half, each)) for r in ROLES)
     layers = two_batch_time_s(around, experts, dispatch, combine)
-    faster = step.splits & (outside + layers < ops_seconds(step.whole, cal))
-    return TwoBatches(outside, 2 * (around + experts), 2 * (dispatch + combine), layers, faster)
+    faster = step.splits & (outside + layers < whole)
+    return TwoBatches(
+        whole, outside, 2 * (around + experts), 2 * (dispatch + combine), layers, faster
+    )
+
+
+def _of_role(role: str, ops: Sequence[Op], each: Sequence[Any]) -> list[Any]:
+    return [one for op, one in zip(ops, each, strict=True) if op.role == role]
 
 
 def step_seconds(step: StepOps, cal: Calibration) -> Any:
@@ -209,22 +262,25 @@ def step_seconds(step: StepOps, cal: Calibration) -> Any:
     step : StepOps
     cal : Calibration
     """
-    whole, two = ops_seconds(step.whole, cal), two_batches(step, cal)
-    return whole if two is None else np.where(two.faster, two.outside_s + two.layers_s, whole)[()]
+    two = two_batches(step, cal)
+    if two is None:
+        return ops_seconds(step.whole, cal)
+    return np.where(two.faster, two.outside_s + two.layers_s, two.whole_s)[()]
 
 
-def step_parts(step: StepOps, cal: Calibration) -> dict[str, Any]:
+def step_parts(step: StepOps, cal: Calibration, two: TwoBatches | None) -> dict[str, Any]:
     """The same by component: of exchanges that run beside arithmetic, what is not hidden. [s]
 
     Parameters
     ----------
     step : StepOps
     cal : Calibration
+    two : TwoBatches or None   What `two_batches` says of the step.
     """
-    parts, two = ops_parts(step.whole, cal), two_batches(step, cal)
+    each = _each_parts(step.whole, cal)
     if two is None:
-        return parts
-    outside = ops_parts([op for op in step.whole if not op.role], cal, step.whole)
+        return _total_parts(each)
+    parts, outside = _total_parts(each), _total_parts(_of_role("", step.whole, each))
     computing = [op for op in step.half if op.role in ("around", "experts")]
     half = ops_parts(computing, cal, step.whole)
     half["network"] = half["network"] + two.exposed_s / 2

@@ -103,12 +103,9 @@ def _gemm_constants(x: Inputs, e: Effects) -> dict[str, Any]:
 
 def _unfused_s(op: Any, x: Inputs, reach: Any, e: Effects) -> Any:
     """Time of passes over a GEMM's inputs and outputs that are not fused with it. [s]"""
-    return stream_time_s(
-        op.activation_bytes * e["unfused"],
-        x["bandwidth"],
-        start_s=0.0,
-        memory_efficiency=capped(reach, e["memory"]),
-    )
+    reach = capped(reach, e["memory"])
+    each = stream_time_s(e["unfused"], x["bandwidth"], start_s=0.0, memory_efficiency=reach)
+    return op.activation_bytes * each
 
 
 def _one_gemm_s(op: Any, x: Inputs, v: Inputs) -> Any:
@@ -118,7 +115,7 @@ def _one_gemm_s(op: Any, x: Inputs, v: Inputs) -> Any:
         op.k,
         x["peak"],
         x["bandwidth"],
-        prepare_bytes=op.m * op.k * op.count * x["prepared"],
+        prepare_bytes=op.m * (op.k * op.count * x["prepared"]),
         **v,
     )
 
@@ -262,6 +259,8 @@ def _across_s(send: Collective, x: Inputs, e: Effects) -> Any:
 
     What many groups at once leave of that rate is an effect of training frameworks alone.
     """
+    if not send.crosses:
+        return 0.0
     _, across = wire_bytes(send, x["domain_size"])
     return crossing_time_s(
         across,
@@ -326,14 +325,15 @@ def _expert_exchange_s(op: Any, x: Inputs, e: Effects) -> Any:
             op.m,
             send.group,
             inside,
-            across,
+            across if send.crosses else 0.0,
             rate,
             x["scale_out"],
             **{n: x[f"{prefix}{n}"] for n in CONSTANTS["exchange"]},
         )
-        for prefix in ("", BULK)
+        for prefix in (("", BULK) if send.crosses else ("",))
     ]
-    return _reachable(where(send.n_domains > 1, minimum(*times), times[0]), send, x)
+    faster = where(send.n_domains > 1, minimum(*times), times[0]) if send.crosses else times[0]
+    return _reachable(faster, send, x)
 
 
 def _network(time_s: Callable[[Any, Inputs, Effects], Any]) -> Callable[..., dict[str, Any]]:

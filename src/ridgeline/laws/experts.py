@@ -60,11 +60,14 @@ def experts_hit(
     206.5
     """
     not_chosen = 1 - n_experts_active / n_experts
-    if isinstance(expert_load_cv, float | int) and expert_load_cv == 0:
+    single = isinstance(expert_load_cv, float | int)
+    if single and expert_load_cv**2 <= _TINY:
         return n_experts * (1 - not_chosen**n_tokens)
     v = maximum(expert_load_cv**2, _TINY)
-    x = -n_tokens * log(maximum(not_chosen, _TINY))
-    missed = where(expert_load_cv**2 > _TINY, (1 + v * x) ** (-1 / v), not_chosen**n_tokens)
+    x = n_tokens * -log(maximum(not_chosen, _TINY))
+    missed = (1 + v * x) ** (-1 / v)
+    if not single:
+        missed = where(expert_load_cv**2 > _TINY, missed, not_chosen**n_tokens)
     return n_experts * (1 - missed)
 
 

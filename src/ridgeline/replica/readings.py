@@ -115,12 +115,13 @@ class Reading:
             each = (used.compute_s, used.weights_s, used.kv_s, network, 0.0)
             parts = {name: s * pace for name, s in zip(PARTS, each, strict=True)}
             return StepTime(found.time_s * pace, parts, found.bound, *at_peak)
-        parts = {name: s * pace for name, s in step_parts(ops, replica.calibration).items()}
+        two = two_batches(ops, replica.calibration)
+        spent = step_parts(ops, replica.calibration, two)
+        parts = {name: s * pace for name, s in spent.items()}
         parts["overhead"] = parts["overhead"] + self.host_s(replica, groups)
         # Small shapes first: over a grid of many axes only the last additions are as large as it.
         total = sum(sorted(parts.values(), key=np.size))
         largest = np.stack(np.broadcast_arrays(*parts.values())).argmax(axis=0)
-        two = two_batches(ops, replica.calibration)
         hidden = 0.0 if two is None else two.hidden_s * pace
         return StepTime(total, parts, largest, *at_peak, hidden)
 

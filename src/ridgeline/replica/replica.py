@@ -250,6 +250,19 @@ class Replica:
         context : array   Tokens that a sequence keeps. [tokens]
         drafts : bool     What drafts is loaded too.
         """
+        if np.ndim(context):
+            return self._memory(context, drafts)
+        # Many layouts are asked for what fits, what is held and what is left, all of one context.
+        known = self._memories
+        if (context, drafts) not in known:
+            known[context, drafts] = self._memory(context, drafts)
+        return known[context, drafts]
+
+    @cached_property
+    def _memories(self) -> dict[tuple[float, bool], MemoryPerChip]:
+        return {}
+
+    def _memory(self, context: Any, drafts: bool) -> MemoryPerChip:
         if self.how.whole:
             n, tally = self.n_chips, self.counts
             return MemoryPerChip(tally.weight_bytes / n, tally.cache_bytes(context) / n)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.steps.op import Op
 
-__all__ = ["Part", "identity", "like_parts", "likeness", "merged", "parts_of"]
+__all__ = ["Part", "Same", "identity", "like_parts", "likeness", "merged", "parts_of"]
 
 #: values of a stack's field over grid and layers together: more do not stay in a core's cache
 _POINTS = 1 << 14
@@ -113,11 +113,11 @@ def like_parts(
     stay in a core's cache: over many points it is no faster than one layer after another. Arrays
     whose values are not there (of a kernel that is traced) leave it whole.
     """
-    groups = _groups(_Same(model), roles)
+    groups = _groups(Same(model), roles)
     if not stacks or all(len(group) == 1 for group in groups):
         return tuple(one for group in groups for one in group)
-    own = [*_arrays_of(_Same(model)), *_arrays(list(counted))]
-    besides = [array for record in timed for array in _arrays_of(_Same(record))]
+    own = [*_arrays_of(Same(model)), *_arrays(list(counted))]
+    besides = [array for record in timed for array in _arrays_of(Same(record))]
     n_axes = max((array.ndim for array in (*own, *besides)), default=0)
     shape = np.broadcast_shapes(*(a.shape for a in own if isinstance(a, np.ndarray)))
     most = max(_POINTS // max(math.prod(shape), 1), 1)
@@ -176,7 +176,7 @@ def identity(value: Any) -> Any:
     return value if type(value) in _BY_VALUE else id(value)
 
 
-class _Same:
+class Same:
     """A record compared by identity: looking at all of it costs as much as what is kept."""
 
     def __init__(self, record: Any) -> None:
@@ -186,11 +186,11 @@ class _Same:
         return id(self.record)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.record is self.record
+        return isinstance(other, Same) and other.record is self.record
 
 
 @lru_cache(maxsize=8)
-def _groups(known: _Same, roles: bool) -> tuple[tuple[Part, ...], ...]:
+def _groups(known: Same, roles: bool) -> tuple[tuple[Part, ...], ...]:
     """Sides of a model's layers, equal ones once, by structure."""
     model: Model = known.record
     groups: dict[Any, dict[tuple[float, ...], Part]] = {}
@@ -288,6 +288,6 @@ def _held(value: Any) -> Iterable[Any]:
 
 
 @lru_cache(maxsize=8)
-def _arrays_of(known: _Same) -> tuple[Any, ...]:
+def _arrays_of(known: Same) -> tuple[Any, ...]:
     """The same of a large record that many evaluations share."""
     return tuple(_arrays(known.record))

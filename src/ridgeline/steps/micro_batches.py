@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ridgeline.steps.counting import ExpertRules
     from ridgeline.steps.tokens import Group
 
-__all__ = ["count_step", "count_whole", "splits"]
+__all__ = ["count_step", "count_whole", "may_split", "splits"]
 
 
 def splits(
@@ -42,14 +42,24 @@ def splits(
     array of bool   True where ranks send tokens to experts in other domains, and each rank has as
                     many new tokens as the engine wants of such a step.
     """
-    if not any(isinstance(block.ffn, MixtureOfExperts) for block in model.blocks):
+    may = may_split(model, layout, domain_size, rules)
+    if may is False:
         return False
-    across = domains_spanned(layout.attn_dp * layout.tp, domain_size) > 1
     ways = layout.attn_dp * layout.pp
     tokens = sum(share_of_sequences(g.n, ways) * g.new for g in groups)
     prompts = sum(g.tokens for g in groups if g.name == "prefill")
     wanted = where(prompts > 0, rules.split_min_prompt_tokens, rules.split_min_tokens)
-    return rules.sends(layout) & across & (tokens >= wanted)
+    return may & (tokens >= wanted)
+
+
+def may_split(model: Model, layout: Layout, domain_size: Any, rules: ExpertRules) -> Any:
+    """The same of any step, however many tokens it has: see `splits`. [bool]"""
+    if not any(isinstance(block.ffn, MixtureOfExperts) for block in model.blocks):
+        return False
+    if not np.any(np.isfinite(rules.split_min_tokens) | np.isfinite(rules.split_min_prompt_tokens)):
+        return False
+    across = domains_spanned(layout.attn_dp * layout.tp, domain_size) > 1
+    return rules.sends(layout) & across
 
 
 def count_whole(model: Model, layout: Layout, groups: Sequence[Group], **counted: Any) -> StepOps:
@@ -78,9 +88,9 @@ def count_step(
     model, layout, groups, domain_size, rules, **counted   As in `count_ops`.
     """
     counted |= {"domain_size": domain_size, "rules": rules}
-    whole = count_ops(model, layout, groups, **counted)
     may = splits(model, layout, groups, domain_size, rules)
     if not np.any(may):
-        return StepOps(whole)
+        return StepOps(count_ops(model, layout, groups, roles=False, **counted))
+    whole = count_ops(model, layout, groups, **counted)
     ops = count_ops(model, layout, [halved(group) for group in groups], **counted)
     return StepOps(whole, tuple(op for op in ops if op.role), may)

@@ -54,6 +54,11 @@ class Collective(NamedTuple):
     side: str = ""
     inside: Any = 0
 
+    @property
+    def crosses(self) -> bool:
+        """Whether anything leaves its domain, in any case."""
+        return bool(np.any(self.n_domains > 1))
+
     def members(self, domain_size: Any) -> Any:
         """Chips of the group that share a domain. [1]"""
         most = minimum(self.group, domain_size)

@@ -221,9 +221,9 @@ def gemm_op(
         n,
         k,
         count,
-        flops=2 * m * n * k * count,
+        flops=m * (2 * n * k * count),
         weight_bytes=n * k * count * bits / _BITS_PER_BYTE,
-        activation_bytes=m * (n + k) * count * step.activation_bytes,
+        activation_bytes=m * ((n + k) * count * step.activation_bytes),
     )
 
 
