@@ -77,7 +77,7 @@ def predicted(cell: Cell, model: Model, sizes: set[int]) -> Times:
             answer = rl.layouts(model, cell.cluster_id, chips=n, engine=cell.engine, **load)
         except InfeasibleError:
             continue
-        for row in answer.searches[0].best_rows(answer.rank):
+        for row in answer.rows:
             if row["replicas"] == row["pp"] == row["attn_dp"] == 1:
                 found[row["tp"], row["ep"]] = row["tpot_s"]
     return found

@@ -153,12 +153,7 @@ def _as_dict(answer: Layouts, disaggregate: bool, started: Launch | None) -> dic
 
 
 def _every_point(answer: Layouts) -> list[dict[str, Any]]:
-    return [
-        search.row(i, j)
-        for search in answer.searches
-        for i in range(search.result.shape[0])
-        for j in range(search.result.shape[1])
-    ]
+    return [row for search in answer.searches for row in search.all_rows()]
 
 
 def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:

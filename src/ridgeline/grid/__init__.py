@@ -6,7 +6,7 @@ from ridgeline.grid.evaluate import evaluate, points, reduce_grid
 from ridgeline.grid.kernel import Fields, Kernel
 from ridgeline.grid.progress import ProgressLine
 from ridgeline.grid.reduce import Best, Histogram, Mergeable, Pareto, Reduction
-from ridgeline.grid.result import Column, Result
+from ridgeline.grid.result import Column, LateColumns, Result
 from ridgeline.grid.spread import Spread
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Fields",
     "Histogram",
     "Kernel",
+    "LateColumns",
     "Mergeable",
     "Pareto",
     "ProgressLine",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import textwrap
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,18 @@ from ridgeline.files import write_whole
 from ridgeline.spreadsheets import csv_text, polars_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import polars
 
     from ridgeline.grid.axis import Axis
 
-__all__ = ["Column", "Result"]
+__all__ = ["Column", "LateColumns", "Result"]
+
+#: an array of positions for each axis
+Index = tuple[np.ndarray, ...]
+#: points that are made plain at a time
+_ROWS = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,12 @@ class Column:
     label: str
     choices: tuple[str, ...] = ()
 
-    def plain(self, index: tuple[int, ...]) -> Any:
-        """The value at one point as a plain Python object."""
-        value = self.values[index].item()
-        if self.choices:
-            return self.choices[value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+    def at(self, index: Index) -> Column:
+        """The same of some points."""
+        return replace(self, values=self.values[index])
 
     def all_plain(self) -> np.ndarray:
-        """`plain` of all points, in the grid's shape."""
+        """All values as plain Python objects, in the grid's shape."""
         if self.choices:
             return np.asarray(self.choices, dtype=object)[self.values]
         if not np.issubdtype(self.values.dtype, np.floating):
@@ -55,6 +57,50 @@ class Column:
         found = self.values.astype(object)
         found[~np.isfinite(self.values)] = None
         return found
+
+
+class LateColumns(Mapping[str, Column]):
+    """Columns of which some are evaluated late: when one of them is looked at, all of them are.
+
+    Parameters
+    ----------
+    names : iterable of str   Of all columns, in order.
+    known : mapping           Those of the grid that are there.
+    late : callable           The others: of all points for None, or of those of an index.
+    """
+
+    def __init__(
+        self,
+        names: Iterable[str],
+        known: Mapping[str, Column],
+        late: Callable[[Index | None], Mapping[str, Column]],
+    ) -> None:
+        self._names, self._known, self._late = dict.fromkeys(names), dict(known), late
+
+    def __getitem__(self, name: str) -> Column:
+        """A column of the grid."""
+        if name not in self._known and name in self._names:
+            self._known |= self._late(None)
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is such a column, evaluated or not."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """Names in order."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many columns there are."""
+        return len(self._names)
+
+    def at(self, index: Index) -> dict[str, Column]:
+        """All columns of some points; what is not there yet is evaluated of these alone."""
+        found = {name: column.at(index) for name, column in self._known.items()}
+        if len(found) < len(self._names):
+            found |= self._late(index)
+        return {name: found[name] for name in self._names}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,7 +117,7 @@ class Result:
     """
 
     axes: tuple[Axis, ...]
-    columns: dict[str, Column]
+    columns: Mapping[str, Column]
     infeasible: np.ndarray
     reasons: tuple[str, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
@@ -95,15 +141,30 @@ class Result:
 
     def row(self, index: tuple[int, ...]) -> dict[str, Any]:
         """Everything at one point, axes first, as plain Python numbers and words."""
-        at = {a.name: a.values[i].item() for a, i in zip(self.axes, index, strict=True)}
-        row = at | {name: column.plain(index) for name, column in self.columns.items()}
-        row["infeasible"] = ("", *self.reasons)[self.infeasible[index]]
-        return row
+        return self.rows_at(tuple(np.asarray([i]) for i in index))[0]
+
+    def rows_at(self, index: Index) -> list[dict[str, Any]]:
+        """`row` of several points.
+
+        Parameters
+        ----------
+        index : tuple of 1-D arrays of int   Their positions on each axis.
+        """
+        if isinstance(self.columns, LateColumns):
+            columns = self.columns.at(index)
+        else:
+            columns = {name: column.at(index) for name, column in self.columns.items()}
+        found = {a.name: a.values[i].tolist() for a, i in zip(self.axes, index, strict=True)}
+        found |= {name: column.all_plain().tolist() for name, column in columns.items()}
+        reasons = ("", *self.reasons)
+        found["infeasible"] = [reasons[i] for i in self.infeasible[index]]
+        return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """All points, last axis fastest."""
-        for index in np.ndindex(self.shape):
-            yield self.row(index)
+        for first in range(0, self.infeasible.size, _ROWS):
+            some = np.arange(first, min(first + _ROWS, self.infeasible.size))
+            yield from self.rows_at(np.unravel_index(some, self.shape))
 
     def best(self, column: str, *, largest: bool = False) -> dict[str, Any]:
         """The feasible row with the smallest (or largest) value of a column.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from ridgeline.laws.network import transfer_rate_bytes_per_s
 from ridgeline.laws.pools import prompts_per_step
 from ridgeline.service.performance import Performance, Waits
 from ridgeline.service.surface import LIVE, Line, lattice
-from ridgeline.steps.counts import counts
 from ridgeline.steps.tokens import decode
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Pools:
 
     def transfer_bytes(self, requests: Requests) -> Any:
         """Cache of one prompt. [bytes]"""
-        return counts(self.prefill.model).cache_bytes(requests.isl)
+        return self.prefill.counts.cache_bytes(requests.isl)
 
     def transfer_s(self, requests: Requests) -> Any:
         """Time to send the cache of a prompt, whole, when it is read; inf without a link. [s]"""
@@ -83,13 +82,14 @@ def prefill_times(replica: Replica, requests: Requests) -> tuple[Any, Any]:
     -------
     (array, array)   [s]
     """
-    engine, layout = replica.engine, replica.layout
-    k = requests.n_chunks(engine)
-    each = prompts_per_step(requests.new, engine.token_budget)
-    ranks = layout.attn_dp * layout.pp
-    alone = k * replica.seconds(requests.prompts(1.0, engine))
-    full = k * replica.seconds(requests.prompts(ranks * each, engine))
-    return alone, full / (ranks * each)
+    one, engine = replica.as_column(), replica.engine
+    lengths = {name: _column(getattr(requests, name)) for name in ("isl", "osl", "cached")}
+    cases = replace(requests, **lengths)
+    most = one.layout.attn_dp * one.layout.pp * prompts_per_step(cases.new, engine.token_budget)
+    # Alone, and as many as a step takes, in one evaluation.
+    n = np.where([True, False], 1.0, most)
+    seconds = cases.n_chunks(engine) * one.seconds(cases.prompts(n, engine))
+    return seconds[..., 0], seconds[..., 1] / n[..., 1]
 
 
 def closed_pools(

@@ -186,7 +186,7 @@ class Service:
         )
         tpot = gap / self.tokens_per_step
         total = first + np.maximum(self.osl - 1, 0.0) * tpot
-        alone = self.at(np.ones_like(np.asarray(n, dtype=float)))
+        alone = self.at(1.0)
         return Performance(
             ttft_s=first,
             tpot_s=tpot,

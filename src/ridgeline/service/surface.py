@@ -7,17 +7,22 @@ questions that share a replica and lengths get the same digits; straight lines l
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.replica.readings import StepTime
 from ridgeline.service.requests import prompts_at_once
+from ridgeline.steps.bind import bound
+from ridgeline.steps.micro_batches import may_split
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ridgeline.kernels.calibration import Calibration
-    from ridgeline.replica.readings import StepTime
     from ridgeline.replica.replica import Replica
     from ridgeline.service.requests import Requests
     from ridgeline.steps.op import StepOps
@@ -37,6 +42,8 @@ __all__ = [
     "prompt_seconds",
 ]
 
+#: rows that are worth telling apart
+_MANY_ROWS = 32
 #: knots per octave of decode steps; of steps with prompts, which are nearly straight in n
 LIVE, MIXED = 2, 1
 
@@ -67,7 +74,13 @@ def lattice(most: float, per_octave: int) -> Floats:
     return np.exp2(np.arange(int(n_octaves) * per_octave + 1) / per_octave)
 
 
-@dataclass(frozen=True, slots=True)
+@cache
+def _knots(n: int, per_octave: int) -> Floats:
+    """The first knots of the lattice. [1]"""
+    return np.exp2(np.arange(n) / per_octave)
+
+
+@dataclass(frozen=True)
 class Line:
     """Values on the lattice, a row per surface, straight lines between; the first goes on below.
 
@@ -92,16 +105,24 @@ class Line:
         """  # noqa: D205
         first, most = self.first[row], self.values.shape[1] - 1
         at = self.per_octave * (np.log2(n) - first)
-        j = np.clip(np.floor(at), 0, most - 1).astype(np.intp)
-        scale = np.exp2(np.arange(most) / self.per_octave)[j] * np.exp2(first)
+        j = np.minimum(np.maximum(at, 0), most - 1).astype(np.intp)
+        scale = _knots(most, self.per_octave)[j] * np.exp2(first)
         share = np.minimum((n / scale - 1) / (np.exp2(1.0 / self.per_octave) - 1), 1.0)
         return row * (most + 1) + j, share
 
     def at(self, index: Ints, share: Floats) -> Floats:
         """Values where `find` of a line over the same knots says."""
-        flat = self.values.ravel()
-        left = flat.take(index)
-        return left + (flat.take(index + 1) - left) * share
+        return self._flat.take(index) + self._rise.take(index) * share
+
+    @cached_property
+    def _flat(self) -> Floats:
+        return self.values.ravel()
+
+    @cached_property
+    def _rise(self) -> Floats:
+        """From each knot to the next; what is read across rows, nothing reads."""
+        with np.errstate(invalid="ignore"):
+            return np.append(np.diff(self._flat), 0.0)
 
 
 def prompt_seconds(live_s: Any, mixed_s: Any, at_once: Any, n_chunks: Any) -> Any:
@@ -169,13 +190,19 @@ class StepSurface:
     replica: Replica
     requests: Requests
     most: float
-    _counted: dict[str, Any] = field(default_factory=dict, repr=False)
+    _counted: dict[str, StepOps] = field(default_factory=dict, repr=False)
+    _known_live: tuple[Calibration | None, StepTime | None] = (None, None)
 
     @property
     def n_rows(self) -> int:
         """Surfaces: one per layout."""
         return int(np.size(self.replica.n_chips))
 
+    @cached_property
+    def _column(self) -> Replica:
+        return self.replica.as_column()
+
+    @cached_property
     def _groups(self) -> dict[str, tuple[tuple[Group, ...], Any]]:
         """Groups of the steps to be timed, and prompts at once; a row per layout."""
         live, some = lattice(self.most, LIVE)[None, :], lattice(self.most, MIXED)[None, :]
@@ -183,13 +210,40 @@ class StepSurface:
             "live": ((self.requests.decode(live),), None)
         }
         if np.any(np.asarray(self.requests.osl) > 0):
-            engine, layout = self.replica.engine, self.replica.as_column().layout
+            engine, layout = self.replica.engine, self._column.layout
             ranks = layout.attn_dp * layout.pp
             for i, (_, part) in enumerate(self.requests.parts):
                 alone = replace(part, osl=self.requests.osl, mix=())
                 at_once = prompts_at_once(some, alone, engine, ranks)
                 groups = (self.requests.decode(some), part.prompts(at_once, engine))
                 found[f"mixed {i}"] = (groups, at_once)
+        return found
+
+    @cached_property
+    def _apart(self) -> list[tuple[Ints, StepSurface]]:
+        """Many rows by whether their steps may run in two micro-batches: only these count halves.
+
+        Rows of each, with their surface; none where all are alike.
+        """
+        if self.n_rows < _MANY_ROWS or not self.replica.how.calibrated:
+            return []
+        one, layout = self.replica, self.replica.layout
+        may = may_split(one.model, layout, one.cluster.domain_size, one.expert_rules)
+        may = np.broadcast_to(may, (self.n_rows,))
+        if may.all() or not may.any():
+            return []
+        found = []
+        for rows in (np.flatnonzero(~may), np.flatnonzero(may)):
+            own = bound({"x": layout}, {f"x.{n}": v[rows] for n, v in layout if np.ndim(v)})["x"]
+            found.append((rows, replace(self, replica=replace(one, layout=own), _counted={})))
+        return found
+
+    def _placed(self, values: Sequence[Any]) -> Floats:
+        """Values of the surfaces that are apart, in the rows of this one."""
+        shape = (self.n_rows, len(lattice(self.most, LIVE)))
+        found = np.empty(shape, dtype=np.result_type(*values))
+        for (rows, _), value in zip(self._apart, values, strict=True):
+            found[rows] = value
         return found
 
     def times(self, cal: Calibration | None = None) -> StepTimes:
@@ -199,36 +253,48 @@ class StepSurface:
         ----------
         cal : Calibration or None   Other constants; the ops are counted once for all of them.
         """
-        if "live" not in self._counted:
-            column = self.replica.as_column()
-            for name, (groups, at_once) in self._groups().items():
-                self._counted[name] = (column, column.step_sums(*groups), groups, at_once)
+        first = np.zeros(self.n_rows)
+        if self._apart:
+            each = [surface.times(cal) for _, surface in self._apart]
+            steps = Line(first, self._placed([t.step.values for t in each]))
+            prompts = Line(first, self._placed([t.prompt.values for t in each]))
+            return StepTimes(steps, prompts, each[0].n_chunks)
         shape = (self.n_rows, len(lattice(self.most, LIVE)))
         live = np.broadcast_to(self._live_seconds(cal), shape)
-        first = np.zeros(self.n_rows)
-        if "mixed 0" not in self._counted:
+        if "mixed 0" not in self._groups:
             return StepTimes(Line(first, live), Line(first, live * 0.0), 1.0)
         engine, added = self.replica.engine, np.zeros(1)
         for i, (weight, part) in enumerate(self.requests.parts):
-            mixed, at_once = self._seconds(f"mixed {i}", cal), self._counted[f"mixed {i}"][3]
+            mixed, at_once = self._seconds(f"mixed {i}", cal), self._groups[f"mixed {i}"][1]
             beside = live[:, :: LIVE // MIXED]
             added = added + weight * prompt_seconds(beside, mixed, at_once, part.n_chunks(engine))
         return StepTimes.of(first, live, added, self.requests.n_chunks(engine))
 
     def live_step(self, cal: Calibration) -> StepTime:
         """Decode steps on the lattice with their parts; `times` of the same constants uses them."""
-        column = self.replica.as_column().with_fitted(cal)
-        step = column.step(self.requests.decode(lattice(self.most, LIVE)[None, :]))
-        self._counted["live step"] = (cal, step)
+        if self._apart:
+            each = [surface.live_step(cal) for _, surface in self._apart]
+            parts = {
+                name: self._placed([t.parts_s[name] for t in each]) for name in each[0].parts_s
+            }
+            names = ("bottleneck", "compute_at_peak_s", "read_at_peak_s", "hidden_s")
+            rest = {name: self._placed([getattr(t, name) for t in each]) for name in names}
+            return StepTime(self._placed([t.time_s for t in each]), parts, **rest)
+        groups, ops = self._groups["live"][0], self._ops("live")
+        step = self._column.how.step(self._column.with_fitted(cal), ops, groups)
+        self._known_live = (cal, step)
         return step
 
     def _live_seconds(self, cal: Calibration | None) -> Any:
-        known, step = self._counted.get("live step", (None, None))
-        return self._seconds("live", cal) if known is None or known is not cal else step.time_s
+        known, step = self._known_live
+        return self._seconds("live", cal) if step is None or known is not cal else step.time_s
+
+    def _ops(self, name: str) -> StepOps:
+        """Ops of a step, counted once for all constants."""
+        if name not in self._counted:
+            self._counted[name] = self._column.step_sums(*self._groups[name][0])
+        return self._counted[name]
 
     def _seconds(self, name: str, cal: Calibration | None) -> Any:
-        column: Replica
-        ops: StepOps
-        column, ops, groups, _ = self._counted[name]
-        column = column if cal is None else column.with_fitted(cal)
-        return column.how.seconds(column, ops, groups)
+        column = self._column if cal is None else self._column.with_fitted(cal)
+        return column.how.seconds(column, self._ops(name), self._groups[name][0])

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.questions.launch import Launch
     from ridgeline.questions.layouts.pools import Pools
-    from ridgeline.questions.layouts.ranking import Rank
+    from ridgeline.questions.layouts.ranking import Rank, Rows
     from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.limits import Limits
@@ -68,7 +68,7 @@ class Layouts(Answered):
     price_notes: tuple[str, ...] = ()
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> Rows:
         """The best point within the limits of each layout that has one: winner, then best first.
 
         The winner is the simplest of those within 5% of the best on its machine.

@@ -35,10 +35,11 @@ def closest_rows(searches: Sequence[Search], limits: Limits, n: int = 3) -> list
     found = []
     for search in searches:
         worst = _overshoot(search, limits)
-        for i, j in enumerate(worst.argmin(axis=1)):
-            if np.isfinite(worst[i, j]):
-                found.append(search.row(i, int(j)) | {"overshoot": float(worst[i, j])})
-    return sorted(found, key=lambda row: row["overshoot"])[:n]
+        best = worst.argmin(axis=1)
+        least = worst[np.arange(len(best)), best]
+        found += [(float(least[i]), search, i, best[i]) for i in np.flatnonzero(np.isfinite(least))]
+    closest = sorted(found, key=lambda point: point[0])[:n]
+    return [search.row(i, j) | {"overshoot": w} for w, search, i, j in closest]
 
 
 def missing(searches: Sequence[Search], limits: Limits) -> list[str]:

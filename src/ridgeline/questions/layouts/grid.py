@@ -1,25 +1,24 @@
-"""Every layout at every batch in one evaluation: times, rates, money, and what cannot be."""
+"""Many layouts at many batches at once: times, rates, money, and what cannot be."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ridgeline.grid import Axis, Column, Result, evaluate, logspace
-from ridgeline.kernels import PARTS as COMPONENTS
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.memory import memory_needed_bytes
 from ridgeline.laws.roofline import mfu
+from ridgeline.questions.layouts.spending import PARTS, Spending
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.serving.power import power_w
 from ridgeline.service.pools import prefill_times
-from ridgeline.service.prices import cached_token_s, price_sheet
+from ridgeline.service.prices import price_sheet, usd_per_mtok, usd_per_request
 from ridgeline.service.server import Server, intervals
-from ridgeline.service.surface import LIVE, Line, lattice
+from ridgeline.service.surface import StepSurface
 from ridgeline.specs.layout import Layout
 from ridgeline.steps.bind import bound
 from ridgeline.units import format_quantity
@@ -34,13 +33,11 @@ if TYPE_CHECKING:
     from ridgeline.specs.limits import Limits
     from ridgeline.steps.memory import MemoryPerChip
 
-__all__ = ["Candidates", "degrees", "evaluate_layouts"]
+__all__ = ["COLUMNS", "DEGREES", "PARTS", "Candidates", "degrees"]
 
 DEGREES = ("replicas", "pp", "attn_dp", "tp", "ep")
-#: batches looked at between 1 and the largest that fits
-N_BATCHES = 64
-#: halvings that find the largest batch within the limits
-_HALVINGS = 30
+#: halvings that find the largest batch within the limits, and how many are asked at once
+_HALVINGS, _AHEAD = 30, 3
 _LARGEST_BATCH = 2.0**24
 _EXCLUDED = 1e300
 
@@ -65,7 +62,6 @@ COLUMNS = {
     "tokens_per_s_per_mw": ("tok/s/MW", "output tok/s per MW of TDP"),
     "memory_bytes_per_chip": ("B", "memory per chip"),
 }
-PARTS = {f"{name.lower()}_s": name for name in COMPONENTS}
 
 
 def degrees(layouts: Sequence[Layout]) -> dict[str, np.ndarray]:
@@ -74,6 +70,25 @@ def degrees(layouts: Sequence[Layout]) -> dict[str, np.ndarray]:
         f"layout.{name}": np.asarray([getattr(x, name) for x in layouts], dtype=float)
         for name in DEGREES
     }
+
+
+def _as_arrays(layouts: Sequence[Layout]) -> Layout:
+    """One layout whose degrees are 1-D arrays."""
+    return bound({"layout": Layout()}, degrees(layouts))["layout"]
+
+
+class _Bracket(NamedTuple):
+    """Between which batches of each layout the largest within limits lies, and the next asked."""
+
+    low: Any
+    high: Any
+    edge: Any
+
+    def narrowed(self, good: Any) -> _Bracket:
+        """The same when limits are kept at the edge, or not."""
+        low, high = np.where(good, self.edge, self.low), np.where(good, self.high, self.edge)
+        edge = np.floor(np.sqrt(np.maximum(low, 1.0) * np.maximum(high, 1.0)))
+        return _Bracket(low, high, np.minimum(np.maximum(edge, low + 1), high))
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,7 @@ class Candidates:
     @cached_property
     def arrays(self) -> Layout:
         """One layout whose degrees are 1-D arrays."""
-        return bound({"layout": Layout()}, degrees(self.layouts))["layout"]
+        return _as_arrays(self.layouts)
 
     @cached_property
     def replica(self) -> Replica:
@@ -152,6 +167,11 @@ class Candidates:
         """One layout by itself, under the calibration of its requests."""
         return replace(self.base, layout=layout).with_fitted(self.server.calibration)
 
+    def rows_of(self, layouts: Sequence[Layout]) -> Replica:
+        """The same of many layouts, a row each."""
+        replica = replace(self.base, layout=_as_arrays(layouts))
+        return replica.with_fitted(self.server.calibration)
+
     def name(self, index: int) -> str:
         """A layout in a few letters."""
         return layout_name(self.layouts[index])
@@ -180,17 +200,22 @@ class Candidates:
 
         Times grow with the batch, so that halving finds the edge of all layouts at once.
         """
-        index = np.arange(len(self.layouts))
-        high, low = self.fits, np.zeros(len(index))
-        edge = high
-        for _ in range(_HALVINGS):
-            good = (edge >= 1) & self._meets(np.maximum(edge, 1.0), index)
-            low, high = np.where(good, edge, low), np.where(good, high, edge)
-            if (high - low <= 1).all() or (good & (edge == self.fits)).all():
+        rows = np.arange(len(self.layouts))
+        at = _Bracket(np.zeros(len(rows)), self.fits, self.fits)
+        for _ in range(_HALVINGS // _AHEAD):
+            # What the next halvings may ask, whatever the ones before say, is asked at once.
+            tree = [at]
+            for node in range(2 ** (_AHEAD - 1) - 1):
+                tree += [tree[node].narrowed(good) for good in (False, True)]
+            edges = np.stack([one.edge for one in tree], axis=1)
+            kept = (edges >= 1) & self._meets(np.maximum(edges, 1.0), rows[:, None])
+            node = np.zeros(len(rows), dtype=int)
+            for _ in range(_AHEAD):
+                good = kept[rows, node]
+                at, node = at.narrowed(good), 2 * node + 1 + good
+            if (at.high - at.low <= 1).all():
                 break
-            edge = np.floor(np.sqrt(np.maximum(low, 1.0) * np.maximum(high, 1.0)))
-            edge = np.minimum(np.maximum(edge, low + 1), high)
-        return low
+        return at.low
 
     def _meets(self, batch: Any, index: Any) -> Any:
         return self.performance(batch, index).keeps(self.limits)
@@ -211,40 +236,6 @@ class Candidates:
         )
 
     @cached_property
-    def _components(self) -> dict[str, Line]:
-        """Decode steps by component, on the lattice; and FLOPs and reads at peak. [s]"""
-        surface = self.server.surface
-        step = surface.live_step(self.server.calibration)
-        shape = (surface.n_rows, lattice(surface.most, LIVE).size)
-        values = {name: step.parts_s[part] for name, part in PARTS.items()}
-        values |= {"compute": step.compute_at_peak_s, "read": step.read_at_peak_s}
-        values["bound"] = step.bottleneck
-        first = np.zeros(surface.n_rows)
-        return {
-            n: Line(first, np.broadcast_to(np.asarray(v, dtype=float), shape), LIVE)
-            for n, v in values.items()
-        }
-
-    @cached_property
-    def _prompt_at_peak(self) -> tuple[Any, Any]:
-        """FLOPs and reads of one prompt, at peak, of the replica's time. [s]"""
-        if not self.has_requests:
-            return np.zeros(1), np.zeros(1)
-        layout, engine = self.arrays, self.base.engine
-        ranks = layout.attn_dp * layout.pp
-        share = self.requests.n_chunks(engine) / ranks
-        # The decode step that a prompt shares has read the weights.
-        compute, _, kv = self.replica.at_peak(self.requests.prompts(ranks, engine))
-        both = (compute * share, kv * share)
-        compute, read = (np.broadcast_to(v, self.n_chips.shape) for v in both)
-        return compute, read
-
-    @cached_property
-    def _cached_s(self) -> Any:
-        found = cached_token_s(self.replica.with_fitted(self.server.calibration), self.requests)
-        return np.broadcast_to(found, self.n_chips.shape)
-
-    @cached_property
     def prefill(self) -> tuple[np.ndarray, np.ndarray]:
         """A prompt by itself, and the replica's time per prompt when it only reads prompts. [s]"""
         replica = self.replica.with_fitted(self.server.calibration)
@@ -260,59 +251,92 @@ class Candidates:
         index : array of int   Which candidates.
         batch : array          Sequences in flight in one replica.
         """
+        found = self.outcomes(index, batch) | self.details(index, batch)
+        return {name: found[name] for name in (*COLUMNS, *PARTS, "bound", "infeasible")}
+
+    def outcomes(self, index: Any, batch: Any) -> dict[str, Any]:
+        """What layouts are ranked by and limits hold, and why points cannot be: see `columns`."""
         batch = np.asarray(batch, dtype=float)
-        components = self._components
         found = self.performance(batch, index)
         replicas, n_chips = np.asarray(self.arrays.replicas)[index], self.n_chips[index]
-        gained, served = self.requests.tokens_per_step, self.has_requests
-        tokens = found.requests_per_s * self.requests.osl if served else batch / found.tpot_s
-        per_chip = tokens / n_chips
-        power = power_w(self.base.cluster)
+        per_chip = self._tokens_per_s(found, batch) / n_chips
         fixed, each = (v[index] for v in self.held)
-        where = components["compute"].find(batch, index)
-        lines = {name: line.at(*where) for name, line in components.items()}
-        live = np.maximum(found.n_live, 1.0)
-        there = components["compute"].find(live, index)
-        compute, read = (components[name].at(*there) for name in ("compute", "read"))
-        del lines["compute"], lines["read"]
-        nearest = np.rint(lines.pop("bound"))
-        step = sum(lines[n] for n in PARTS) if self.base.how.calibrated else (
-            self.server.service(index).at(batch)[0]
-        )  # fmt: skip
-        sent = found.requests_per_s if served else 0.0
-        prompts = [v[index] if served else 0.0 for v in self._prompt_at_peak]
-        steps_per_s = tokens / gained / live
         columns = {
             "batch": batch,
             "concurrency": batch * replicas,
-            "step_s": step,
+            "step_s": self.server.service(index).at(batch)[0],
             "tpot_s": found.tpot_s,
             "ttft_s": found.ttft_s,
             "e2e_s": found.e2e_s,
             "tokens_per_s_per_user": 1 / found.tpot_s,
             "tokens_per_s_per_chip": per_chip,
             "requests_per_s": found.requests_per_s * replicas,
-            **self._money(found, batch, index),
+            "usd_per_mtok": self._usd_per_mtok(found, batch, n_chips),
+            "memory_bytes_per_chip": memory_needed_bytes(fixed, batch, each),
+        }
+        return columns | {"infeasible": self._infeasible(columns, found)}
+
+    def details(self, index: Any, batch: Any) -> dict[str, Any]:
+        """What time, energy and money of layouts go to, at batches: see `columns`.
+
+        Only the layouts among `index` are looked at, so that a few rows cost little.
+        """
+        index, batch = np.asarray(index), np.asarray(batch, dtype=float)
+        found, n_chips = self.performance(batch, index), self.n_chips[index]
+        few, row = self._spending_of(index)
+        live = np.maximum(found.n_live, 1.0)
+        step, (compute, read) = few.step(batch, row), few.at_peak(live, row)
+        tokens, served = self._tokens_per_s(found, batch), self.has_requests
+        per_chip = tokens / n_chips
+        power = power_w(self.base.cluster)
+        sent = found.requests_per_s if served else 0.0
+        prompts = [v[row] if served else 0.0 for v in few.prompt_at_peak]
+        steps_per_s = tokens / self.requests.tokens_per_step / live
+        return {
+            **self._money(found, batch, few.cached_s[row], n_chips),
             "mfu": mfu(compute * steps_per_s + sent * prompts[0], 1.0),
             "mbu": mfu(read * steps_per_s + sent * prompts[1], 1.0),
             "joule_per_token": energy_per_token_j(power, per_chip) if power else np.nan,
             "tokens_per_s_per_mw": tokens_per_s_per_mw(power, per_chip) if power else np.nan,
-            "memory_bytes_per_chip": memory_needed_bytes(fixed, batch, each),
-            **lines,
-            "bound": nearest,
+            **step,
         }
-        return columns | {"infeasible": self._infeasible(columns, found)}
 
-    def _money(self, found: Performance, batch: Any, index: Any) -> dict[str, Any]:
+    def _tokens_per_s(self, found: Performance, batch: Any) -> Any:
+        if self.has_requests:
+            return found.requests_per_s * self.requests.osl
+        return batch / found.tpot_s
+
+    @cached_property
+    def _spending(self) -> Spending:
+        return Spending(self.server.surface, self.server.calibration)
+
+    def _spending_of(self, index: np.ndarray) -> tuple[Spending, Any]:
+        """What steps of the layouts among `index` go to, and the row there of each."""
+        rows, at = np.unique(index, return_inverse=True)
+        if len(rows) == len(self.layouts):
+            return self._spending, index
+        surface = self.server.surface
+        few = replace(self.base, layout=_as_arrays([self.layouts[i] for i in rows]))
+        own = StepSurface(few, self.requests, surface.most)
+        return Spending(own, self.server.calibration), at.reshape(index.shape)
+
+    def _usd_per_mtok(self, found: Performance, batch: Any, n_chips: Any) -> Any:
+        rent = self.usd_per_chip_hour
+        if rent is None:
+            return np.nan
+        if not self.has_requests:
+            return cost_usd_per_mtok(found.tpot_s, batch, rent, n_chips)
+        return usd_per_mtok(usd_per_request(found, rent, n_chips), self.requests)
+
+    def _money(self, found: Performance, batch: Any, cached_s: Any, n_chips: Any) -> dict[str, Any]:
         """Dollars by what the time is spent on: input, cached input and output apart."""
-        names = [n for n in COLUMNS if n.startswith("usd_")]
+        names = tuple(f"usd_per_mtok_{of}" for of in ("input", "cached_input", "output"))
         if self.usd_per_chip_hour is None:
             return dict.fromkeys(names, np.nan)
-        rent, n_chips = self.usd_per_chip_hour, self.n_chips[index]
         if not self.has_requests:
-            decoded = cost_usd_per_mtok(found.tpot_s, batch, rent, n_chips)
-            return dict(zip(names, (np.nan, np.nan, decoded, decoded), strict=True))
-        sheet = price_sheet(found, self.requests, rent, n_chips, self._cached_s[index])
+            decoded = self._usd_per_mtok(found, batch, n_chips)
+            return dict(zip(names, (np.nan, np.nan, decoded), strict=True))
+        sheet = price_sheet(found, self.requests, self.usd_per_chip_hour, n_chips, cached_s)
         return {name: getattr(sheet, name) for name in names}
 
     def intervals(self, index: Any, batch: Any) -> dict[str, tuple[Any, Any]]:
@@ -346,51 +370,3 @@ class Candidates:
         for name, limit in self.limits.items():
             tests.append(np.asarray(found.statistic(name, limit.statistic) > limit.seconds))
         return np.select(np.broadcast_arrays(*tests), list(range(1, len(tests) + 1)), 0)
-
-
-def evaluate_layouts(candidates: Candidates, batch: np.ndarray | None = None) -> Result:
-    """Evaluate candidates at batches.
-
-    Parameters
-    ----------
-    candidates : Candidates
-    batch : 1-D array or None   Sequences in flight in one replica. None for 64 of them up to the
-                                most that fit anywhere, and besides, for each layout, the most it
-                                holds within the limits.
-
-    Returns
-    -------
-    Result   Over the axes ``candidate`` and ``point``; the column ``layout`` names the first.
-    """
-    batches = _batches(candidates, batch)
-    n_layouts, n_points = batches.shape
-
-    def kernel(fields: Mapping[str, Any]) -> dict[str, Any]:
-        return candidates.columns(fields["candidate"], fields["batch"])
-
-    row = {"candidate": np.repeat(np.arange(n_layouts), n_points), "batch": batches.ravel()}
-    found = {n: v.reshape(batches.shape) for n, v in evaluate(kernel, [row]).items()}
-    axes = (
-        Axis("candidate", np.arange(n_layouts), "", "layout"),
-        Axis("point", np.arange(n_points), "", "batch"),
-    )
-    columns = {n: Column(found[n], *about) for n, about in COLUMNS.items()}
-    columns |= {n: Column(found[n], "s", f"of the step, {p}") for n, p in PARTS.items()}
-    columns["bound"] = Column(
-        found["bound"].astype(int), "", "bottleneck", candidates.base.how.bottlenecks
-    )
-    names = tuple(layout_name(layout) for layout in candidates.layouts)
-    which = np.broadcast_to(np.arange(n_layouts)[:, None], batches.shape)
-    columns = {"layout": Column(which, "", "layout", names), **columns}
-    return Result(axes, columns, found["infeasible"], candidates.reasons())
-
-
-def _batches(candidates: Candidates, batch: np.ndarray | None) -> np.ndarray:
-    n = len(candidates.layouts)
-    if batch is not None:
-        return np.broadcast_to(batch, (n, len(batch)))
-    most = max(float(candidates.fits.max(initial=1.0)), 1.0)
-    per_octave = max(1, round((N_BATCHES - 1) / max(np.log2(most), 1.0)))
-    ladder = logspace(1.0, most, per_octave=per_octave)
-    edge = np.maximum(candidates.within_limits, 1.0)
-    return np.concatenate([np.broadcast_to(ladder, (n, len(ladder))), edge[:, None]], axis=1)

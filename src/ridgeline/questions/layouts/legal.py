@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from ridgeline.specs.blocks import Attention, Dense, MixtureOfExperts
@@ -74,13 +75,15 @@ def legal_layouts(
     return list(found.values()), rules.refusals()
 
 
+@lru_cache(maxsize=1 << 14)
 def _layout(replicas: int, pp: int, attn_dp: int, tp: int, ep: int) -> Layout:
     return Layout(replicas=replicas, pp=pp, attn_dp=attn_dp, tp=tp, ep=ep)
 
 
-def _divisors(n: int) -> list[int]:
+@cache
+def _divisors(n: int) -> tuple[int, ...]:
     low = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
-    return sorted({*low, *(n // d for d in low)})
+    return tuple(sorted({*low, *(n // d for d in low)}))
 
 
 class _Rules:
@@ -90,6 +93,12 @@ class _Rules:
         self.model, self.engine = model, engine
         self.sparse = [b.ffn for b in model.blocks if isinstance(b.ffn, MixtureOfExperts)]
         self.n_layers = sum(b.repeat for b in model.blocks)
+        self._experts = {
+            (b.ffn.d_ff, _format(model, b, "experts"))
+            for b in model.blocks
+            if isinstance(b.ffn, MixtureOfExperts)
+        }
+        self._sliced: dict[int, bool] = {}
         self._said: dict[tuple[str, int], str] = {}
         self._built: set[tuple[str, int]] = set()
         self._lacking: dict[tuple[str, int], str] = {}
@@ -131,9 +140,10 @@ class _Rules:
 
     def _may(self, degree: str, value: int) -> bool:
         key = (degree, value)
-        if key not in self._said:
-            self._said[key] = getattr(self, f"_not_{degree}")(value)
-        return not self._said[key]
+        why = self._said.get(key)
+        if why is None:
+            why = self._said[key] = getattr(self, f"_not_{degree}")(value)
+        return not why
 
     def _not_pp(self, pp: int) -> str:
         if pp > self.n_layers:
@@ -159,12 +169,9 @@ class _Rules:
         return f"{ep} chips are more than the {fewest} experts of a layer" if ep > fewest else ""
 
     def _slices(self, ways: int) -> bool:
-        return all(
-            _cuts(moe.d_ff, ways, _format(self.model, b, "experts"))
-            for b in self.model.blocks
-            for moe in [b.ffn]
-            if isinstance(moe, MixtureOfExperts)
-        )
+        if ways not in self._sliced:
+            self._sliced[ways] = all(_cuts(d_ff, ways, dtype) for d_ff, dtype in self._experts)
+        return self._sliced[ways]
 
 
 def _mixer_refuses(block: Block, tp: int) -> str:

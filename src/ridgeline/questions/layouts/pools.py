@@ -32,6 +32,8 @@ __all__ = ["Pool", "Pools", "split"]
 #: sizes of a replica looked at besides powers of two and divisors: every one on a few nodes,
 #: multiples of a usual node on more
 _NODE = 8
+#: pairs that are answered at once: it is nearly always one of the first
+_AT_ONCE = 16
 
 
 class Pool(NamedTuple):
@@ -179,12 +181,15 @@ def split(
     candidates = replace(found, layouts=tuple(layouts))
     prefills = list(_best_prefills(candidates)) if layouts else []
     decodes = list(_best_decodes(candidates)) if prefills else []
-    pairs = [found for p in prefills for d in decodes for found in _joined(search, p, d)]
-    for p, d, rate in sorted(pairs, key=lambda pair: -pair[2]):
-        pools = _priced(search, p, d, rate, colocated)
-        limits = search.candidates.limits
-        if pools.ttft_s <= limits.ttft_s and pools.e2e_s <= limits.e2e_s:
-            return pools
+    pairs = sorted(_joined(search, prefills, decodes), key=lambda pair: -pair.rate_per_s)
+    limits = search.candidates.limits
+    for first in range(0, len(pairs), _AT_ONCE):
+        some = pairs[first : first + _AT_ONCE]
+        answered = _answered(search, some)
+        kept = (answered.found.ttft_s <= limits.ttft_s) & (answered.found.e2e_s <= limits.e2e_s)
+        if kept.any():
+            at = int(kept.argmax())
+            return _priced(search, some[at], answered.at(at), colocated)
     raise InfeasibleError(
         f"No two pools of {search.n_chips} x {found.base.cluster.chip.name} hold "
         f"{found.base.model.id} within the limits: each needs a copy of its own."
@@ -248,37 +253,78 @@ def _best_decodes(candidates: Candidates) -> Iterator[Pool]:
         yield Pool(layout, 1, float(batch[i]), float(tpot[i]), rate, float(chip_s[i]))
 
 
-def _joined(search: Search, p: Pool, d: Pool) -> Iterator[tuple[Pool, Pool, float]]:
-    """The best numbers of replicas of a pair, and the requests/s that both can take."""
-    n = search.n_chips
-    most = (n - d.n_chips) // p.n_chips
-    if most < 1:
+class _Pair(NamedTuple):
+    """Two pools, and the requests/s that both can take."""
+
+    prefill: Pool
+    decode: Pool
+    rate_per_s: float
+
+
+def _joined(search: Search, prefills: list[Pool], decodes: list[Pool]) -> Iterator[_Pair]:
+    """All pairs, each with the best numbers of replicas."""
+    if not prefills or not decodes:
         return
-    n_prefill = np.arange(1, most + 1)
-    n_decode = (n - n_prefill * p.n_chips) // d.n_chips
-    rates = np.minimum(n_prefill * p.rate_per_s, n_decode * d.rate_per_s)
-    best = int(rates.argmax())
-    if rates[best] > 0:
-        yield _times(p, int(n_prefill[best])), _times(d, int(n_decode[best])), float(rates[best])
+    p_chips, p_rate = _sizes_of(prefills, (-1, 1, 1))
+    d_chips, d_rate = _sizes_of(decodes, (-1, 1))
+    n_prefill = np.arange(1, search.n_chips // int(p_chips.min()) + 1)
+    n_decode = np.maximum(search.n_chips - n_prefill * p_chips, 0) // d_chips
+    rates = np.minimum(n_prefill * p_rate, n_decode * d_rate)
+    best = rates.argmax(axis=2)
+    for i, p in enumerate(prefills):
+        for j, d in enumerate(decodes):
+            k = best[i, j]
+            if rates[i, j, k] > 0:
+                pools = _times(p, int(n_prefill[k])), _times(d, int(n_decode[i, j, k]))
+                yield _Pair(*pools, float(rates[i, j, k]))
+
+
+def _sizes_of(pools: list[Pool], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Chips and requests/s of a replica of each."""
+    chips, rates = ([pool.n_chips for pool in pools], [pool.rate_per_s for pool in pools])
+    return np.reshape(chips, shape), np.reshape(rates, shape)
 
 
 def _times(pool: Pool, replicas: int) -> Pool:
     return pool._replace(replicas=replicas, rate_per_s=pool.rate_per_s * replicas)
 
 
-def _priced(search: Search, p: Pool, d: Pool, rate: float, colocated: float | None) -> Pools:
-    """What the pools give with as many requests in flight as they take without a queue."""
+class _Answered(NamedTuple):
+    """What pairs of pools give with as many requests in flight as they take without a queue."""
+
+    found: Performance
+    concurrency: Any
+    transfer_s: Any
+    service: ServicePools
+
+    def at(self, i: int) -> _Answered:
+        """One of the pairs."""
+        found = self.found.mapped(lambda x: x[i] if np.ndim(x) else x)
+        return _Answered(found, self.concurrency[i], self.transfer_s[i], self.service)
+
+
+def _answered(search: Search, pairs: list[_Pair]) -> _Answered:
     candidates, requests = search.candidates, search.candidates.requests
+    p, d = [pair.prefill for pair in pairs], [pair.decode for pair in pairs]
     service = ServicePools(
-        candidates.replica_of(p.layout),
-        p.replicas,
-        candidates.replica_of(d.layout),
-        d.replicas,
+        candidates.rows_of([pool.layout for pool in p]),
+        np.asarray([pool.replicas for pool in p]),
+        candidates.rows_of([pool.layout for pool in d]),
+        np.asarray([pool.replicas for pool in d]),
         search.n_chips,
     )
-    sent_s = float(service.transfer_s(requests))
-    concurrency = rate * (p.time_s + sent_s + (requests.osl - 1) * d.time_s)
-    found: Performance = closed_pools(service, requests, concurrency)
+    sent_s = np.broadcast_to(service.transfer_s(requests), (len(pairs),))
+    prompt_s, gap_s = (np.asarray([pool.time_s for pool in pools]) for pools in (p, d))
+    rate = np.asarray([pair.rate_per_s for pair in pairs])
+    concurrency = rate * (prompt_s + sent_s + (requests.osl - 1) * gap_s)
+    found = closed_pools(service, requests, concurrency)
+    return _Answered(found, concurrency, sent_s, service)
+
+
+def _priced(search: Search, pair: _Pair, given: _Answered, colocated: float | None) -> Pools:
+    """One pair in full, with what it gives."""
+    candidates, requests, found = search.candidates, search.candidates.requests, given.found
+    p, d = pair.prefill, pair.decode
     answered = float(found.requests_per_s)
     rest = search.n_chips - p.n_chips
     rent = candidates.usd_per_chip_hour
@@ -287,10 +333,10 @@ def _priced(search: Search, p: Pool, d: Pool, rate: float, colocated: float | No
         prefill=p,
         decode=d,
         n_chips=search.n_chips,
-        concurrency=concurrency,
-        transfer_s=sent_s,
-        transfer_bytes=float(service.transfer_bytes(requests)),
-        inside_domain=bool(service.inside_domain),
+        concurrency=float(given.concurrency),
+        transfer_s=float(given.transfer_s),
+        transfer_bytes=float(given.service.transfer_bytes(requests)),
+        inside_domain=bool(given.service.inside_domain),
         ttft_s=float(found.ttft_s),
         tpot_s=float(found.tpot_s),
         e2e_s=float(found.e2e_s),

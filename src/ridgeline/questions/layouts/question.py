@@ -10,9 +10,10 @@ import numpy as np
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.grid import Spread
 from ridgeline.questions.layouts.answer import Layouts
-from ridgeline.questions.layouts.grid import Candidates, evaluate_layouts
+from ridgeline.questions.layouts.grid import Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import limit_words
+from ridgeline.questions.layouts.points import evaluate_layouts
 from ridgeline.questions.layouts.ranking import Search, rank_of
 from ridgeline.questions.layouts.words import listed, seconds
 from ridgeline.questions.prices import on_one_basis

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ridgeline.questions.layouts.grid import DEGREES
 from ridgeline.questions.layouts.simplicity import simplest_first, simplicity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping
 
     from ridgeline.grid import Result
     from ridgeline.questions.layouts.grid import Candidates
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.price import Price
 
-__all__ = ["RANKS", "Rank", "Search", "merged_front", "rank_of", "ranked"]
+__all__ = ["RANKS", "Rank", "Rows", "Search", "merged_front", "rank_of", "ranked"]
 
 Row = dict[str, Any]
 
@@ -119,40 +120,112 @@ class Search:
         cluster = self.candidates.base.cluster
         return simplicity(self.layout(row), cluster.domain_size, cluster.chips_per_host)
 
+    def rows_at(self, i: Any, j: Any) -> list[Row]:
+        """Some points with their degrees and what all their batches share.
+
+        Parameters
+        ----------
+        i, j : 1-D array of int   Candidate and batch of each.
+        """
+        rows = self.result.rows_at((np.asarray(i, dtype=int), np.asarray(j, dtype=int)))
+        return [self._described(row) for row in rows]
+
     def row(self, i: int, j: int) -> Row:
-        """One point with its degrees and what all its batches share."""
-        own = self.candidates.layouts[i]
-        row = self.result.row((i, j))
+        """One point: see `rows_at`."""
+        return self.rows_at([i], [j])[0]
+
+    def all_rows(self) -> list[Row]:
+        """All points, the batches of a layout together."""
+        return self.rows_at(*(x.ravel() for x in np.indices(self.result.shape)))
+
+    def _described(self, row: Row) -> Row:
+        i = row["candidate"]
         about = {"cluster": self.key, "layout": row.pop("layout"), "n_chips": self.n_chips}
+        own = self.candidates.layouts[i]
         about |= {name: getattr(own, name) for name in DEGREES}
         return about | row | {"largest_batch": float(self.candidates.fits[i])}
 
-    def best_rows(self, rank: Rank) -> list[Row]:
-        """The best feasible point of each layout that has one."""
+    def best_points(self, rank: Rank) -> list[Row]:
+        """The best feasible point of each layout that has one, and what it is compared by."""
         values = np.asarray(self.result[rank.column], dtype=float)
         usable = (self.result.infeasible == 0) & np.isfinite(values)
-        sign = -1.0 if rank.largest else 1.0
-        ordered = np.where(usable, sign * values, np.inf)
-        best = ordered.argmin(axis=1)
-        return [self.row(i, int(j)) for i, j in enumerate(best) if usable[i, j]]
+        best = np.where(usable, -values if rank.largest else values, np.inf).argmin(axis=1)
+        i = np.flatnonzero(usable[np.arange(len(best)), best])
+        j = best[i]
+        found = {"candidate": i, "point": j}
+        found |= {n: self.result[n][i, j] for n in (rank.column, "tokens_per_s_per_chip")}
+        each = zip(*(values.tolist() for values in found.values()), strict=True)
+        return [{"cluster": self.key, **dict(zip(found, point, strict=True))} for point in each]
 
     def front(self, x: str, y: str) -> list[Row]:
         """The feasible points that none beats in both of two columns (more is better)."""
         flat = {n: np.ravel(self.result[n]) for n in (x, y)}
         flat["can_be"] = np.ravel(self.result.infeasible == 0)
         where = np.unravel_index(_front(flat, x, y), self.result.shape)
-        return [self.row(int(i), int(j)) for i, j in zip(*where, strict=True)]
+        return self.rows_at(*where)
 
 
-def ranked(searches: Sequence[Search], rank: Rank) -> list[Row]:
+class Rows(Sequence[Row]):
+    """Rows of a ranking. What they say beyond what is ranked is evaluated when they are read.
+
+    Parameters
+    ----------
+    points : sequence of mapping   In order: cluster, candidate and point of each.
+    searches : mapping             By cluster.
+    """
+
+    def __init__(self, points: Sequence[Row], searches: Mapping[str, Search]) -> None:
+        self._points, self._searches = points, searches
+        self._read: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._points)
+
+    @overload
+    def __getitem__(self, at: int) -> Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Row]: ...
+    def __getitem__(self, at: int | slice) -> Row | list[Row]:
+        """A row, or a list of some, which are evaluated together."""
+        chosen = range(len(self._points))[at]
+        return self._at([chosen])[0] if isinstance(chosen, int) else self._at(chosen)
+
+    def __iter__(self) -> Iterator[Row]:
+        """All rows, evaluated together."""
+        return iter(self[:])
+
+    def __eq__(self, other: object) -> bool:
+        """Whether a sequence has equal rows."""
+        return isinstance(other, Sequence) and self[:] == list(other)
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  (as lists)
+
+    def __repr__(self) -> str:
+        """As a list."""
+        return repr(self[:])
+
+    def _at(self, chosen: Sequence[int]) -> list[Row]:
+        by_search: dict[str, list[int]] = {}
+        for k in chosen:
+            if k not in self._read:
+                by_search.setdefault(self._points[k]["cluster"], []).append(k)
+        for key, own in by_search.items():
+            at = ([self._points[k][name] for k in own] for name in ("candidate", "point"))
+            self._read |= zip(own, self._searches[key].rows_at(*at), strict=True)
+        return [self._read[k] for k in chosen]
+
+
+def ranked(searches: Sequence[Search], rank: Rank) -> Rows:
     """Rows of all clusters, a row per layout: the winner, then the others, best first.
 
     The winner is the simplest of the layouts that are too close to the best to call.
     """
-    rows = [row for search in searches for row in search.best_rows(rank)]
-    rows.sort(key=lambda row: (rank.score(row), -row["tokens_per_s_per_chip"]))
     by_key = {search.key: search for search in searches}
-    return simplest_first(rows, rank, lambda row: by_key[row["cluster"]].simplicity(row))
+    points = [point for search in searches for point in search.best_points(rank)]
+    points.sort(key=lambda p: (rank.score(p), -p["tokens_per_s_per_chip"]))
+    ordered = simplest_first(points, rank, lambda p: by_key[p["cluster"]].simplicity(p))
+    return Rows(ordered, by_key)
 
 
 def _front(columns: dict[str, np.ndarray], x: str, y: str) -> np.ndarray:
