@@ -67,6 +67,16 @@ class Resolver:
         """
         return self._once((chip, n_chips), self._cluster, chip, n_chips)
 
+    def changed(self, cluster: Cluster, changes: Mapping[str, Any], where: str) -> Cluster:
+        """Return a machine of this resolver with other numbers.
+
+        Raises
+        ------
+        Fault   ``unknown-machine``: it cannot have them.
+        """
+        key = ("changed", id(cluster), where, *changes.items())
+        return self._once(key, _changed, cluster, changes, where)
+
     def layout(
         self, n_chips: int, tp: int | None, pp: int | None, attn_dp: int | None, ep: int | None
     ) -> Layout | None:
@@ -138,6 +148,13 @@ class Resolver:
                 if not side.first and (found := _guarded(beside, side, "bad-chip")) is not None:
                     return found
             raise Fault("unknown-chip", str(error)) from None
+
+
+def _changed(cluster: Cluster, changes: Mapping[str, Any], where: str) -> Cluster:
+    try:
+        return cluster.replaced(changes, where=where)
+    except RidgelineError as error:
+        raise Fault("unknown-machine", " ".join(str(error).split())) from None
 
 
 def check_stated(notes: Mapping[str, str], model: Model) -> None:

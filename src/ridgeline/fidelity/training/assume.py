@@ -133,10 +133,7 @@ def _cluster(cells: Cells, n_chips: int, resolver: Resolver) -> Cluster:
         changes["n_domains"] = n_domains
     if n_domains > 1 and found.scale_out is None and gbps is None:
         return resolver.cluster(cells.get("chip", ""), n_chips)
-    try:
-        return found.replaced(changes, where=cells.get("chip", "")) if changes else found
-    except RidgelineError as error:
-        raise Fault("unknown-machine", " ".join(str(error).split())) from None
+    return resolver.changed(found, changes, cells.get("chip", "")) if changes else found
 
 
 def _framework(cell: str, words: str, said: list[str]) -> tuple[Framework, str]:
