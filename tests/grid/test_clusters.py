@@ -15,6 +15,7 @@ import pytest
 from spread_kernels import Deadly, Failing, bumpy, reductions, slow
 
 import ridgeline as rl
+from ridgeline.cli import main
 from ridgeline.errors import MissingExtraError, RidgelineError, SpecError
 from ridgeline.grid import Best, Spread, evaluate, reduce_grid
 from ridgeline.grid.clusters import connected, is_client
@@ -71,7 +72,7 @@ def test_a_cluster_gives_the_same_though_its_workers_are_killed(cluster, tmp_pat
 
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("default")
-def test_a_sweep_on_a_cluster_is_the_sweep(cluster) -> None:
+def test_a_sweep_on_a_cluster_is_the_sweep(cluster, capsys) -> None:
     axes = {"load.batch": np.arange(1.0, 200.0), "load.context": np.linspace(100, 9e3, 3000)}
 
     def asked() -> dict[str, Best]:
@@ -80,6 +81,11 @@ def test_a_sweep_on_a_cluster_is_the_sweep(cluster) -> None:
     with connected(cluster.scheduler_address) as client:
         there = rl.sweep("Qwen/Qwen3-8B", "h100-sxm", axes, reductions=asked, executor=client)
     assert there == rl.sweep("Qwen/Qwen3-8B", "h100-sxm", axes, reductions=asked)
+    command = ["sweep", "Qwen/Qwen3-8B", "--on", "h100-sxm", "--batch", "1:512", "--json"]
+    assert main([*command, "--best", "time_s", "--scheduler", cluster.scheduler_address]) == 0
+    found = capsys.readouterr().out
+    assert main([*command, "--best", "time_s"]) == 0
+    assert found == capsys.readouterr().out
 
 
 @pytest.mark.cluster
