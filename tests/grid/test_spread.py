@@ -132,7 +132,7 @@ def test_what_is_short_starts_no_process(monkeypatch) -> None:
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     for i in range(2):
         (tmp_path / str(i)).touch()
-    # The first shard runs here, before there are processes.
+    # The first shards run here, before there are processes.
     with Spread(workers=2) as spread:
         same(spread, Deadly(float(AXES[0]["a"][21]), str(tmp_path)))
     assert not list(tmp_path.iterdir()), "it was killed twice"
@@ -244,7 +244,7 @@ SCRIPT = """
     module.ALONE_S = module.WORTH_S = 0
     def told():
         with Spread(workers=2) as spread:
-            for i, _ in spread.run(max, 0.0, [0.0, 0.1]):
+            for i, _ in spread.run(max, 0.0, [0.0, 0.1, 0.2, 0.3]):
                 pass
             print(*spread._own.pids(), flush=True)
             for _ in spread.run(slow, None, range(100)):

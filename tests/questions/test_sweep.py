@@ -126,6 +126,7 @@ def test_fields_of_a_load_without_effect_on_a_step_are_refused() -> None:
         ({"cluster.chip.memory.bandwith": [1]}, "bandwidth"),
         ({"chip.memory": [1]}, "Records are"),
         ({"cluster.name": [1]}, "holds no number"),
+        ({"load.batch": []}, "'load.batch' has no values"),
         ({"layout": {"layout.tp": [1, 2], "layout.pp": [1]}}, "as many values"),
     ],
 )

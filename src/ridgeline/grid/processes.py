@@ -156,6 +156,9 @@ class Processes(Executor):
                 except (EOFError, OSError) as error:
                     how = self._end(child) if child else str(error)
                     child = None
+                except Exception as error:  # a result that cannot be read here
+                    future.set_exception(error)
+                    break
                 if self._closed:
                     how = "the pool was shut down"
                     break

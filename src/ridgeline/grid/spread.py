@@ -136,7 +136,8 @@ class Spread:
                 missing.append((i, job))
             else:
                 yield i, found
-        for i, result in self._all(function, shared, iter(missing), n_jobs, name):
+        left = iter(missing)
+        for i, result in self._all(function, shared, left, n_jobs, name, len(missing)):
             kept.save(i, result)  # pyright: ignore[reportArgumentType]
             yield i, result
 
@@ -147,18 +148,22 @@ class Spread:
         jobs: Iterator[tuple[int, Any]],
         n_jobs: int | None,
         name: str,
+        n_left: int | None = None,
     ) -> Iterator[tuple[int, Any]]:
+        n_left = n_jobs if n_left is None else n_left
         if self._executor is not None:
             from ridgeline.grid.executing import over  # noqa: PLC0415  (only where it is used)
 
             yield from over(self._executor, self._n, function, shared, jobs, n_jobs, name)
             return
-        begun, n_done = time.monotonic(), 0
+        n_done, begun = 0, 0.0
         if self._own is None:
             for i, job in jobs:
                 yield i, function(shared, job)
                 n_done += 1
-                if self.workers > 1 and _is_long(time.monotonic() - begun, n_done, n_jobs):
+                # The first job also prepares what all of them need.
+                begun = begun or time.monotonic()
+                if self.workers > 1 and _is_long(time.monotonic() - begun, n_done - 1, n_left):
                     from ridgeline.grid.processes import Processes  # noqa: PLC0415
 
                     self._own = Processes(self.workers)
@@ -169,9 +174,11 @@ class Spread:
             yield from over(self._own, self.workers, function, shared, jobs, n_jobs, name)
 
 
-def _is_long(passed_s: float, n_done: int, n_jobs: int | None) -> bool:
+def _is_long(passed_s: float, n_timed: int, n_jobs: int | None) -> bool:
     """Whether processes are worth their start for what is left."""
-    left_s = WORTH_S if n_jobs is None else passed_s / n_done * (n_jobs - n_done)
+    if not n_timed:
+        return False
+    left_s = WORTH_S if n_jobs is None else passed_s / n_timed * (n_jobs - n_timed - 1)
     return passed_s >= ALONE_S and left_s >= WORTH_S
 
 

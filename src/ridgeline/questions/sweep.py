@@ -216,6 +216,8 @@ def _zipped(
 ) -> dict[str, np.ndarray]:
     paths = values if isinstance(values, Mapping) else {name: values}
     found = {path: axis_values(known, path, v) for path, v in paths.items()}
+    if not all(len(v) for v in found.values()):
+        raise SpecError(f"Axis {name!r} has no values.")
     if len({len(v) for v in found.values()}) != 1:
         raise SpecError(f"Axis {name!r}: fields that vary together need as many values each.")
     return found
