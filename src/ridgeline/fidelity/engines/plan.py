@@ -230,7 +230,7 @@ class _Builder:
         return found
 
     def _fit(self, at: Ints, context: Floats) -> Floats:
-        return self.rooms.fit([case.engine for case in self.cases], at, context)
+        return self.rooms.fit([self.cases[i].engine for i in at.tolist()], at, context)
 
     def _fixed(self, at: Ints) -> None:
         """Batches that start together: their prompts, then decoding at two contexts."""

@@ -54,19 +54,20 @@ class Rooms:
 
         Parameters
         ----------
-        engines : sequence of Engine   Of each case, as it is set up.
+        engines : sequence of Engine   Of each of these cases, as it is set up.
         at : array of int              Cases that are asked about.
         context : array                Tokens a sequence keeps, of each of these. [tokens]
         """
         found = np.full(len(self._cases), np.inf)
-        kept = np.zeros(len(self._cases))
-        kept[at] = context
-        settings: dict[int, Any] = {id(one): _settings(one) for one in engines}
-        set_up = codes(settings[id(one)] for one in engines)
+        kept, set_up = np.zeros(len(self._cases)), np.zeros(len(self._cases), dtype=np.intp)
+        settings = {id(one): _settings(one) for one in engines}
+        kept[at], set_up[at] = context, codes(settings[id(one)] for one in engines)
+        of_code = dict(zip(set_up[at].tolist(), engines, strict=True))
         for here in self._groups(self._chip, set_up, at=at[self.holds[at]]):
             run, layout, drafts = self._of(here)
+            engine = of_code[int(set_up[here[0]])]
             found[here] = memory_slots(
-                run.model, run.cluster, layout, engines[here[0]], kept[here], drafts=drafts
+                run.model, run.cluster, layout, engine, kept[here], drafts=drafts
             )
         return found[at]
 
