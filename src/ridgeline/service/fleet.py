@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.service.edges import largest_kept
 from ridgeline.service.server import MOST_SEQUENCES
 
 if TYPE_CHECKING:
@@ -173,12 +174,14 @@ def largest_rates(server: Server, terms: Terms) -> Floats:
     low = np.where(n_kept > 0, rates[row, np.maximum(n_kept - 1, 0)], 0.0)
     high = rates[row, np.minimum(n_kept, _N_RATES - 1)]
     open_ = np.flatnonzero((n_kept > 0) & (n_kept < _N_RATES))
-    below, above = low[open_], high[open_]
-    for _ in range(_HALVINGS if open_.size else 0):
-        middle = (below + above) / 2
-        good = _kept(server, terms, middle, open_)
-        below, above = np.where(good, middle, below), np.where(good, above, middle)
-    low[open_] = below
+    if open_.size:
+        low[open_] = largest_kept(
+            low[open_],
+            high[open_],
+            lambda rates: _kept(server, terms, rates, open_[:, None]),
+            lambda below, above: (below + above) / 2,
+            halvings=_HALVINGS,
+        )
     return low
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ridgeline.laws.roofline import mfu
 from ridgeline.questions.layouts.spending import PARTS, Spending
 from ridgeline.questions.layouts.words import layout_name
 from ridgeline.questions.serving.power import power_w
+from ridgeline.service.edges import largest_kept
 from ridgeline.service.pools import prefill_times
 from ridgeline.service.prices import price_sheet, usd_per_mtok, usd_per_request
 from ridgeline.service.server import Server, intervals
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "DEGREES", "PARTS", "Candidates", "degrees"]
 
 DEGREES = ("replicas", "pp", "attn_dp", "tp", "ep")
-#: halvings that find the largest batch within the limits, and how many are asked at once
-_HALVINGS, _AHEAD = 30, 3
+#: halvings that find the largest batch within the limits
+_HALVINGS = 30
 _LARGEST_BATCH = 2.0**24
 _EXCLUDED = 1e300
 
@@ -77,18 +78,10 @@ def _as_arrays(layouts: Sequence[Layout]) -> Layout:
     return bound({"layout": Layout()}, degrees(layouts))["layout"]
 
 
-class _Bracket(NamedTuple):
-    """Between which batches of each layout the largest within limits lies, and the next asked."""
-
-    low: Any
-    high: Any
-    edge: Any
-
-    def narrowed(self, good: Any) -> _Bracket:
-        """The same when limits are kept at the edge, or not."""
-        low, high = np.where(good, self.edge, self.low), np.where(good, self.high, self.edge)
-        edge = np.floor(np.sqrt(np.maximum(low, 1.0) * np.maximum(high, 1.0)))
-        return _Bracket(low, high, np.minimum(np.maximum(edge, low + 1), high))
+def _between(low: Any, high: Any) -> Any:
+    """Halfway on a logarithmic scale, a whole number."""
+    middle = np.floor(np.sqrt(np.maximum(low, 1.0) * np.maximum(high, 1.0)))
+    return np.minimum(np.maximum(middle, low + 1), high)
 
 
 @dataclass(frozen=True)
@@ -200,22 +193,14 @@ class Candidates:
 
         Times grow with the batch, so that halving finds the edge of all layouts at once.
         """
-        rows = np.arange(len(self.layouts))
-        at = _Bracket(np.zeros(len(rows)), self.fits, self.fits)
-        for _ in range(_HALVINGS // _AHEAD):
-            # What the next halvings may ask, whatever the ones before say, is asked at once.
-            tree = [at]
-            for node in range(2 ** (_AHEAD - 1) - 1):
-                tree += [tree[node].narrowed(good) for good in (False, True)]
-            edges = np.stack([one.edge for one in tree], axis=1)
-            kept = (edges >= 1) & self._meets(np.maximum(edges, 1.0), rows[:, None])
-            node = np.zeros(len(rows), dtype=int)
-            for _ in range(_AHEAD):
-                good = kept[rows, node]
-                at, node = at.narrowed(good), 2 * node + 1 + good
-            if (at.high - at.low <= 1).all():
-                break
-        return at.low
+        index, nothing = np.arange(len(self.layouts))[:, None], np.zeros(len(self.layouts))
+
+        def kept(batch: Any) -> Any:
+            return (batch >= 1) & self._meets(np.maximum(batch, 1.0), index)
+
+        return largest_kept(
+            nothing, self.fits, kept, _between, halvings=_HALVINGS, first=self.fits, close=1.0
+        )
 
     def _meets(self, batch: Any, index: Any) -> Any:
         return self.performance(batch, index).keeps(self.limits)
