@@ -229,6 +229,17 @@ def test_an_axis_of_stages_is_reduced_and_looked_up(way, monkeypatch) -> None:
         same(wanted, kernel(cut), within=1e-15)
 
 
+@pytest.mark.parametrize(("kernel", "axes"), [(everything, AXES), (staged, ROWS)])
+def test_columns_of_a_block_outlast_the_next(kernel, axes) -> None:
+    """Arrays are used again from block to block, but for those that were given away."""
+    traced = on_grid(kernel, "numpy", axes)
+    first, other = ([slice(i, i + 2)] + [slice(0, 3)] * (len(axes) - 1) for i in (0, 2))
+    found = traced(first)
+    kept = {name: np.copy(value) for name, value in found.items()}
+    assert any((traced(other)[name] != value).any() for name, value in kept.items())
+    same(kept, found)
+
+
 def test_values_told_apart_are_checked_on_another_grid() -> None:
     calls = []
 

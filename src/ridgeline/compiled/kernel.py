@@ -122,6 +122,11 @@ class _Traced:
         few = wanted is not None and wanted <= found.columns.keys()
         names = [n for n in found.columns if not few or n in (wanted or ())]
         self.program = program_of({n: found.columns[n] for n in names}, found.n_axes)
+        self._given_away = {
+            id(f)
+            for f in self.program.faces
+            if any(n is c for n in f.nodes for c in self.program.columns.values())
+        }
         self.homes = {n.number: (f, i) for f in self.program.faces for i, n in enumerate(f.nodes)}
         self._compiled: dict[int, Any] = {}
         self._local = threading.local()
@@ -141,6 +146,20 @@ class _Traced:
         if id(stage) not in known:
             known[id(stage)] = StageWithNumpy(stage)
         return known[id(stage)]
+
+    def room(self, face: Face, size: int) -> np.ndarray:
+        """An array for a face: the one of the block before, unless columns were given away of it.
+
+        A new one each time would be memory that the system clears first.
+        """
+        shape = (len(face.nodes), size)
+        if id(face) in self._given_away:
+            return np.empty(shape)
+        known: dict[int, np.ndarray] = self._local.__dict__.setdefault("rooms", {})
+        found = known.get(id(face))
+        if found is None or found.shape != shape:
+            found = known[id(face)] = np.empty(shape)
+        return found
 
     @property
     def is_compiled(self) -> bool:
@@ -176,7 +195,9 @@ class OnGrid:
         self._each = [s for s in self._program.stages if not self._is_whole(s)]
         found.compile(self._chosen(way, times))
         for stage in once:
-            self._make_room(stage, self._lengths, self._whole)
+            for face in stage.written:
+                size = math.prod(self._lengths[a] for a in face.axes)
+                self._whole[id(face)] = np.empty((len(face.nodes), size))
             found.runner(stage)(self._lengths, self._whole)
 
     @property
@@ -226,14 +247,6 @@ class OnGrid:
         ready_s = _LOAD_S if is_stored(source_of(heavy)) else compile_s
         return heavy if saved_s > start_s + ready_s else []
 
-    def _make_room(
-        self, stage: Stage, lengths: Mapping[AxisId, int], arrays: dict[int, np.ndarray]
-    ) -> None:
-        for face in (stage.writes, *stage.sums):
-            if face.nodes:
-                size = math.prod(lengths[a] for a in face.axes)
-                arrays[id(face)] = np.empty((len(face.nodes), size))
-
     def __call__(self, cut: Sequence[slice]) -> dict[str, Any]:
         """Columns of a block, each of a shape that broadcasts over it.
 
@@ -249,7 +262,9 @@ class OnGrid:
             if id(face) in self._whole
         }
         for stage in self._each:
-            self._make_room(stage, lengths, arrays)
+            for face in stage.written:
+                size = math.prod(lengths[a] for a in face.axes)
+                arrays[id(face)] = self._found.room(face, size)
             self._found.runner(stage)(lengths, arrays)
         return {n: self._column(v, lengths, arrays) for n, v in self._program.columns.items()}
 

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OPERATIONS", "Operation"]
+__all__ = ["OPERATIONS", "SLOW", "Operation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +96,5 @@ _ALL = (
     Operation("where_truth", _where, truth=True),
 )
 OPERATIONS: dict[str, Operation] = {o.name: o for o in _ALL}
+#: those that numpy leaves to Python
+SLOW = frozenset(o.name for o in _ALL if o.slow)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.compiled.graph import INPUT, LAID, LATE, REDUCTIONS, RUNNING, TABLE, Node
-from ridgeline.compiled.operations import OPERATIONS
+from ridgeline.compiled.operations import SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +55,7 @@ class Stage:
     axes : tuple        Loops, outermost first.
     nodes : list        Sums come last: each is of a node of this stage.
     runs : bool         Its nodes are running sums along a loop.
+    is_slow : bool      numpy leaves one of its operations to Python.
     reads : list        Faces.
     writes : Face       Of values that others read.
     sums : list of Face Results of its sums and other reductions, one face for each choice of axes
@@ -63,15 +64,16 @@ class Stage:
 
     axes: Axes
     runs: bool = False
+    is_slow: bool = False
     nodes: list[Node] = field(default_factory=list)
     reads: list[Face] = field(default_factory=list)
     writes: Face = field(default_factory=lambda: Face((), "stage"))
     sums: list[Face] = field(default_factory=list)
 
     @property
-    def is_slow(self) -> bool:
-        """Whether numpy leaves one of its operations to Python."""
-        return any((o := OPERATIONS.get(n.operation)) and o.slow for n in self.nodes)
+    def written(self) -> list[Face]:
+        """Faces that it writes, which hold something."""
+        return [f for f in (self.writes, *self.sums) if f.nodes]
 
     def operations(self, lengths: Mapping[AxisId, int]) -> float:
         """Element-wise operations over axes of these lengths. [1]"""
@@ -180,6 +182,7 @@ class _Sorter:
         stage = self._stages.setdefault((level, axes, runs), Stage(axes, runs=runs))
         stage.writes.axes = axes
         stage.nodes.append(node)
+        stage.is_slow |= node.operation in SLOW
         self._home[node.number] = stage
 
     def link(self, node: Node) -> None:
@@ -223,7 +226,7 @@ class _Sorter:
         """All faces that hold something."""
         found = list(self._given.values())
         for stage in self._stages.values():
-            found += [f for f in (stage.writes, *stage.sums) if f.nodes]
+            found += stage.written
         return found
 
 

@@ -24,6 +24,8 @@ from ridgeline.compiled.loops import Apart, step
 '''
 _ARRAY = "float64[:, ::1]"
 _OPTIONS = 'error_model="numpy", nogil=True'
+#: values along the innermost loop that are taken together
+_PIECE = 128
 #: only compiled code calls the loops themselves
 _INNER = "pipeline_class=Apart, no_cpython_wrapper=True, no_cfunc_wrapper=True"
 #: whole powers up to this are products: a tenth of the time of others, a rounding or two more
@@ -77,17 +79,13 @@ class StageWithNumba:
         for face in stage.sums:
             for row, node in enumerate(face.nodes):
                 arrays[id(face)][row] = REDUCTIONS[node.operation][1]
-        given = [arrays[id(f)] for f in (*stage.reads, *_written(stage))]
+        given = [arrays[id(f)] for f in (*stage.reads, *stage.written)]
         self._function(self._numbers, loops, *given)
-
-
-def _written(stage: Stage) -> list[Face]:
-    return [f for f in (stage.writes, *stage.sums) if f.nodes]
 
 
 def _rows_written(stage: Stage) -> list[tuple[Face, int, Node]]:
     """Each row that is written, by its face and number."""
-    return [(f, row, node) for f in _written(stage) for row, node in enumerate(f.nodes)]
+    return [(f, row, node) for f in stage.written for row, node in enumerate(f.nodes)]
 
 
 def _function(stage: Stage, number: int) -> str:
@@ -96,14 +94,13 @@ def _function(stage: Stage, number: int) -> str:
     To the loops each row that is written is an array of its own, which overlaps with no other: a
     compiler that has to ask whether rows overlap does one value at a time.
     """
-    written, rows = _written(stage), _rows_written(stage)
+    written, rows = stage.written, _rows_written(stage)
     faces = [*stage.reads, *written]
     names = [f"f{i}" for i in range(len(faces))]
     reads = names[: len(stage.reads)]
     inner = [*reads, *(f"w{i}" for i in range(len(rows)))]
     of_rows = [f"{names[len(reads) + written.index(f)]}[{row} : {row + 1}]" for f, row, _ in rows]
-    depth = len(stage.axes)
-    loops = [f"{'    ' * (i + 1)}for i{i} in range(n[{i}]):" for i in range(depth)]
+    loops = _loops(stage)
     indices = [_index(face, stage, name) for face, name in zip(stage.reads, reads, strict=True)]
     indices += [_index(face, stage, "") for face, _, _ in rows]
     takes = "void(float64[::1], int64[::1]"
@@ -118,8 +115,8 @@ def _function(stage: Stage, number: int) -> str:
             f"{_INNER})",
             f"def loops_{number}(p, n, {', '.join(inner)}):",
             *_widths(stage, reads),
-            *loops,
-            f"{'    ' * (depth + 1)}step_{number}(p, ({', '.join(inner)},), "
+            *(f"{'    ' * (i + 1)}{line}" for i, line in enumerate(loops)),
+            f"{'    ' * (len(loops) + 1)}step_{number}(p, ({', '.join(inner)},), "
             f"({', '.join(indices)},))",
             "",
             "",
@@ -128,6 +125,21 @@ def _function(stage: Stage, number: int) -> str:
             f"    loops_{number}(p, n, {', '.join([*reads, *of_rows])})",
         ]
     )
+
+
+def _loops(stage: Stage) -> list[str]:
+    """The heads of loops, outermost first.
+
+    Beside axes of the kernel's own, the innermost goes piece by piece: what does not vary along
+    those is read again for each of their places, and a piece of it stays in the cache.
+    """
+    last = len(stage.axes) - 1
+    ranges = [f"range(n[{i}])" for i in range(last + 1)]
+    if last < 1 or isinstance(stage.axes[0], int):
+        return [f"for i{i} in {one}:" for i, one in enumerate(ranges)]
+    ranges[last] = f"range(start, min(start + {_PIECE}, n[{last}]))"
+    pieces = f"for start in range(0, n[{last}], {_PIECE}):"
+    return [pieces, *(f"for i{i} in {one}:" for i, one in enumerate(ranges))]
 
 
 def _is_looked_up(face: Face, stage: Stage) -> bool:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_ROWS", "TrainingRows"]
 
-#: rows of a block: with their stages they stay in a core's cache
-BLOCK_ROWS = 1 << 10
+#: rows of a block: with their stages they stay in a core's cache. No power of two: arrays that lie
+#: one behind the other would fall on the same lines of it, and push each other out
+BLOCK_ROWS = 2000
 #: records of a job whose numbers may differ from row to row
 _RECORDS = ("layout", "recipe", "load")
 
