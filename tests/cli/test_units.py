@@ -122,7 +122,7 @@ def test_python_reads_the_same_text() -> None:
 _FACES = {
     "--on", "--chip", "--set", "--from-counts", "--assume-harmless", "--fetch", "--out", "--chart",
     "--dark", "--explain", "--json", "--csv", "--wide", "--top", "--flags", "--disaggregate",
-    "--prices",
+    "--prices", "--scheduler",
 }  # fmt: skip
 
 

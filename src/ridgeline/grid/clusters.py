@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,9 +46,12 @@ def executor_of_client(client: Any) -> tuple[Executor, int]:
     RidgelineError   The client is not connected.
     """
     try:
-        return client.get_executor(pure=False), sum(client.nthreads().values())
+        found, n_threads = client.get_executor(pure=False), sum(client.nthreads().values())
     except Exception as error:
         raise RidgelineError(f"The Dask client cannot be used: {first_line(error)}.") from None
+    if not n_threads:
+        logging.getLogger(__name__).warning("The cluster has no workers yet: waiting for some.")
+    return found, n_threads
 
 
 @contextmanager
@@ -71,6 +75,10 @@ def connected(address: str) -> Iterator[Any]:
         from distributed import Client  # noqa: PLC0415  (an extra, and slow to import)
     except ImportError:
         raise MissingExtraError("A scheduler of Dask", "dask") from None
+    # What goes wrong is said once, in a sentence, and not in what its event loop logs besides.
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_ANSWERS_S, set_as_default=False)
     except Exception as error:

@@ -77,9 +77,8 @@ def _ended(
         try:
             result = future.result()
         except Exception as error:
-            raise _lost(
-                error, f"{name} {number + 1:,}" + (f" of {n_jobs:,}" if n_jobs else "")
-            ) from (None)
+            whole = f" of {n_jobs:,}" if n_jobs else ""
+            raise _lost(error, f"{name} {number + 1:,}{whole}") from None
         if isinstance(result, _Failure):
             raise result.error
         yield number, result
@@ -99,7 +98,7 @@ def _lost(error: Exception, job: str) -> Exception:
             "there is. workers=N starts such processes again."
         )
     if isinstance(error, CancelledError):
-        return RidgelineError(f"{job.capitalize()} was cancelled.")
+        return RidgelineError(f"{job.capitalize()} was cancelled: the executor was closed.")
     return error
 
 
