@@ -6,7 +6,7 @@ import io
 import json
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class Column:
 
     def at(self, index: Index) -> Column:
         """The same of some points."""
-        return replace(self, values=self.values[index])
+        return Column(self.values[index], self.unit, self.label, self.choices)
 
     def all_plain(self) -> np.ndarray:
         """All values as plain Python objects, in the grid's shape."""

@@ -56,7 +56,8 @@ def points_table(answer: Serving, contexts: Iterable[int] | None = None) -> Tabl
             limited=any(answer.limits.items()),
         )
         brief += [len(rows) + j for j in telling(result, i, marked)]
-        rows += [{**result.row((i, j)), "mark": marked.get(j)} for j in range(n)]
+        points = result.rows_at((np.full(n, i), np.arange(n)))
+        rows += [{**point, "mark": marked.get(j)} for j, point in enumerate(points)]
     columns = _columns(answer)
     if len(chosen) > 1:
         columns = {**headings("context"), **columns}
