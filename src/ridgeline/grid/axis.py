@@ -99,6 +99,10 @@ def distinct(values: np.ndarray) -> np.ndarray:
     --------
     >>> distinct(np.array([2.0, 1.0, 2.0]))
     array([1., 2.])
+    >>> distinct(np.array([])).size
+    0
     """
     found = np.sort(values)
-    return found[np.concatenate(([True] * bool(found.size), found[1:] != found[:-1]))]
+    first = np.ones(found.shape, dtype=bool)
+    first[1:] = found[1:] != found[:-1]
+    return found[first]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.grid.axis import distinct
 from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.laws.energy import energy_per_token_j, tokens_per_s_per_mw
 from ridgeline.laws.memory import memory_needed_bytes
@@ -297,13 +298,13 @@ class Candidates:
 
     def _spending_of(self, index: np.ndarray) -> tuple[Spending, Any]:
         """What steps of the layouts among `index` go to, and the row there of each."""
-        rows, at = np.unique(index, return_inverse=True)
+        rows = distinct(index.ravel())
         if len(rows) == len(self.layouts):
             return self._spending, index
         surface = self.server.surface
         few = replace(self.base, layout=_as_arrays([self.layouts[i] for i in rows]))
         own = StepSurface(few, self.requests, surface.most)
-        return Spending(own, self.server.calibration), at.reshape(index.shape)
+        return Spending(own, self.server.calibration), np.searchsorted(rows, index)
 
     def _usd_per_mtok(self, found: Performance, batch: Any, n_chips: Any) -> Any:
         rent = self.usd_per_chip_hour

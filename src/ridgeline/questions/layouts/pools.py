@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.grid.axis import distinct
 from ridgeline.laws.pools import chip_seconds_per_request, matched_prefill_share
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.words import layout_name, percent, seconds, sequences, times
@@ -211,7 +212,7 @@ def _sizes(domain_size: int, n_chips: int) -> list[int]:
 
 def _cheapest(candidates: Candidates, chip_s: np.ndarray) -> Iterator[int]:
     """Of each size of replica the layout that takes the least chip time per request."""
-    for size in np.unique(candidates.n_chips):
+    for size in distinct(candidates.n_chips):
         own = np.flatnonzero(candidates.n_chips == size)
         best = own[chip_s[own].argmin()]
         if math.isfinite(chip_s[best]):
