@@ -31,7 +31,7 @@ class _Stages:
 
     def own(self, values: Any) -> Any:
         """The same, 0 past a row's last stage."""
-        return values if self.there is None else where(self.there, values, 0 * values)
+        return values if self.there is None else where(self.there, values, 0.0)
 
     def links(self, hop_s: Any, n_links: Any) -> Any:
         """Hops over the link behind each stage, of the first so many links."""
