@@ -26,7 +26,7 @@ _ARRAY = "float64[:, ::1]"
 _OPTIONS = 'error_model="numpy", nogil=True'
 #: values along the innermost loop that are taken together
 _PIECE = 128
-#: only compiled code calls the loops themselves
+#: only compiled code calls the loops themselves, and what is stored of it holds them
 _INNER = "pipeline_class=Apart, no_cpython_wrapper=True, no_cfunc_wrapper=True"
 #: whole powers up to this are products: a tenth of the time of others, a rounding or two more
 _LARGEST_PRODUCT = 16
@@ -103,7 +103,7 @@ def _function(stage: Stage, number: int) -> str:
     loops = _loops(stage)
     indices = [_index(face, stage, name) for face, name in zip(stage.reads, reads, strict=True)]
     indices += [_index(face, stage, "") for face, _, _ in rows]
-    takes = "void(float64[::1], int64[::1]"
+    takes = ", ".join(["float64[::1]", "int64[::1]", *[_ARRAY] * len(faces)])
     return "\n".join(
         [
             f'step_{number} = step("""',
@@ -111,8 +111,7 @@ def _function(stage: Stage, number: int) -> str:
             '""")',
             "",
             "",
-            f'@njit("{", ".join([takes, *[_ARRAY] * len(inner)])})", {_OPTIONS}, cache=CACHE, '
-            f"{_INNER})",
+            f"@njit({_OPTIONS}, {_INNER})",
             f"def loops_{number}(p, n, {', '.join(inner)}):",
             *_widths(stage, reads),
             *(f"{'    ' * (i + 1)}{line}" for i, line in enumerate(loops)),
@@ -120,7 +119,7 @@ def _function(stage: Stage, number: int) -> str:
             f"({', '.join(indices)},))",
             "",
             "",
-            f'@njit("{", ".join([takes, *[_ARRAY] * len(faces)])})", {_OPTIONS}, cache=CACHE)',
+            f'@njit("void({takes})", {_OPTIONS}, cache=CACHE)',
             f"def stage_{number}(p, n, {', '.join(names)}):",
             f"    loops_{number}(p, n, {', '.join([*reads, *of_rows])})",
         ]
