@@ -81,3 +81,33 @@ def test_reductions_that_have_seen_points_keep_them(tmp_path) -> None:
     for spread in (None, Spread(resume=tmp_path)):
         found = reduce_grid(bumpy, axes, asked, block_points=8, spread=spread)
     assert found["spread"].sum() == 100, "each point once for each call"
+
+
+@pytest.mark.parametrize("kind", ["random", "ties", "all on the front", "all in a line"])
+@pytest.mark.parametrize("where", [None, "ok"])
+def test_large_blocks_are_looked_at_in_part_and_kept_as_the_whole(kind: str, where) -> None:
+    source = np.random.default_rng(3)
+    x = source.normal(size=4000)
+    y = {"all on the front": -x, "all in a line": x}.get(kind, source.normal(size=4000))
+    if kind == "ties":
+        x, y = np.round(x, 1), np.round(y, 1)
+    x[::19], x[::101] = np.nan, np.inf
+    columns = {"x": x, "y": y, "ok": source.random(4000) > 0.2}
+    index = source.permutation(4000)
+    ok = np.isfinite(x) & (columns["ok"] if where else True)
+    for sign, largest in ((1, False), (-1, True)):
+        best = Best("x", 5, largest=largest, where=where)
+        for block in (slice(0, 1700), slice(1700, 4000)):
+            best.update({n: c[block] for n, c in columns.items()}, index[block])
+        wanted = np.lexsort((index[ok], sign * x[ok]))[:5]
+        assert best.result().tolist() == index[ok][wanted].tolist()
+    front = Pareto("x", "y", where=where)
+    for block in (slice(0, 1700), slice(1700, 4000)):
+        front.update({n: c[block] for n, c in columns.items()}, index[block])
+    points = sorted(zip(-x[ok], -y[ok], index[ok], strict=True))
+    standing, top = [], np.inf
+    for _, down, place in points:
+        if down < top:
+            standing.append(place)
+            top = down
+    assert front.result().tolist() == standing

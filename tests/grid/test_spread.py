@@ -88,7 +88,7 @@ def test_shards_cover_the_grid_once(monkeypatch) -> None:
     same(None)
     same(Spread(Late()))
     many = Study.of(bumpy, axes, None, "shared", 1).shards(axes, 10)
-    assert len(many) == 250
+    assert len(many) == 625
     assert sum(shard.n_points for shard in many) == 100_000
 
 

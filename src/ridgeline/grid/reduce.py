@@ -18,6 +18,10 @@ _MOST_COMPARED, _CHUNK = 128, 1 << 14
 Kept = Mapping[str, np.ndarray]
 
 
+#: of a block, so many points are looked at first, and so many of their front beside all others
+_SAMPLE, _PIVOTS = 512, 16
+
+
 class Reduction(Protocol):
     """Takes in blocks of columns with the flat index of each point, in any order.
 
@@ -95,7 +99,7 @@ class Best:
         mask = None if self.where is None else _column(columns, self.where)
         # Most blocks have nothing to add to what is kept: one comparison tells. Points that tie
         # with the last one kept may have a lower index.
-        edge = self._values[-1] if len(self._values) == self.k else np.inf
+        edge = self._values[-1] if len(self._values) == self.k else self._first_edge(column, mask)
         near = np.flatnonzero(column <= edge if self.sign > 0 else column >= -edge)
         if mask is not None:
             near = near[mask[near]]
@@ -104,6 +108,13 @@ class Best:
         if np.count_nonzero(usable) > self.k:
             usable &= values <= np.partition(values[usable], self.k - 1)[self.k - 1]
         self.merge({"values": values[usable], "index": index[near[usable]]})
+
+    def _first_edge(self, column: np.ndarray, mask: np.ndarray | None) -> float:
+        """What the last point kept has at most, by some points of the first block."""
+        every = slice(None, None, max(1, len(column) // _SAMPLE))
+        some = self.sign * (column[every] if mask is None else column[every][mask[every]])
+        some = some[np.isfinite(some)]
+        return np.partition(some, self.k - 1)[self.k - 1] if len(some) > self.k else np.inf
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -128,6 +139,15 @@ class Best:
     def result(self) -> np.ndarray:
         """Flat indices of the points, best first."""
         return self._index
+
+
+def _front(points: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Where the points are that no other beats, best x first; of equal ones the lowest index."""
+    # By falling x, then falling y, then index: a point stands if its y tops all before it.
+    order = np.lexsort((index, -points[1], -points[0]))
+    y = points[1, order]
+    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(y)[:-1]])
+    return order[y > best_before]
 
 
 class Pareto:
@@ -162,8 +182,21 @@ class Pareto:
         usable = np.isfinite(x) & np.isfinite(y)
         if self.where is not None:
             usable &= _column(columns, self.where)
-        points = np.stack([self.sign_x * x[usable], self.sign_y * y[usable]])
-        self.merge({"points": points, "index": index[usable]})
+        points, index = np.stack([self.sign_x * x[usable], self.sign_y * y[usable]]), index[usable]
+        if len(index) > _SAMPLE:
+            near = self._may_stand(points)
+            points, index = points[:, near], index[near]
+        self.merge({"points": points, "index": index})
+
+    def _may_stand(self, points: np.ndarray) -> np.ndarray:
+        """Points that a few others do not beat in both columns: most fall, and are never sorted."""
+        some = np.concatenate([self._points, points[:, :: len(points[0]) // _SAMPLE]], axis=1)
+        front = some[:, _front(some, np.arange(len(some[0])))]
+        few = np.unique(np.linspace(0, len(front[0]) - 1, _PIVOTS).astype(int))
+        stands = np.ones(len(points[0]), dtype=bool)
+        for x, y in front[:, few].T:
+            stands &= (points[0] >= x) | (points[1] >= y)
+        return stands
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -184,11 +217,7 @@ class Pareto:
         """Keep the front of both fronts; of equal points that with the lower index."""
         points = np.concatenate([self._points, kept["points"]], axis=1)
         index = np.concatenate([self._index, kept["index"]])
-        # By falling x, then falling y, then index: a point stands if its y tops all before it.
-        order = np.lexsort((index, -points[1], -points[0]))
-        y = points[1, order]
-        best_before = np.concatenate([[-np.inf], np.maximum.accumulate(y)[:-1]])
-        keep = order[y > best_before]
+        keep = _front(points, index)
         self._points, self._index = points[:, keep], index[keep]
 
     def result(self) -> np.ndarray:

@@ -31,8 +31,12 @@ __all__ = [
     "run_shard",
 ]
 
-#: shards of a large grid: enough for many workers to end together, few enough for files
-_SHARDS = 256
+#: shards of a small grid at least, where it has so many blocks, and of a large one at most: enough
+#: for workers to end together, few enough for files
+_LEAST, _MOST = 32, 1024
+#: between these, blocks of a shard: what it begins with, reductions that have seen nothing, counts
+#: for little
+_BLOCKS = 16
 #: axes of so many bytes in all are sent whole, once with the study: what is computed along some of
 #: them is then computed once in a process
 _SENT_BYTES = 1 << 17
@@ -84,7 +88,7 @@ class Study:
     def shards(self, axes: Sequence[Fields], block_points: int) -> list[Shard]:
         """Cut the grid of these axes; how, depends on nothing else, whoever goes on with it."""
         cuts = list(blocks(self.shape, block_points))
-        each = math.ceil(len(cuts) / _SHARDS)
+        each = max(math.ceil(len(cuts) / _MOST), min(_BLOCKS, len(cuts) // _LEAST), 1)
         rest = iter(cuts)
         parts = list(iter(lambda: tuple(islice(rest, each)), ()))
         return [Shard(own) if self.axes else _shard(axes, own) for own in parts]
