@@ -136,7 +136,7 @@ def compare(name: str, axes: dict[str, Any], n: int) -> float:
         pool.shutdown(cancel_futures=True)
     assert alike(one, cold), "two processes gave another answer"
     assert alike(one, warm), "two processes gave another answer"
-    by_clock, by_cost = one_s / warm_s, WORKERS * one_cpu_s / copied_cpu_s
+    by_clock, by_cost = one_s / warm_s, WORKERS * min(1, one_cpu_s / copied_cpu_s)
     print(
         f"{name:20} {n / 1e6:6.1f} M  one {one_s:6.2f} s ({one_cpu_s:6.2f} s of processor); two "
         f"{warm_s:6.2f} s ({warm_cpu_s:6.2f} s), {by_clock:.2f}x by the clock, {by_cost:.2f}x by "
