@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODEL, CLUSTER, N_CHIPS = "deepseek-ai/DeepSeek-V3", "gb200-nvl72", 72
-N_ROWS = 1 << 20
+N_ROWS = 1 << 22
 #: least ratios to the untraced kernel: rows with numpy, rows compiled, five axes, 10^8 points
 FLOORS = {"numpy": 2.0, "numba": 5.0, "grid": 2.5, "reduced": 3.0}
 MEMORY_BYTES = 110e6
@@ -109,7 +109,7 @@ def seconds(calls: dict[str, Callable[[], None]], repeats: int = 5) -> dict[str,
 
 def zipped(ratios: dict[str, float]) -> None:
     ways = ["untraced", "numpy", *(["numba"] if has_numba() else [])]
-    sizes = {"untraced": N_ROWS // 8, "numpy": N_ROWS // 2, "numba": N_ROWS}
+    sizes = {"untraced": N_ROWS // 16, "numpy": N_ROWS // 4, "numba": N_ROWS}
     axes = {way: rows(sizes[way]) for way in ways}
     for reading in ("ideal", "calibrated"):
         calls = {way: partial(sweep, axes[way], way, reading) for way in ways}

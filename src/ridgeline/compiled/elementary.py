@@ -139,9 +139,10 @@ class Emitter:
         below = self.add(m, 1.0)
         # What m + 1 lost in rounding: m is the smaller of the two or nearly so.
         lost = self.sub(m, self.sub(below, 1.0))
-        s = self.b.fdiv(f, below)
+        share = self.b.fdiv(self.number(1.0), below)
+        s = self.mul(f, share)
         rest = self.fma(self.fneg(s), below, f)
-        rest = self.b.fdiv(self.fma(self.fneg(s), lost, rest), below)
+        rest = self.mul(self.fma(self.fneg(s), lost, rest), share)
         z = self.mul(s, s)
         # 2 s + 2/3 s^3 + s^3 z (2/5 + 2/7 z + ...): the first two terms in two doubles each.
         cube, cube_low = self._product(s, z, self.fma(s, s, self.fneg(z)), s)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.compiled.graph import Node, NotTraceable
+from ridgeline.compiled.graph import Node
 from ridgeline.compiled.library import has_numba, is_loaded, is_stored
 from ridgeline.compiled.program import program_of
-from ridgeline.compiled.trace import trace
+from ridgeline.compiled.trace import shaped, trace
 from ridgeline.compiled.with_numba import functions_of, source_of
 from ridgeline.compiled.with_numpy import StageWithNumpy
 from ridgeline.errors import SpecError
@@ -43,6 +43,8 @@ _FEW_OPERATIONS = 8
 _NUMPY_S, _SAVED = 4e-10, 0.45
 #: seconds to start numba, to compile an operation, and to load what was compiled
 _START_S, _COMPILE_S, _LOAD_S = 1.2, 2.5e-3, 0.05
+#: name of the column that says where a point needs a branch that the program does not have
+_MISSING = ""
 #: programs of one kernel that are kept: it does something else where other branches are needed
 _MOST_TRACES = 8
 
@@ -73,7 +75,7 @@ class TracedKernel:
     ) -> None:
         if way not in WAYS:
             raise SpecError(f"A kernel is run as {', '.join(WAYS)}; not {way!r}.")
-        self._kernel = kernel
+        self.kernel = kernel
         self._n_points = n_points
         self._way = way
         self._wanted = None if columns is None else frozenset(columns)
@@ -97,20 +99,30 @@ class TracedKernel:
         ------
         MissingExtraError   numba is asked for and not installed.
         """
-        n_here = math.prod(len(next(iter(f.values()))) for f in axes)
-        if self._as_it_is or n_here == 0:
+        if self._as_it_is or 0 in (len(next(iter(f.values()))) for f in axes):
             return None
-        found = next((t for t in self._traces if t.trace.holds(axes)), None)
-        if found is None:
-            if len(self._traces) >= _MOST_TRACES:
-                return None
-            try:
-                found = _Traced(trace(self._kernel, axes, _CONDITION_VALUES), self._wanted)
-            except NotTraceable:
-                self._as_it_is = True
-                return None
-            self._traces.append(found)
-        return OnGrid(found, axes, self._way, self._n_points / n_here)
+        found = next((t for t in self._traces if t.trace.knows(axes)), None) or self._new(axes)
+        return None if found is None else self._bound(found, axes)
+
+    def elsewhere(self, axes: Axes) -> OnGrid | None:
+        """The same where a point needs a branch that the program of `on` does not have."""
+        found = next((t for t in self._traces if t.trace.holds(axes)), None) or self._new(axes)
+        return None if found is None else self._bound(found, axes)
+
+    def _bound(self, found: _Traced, axes: Axes) -> OnGrid:
+        n_here = math.prod(len(next(iter(f.values()))) for f in axes)
+        return OnGrid(self, found, axes, self._way, self._n_points / n_here)
+
+    def _new(self, axes: Axes) -> _Traced | None:
+        if len(self._traces) >= _MOST_TRACES:
+            return None
+        try:
+            found = _Traced(trace(self.kernel, axes, _CONDITION_VALUES), self._wanted)
+        except Exception:  # the kernel, run as it is, says what is wrong, if anything is
+            self._as_it_is = True
+            return None
+        self._traces.append(found)
+        return found
 
 
 class _Traced:
@@ -121,7 +133,10 @@ class _Traced:
         # Whoever asks for a column that is not there is told of all that are.
         few = wanted is not None and wanted <= found.columns.keys()
         names = [n for n in found.columns if not few or n in (wanted or ())]
-        self.program = program_of({n: found.columns[n] for n in names}, found.n_axes)
+        columns = {n: found.columns[n] for n in names}
+        if found.missing is not None:
+            columns[_MISSING] = found.missing
+        self.program = program_of(columns, found.n_axes)
         self._given_away = {
             id(f)
             for f in self.program.faces
@@ -172,14 +187,19 @@ class OnGrid:
 
     Parameters
     ----------
+    owner : TracedKernel
     found : _Traced
     axes : sequence of mappings
     way : str       Of `WAYS`.
     times : float   How many such grids will be evaluated in all.
     """
 
-    def __init__(self, found: _Traced, axes: Axes, way: str, times: float) -> None:
-        self._found = found
+    def __init__(
+        self, owner: TracedKernel, found: _Traced, axes: Axes, way: str, times: float
+    ) -> None:
+        self._owner, self._found, self._axes = owner, found, axes
+        self._instead: OnGrid | None = None
+        self._is_wrong = False
         self._program = found.program
         own = {i: len(next(iter(f.values()))) for i, f in enumerate(axes)}
         self._lengths: dict[AxisId, int] = {**found.trace.graph.lengths, **own}
@@ -254,6 +274,17 @@ class OnGrid:
         ----------
         cut : sequence of slice   One for each axis of the grid, without steps.
         """
+        if not self._is_wrong:
+            columns = self._computed(cut)
+            if not np.any(columns.pop(_MISSING, False)):
+                return columns
+            self._is_wrong, self._instead = True, self._owner.elsewhere(self._axes)
+        if self._instead is not None:
+            return self._instead(cut)
+        own = [{n: v[c] for n, v in f.items()} for f, c in zip(self._axes, cut, strict=True)]
+        return dict(self._owner.kernel(shaped(own)))
+
+    def _computed(self, cut: Sequence[slice]) -> dict[str, Any]:
         own = {i: len(range(*c.indices(self._lengths[i]))) for i, c in enumerate(cut)}
         lengths: dict[AxisId, int] = {**self._lengths, **own}
         arrays = {

@@ -6,6 +6,7 @@ numba (extra ``[fast]``).
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -68,7 +69,7 @@ def step(text: str) -> Any:
         del context
 
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            writer = _Writer(context, builder, signature.args, arguments)
+            writer = _Writer(context, builder, signature.args, arguments, _divisors(lines))
             for word, *operands in lines:
                 writer.line(word, operands)
             return context.get_dummy_value()
@@ -78,11 +79,21 @@ def step(text: str) -> Any:
     return body
 
 
+def _divisors(lines: list[list[str]]) -> set[str]:
+    """What is divided by more than once: constants, by each of all points, and shared values."""
+    counts = Counter(words[2] for words in lines if words[0] == "divide")
+    return {by for by, n in counts.items() if n > 1 or by == "p"}
+
+
 class _Writer:
     """Writes the instructions of lines, one after another."""
 
-    def __init__(self, context: Any, builder: Any, kinds: Any, arguments: Any) -> None:
+    def __init__(
+        self, context: Any, builder: Any, kinds: Any, arguments: Any, divisors: set[str]
+    ) -> None:
         self.b = builder
+        self._divisors = divisors
+        self._reciprocals: dict[str, Any] = {}
         self.e = Emitter(builder)
         self._values: list[Any] = []
         self._n_constants = 0
@@ -114,6 +125,8 @@ class _Writer:
                 before = self.b.load(place)
                 value = _PLAIN[_REDUCTIONS[word]](self.b, self.e, before, value)
             self.b.store(value, place)
+        elif word == "divide" and operands[1] in self._divisors:
+            self._values.append(self._divided(self._operand(operands[0]), operands[1]))
         elif word == "whole_power":
             self._values.append(self._whole_power(self._operand(operands[0]), int(operands[1])))
         else:
@@ -141,6 +154,21 @@ class _Writer:
         if word in ("true", "false"):
             return ir.Constant(ir.IntType(1), int(word == "true"))
         return self._values[int(word[1:])]
+
+    def _divided(self, value: Any, divisor: str) -> Any:
+        """A quotient by what other quotients are by, too: divisions are what loops wait for.
+
+        By the reciprocal, and the remainder that leaves: the digits of a division. The reciprocal
+        of a constant is taken once. What is not finite has no remainder, and keeps its product.
+        """
+        by = self._operand(divisor)
+        reciprocal = self._reciprocals.get(divisor)
+        if reciprocal is None or divisor == "p":
+            reciprocal = self._reciprocals[divisor] = self.b.fdiv(self.e.number(1.0), by)
+        near = self.b.fmul(value, reciprocal)
+        rest = self.e.fma(self.b.fneg(near), by, value)
+        found = self.e.fma(rest, reciprocal, near)
+        return self.e.when(self.e.test("ord", found, found), found, near)
 
     def _whole_power(self, value: Any, exponent: int) -> Any:
         """By squaring."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from ridgeline.compiled.traced import Traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["Recorder", "Trace", "trace"]
+__all__ = ["Recorder", "Trace", "shaped", "trace"]
 
 #: values of an axis that are looked at together
 _PIECE = 1 << 14
@@ -34,7 +35,7 @@ _PIECE = 1 << 14
 _MOST_DISTINCT = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trace:
     """What a kernel did.
 
@@ -62,11 +63,24 @@ class Trace:
         neighbours, so that the branch is right for those that would do without it, too. What is to
         be checked are branches that no point had needed, and values that are new.
         """
-        return all(all_are(axes, node, always) for node, always in self.absent) and all(
+        return self.knows(axes) and all(all_are(axes, node, always) for node, always in self.absent)
+
+    def knows(self, axes: Sequence[Mapping[str, np.ndarray]]) -> bool:
+        """Whether what the kernel told apart by its values has no others on these axes."""
+        return all(
             np.isin(values, known).all()
             for node, known in self.distinct
             for values in _pieces(axes, node)
         )
+
+    @cached_property
+    def missing(self) -> Node | None:
+        """Whether a point needs a branch that is not in the graph; None where none can."""
+        found: Any = None
+        for node, always in self.absent:
+            needed = self.graph.compute("logical_not", node) if always else node
+            found = needed if found is None else self.graph.compute("logical_or", found, needed)
+        return found
 
 
 def all_are(axes: Sequence[Mapping[str, np.ndarray]], node: Node, truth: bool) -> bool:
@@ -86,16 +100,16 @@ def _pieces(axes: Sequence[Mapping[str, np.ndarray]], node: Node) -> Iterator[An
     """What a node is over a grid, piece by piece: what stays in the cache is faster."""
     along = [a for a in node.axes if isinstance(a, int)]
     if len(along) != 1:
-        yield _Values(_shaped(axes)).of(node)
+        yield _Values(shaped(axes)).of(node)
         return
     (axis,) = along
     for start in range(0, len(next(iter(axes[axis].values()))), _PIECE):
         piece = {n: v[start : start + _PIECE] for n, v in axes[axis].items()}
-        given = _shaped([piece if i == axis else f for i, f in enumerate(axes)])
+        given = shaped([piece if i == axis else f for i, f in enumerate(axes)])
         yield _Values(given).of(node)
 
 
-def _shaped(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def shaped(axes: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """All fields, each along the dimension of its axis."""
     n = len(axes)
     return {

@@ -24,13 +24,8 @@ _SAME = {
     "invert": "logical_not",
     "true_divide": "divide",
     "fabs": "absolute",
-    "fmax": "maximum",
-    "fmin": "minimum",
     "erf (vectorized)": "erf",
 }
-#: on truth values these take numbers
-_ARITHMETIC = frozenset(n for n, o in OPERATIONS.items() if not n.startswith(("logical", "where")))
-_SQUARE, _ROOT = 2.0, 0.5
 
 
 class Traced:
