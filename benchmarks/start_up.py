@@ -65,7 +65,8 @@ def main() -> int:
             for case in found.values():
                 case.run()
                 if turn < 2:
-                    case.cpu_s.clear(), case.wall_s.clear()
+                    case.cpu_s.clear()
+                    case.wall_s.clear()
     unit = min(found[UNIT].cpu_s)
     failed = []
     for name, case in found.items():

@@ -216,7 +216,7 @@ def test_accepted_drafts_are_tokens_for_the_same_step() -> None:
 
 
 def test_skewed_experts_and_less_memory_make_it_worse() -> None:
-    old = {"engine": "vllm", "engine_version": "0.6.3"}
+    old: dict[str, Any] = {"engine": "vllm", "engine_version": "0.6.3"}
     even, usual, skewed = (
         rl.layouts(V3, RACK, tpot=0.03, expert_load_cv=cv, **old).best
         for cv in (0.0, EXPERT_LOAD_CV, 2.0)

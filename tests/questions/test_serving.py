@@ -464,7 +464,7 @@ def test_one_of_a_thing_is_singular() -> None:
 
 
 def test_a_comparison_at_a_given_price_and_without_limits_reads_well() -> None:
-    none = {"ttft": "none", "tpot": "none"}
+    none: dict[str, Any] = {"ttft": "none", "tpot": "none"}
     asked = {"isl": 1000, "osl": 200, "chips": 1, **none}
     machines = ["h100-sxm", "h200-sxm"]
     answers = [rl.serving("Qwen/Qwen3-8B", on, price=3, **asked) for on in machines]

@@ -25,6 +25,7 @@ def family_of(found: Chip) -> str:
 
     Examples
     --------
+    >>> from ridgeline.catalog import chip
     >>> family_of(chip("h20")), family_of(chip("rtx-4090")), family_of(chip("mi300x"))
     ('nvidia-hbm', 'nvidia-gddr', 'amd-hbm')
     """

@@ -307,7 +307,8 @@ class _Timed:
         parts["launch"] = busy - sum(parts.values())
         hops = 2 * (np.asarray(self.job.layout.pp) - 1) * self.hop_s
         parts["hops"] = np.minimum(hops, np.maximum(self.pipeline_s - busy, 0.0))
-        parts["bubble"] = self.pipeline_s - busy - parts["hops"]
+        # Stages that never wait leave what rounding leaves.
+        parts["bubble"] = np.maximum(self.pipeline_s - busy - parts["hops"], 0.0)
         parts["dp"] = self.data_s
         parts["optimizer"], link = self.optimizer_s
         parts["offload"] = link + self.activations_offload_s
