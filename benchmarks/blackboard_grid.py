@@ -57,7 +57,7 @@ def main() -> int:
     slowest = np.inf
     for name in MODELS:
         for replica in replicas(name):
-            n = 3000 if replica.reading == "blackboard" else 1000
+            n = 3000
             in_blocks = min(seconds(replica, n, 1 << 14) for _ in range(3))
             whole = seconds(replica, n, n * n)
             rate = n * n / in_blocks
