@@ -126,6 +126,7 @@ def test_a_grid_becomes_a_table() -> None:
         "batch": 64.0, "time_s": None, "bound": "compute", "infeasible": "out of memory",
     }  # fmt: skip
     assert list(Table.from_result(result, show=("time_s",)).columns) == ["time_s"]
+    assert Table.from_result(result, first=1).rows == table.rows[:1]
     with pytest.raises(KeyError):
         Table.from_result(result, show=("tmie_s",))
 

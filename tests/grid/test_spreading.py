@@ -226,6 +226,8 @@ def test_what_cannot_be_sent_or_used_is_said() -> None:
             Spread(workers=wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(SpecError, match="Executor or a Dask Client is expected, not a str"):
         Spread("tcp://host:8786")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(SpecError, match="Executor or a Dask Client is expected, not a type"):
+        Spread(ThreadPoolExecutor)  # pyright: ignore[reportArgumentType]
     with ThreadPoolExecutor(1) as pool, pytest.raises(SpecError, match="Choose one"):
         Spread(pool, workers=2)
 

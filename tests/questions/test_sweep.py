@@ -39,6 +39,29 @@ def test_each_point_is_the_ordinary_answer() -> None:
             assert grid["time_s"][i, j] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("model", "cluster", "tp"),
+    [
+        ("Qwen/Qwen3-8B", "macbook-pro-m4-max", 1),
+        ("Qwen/Qwen3-8B", "tpu-v5e-8", 4),
+        ("Qwen/Qwen3-0.6B", "pc-rtx-4090", 1),
+    ],
+)
+def test_the_engine_is_what_runs_on_the_chip(model: str, cluster: str, tp: int) -> None:
+    grid = rl.sweep(model, cluster, {"load.batch": [1, 4]}, layout=rl.Layout(tp=tp))
+    asked = rl.serving(model, cluster, layout=rl.Layout(tp=tp), batch=[1, 4], context=8192)
+    for column in ("time_s", "memory_bytes_per_chip"):
+        expected = np.ravel(asked.result[column])
+        np.testing.assert_allclose(grid[column], expected, rtol=1e-12)
+
+
+def test_clusters_of_one_sweep_have_an_engine_each() -> None:
+    both = rl.sweep(MODEL, CLUSTER, {"cluster": ["hgx-h100", "tpu-v5e-8"], "load.batch": [4]})
+    for i, cluster in enumerate(["hgx-h100", "tpu-v5e-8"]):
+        alone = rl.sweep(MODEL, cluster, {"load.batch": [4]})
+        np.testing.assert_array_equal(both["time_s"][i], alone["time_s"])
+
+
 def test_the_order_of_axes_does_not_matter() -> None:
     axes: dict[str, Any] = {
         "load.batch": [1, 8, 64],
@@ -128,6 +151,7 @@ def test_fields_of_a_load_without_effect_on_a_step_are_refused() -> None:
         ({"cluster.name": [1]}, "holds no number"),
         ({"load.batch": []}, "'load.batch' has no values"),
         ({"layout": {"layout.tp": [1, 2], "layout.pp": [1]}}, "as many values"),
+        ({"load.batch": [1, 2], "z": {"load.batch": [3, 4]}}, "load.batch is on several axes"),
     ],
 )
 def test_wrong_paths_say_what_there_is(axes: Any, words: str) -> None:

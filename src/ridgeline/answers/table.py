@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,13 @@ class Table:
 
     @classmethod
     def from_result(
-        cls, result: Result, name: str = "grid", title: str = "", show: Iterable[str] | None = None
+        cls,
+        result: Result,
+        name: str = "grid",
+        title: str = "",
+        show: Iterable[str] | None = None,
+        *,
+        first: int | None = None,
     ) -> Table:
         """The points of a grid as rows, last axis fastest.
 
@@ -63,6 +70,7 @@ class Table:
         result : Result
         name, title : str
         show : iterable of str   Axes and columns to show; all by default.
+        first : int or None      Rows to make, of a grid of many; all by default.
 
         Examples
         --------
@@ -78,7 +86,7 @@ class Table:
         known |= {key: (c.label, c.unit) for key, c in result.columns.items()}
         known["infeasible"] = ("why it does not fit", "")
         keys = known if show is None else list(show)
-        return cls(name, title, {k: known[k] for k in keys}, list(result.rows()))
+        return cls(name, title, {k: known[k] for k in keys}, list(islice(result.rows(), first)))
 
     def __len__(self) -> int:
         """Number of rows."""

@@ -346,14 +346,13 @@ def _show_grid(
         n_fit = int(np.count_nonzero(found.infeasible == 0))
         print_text(about)
         print_text(f"{n_fit:,} fit into memory.")
-        table, n = found.table(), found.infeasible.size
+        n = found.infeasible.size
         if n > _SHOWN:
             print_text(
                 f"The first {_SHOWN} of {n:,} points; --csv and --out have all, --best COLUMN "
                 "finds the best."
             )
-        shown_first = Table(table.name, "", table.columns, table.rows[:_SHOWN])
-        print_table(shown_first, wide=wide)
+        print_table(Table.from_result(found, "sweep", first=_SHOWN), wide=wide)
 
 
 def _write(path: Path, csv: str, value: dict[str, Any]) -> None:

@@ -190,7 +190,7 @@ def _usable(executor: Any) -> tuple[Executor | None, int]:
 
     if is_client(executor):
         return executor_of_client(executor)
-    if not callable(getattr(executor, "submit", None)):
+    if isinstance(executor, type) or not callable(getattr(executor, "submit", None)):
         raise SpecError(
             "executor: a concurrent.futures.Executor or a Dask Client is expected, not a "
             f"{type(executor).__name__}."

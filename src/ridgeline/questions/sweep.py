@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from ridgeline.grid.spread import Client
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.constants import EngineConstants
+    from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
 
 __all__ = ["COLUMNS", "Sweep", "records_of", "sweep"]
@@ -180,7 +181,9 @@ def sweep(
     first = {n: v[0] for n, v in ids.items() if v}
     known = records_of(first.get("model", model), first.get("cluster", on), layout, load)
     numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
-    _refuse_unused([path for paths in numeric.values() for path in paths])
+    named_paths = [path for paths in numeric.values() for path in paths]
+    _refuse_unused(named_paths)
+    _refuse_twice(named_paths)
     grid = list(numeric.values())
     found = []
     about = {"reading": reading} | ({"constants": fitted.id} if fitted else {})
@@ -190,7 +193,7 @@ def sweep(
             named = dict(zip(ids, chosen, strict=True))
             records = records_of(named.get("model", model), named.get("cluster", on), layout, load)
             rent = rents[ids["cluster"].index(named["cluster"]) if "cluster" in named else 0]
-            kernel = _Decoding(records, reading, rent, fitted)
+            kernel = _Decoding(records, reading, rent, fitted, _engine(records))
             how: dict[str, Any] = {
                 "spread": spread,
                 "run_as": run_as,
@@ -237,6 +240,13 @@ def _refuse_unused(paths: Sequence[str]) -> None:
             )
 
 
+def _refuse_twice(paths: Sequence[str]) -> None:
+    """Refuse a field on two axes: one of them would change nothing."""
+    for path in paths:
+        if paths.count(path) > 1:
+            raise SpecError(f"{path} is on several axes: give its values on one.")
+
+
 def records_of(
     model: Model | str, on: Cluster | str, layout: Layout | None, load: Load | None
 ) -> dict[str, Any]:
@@ -258,6 +268,13 @@ def _rents(clusters: Sequence[Cluster | str]) -> list[float]:
     return [p.usd_per_chip_hour if p and found.comparable else np.nan for p in found.prices]
 
 
+def _engine(records: Mapping[str, Any]) -> Engine:
+    """The engine that such weights run on, on such a chip; as `serving` takes it."""
+    chip = records["cluster"].chip
+    usual, _ = catalog.usual_engine(records["model"], chip)
+    return usual.on(chip)
+
+
 @dataclass(frozen=True)
 class _Decoding:
     """The kernel of a sweep: a decode step of the records, with arrays where paths lead."""
@@ -266,6 +283,7 @@ class _Decoding:
     reading: str
     rent_usd_per_chip_hour: float
     constants: EngineConstants | None
+    engine: Engine
 
     @property
     def title(self) -> str:
@@ -282,6 +300,7 @@ class _Decoding:
             r["cluster"],
             layout,
             reading=self.reading,
+            engine=self.engine,
             expert_load_cv=load.expert_load_cv,
             constants=self.constants,
         )
