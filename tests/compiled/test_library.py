@@ -10,7 +10,7 @@ import pytest
 
 import ridgeline as rl
 from ridgeline.compiled import TracedKernel, library, with_numba
-from ridgeline.errors import MissingExtraError
+from ridgeline.errors import MissingExtraError, RidgelineError
 from ridgeline.grid import Best
 
 AXES = [{"x": np.linspace(1.0, 2.0, 50)}]
@@ -99,6 +99,21 @@ def test_without_numba_it_is_named_where_asked_for_and_done_without_elsewhere(mo
     assert not on.is_compiled
     with pytest.raises(MissingExtraError, match=r"ridgeline\[fast\]"):
         TracedKernel(kernel, 10, way="numba").on(AXES)
+
+
+def test_a_numba_that_cannot_be_imported_is_said_and_done_without(store, monkeypatch) -> None:
+    compiled()
+    kept = sorted(p.name for p in (store / "__pycache__").iterdir())
+    monkeypatch.setitem(sys.modules, "numba", None)
+    forget()
+    with pytest.warns(RuntimeWarning, match="numba is installed and cannot be imported"):
+        on = TracedKernel(kernel, 1e12).on(AXES)
+    assert on is not None
+    assert not on.is_compiled
+    assert np.array_equal(on(WHOLE)["a"], kernel({"x": AXES[0]["x"]})["a"])
+    with pytest.raises(RidgelineError, match="Install a version that fits"):
+        TracedKernel(kernel, 10, way="numba").on(AXES)
+    assert sorted(p.name for p in (store / "__pycache__").iterdir()) == kept
 
 
 @pytest.mark.parametrize(("n_points", "yes"), [(1e6, False), (3e8, True)])

@@ -127,6 +127,22 @@ def any_of_an_axis(x):
     return np.any(x > 1, axis=0)
 
 
+def repeated(x):
+    return np.broadcast_to(x[..., None], (*x.shape, 5)).sum(-1)
+
+
+def bits(x):
+    return np.where(x > 1, 1, 0) | np.where(x > 2, 2, 0)
+
+
+def bits_of_whole_numbers(x):
+    return x.astype(int) & 2
+
+
+def over_own_axis(x):
+    return x * np.arange(3.0)[:, None, None]
+
+
 def axes_that_meet(x):
     return x + np.arange(4.0)[:, None] * np.arange(5.0)
 
@@ -135,7 +151,8 @@ def axes_that_meet(x):
     "asks",
     [
         float, bool, list, np.unique, np.asarray, np.sinc, np.maximum.reduce, "{}".__add__,
-        summed_over_the_grid, masked, any_of_an_axis, axes_that_meet,
+        summed_over_the_grid, masked, any_of_an_axis, axes_that_meet, repeated, bits,
+        bits_of_whole_numbers, over_own_axis,
     ],
 )  # fmt: skip
 def test_a_kernel_that_asks_for_values_is_run_as_it_is(asks) -> None:
@@ -149,7 +166,7 @@ def test_a_kernel_that_asks_for_values_is_run_as_it_is(asks) -> None:
 def test_a_kernel_run_as_it_is_says_so() -> None:
     assert TracedKernel(lambda v: {"a": np.unique(v["x"])}, 10**6, way="numpy").on(AXES) is None
     assert TracedKernel(everything, 10**6, way="untraced").on(AXES) is None
-    with pytest.raises(SpecError, match="auto, shared, untraced, numpy, numba; not 'fast'"):
+    with pytest.raises(SpecError, match="one of auto, untraced, numpy, numba is expected, not 'fast'"):
         TracedKernel(everything, 1, way="fast")
 
 
@@ -258,6 +275,65 @@ def test_values_told_apart_are_checked_on_another_grid() -> None:
     assert len(calls) == 2
     many = [{"x": np.arange(300.0), "n": np.arange(300.0) + 1}]
     assert TracedKernel(staged, 10**6, way="numpy").on(many) is None
+
+
+OWN = np.asarray([1.0, 2.0, 5.0])[:, None, None]
+
+
+@pytest.mark.parametrize("way", ["numpy", "numba"])
+def test_what_drops_an_axis_of_the_kernels_own_is_still_counted_along_it(way) -> None:
+    """Each is simple but for its shape: three times what stands there is added up."""
+
+    def kernel(v):
+        x, fixed = v["x"], np.bool_(True)
+        layers = OWN > 0
+        return {
+            "power": np.sum(1.0**OWN * x * np.power(1.0, OWN * x), axis=0),
+            "same": np.sum(np.where(OWN * x > 2, x, x), axis=0),
+            "chosen": np.sum(np.where(fixed, x, OWN * x), axis=0),
+            "either": np.sum(((OWN * x > 2) | fixed) * x, axis=0),
+            "both": np.sum(((OWN * x > 2) & layers) * x, axis=0),
+        }
+
+    if way == "numba":
+        pytest.importorskip("numba", reason="extra [fast]")
+    same(plain(kernel), on_grid(kernel, way)(WHOLE), within=0.0 if way == "numpy" else 1e-15)
+
+
+def test_a_branch_over_an_axis_of_the_kernels_own_is_watched_for() -> None:
+    def kernel(v):
+        each = OWN * v["x"]
+        if np.any(each > 100):
+            each = np.where(each > 100, 0.0, each)
+        return {"a": np.sum(each, axis=0)}
+
+    traced = TracedKernel(kernel, 1e6, way="numpy")
+    for factor in (1.0, 10.0, 1.0, 30.0):
+        axes = [{n: v * factor for n, v in AXES[0].items()}, AXES[1]]
+        found = traced.on(axes)
+        assert found is not None
+        same(plain(kernel, axes), found(WHOLE))
+
+
+@pytest.mark.parametrize("most", [1, 5, 13, 40])
+def test_what_is_computed_once_never_waits_for_a_block(monkeypatch, most) -> None:
+    """A sum over many values is few, and is still of the block."""
+    monkeypatch.setattr("ridgeline.compiled.kernel._WHOLE_VALUES", most)
+
+    def kernel(v):
+        total = np.sum(np.sqrt(OWN * v["x"]) + 1, axis=0)
+        return {"a": np.log(total) * v["y"] + np.exp(v["y"])}
+
+    on = on_grid(kernel)
+    for cut in (WHOLE, [slice(1, 3), slice(0, 2)]):
+        same(plain(kernel, cut=cut), on(cut))
+
+
+def test_columns_of_a_block_cannot_be_written() -> None:
+    found = on_grid(lambda v: {"a": v["x"] + 1, "b": v["x"] + 1, "c": v["x"]})(WHOLE)
+    for values in found.values():
+        with pytest.raises(ValueError, match="read-only"):
+            values[...] = 1
 
 
 NUMBERS = st.floats(1e-3, 1e3)

@@ -25,6 +25,7 @@ __all__ = [
     "Node",
     "NotTraceable",
     "broadcast_dims",
+    "has_own_axes",
 ]
 
 #: kinds of nodes that are given, not computed: a field of an axis, and an array of the kernel's own
@@ -177,16 +178,16 @@ class Graph:
         axis = node.dims[place]
         if isinstance(axis, int):
             raise NotTraceable(f"{name} over an axis of the grid")
+        put: Dims = (None,) if keep else ()
+        dims = (*node.dims[:place], *put, *node.dims[place + 1 :])
+        if axis is None:
+            return self.laid(node, dims)
         if node.operation == TABLE:
             return self.table(REDUCTIONS[name][0].reduce(node.of, axis=place, keepdims=keep))
         if node.operation == LOOKUP:
             index, table = node.operands
             rows = np.moveaxis(table.of, -1, 0)
             return self.lookup(REDUCTIONS[name][0].reduce(rows, axis=place, keepdims=keep), index)
-        put: Dims = (None,) if keep else ()
-        dims = (*node.dims[:place], *put, *node.dims[place + 1 :])
-        if axis is None:
-            return self.laid(node, dims)
         return self._node(name, (node,), dims, False, axis, (name, node.number, axis, dims))
 
     def running(self, node: Node, place: int) -> Node:
@@ -201,6 +202,8 @@ class Graph:
         """Rows of a table, by an index that has one dimension: its further ones are the table's."""
         n_rows, *lengths = table.shape
         n = table.ndim
+        # All ways to run agree on what lies outside.
+        index = self.compute("minimum", self.compute("maximum", index, 0.0), n_rows - 1.0)
         if (table == table[:1]).all():
             return self.table(table[:1])
         kept = np.ascontiguousarray(np.moveaxis(np.asarray(table, dtype=float), 0, -1))
@@ -249,16 +252,25 @@ def _simpler(name: str, operands: tuple[Any, ...]) -> Any:
     if name.startswith("where"):
         condition, first, other = operands
         if not isinstance(condition, Node):
-            return first if condition else other
-        return first if first is other else None
+            chosen, left = (first, other) if condition else (other, first)
+            return None if has_own_axes(left) else chosen
+        return first if first is other and not has_own_axes(condition) else None
     if name == "power" and _is(operands[0], 1):
-        return 1.0
+        return None if has_own_axes(operands[1]) else 1.0
     neutral, either = _NEUTRAL.get(name, (None, False))
     for i, value in enumerate(operands if neutral is not None else ()):
         other = operands[1 - i]
         if _is(value, neutral) and (i or either) and isinstance(other, Node) and not other.truth:
             return other
     return None
+
+
+def has_own_axes(value: Any) -> bool:
+    """Whether a value varies over axes of the kernel's own: what is added up over them must know.
+
+    Of the grid's axes a column that does not vary over one may leave it out.
+    """
+    return isinstance(value, Node) and not all(isinstance(a, int) for a in value.axes)
 
 
 def _is(value: Any, number: float | None) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
+import warnings
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from ridgeline.compiled.program import program_of
 from ridgeline.compiled.trace import shaped, trace
 from ridgeline.compiled.with_numba import functions_of, source_of
 from ridgeline.compiled.with_numpy import StageWithNumpy
-from ridgeline.errors import SpecError
+from ridgeline.errors import RidgelineError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     Axes = Sequence[Mapping[str, np.ndarray]]
 
 __all__ = ["WAYS", "OnGrid", "TracedKernel"]
+
+_LOG = logging.getLogger(__name__)
 
 #: how a kernel is run: as costs least, as costs least whatever was compiled before, as it is, or
 #: traced and run with one or the other
@@ -74,13 +78,16 @@ class TracedKernel:
         columns: Iterable[str] | None = None,
     ) -> None:
         if way not in WAYS:
-            raise SpecError(f"A kernel is run as {', '.join(WAYS)}; not {way!r}.")
+            ways = ", ".join(w for w in WAYS if w != "shared")
+            raise SpecError(f"run_as: one of {ways} is expected, not {way!r}.")
         self.kernel = kernel
         self._n_points = n_points
         self._way = way
         self._wanted = None if columns is None else frozenset(columns)
         self._traces: list[_Traced] = []
         self._as_it_is = way == "untraced"
+        #: why the kernel is not traced; blank where it is
+        self.refused = ""
 
     def on(self, axes: Axes) -> OnGrid | None:
         """The kernel on a grid, or on a part of one.
@@ -118,8 +125,10 @@ class TracedKernel:
             return None
         try:
             found = _Traced(trace(self.kernel, axes, _CONDITION_VALUES), self._wanted)
-        except Exception:  # the kernel, run as it is, says what is wrong, if anything is
-            self._as_it_is = True
+        except Exception as error:
+            # Run as it is, the kernel says what is wrong, if anything is.
+            _LOG.debug("%s is run as it is: %s", self.kernel, error, exc_info=True)
+            self._as_it_is, self.refused = True, f"{type(error).__name__}: {error}"
             return None
         self._traces.append(found)
         return found
@@ -144,14 +153,28 @@ class _Traced:
         }
         self.homes = {n.number: (f, i) for f in self.program.faces for i, n in enumerate(f.nodes)}
         self._compiled: dict[int, Any] = {}
+        self._is_decided = False
         self._local = threading.local()
 
-    def compile(self, stages: Sequence[Stage]) -> None:
-        """Have these run in compiled loops from now on."""
-        new = [s for s in stages if id(s) not in self._compiled]
-        if new:
-            for function in functions_of(new):
-                self._compiled[id(function.stage)] = function
+    def decide(self, chosen: Callable[[], list[Stage]], way: str) -> None:
+        """Have stages run in compiled loops: decided on the first grid, for all parts of a study.
+
+        Raises
+        ------
+        RidgelineError   numba is asked for and cannot be had; else numpy takes its place.
+        """
+        if self._is_decided:
+            return
+        self._is_decided = True
+        stages = chosen()
+        try:
+            functions = functions_of(stages) if stages else []
+        except RidgelineError as error:
+            if way == "numba":
+                raise
+            warnings.warn(f"{error} Numpy takes its place.", RuntimeWarning, stacklevel=2)
+            return
+        self._compiled |= {id(f.stage): f for f in functions}
 
     def runner(self, stage: Stage) -> Any:
         """What computes a stage in this thread."""
@@ -211,9 +234,8 @@ class OnGrid:
                 self._whole[id(face)] = np.asarray(each, dtype=float)
             elif face.kind == "table":
                 self._whole[id(face)] = np.asarray([n.of.ravel() for n in face.nodes], dtype=float)
-        once = [s for s in self._program.stages if self._is_whole(s)]
-        self._each = [s for s in self._program.stages if not self._is_whole(s)]
-        found.compile(self._chosen(way, times))
+        once, self._each = self._parted()
+        found.decide(lambda: self._chosen(way, times), way)
         for stage in once:
             for face in stage.written:
                 size = math.prod(self._lengths[a] for a in face.axes)
@@ -235,11 +257,22 @@ class OnGrid:
         """Element-wise operations over the grid. [1]"""
         return self._program.operations(self._lengths)
 
-    def _is_whole(self, stage: Stage) -> bool:
-        """Whether a stage is computed once for the whole grid."""
-        grid = [a for a in stage.axes if isinstance(a, int)]
-        values = math.prod(self._lengths[a] for a in stage.axes)
-        return len(grid) < self._program.n_axes and values <= _WHOLE_VALUES
+    def _parted(self) -> tuple[list[Stage], list[Stage]]:
+        """Stages computed once for the whole grid, and those of each block."""
+        once: list[Stage] = []
+        each: list[Stage] = []
+        whole = set(self._whole)
+        for stage in self._program.stages:
+            grid = [a for a in stage.axes if isinstance(a, int)]
+            values = math.prod(self._lengths[a] for a in stage.axes)
+            fits = len(grid) < self._program.n_axes and values <= _WHOLE_VALUES
+            # What reads of a block is of the block, however small it is.
+            if fits and all(id(face) in whole for face in stage.reads):
+                once.append(stage)
+                whole |= {id(face) for face in stage.written}
+            else:
+                each.append(stage)
+        return once, each
 
     def _chosen(self, way: str, times: float) -> list[Stage]:
         """Stages that are worth compiled loops."""
@@ -318,4 +351,8 @@ class OnGrid:
         face, row = self._found.homes[node.number]
         shape = [lengths[i] if i in face.axes else 1 for i in range(self._program.n_axes)]
         values = arrays[id(face)][row].reshape(shape)
-        return values != 0 if node.truth else values
+        if node.truth:
+            return values != 0
+        # Columns may share their values, with each other and with what later blocks read.
+        values.flags.writeable = False
+        return values

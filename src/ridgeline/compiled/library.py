@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import sys
 from contextlib import suppress
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline import __version__
 from ridgeline.cache import folder
-from ridgeline.errors import MissingExtraError, RidgelineError
+from ridgeline.errors import MissingExtraError, RidgelineError, first_line
 from ridgeline.files import write_whole
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def compiled_module(source: str) -> ModuleType:
     Raises
     ------
     MissingExtraError   numba is not installed.
+    RidgelineError      It cannot be imported.
 
     Notes
     -----
@@ -85,6 +87,13 @@ def compiled_module(source: str) -> ModuleType:
     """
     if not has_numba():
         raise MissingExtraError("Compiling a kernel", "fast")
+    try:
+        importlib.import_module("numba")
+    except Exception as error:  # another numpy, a library that is missing
+        raise RidgelineError(
+            f"numba is installed and cannot be imported: {first_line(error)}. Install a version "
+            "that fits this numpy, or choose another way to run."
+        ) from None
     name = _name(source)
     with _LOCK:
         if name not in sys.modules:

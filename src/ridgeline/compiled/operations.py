@@ -98,3 +98,10 @@ _ALL = (
 OPERATIONS: dict[str, Operation] = {o.name: o for o in _ALL}
 #: those that numpy leaves to Python
 SLOW = frozenset(o.name for o in _ALL if o.slow)
+#: operators that are logical ones on truth values; on numbers they mean bits, which graphs have not
+BITWISE = {
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_xor": "logical_xor",
+    "invert": "logical_not",
+}

@@ -20,8 +20,9 @@ from ridgeline.compiled.graph import (
     Graph,
     Node,
     NotTraceable,
+    has_own_axes,
 )
-from ridgeline.compiled.operations import OPERATIONS
+from ridgeline.compiled.operations import BITWISE, OPERATIONS
 from ridgeline.compiled.traced import Traced
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ class Trace:
         found: Any = None
         for node, always in self.absent:
             needed = self.graph.compute("logical_not", node) if always else node
+            while has_own_axes(needed):
+                place = next(
+                    i for i, a in enumerate(needed.dims) if a is not None and not isinstance(a, int)
+                )
+                number = self.graph.compute("number", needed)
+                most = self.graph.reduce("largest", number, place, keep=False)
+                needed = self.graph.compute("greater", most, 0.0)
             found = needed if found is None else self.graph.compute("logical_or", found, needed)
         return found
 
@@ -209,24 +217,15 @@ class Recorder:
 
     def _compute(self, name: str, *given: Any) -> Any:
         truths = [isinstance(v, bool) or (isinstance(v, Node) and v.truth) for v in given]
+        if name in BITWISE:
+            if not all(truths):
+                raise NotTraceable(f"{name} of numbers")
+            name = BITWISE[name]
         if name == "where":
-            condition, a, b = given
-            if isinstance(condition, Node) and not condition.truth:
-                condition = self.graph.compute("not_equal", condition, 0.0)
-            if truths[1] and truths[2]:
-                name = "where_truth"
-            else:
-                a, b = self._number(a), self._number(b)
-            given = (condition, a, b)
-        elif name.startswith("logical"):
-            given = tuple(v if t else self._truth(v) for v, t in zip(given, truths, strict=True))
-            if name in ("logical_and", "logical_or") and not all(
-                isinstance(v, Node) for v in given
-            ):
-                fixed, other = sorted(given, key=lambda v: isinstance(v, Node))
-                decided = fixed == (name == "logical_or")
-                return fixed if decided else other
-        elif any(truths):
+            return self._chosen(*given, of_truths=truths[1] and truths[2])
+        if name.startswith("logical"):
+            return self._logical(name, [self._truth(v) for v in given])
+        if any(truths):
             if name in ("equal", "not_equal", "maximum", "minimum") and all(truths):
                 raise NotTraceable(f"{name} of truth values")
             given = tuple(self._number(v) for v in given)
@@ -236,6 +235,23 @@ class Recorder:
                 return given[0]
         return self.graph.compute(name, *given)
 
+    def _chosen(self, condition: Any, a: Any, b: Any, of_truths: bool) -> Any:
+        condition = self._truth(condition)
+        if of_truths:
+            return self.graph.compute("where_truth", condition, a, b)
+        return self.graph.compute("where", condition, self._number(a), self._number(b))
+
+    def _logical(self, name: str, given: list[Any]) -> Any:
+        """Of a fixed truth value and another, what is known without looking."""
+        if name in ("logical_and", "logical_or"):
+            fixed, other = sorted(given, key=lambda v: isinstance(v, Node))
+            if not isinstance(fixed, Node):
+                if fixed != (name == "logical_or"):
+                    return other
+                if not has_own_axes(other):
+                    return fixed
+        return self.graph.compute(name, *given)
+
     def _number(self, value: Any) -> Any:
         if isinstance(value, Node):
             return self.graph.compute("number", value) if value.truth else value
@@ -243,7 +259,7 @@ class Recorder:
 
     def _truth(self, value: Any) -> Any:
         if isinstance(value, Node):
-            return self.graph.compute("not_equal", value, 0.0)
+            return value if value.truth else self.graph.compute("not_equal", value, 0.0)
         return bool(value)
 
     def number(self, value: Traced) -> Any:
@@ -357,5 +373,7 @@ def trace(
         for name, column in fields.items()
     }
     columns = {name: recorder.operand(column) for name, column in kernel(given).items()}
+    if any(has_own_axes(node) for node in columns.values()):
+        raise NotTraceable("a column over an axis of the kernel's own")
     absent, known = tuple(recorder.absent.values()), tuple(recorder.known.values())
     return Trace(recorder.graph, columns, n, absent, known)

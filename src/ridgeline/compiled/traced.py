@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ridgeline.compiled.graph import Node, NotTraceable
-from ridgeline.compiled.operations import OPERATIONS
+from ridgeline.compiled.operations import BITWISE, OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +18,6 @@ __all__ = ["Traced"]
 
 #: numpy's names for operations that are another's on truth values, or the same
 _SAME = {
-    "bitwise_and": "logical_and",
-    "bitwise_or": "logical_or",
-    "bitwise_xor": "logical_xor",
-    "invert": "logical_not",
     "true_divide": "divide",
     "fabs": "absolute",
     "erf (vectorized)": "erf",
@@ -165,7 +161,7 @@ class Traced:
         return self.recorder.compute("absolute", self)
 
     def __invert__(self) -> Any:
-        return self.recorder.compute("logical_not", self)
+        return self.recorder.compute("invert", self)
 
     # --- numpy's protocols
 
@@ -176,7 +172,7 @@ class Traced:
         name = _SAME.get(ufunc.__name__, ufunc.__name__)
         if name == "positive":
             return self
-        if name not in OPERATIONS:
+        if name not in OPERATIONS and name not in BITWISE:
             raise NotTraceable(f"no operation {ufunc.__name__}")
         return self.recorder.compute(name, *inputs)
 
@@ -207,8 +203,8 @@ def _both(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 _OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
-    "floordiv": "floor_divide", "mod": "remainder", "and": "logical_and", "or": "logical_or",
-    "xor": "logical_xor",
+    "floordiv": "floor_divide", "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor",
 }  # fmt: skip
 _COMPARISONS = {
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal",
@@ -245,14 +241,12 @@ def _broadcast_arrays(recorder: Recorder, *arrays: Any) -> list[Any]:
 
 
 def _broadcast_to(recorder: Recorder, array: Any, shape: Any) -> Any:
-    """As it is: what is done with it broadcasts again."""
-    if not isinstance(array, Traced):
-        raise NotTraceable("a shape that is traced")
+    """As it is, where it has that shape or lacks dimensions of one alone."""
     wanted = shape if isinstance(shape, tuple) else (shape,)
-    if len(wanted) < array.ndim or any(
-        n not in (1, w) for n, w in zip(reversed(array.shape), reversed(wanted), strict=False)
-    ):
-        raise ValueError(f"could not broadcast {array.shape} into {wanted}")
+    if not isinstance(array, Traced) or wanted[len(wanted) - array.ndim :] != array.shape:
+        raise NotTraceable("values that are repeated")
+    if any(n != 1 for n in wanted[: len(wanted) - array.ndim]):
+        raise NotTraceable("values that are repeated")
     del recorder
     return array
 
