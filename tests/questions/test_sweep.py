@@ -152,6 +152,8 @@ def test_fields_of_a_load_without_effect_on_a_step_are_refused() -> None:
         ({"load.batch": []}, "'load.batch' has no values"),
         ({"layout": {"layout.tp": [1, 2], "layout.pp": [1]}}, "as many values"),
         ({"load.batch": [1, 2], "z": {"load.batch": [3, 4]}}, "load.batch is on several axes"),
+        ({"model": [], "load.batch": [1]}, "'model' has no values"),
+        ({"cluster": "hgx-h100", "load.batch": [1]}, "a list of ids is expected, not 'hgx-h100'"),
     ],
 )
 def test_wrong_paths_say_what_there_is(axes: Any, words: str) -> None:

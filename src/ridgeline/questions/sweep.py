@@ -31,6 +31,7 @@ from ridgeline.questions.prices import prices_of
 from ridgeline.questions.setup import chosen_constants
 from ridgeline.replica import Replica
 from ridgeline.service.requests import Requests
+from ridgeline.specs.fields import shown
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.steps.axes import axis_unit, axis_values
@@ -177,8 +178,8 @@ def sweep(
     if constants is not None and reading != "calibrated":
         raise SpecError(f"constants are of the calibrated reading, not of the {reading} one.")
     fitted = chosen_constants(constants)
-    ids = {n: list(axes[n]) for n in ("model", "cluster") if n in axes}  # pyright: ignore[reportArgumentType]
-    first = {n: v[0] for n, v in ids.items() if v}
+    ids = {n: _ids(n, axes[n]) for n in ("model", "cluster") if n in axes}
+    first = {n: v[0] for n, v in ids.items()}
     known = records_of(first.get("model", model), first.get("cluster", on), layout, load)
     numeric = {n: _zipped(n, v, known) for n, v in axes.items() if n not in ids}
     named_paths = [path for paths in numeric.values() for path in paths]
@@ -212,6 +213,15 @@ def sweep(
         return found
     units = {name: axis_unit(known, next(iter(paths))) for name, paths in numeric.items()}
     return _result(ids, numeric, found, units, about)
+
+
+def _ids(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str | Mapping):
+        raise SpecError(f"Axis {name!r}: a list of ids is expected, not {shown(values)}.")
+    found = list(values)
+    if not found:
+        raise SpecError(f"Axis {name!r} has no values.")
+    return found
 
 
 def _zipped(
