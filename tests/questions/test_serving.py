@@ -214,6 +214,25 @@ def test_nothing_cached_is_an_answer() -> None:
     assert len(found.table().rows) == len(found.to_dict()["grid"]["axes"]["batch"]["values"])
 
 
+NAS = "nvidia/Llama-3_3-Nemotron-Super-49B-v1"
+
+
+@pytest.mark.parametrize("command", ["serving", "sensitivity", "tiers", "layouts"])
+def test_a_model_of_unlike_layers_is_answered(command: str, capsys) -> None:
+    """Layers that differ, all of them counted along an axis: bytes that are said are numbers."""
+    assert main([command, NAS, "--on", "hgx-h100"]) == 0
+    assert "Nemotron" in capsys.readouterr().out
+
+
+def test_what_a_model_of_unlike_layers_lacks_is_said_in_numbers() -> None:
+    row = rl.serving(NAS, "hgx-h100", batch=[1, 4096]).at(4096)
+    said = re.match(r"out of memory: caches .* weights ([\d.]+) GB", row["infeasible"])
+    assert said
+    assert float(said[1]) == pytest.approx(
+        2 * rl.counts(rl.model(NAS)).n_params / 8 / 1e9, rel=0.01
+    )
+
+
 def test_what_lacks_memory_is_not_said_to_be_slow() -> None:
     many = [
         rl.serving("meta-llama/Llama-3.3-70B-Instruct", on, batch=8, reading="ideal", tpot=tpot)

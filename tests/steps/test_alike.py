@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -333,6 +334,59 @@ def test_memory_alone_takes_any_shapes() -> None:
     """Of scalars, scalars: nothing of the axis of layers is left."""
     held = memory_per_chip(nas_like(7, 5), Layout(tp=2), 1000.0)
     assert np.ndim(held.weights_bytes) == np.ndim(held.cache_bytes_per_sequence) == 0
+
+
+@pytest.mark.parametrize("model", [rl.model(NAS), nas_like(7, 5)], ids=["real", "made"])
+def test_what_varies_over_layers_alone_is_a_number(model: Model) -> None:
+    """Not one value with the dimensions of a grid that it does not vary over."""
+    one = memory_per_chip(model, Layout(tp=8), 8192.0).weights_bytes
+    for context in (np.asarray([8192.0, 1.0]), np.asarray([[8192.0, 1.0]]), np.ones((3, 1, 2))):
+        held = memory_per_chip(model, Layout(tp=8), context)
+        assert np.ndim(held.weights_bytes) == 0
+        assert held.weights_bytes == pytest.approx(one, rel=1e-13)
+        assert held.cache_bytes_per_sequence.shape == context.shape
+
+
+shapes = st.lists(st.sampled_from([1, 2, 3]), max_size=3).map(tuple)
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> list[np.ndarray]:
+    """Three arrays of as many dimensions, or numbers, that broadcast."""
+    sizes = draw(shapes)
+    found = [tuple(n if draw(st.booleans()) else 1 for n in sizes) for _ in range(3)]
+    return [np.ones(shape if draw(st.booleans()) else ()) for shape in found]
+
+
+@given(
+    st.sampled_from([BASE, nas_like(7, 5), nas_like(9, 2)]),
+    grids(),
+    st.sampled_from(sorted(READINGS)),
+)
+@settings(max_examples=60, deadline=None)
+def test_sums_have_the_shapes_of_layers_one_by_one(
+    model: Model, grid: list[np.ndarray], reading: str
+) -> None:
+    """Of one point, exactly; else one value may be a number, and is where it was."""
+    batch, context, tp = grid
+    layout = bound({"x": Layout()}, {"x.tp": 2 * tp})["x"] if tp.ndim else Layout(tp=2)
+    replica = Replica(model, rl.cluster("hgx-h200"), layout, reading=reading)
+    groups = (decode(64 * batch, 4096 * context),)
+    step = replica.step(*groups)
+    pairs = [*step.parts_s.items(), ("time_s", step.time_s)]
+    apart = replica.how.step(replica, replica.step_ops(*groups), groups)
+    expected = dict([*apart.parts_s.items(), ("time_s", apart.time_s)])
+    held = replica.memory(4096 * context)
+    pairs += [(name, getattr(held, name)) for name in type(held).__slots__]
+    expected |= held_by_block(replica, 4096 * context)
+    one_point = all(array.size == 1 for array in grid)
+    for name, value in pairs:
+        was = np.shape(expected[name])
+        if one_point or was == () or math.prod(was) > 1:
+            assert np.shape(value) == was, name
+        else:
+            assert np.size(value) == 1, name
+        np.testing.assert_allclose(value, expected[name], rtol=1e-11, atol=1e-15)
 
 
 def test_an_axis_that_nobody_named_is_not_taken_for_layers() -> None:

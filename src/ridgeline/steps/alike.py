@@ -119,6 +119,9 @@ def like_parts(
     own = [*_arrays_of(Same(model)), *_arrays(list(counted))]
     besides = [array for record in timed for array in _arrays_of(Same(record))]
     n_axes = max((array.ndim for array in (*own, *besides)), default=0)
+    if n_axes and all(math.prod(array.shape) == 1 for array in (*own, *besides)):
+        # Sums over layers could not be told from what varies over a grid of one point.
+        return tuple(one for group in groups for one in group)
     shape = np.broadcast_shapes(*(a.shape for a in own if isinstance(a, np.ndarray)))
     most = max(_POINTS // max(math.prod(shape), 1), 1)
     found: list[Part] = []

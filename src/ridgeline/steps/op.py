@@ -21,13 +21,18 @@ def over_layers(repeat: Any, each: Any, stacked: int) -> Any:
     ----------
     repeat, each : array   How many there are, and what each has.
     stacked : int          Dimensions of `repeat` with the axis of layers, its first; 0 without.
+
+    Returns
+    -------
+    array   What varies over layers alone is a number: nothing of the stack's dimensions is left.
     """
     if not stacked:
         return repeat * each
     if np.ndim(each) < stacked:
         return np.sum(repeat) * each
     assert np.ndim(each) == stacked, "an axis of the grid that stacking did not know of"
-    return np.sum(repeat * each, axis=0)
+    total = np.sum(repeat * each, axis=0)
+    return total.reshape(())[()] if isinstance(total, np.ndarray) and total.size == 1 else total
 
 
 class Collective(NamedTuple):
