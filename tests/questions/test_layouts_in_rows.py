@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from typing import Any
 
@@ -53,26 +54,41 @@ def test_details_of_one_row_are_those_of_the_whole_grid(found: rl.Layouts) -> No
         same(one, whole.row(i, j))
 
 
-def test_rows_of_a_ranking_are_a_list_that_is_read_late(found: rl.Layouts) -> None:
+def test_rows_of_a_ranking_are_read_late(found: rl.Layouts) -> None:
     answer = rl.layouts(V3, "gb200-nvl72", batch=[64, 1024], **LIMITS)
     result = answer.searches[0].result
     looked_at: list[Any] = []
     late = result.columns._late  # type: ignore[attr-defined]
     result.columns._late = lambda at: looked_at.append(at) or late(at)  # type: ignore[attr-defined]
-    assert answer.best is answer.rows[0]
+    assert answer.best is answer.ranking[0]
     assert answer.best["layout"]
     assert [len(at[0]) for at in looked_at] == [1]
-    rows = list(answer.rows)
-    assert len(rows) == len(answer.rows) > 50
+    rows = list(answer.ranking)
+    assert len(rows) == len(answer.ranking) > 50
     assert rows[0] is answer.best
-    assert answer.rows[-1] is rows[-1]
-    assert answer.rows[2:5] == rows[2:5]
-    assert answer.rows == rows
-    assert answer.rows != rows[1:]
-    assert answer.rows[len(rows) :] == []
+    assert answer.ranking[-1] is rows[-1]
+    assert answer.ranking[2:5] == rows[2:5]
+    assert answer.ranking == rows
+    assert answer.ranking != rows[1:]
+    assert answer.ranking[len(rows) :] == []
     assert len(looked_at) == 2
     with pytest.raises(IndexError):
-        answer.rows[len(rows)]
+        answer.ranking[len(rows)]
+
+
+def test_rows_of_an_answer_are_a_list_of_the_callers_own() -> None:
+    answer = rl.layouts(V3, "gb200-nvl72", batch=[64, 1024], **LIMITS)
+    before = [dict(row) for row in answer.ranking]
+    rows = answer.rows
+    assert type(rows) is list
+    assert rows == before
+    assert json.loads(json.dumps(rows))[0]["layout"] == before[0]["layout"]
+    assert len(rows + rows) == 2 * len(before) > 100
+    rows.sort(key=lambda row: row["tpot_s"], reverse=True)
+    assert rows != before
+    rows[0]["layout"] = answer.rows[1].pop("layout")
+    assert list(answer.ranking) == before
+    assert answer.best == before[0]
 
 
 def test_late_columns_are_evaluated_once_and_named_before() -> None:

@@ -158,16 +158,16 @@ def _every_point(answer: Layouts) -> list[dict[str, Any]]:
 
 def _show(answer: Layouts, top: int, explain: bool, wide: bool) -> None:
     print_text("\n".join(answer.sentences()))
-    rows = answer.rows[:top] or answer.closest(top)
+    rows = answer.ranking[:top] or answer.closest(top)
     if rows:
         print_table(layouts_table(answer, answer.with_intervals(rows), top), wide=wide)
-    if answer.rows:
+    if answer.ranking:
         told = families_told(answer, every=explain)
         if told:
             print_text("Why not")
         for line in told:
             print_text(f"  {line}")
-    if explain or not answer.rows:
+    if explain or not answer.ranking:
         for line in answer.impossible():
             print_text(f"  {line}.")
     for note in dict.fromkeys(answer.notes()):

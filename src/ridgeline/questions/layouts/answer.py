@@ -68,12 +68,18 @@ class Layouts(Answered):
     price_notes: tuple[str, ...] = ()
 
     @cached_property
-    def rows(self) -> Rows:
+    def ranking(self) -> Rows:
+        """The same as `rows`, each evaluated when it is read: for a few of many."""
+        return ranked(self.searches, self.rank)
+
+    @cached_property
+    def rows(self) -> list[Row]:
         """The best point within the limits of each layout that has one: winner, then best first.
 
-        The winner is the simplest of those within 5% of the best on its machine.
+        The winner is the simplest of those within 5% of the best on its machine. A list of the
+        caller's own: what is done to it changes nothing of the answer.
         """
-        return ranked(self.searches, self.rank)
+        return [dict(row) for row in self.ranking]
 
     @property
     def best(self) -> Row:
@@ -83,9 +89,9 @@ class Layouts(Answered):
         ------
         InfeasibleError   No layout meets the limits; says what comes closest.
         """
-        if not self.rows:
+        if not self.ranking:
             raise InfeasibleError(" ".join(self.missing()))
-        return self.rows[0]
+        return self.ranking[0]
 
     @property
     def best_layout(self) -> Layout:
@@ -105,12 +111,12 @@ class Layouts(Answered):
         """Every other value of every degree on the winner's cluster, and why it does not win."""
         winner = self.best
         search = self.search_of(winner)
-        rows = [r for r in self.rows if r["cluster"] == winner["cluster"]]
+        rows = [r for r in self.ranking if r["cluster"] == winner["cluster"]]
         return families(search, winner, rows, self.rank, self.limits)
 
     def impossible(self) -> list[str]:
         """What no layout of the winner's cluster could be built with, and why."""
-        search = self.search_of(self.best) if self.rows else self.searches[0]
+        search = self.search_of(self.best) if self.ranking else self.searches[0]
         return impossible(search)
 
     def closest(self, n: int = 3) -> list[Row]:
@@ -169,7 +175,7 @@ class Layouts(Answered):
         SpecError         Only a context was given: there is nothing to prefill.
         InfeasibleError   No two pools hold the model within the limits.
         """
-        if not self.rows:
+        if not self.ranking:
             return split(self.searches[0], can=can)
         best = self.best
         return split(self.search_of(best), best["tokens_per_s_per_chip"], can)
@@ -187,7 +193,7 @@ class Layouts(Answered):
         said += length_notes(self.model, longest(load)) + draft_words(self.model, load)
         for base in [search.candidates.base for search in self.searches][:1]:
             said += choice_of_experts(base.model, base.expert_load_cv)
-        if self.rows:
+        if self.ranking:
             search = self.search_of(self.best)
             said += wide_experts(search.candidates.replica_of(search.layout(self.best)))
         if self.requests.osl and not self.requests.cached:
@@ -196,7 +202,7 @@ class Layouts(Answered):
 
     def _without_rows(self) -> list[str]:
         """Of clusters that hold the model but meet no limits, where others do."""
-        have = {row["cluster"] for row in self.rows}
+        have = {row["cluster"] for row in self.ranking}
         if not have:
             return []
         short = [s for s in self.searches if s.key not in have]
@@ -222,15 +228,17 @@ class Layouts(Answered):
     @property
     def answer(self) -> Answer:
         """The same as one `Answer`: the ranking, or what comes closest."""
-        rows = self.rows or self.closest(20)
-        kept = {"meets_limits": bool(self.rows)}
+        rows = self.ranking or self.closest(20)
+        kept = {"meets_limits": bool(self.ranking)}
         return Answer(
             question="layouts",
             title=f"Layouts of {self.model.name or self.model.id}",
             sentences=tuple(self.sentences()),
             tables=(layouts_table(self, rows),),
             values=kept,
-            charts={name: partial(self.chart, name) for name in PICTURE_NAMES} if self.rows else {},
+            charts={name: partial(self.chart, name) for name in PICTURE_NAMES}
+            if self.ranking
+            else {},
             notes=tuple(self.notes()),
             provenance={
                 "model": self.model.id,
@@ -259,12 +267,12 @@ class Layouts(Answered):
             "n_layouts": sum(len(s.candidates.layouts) for s in self.searches),
             "n_points": sum(s.result.infeasible.size for s in self.searches),
         }
-        found = self.rows[:n] or self.closest(n)
+        found = self.ranking[:n] or self.closest(n)
         return super().to_dict() | {
             "about": about,
-            "meets_limits": bool(self.rows),
+            "meets_limits": bool(self.ranking),
             "rows": self.with_intervals(found),
             "front": self.front,
-            "families": [f.to_dict() for f in self.families()] if self.rows else [],
+            "families": [f.to_dict() for f in self.families()] if self.ranking else [],
             "impossible": self.impossible(),
         }

@@ -46,7 +46,7 @@ def draw(answer: Layouts, name: str) -> Chart:
             f"There is no picture {name!r}.{did_you_mean(name, PICTURES)} "
             f"There are {', '.join(PICTURES)}."
         )
-    if not answer.rows:
+    if not answer.ranking:
         raise InfeasibleError("Nothing to draw: no layout meets the limits.")
     return PICTURES[name](answer)
 
@@ -169,7 +169,7 @@ def _memory(answer: Layouts) -> Chart:
     best = answer.best
     search = answer.search_of(best)
     candidates = search.candidates
-    rows = [r for r in answer.rows if r["cluster"] == best["cluster"]][:_MEMORY_ROWS]
+    rows = [r for r in answer.ranking if r["cluster"] == best["cluster"]][:_MEMORY_ROWS]
     bars = []
     for row in rows:
         layout = search.layout(row)
@@ -200,7 +200,7 @@ def _rack(answer: Layouts) -> Chart:
 
 
 def _timeline(answer: Layouts) -> Chart:
-    rows = [r for r in answer.rows if r["pp"] > 1]
+    rows = [r for r in answer.ranking if r["pp"] > 1]
     if not rows:
         raise SpecError(
             "No layout with pipeline stages meets the limits, so there is no timeline to draw."

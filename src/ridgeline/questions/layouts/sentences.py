@@ -34,7 +34,7 @@ _SLOW_TOKENS_PER_S = 10
 
 def sentences(answer: Layouts) -> list[str]:
     """Winner, reason, how close the others are."""
-    if not answer.rows:
+    if not answer.ranking:
         return [" ".join(answer.missing())]
     row = answer.best
     said = [_winner(answer, row), _reason(answer, row)]
@@ -90,7 +90,7 @@ def _reason(answer: Layouts, row: Row) -> str:
 
 def _close(answer: Layouts) -> str:
     rank, winner = answer.rank, answer.best
-    rows = sorted(answer.rows, key=rank.score)
+    rows = sorted(answer.ranking, key=rank.score)
     first = next(r for r in rows if r["cluster"] == winner["cluster"])
     near = [r for r in tied([first, *rows], rank)[1:] if r is not winner]
     if not near:
@@ -108,7 +108,7 @@ def _by_machine(answer: Layouts) -> str:
         return ""
     column = answer.rank.column
     firsts: dict[str, Row] = {answer.best["cluster"]: answer.best}
-    for row in sorted(answer.rows, key=answer.rank.score):
+    for row in sorted(answer.ranking, key=answer.rank.score):
         firsts.setdefault(row["cluster"], row)
     each = []
     for row in sorted(firsts.values(), key=answer.rank.score):

@@ -38,12 +38,12 @@ def start_best(answer: Layouts, engine: str) -> Launch:
     ------
     InfeasibleError   It can run none of the layouts, or none meets the limits.
     """
-    if not answer.rows:
+    if not answer.ranking:
         raise InfeasibleError(
             "No layout meets the limits, so that there is nothing to start: loosen a limit."
         )
     winner = answer.best
-    rows = [r for r in answer.rows if r["cluster"] == winner["cluster"]]
+    rows = [r for r in answer.ranking if r["cluster"] == winner["cluster"]]
     search = answer.search_of(winner)
 
     def at(i: int) -> Priced:
@@ -65,7 +65,7 @@ def start_pools(answer: Layouts, engine: str) -> Launch:
     ------
     InfeasibleError   It has no pools, or can run no layout of one.
     """
-    search = answer.search_of(answer.best) if answer.rows else answer.searches[0]
+    search = answer.search_of(answer.best) if answer.ranking else answer.searches[0]
     found = answer.pools()
     both = _pools(answer, search, found)
     why = next(filter(None, (why_not(one, engine) for one in both)), "") or too_many_hosts(both)

@@ -57,7 +57,7 @@ def _title(answer: Layouts) -> str:
     points = sum(s.result.infeasible.size for s in answer.searches)
     best = "cheapest" if answer.rank.column.startswith("usd") else "best"
     best = f"{best} first (of ties the simplest)"
-    if not answer.rows:
+    if not answer.ranking:
         best = "closest first"
     looked_at = f"{counted(n, 'layout')}, {counted(points, 'point')}"
     return f"{looked_at}, {answer.reading}; {best}, each at its best batch"
