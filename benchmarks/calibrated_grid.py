@@ -211,10 +211,10 @@ def compiled_s() -> float:
     """Seconds until a traced step of this model runs in compiled loops, once numba is there."""
     from ridgeline.compiled import with_numba  # noqa: PLC0415  (only here)
     from ridgeline.compiled.kernel import TracedKernel  # noqa: PLC0415
-    from ridgeline.questions.sweep import _Decoding, records_of  # noqa: PLC0415
+    from ridgeline.questions.sweep import _Decoding, _engine, records_of  # noqa: PLC0415
 
     records = records_of(MODEL, CLUSTER, rl.Layout(attn_dp=N_CHIPS, ep=N_CHIPS), None)
-    kernel = _Decoding(records, "calibrated", 3.0, None)
+    kernel = _Decoding(records, "calibrated", 3.0, None, _engine(records))
     on = TracedKernel(kernel, 1e9, way="numpy").on([rows(1000)["row"]])
     assert on is not None
     start = time.perf_counter()

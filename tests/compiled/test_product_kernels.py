@@ -8,7 +8,7 @@ import pytest
 import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.compiled import TracedKernel
-from ridgeline.questions.sweep import _Decoding, records_of
+from ridgeline.questions.sweep import _Decoding, _engine, records_of
 
 N = 48
 CUT = [slice(0, N)]
@@ -35,7 +35,7 @@ def rows(n_chips: int) -> dict[str, np.ndarray]:
 
 def kernel_of(model, cluster: str, reading: str, **load) -> _Decoding:
     records = records_of(model, cluster, None, rl.Load(batch=1, context=4096, **load))
-    return _Decoding(records, reading, 2.5, None)
+    return _Decoding(records, reading, 2.5, None, _engine(records))
 
 
 def alike(kernel, axes, way: str, within: float) -> None:

@@ -17,7 +17,7 @@ import ridgeline as rl
 from ridgeline.catalog import engine as engine_of
 from ridgeline.compiled import TracedKernel
 from ridgeline.compiled.trace import trace
-from ridgeline.questions.sweep import _Decoding, records_of
+from ridgeline.questions.sweep import _Decoding, _engine, records_of
 from ridgeline.replica import READINGS, Replica
 from ridgeline.specs import Layout, Model
 from ridgeline.specs.blocks import (
@@ -307,7 +307,7 @@ def test_a_traced_kernel_holds_layers_as_an_axis() -> None:
 
     def n_nodes(model: Model) -> int:
         records = records_of(model, "hgx-h200", None, None)
-        kernel = _Decoding(records, "calibrated", 2.5, None)
+        kernel = _Decoding(records, "calibrated", 2.5, None, _engine(records))
         found = TracedKernel(kernel, 10**6, way="numpy").on([rows])
         assert found is not None
         columns, wanted = found([slice(0, n)]), kernel(rows)
