@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from spread_kernels import Deadly, bumpy, reductions
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.grid import Best, Spread, evaluate, reduce_grid
 from ridgeline.grid.digest import digest
+from ridgeline.grid.kept import KeptShards
 from ridgeline.specs.layout import Layout
 
 AXES = [{"a": np.linspace(0, 9, 40)}, {"b": np.arange(30.0)}]
@@ -81,6 +83,68 @@ def test_a_damaged_shard_is_computed_again_and_said(tmp_path: Path, caplog) -> N
     caplog.clear()
     same(asked(tmp_path), whole)
     assert not caplog.records
+
+
+def lacking(path: Path, change) -> None:
+    """Write a shard again without its first array, or with another name for it."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    first = next(name for name in arrays if name != "owner")
+    change(arrays, first)
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, name: arrays.pop(name),
+        lambda arrays, name: arrays.update({name + "z": arrays.pop(name)}),
+        lambda arrays, name: arrays.update({name: arrays[name] + 1}),
+        lambda arrays, name: [arrays.pop(n) for n in list(arrays) if n != "owner"],
+    ],
+)
+def test_a_shard_that_lost_an_array_is_damaged(tmp_path: Path, caplog, change) -> None:
+    wanted = evaluate(bumpy, AXES, block_points=BLOCK)
+    evaluate(bumpy, AXES, block_points=BLOCK, spread=Spread(resume=tmp_path))
+    lacking(sorted(tmp_path.rglob("*.npz"))[3], change)
+    found = evaluate(bumpy, AXES, block_points=BLOCK, spread=Spread(resume=tmp_path))
+    same(found, wanted)
+    assert [r.getMessage().split("/")[-1] for r in caplog.records] == [
+        "00003.npz is damaged: this shard is computed again."
+    ]
+
+
+def test_no_damage_is_taken_for_a_shard_or_ends_the_study(tmp_path: Path) -> None:
+    kept = KeptShards.of(tmp_path, {"kernel": bumpy}, "a study")
+    arrays = {"0.x": np.arange(5.0), "1.y": np.asarray([True, False]), "2.z": np.float64(3)}
+    kept.save(0, arrays)
+    same(kept.load(0), arrays)
+    whole = kept.path(0).read_bytes()
+    random = np.random.default_rng(1)
+    for i in range(1500):
+        content = bytearray(whole)
+        where = int(random.integers(len(whole)))
+        if i % 3:
+            content[where] ^= 1 << int(random.integers(8))
+        else:
+            del content[where : where + int(random.integers(1, 9))]
+        if i % 2:  # a reader that is not warned by the sum
+            content[-8:] = f"{zlib.crc32(content[:-8]):08x}".encode()
+            kept.path(0).write_bytes(content)
+            kept.load(0)
+        else:
+            kept.path(0).write_bytes(content)
+            assert kept.load(0) is None
+
+
+def test_columns_that_come_and_go_are_refused() -> None:
+    def kernel(axes):
+        return {"x": axes["a"], **({"y": axes["a"]} if axes["a"][0] < first else {})}
+
+    for first in (2, 100):
+        axes = [{"a": np.arange(4.0) if first == 2 else np.asarray([100.0, 1.0])}]
+        with pytest.raises(SpecError, match="same columns everywhere; one block has x"):
+            evaluate(kernel, axes, block_points=1)
 
 
 def test_another_study_in_the_folder_is_refused_by_name(tmp_path: Path, monkeypatch) -> None:

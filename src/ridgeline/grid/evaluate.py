@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ridgeline.errors import SpecError
 from ridgeline.grid.blocks import BLOCK_POINTS
 from ridgeline.grid.kernel import Fields, Kernel, shape_of, sized
 from ridgeline.grid.shards import Study, columns_of, mergeable, reduced, run_shard
@@ -71,6 +72,7 @@ def evaluate(
 
     Raises
     ------
+    SpecError        Blocks that have unlike columns.
     RidgelineError   See `Spread`.
     """
     shape = shape_of(axes)
@@ -78,9 +80,14 @@ def evaluate(
     told = _Told(shape, progress)
 
     def place(cut: tuple[slice, ...], part: Mapping[str, Any]) -> None:
+        if not columns:
+            columns.update({n: np.empty(shape, dtype=np.asarray(v).dtype) for n, v in part.items()})
+        if part.keys() != columns.keys():
+            raise SpecError(
+                f"A kernel has the same columns everywhere; one block has {_listed(columns)}, "
+                f"another {_listed(part)}."
+            )
         for name, value in part.items():
-            if name not in columns:
-                columns[name] = np.empty(shape, dtype=np.asarray(value).dtype)
             columns[name][cut] = value
 
     study = Study.of(kernel, axes, None, *_how(run_as, spread))
@@ -150,6 +157,10 @@ def reduce_grid(
                 reduction.merge(kept)
             told.more(shard.n_points)
     return {name: reduction.result() for name, reduction in reductions.items()}
+
+
+def _listed(columns: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(columns)) or "none"
 
 
 def _how(run_as: str, spread: Spread | None) -> tuple[str, int]:

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,13 @@ __all__ = ["KeptShards"]
 _STUDY = "study.json"
 #: what tells one study from another, and how messages call it
 _PARTS = {
-    "kernel": "what is evaluated (records, reading, constants)",
+    "kernel": "what is evaluated (records, reading, constants, code of your own)",
     "run_as": "how kernels are run",
     "program": "Ridgeline itself (its version, laws or catalogue), or numpy",
 }
 #: name of the array that says whose a shard is
 _OWNER = "owner"
+_SUM_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -81,14 +83,16 @@ class KeptShards:
         if not exists(path):
             return None
         with reading(path, "a finished shard") as file:
-            content = io.BytesIO(file.read())
+            content = file.read()
+        found: dict[str, np.ndarray] = {}
         try:
-            with np.load(content, allow_pickle=False) as file:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 found = {name: file[name] for name in file.files}
-        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile):
-            found = {}
+        except Exception:  # whatever a reader of damaged files runs into
+            found.clear()
         owner = found.pop(_OWNER, None)
-        if owner is None or owner.tolist() != [self.owner, str(index)]:
+        is_whole = content[-_SUM_BYTES:] == _sum(content)
+        if not is_whole or owner is None or owner.tolist() != [self.owner, str(index)]:
             logging.getLogger(__name__).warning(
                 "%s is damaged: this shard is computed again.", named(path)
             )
@@ -102,10 +106,18 @@ class KeptShards:
         ------
         RidgelineError   It cannot be written.
         """
-        content = io.BytesIO()
+        file = io.BytesIO()
         owner = np.asarray([self.owner, str(index)])
-        np.savez(content, allow_pickle=False, **{_OWNER: owner}, **arrays)
-        write_whole(self.path(index), content.getvalue())
+        np.savez(file, allow_pickle=False, **{_OWNER: owner}, **arrays)
+        with zipfile.ZipFile(file, "a") as whole:
+            whole.comment = bytes(_SUM_BYTES)
+        content = file.getvalue()
+        write_whole(self.path(index), content[:-_SUM_BYTES] + _sum(content))
+
+
+def _sum(content: bytes) -> bytes:
+    """A checksum of a file, which is the last of it: the comment of an archive."""
+    return b"%0*x" % (_SUM_BYTES, zlib.crc32(memoryview(content)[:-_SUM_BYTES]))
 
 
 def _refuse_another(path: Path, digests: dict[str, str], title: str) -> None:
