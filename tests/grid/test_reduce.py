@@ -28,6 +28,29 @@ def kernel_of(seed: int):
     return kernel
 
 
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [0, 2, 1], [0, 0, 1], [3, 2], [1.0], [], [0, np.nan, 1], [np.nan, 1], [np.inf, np.inf],
+        [[0, 1], [2, 3]], "ab", 3,
+    ],
+)  # fmt: skip
+def test_edges_that_do_not_increase_are_refused(edges) -> None:
+    with pytest.raises(SpecError, match="two or more increasing numbers"):
+        Histogram("x", edges)
+
+
+def test_first_and_last_edges_may_be_infinite() -> None:
+    asked = {"n": Histogram("x", np.asarray([-np.inf, 0, np.inf]))}
+    assert reduce_grid(lambda a: a, [{"x": np.arange(-2.0, 5.0)}], asked)["n"].tolist() == [2, 5]
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "2", None])
+def test_best_of_no_points_is_refused(k) -> None:
+    with pytest.raises(SpecError, match="a whole number from 1"):
+        Best("x", k)
+
+
 @given(SIZES, st.integers(0, 9), st.integers(1, 40), st.integers(1, 5))
 def test_best_is_the_best_of_the_whole(sizes, seed, points, k) -> None:
     values = [{str(i): np.arange(n, dtype=float)} for i, n in enumerate(sizes)]

@@ -81,6 +81,10 @@ class Best:
     k : int          Points to keep.
     largest : bool   Look for the largest instead.
     where : str or None   A column of truth values; points where it is false do not count.
+
+    Raises
+    ------
+    SpecError   `k` is not a whole number from 1.
     """
 
     gives_points = True
@@ -88,6 +92,8 @@ class Best:
     def __init__(
         self, column: str, k: int = 1, *, largest: bool = False, where: str | None = None
     ) -> None:
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise SpecError(f"Best: k, the points to keep, is a whole number from 1, not {k!r}.")
         self.column, self.k, self.sign = column, k, -1.0 if largest else 1.0
         self.where = where
         self._values = np.empty(0)
@@ -246,18 +252,36 @@ def _counted(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return above[:-1] - above[1:]
 
 
+def _checked_edges(column: str, edges: Any) -> np.ndarray:
+    try:
+        found = np.asarray(edges, dtype=float)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    # An edge that is no number is not above the one before it.
+    if found.ndim != 1 or len(found) < 2 or not (found[1:] > found[:-1]).all():
+        raise SpecError(
+            f"Histogram of {column!r}: edges are two or more increasing numbers, not {edges!r:.60}."
+        )
+    return found
+
+
 class Histogram:
     """How many points fall between given edges of a column.
 
     Parameters
     ----------
     column : str
-    edges : 1-D array   Increasing; the last bin includes its upper edge.
+    edges : 1-D array   Two or more, increasing; the first may be -inf and the last inf. The last
+                        bin includes its upper edge.
     where : str or None   A column of truth values; points where it is false do not count.
+
+    Raises
+    ------
+    SpecError   The edges are not such.
     """
 
     def __init__(self, column: str, edges: np.ndarray, *, where: str | None = None) -> None:
-        self.column, self.edges, self.where = column, np.asarray(edges, dtype=float), where
+        self.column, self.edges, self.where = column, _checked_edges(column, edges), where
         self._counts = np.zeros(len(self.edges) - 1, dtype=np.int64)
 
     def update(self, columns: Columns, index: np.ndarray) -> None:
