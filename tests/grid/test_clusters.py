@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import ridgeline as rl
 from ridgeline.cli import main
 from ridgeline.errors import MissingExtraError, RidgelineError, SpecError
 from ridgeline.grid import Best, Spread, evaluate, reduce_grid
-from ridgeline.grid.clusters import connected, is_client
+from ridgeline.grid.clusters import _silent, connected, is_client
 
 AXES = [{"a": np.linspace(0, 9, 40)}, {"b": np.arange(30.0)}]
 BLOCK = 30
@@ -88,14 +89,37 @@ def test_a_sweep_on_a_cluster_is_the_sweep(cluster, capsys) -> None:
     assert found == capsys.readouterr().out
 
 
+def test_loggers_are_silent_while_connected_and_then_as_they_were() -> None:
+    levels = {"distributed": 10, "distributed.some": 0, "asyncio": 30, "other": 20}
+    loggers = {name: logging.getLogger(name) for name in levels}
+    before = {name: logger.level for name, logger in loggers.items()}
+    try:
+        for name, logger in loggers.items():
+            logger.setLevel(levels[name])
+        with _silent():
+            late = logging.getLogger("distributed.made.meanwhile")
+            assert not late.isEnabledFor(logging.ERROR)
+            assert not loggers["asyncio"].isEnabledFor(logging.ERROR)
+            assert loggers["other"].level == 20
+        assert {name: logger.level for name, logger in loggers.items()} == levels
+        with pytest.raises(KeyError), _silent():
+            raise KeyError
+        assert {name: logger.level for name, logger in loggers.items()} == levels
+    finally:
+        for name, logger in loggers.items():
+            logger.setLevel(before[name])
+
+
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("default")
 def test_no_scheduler_is_a_sentence(monkeypatch) -> None:
     pytest.importorskip("distributed")
     monkeypatch.setattr("ridgeline.grid.clusters._ANSWERS_S", 0.2)
     for address in ("tcp://127.0.0.1:1", "nowhere"):
+        level = logging.getLogger("distributed").level
         with pytest.raises(RidgelineError, match="cannot be reached"), connected(address):
             pass
+        assert logging.getLogger("distributed").level == level < logging.CRITICAL
 
 
 def test_without_dask_the_extra_is_named(monkeypatch) -> None:

@@ -16,6 +16,8 @@ __all__ = ["connected", "executor_of_client", "is_client", "is_lost"]
 
 #: seconds in which a scheduler answers
 _ANSWERS_S = 10
+#: of Dask and of what it runs on
+_LOGGERS = ("distributed", "tornado", "asyncio")
 
 
 def is_client(value: object) -> bool:
@@ -75,18 +77,33 @@ def connected(address: str) -> Iterator[Any]:
         from distributed import Client  # noqa: PLC0415  (an extra, and slow to import)
     except ImportError:
         raise MissingExtraError("A scheduler of Dask", "dask") from None
-    # What goes wrong is said once, in a sentence, and not in what its event loop logs besides.
-    for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    with _silent():
+        try:
+            client = Client(address, timeout=_ANSWERS_S, set_as_default=False)
+        except Exception as error:
+            raise RidgelineError(
+                f"The scheduler {address!r} cannot be reached: {first_line(error)}. An address "
+                "such as tcp://host:8786 is expected, as 'dask scheduler' prints it."
+            ) from None
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What goes wrong is said once, in a sentence, and not in what Dask's event loop logs besides.
+
+    Loggers are afterwards as they were; those that Dask makes meanwhile follow those here.
+    """
+    names = {*logging.root.manager.loggerDict, *_LOGGERS}
+    found = [logging.getLogger(n) for n in names if n.partition(".")[0] in _LOGGERS]
+    levels = [logger.level for logger in found]
     try:
-        client = Client(address, timeout=_ANSWERS_S, set_as_default=False)
-    except Exception as error:
-        raise RidgelineError(
-            f"The scheduler {address!r} cannot be reached: {first_line(error)}. An address such as "
-            "tcp://host:8786 is expected, as 'dask scheduler' prints it."
-        ) from None
-    try:
-        yield client
+        for logger in found:
+            logger.setLevel(logging.CRITICAL)
+        yield
     finally:
-        client.close()
+        for logger, level in zip(found, levels, strict=True):
+            logger.setLevel(level)
