@@ -68,6 +68,27 @@ def test_a_folder_that_others_may_write_or_own_is_not_used(
     assert cache.folder("things") is None
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
+def test_a_folder_within_one_that_others_may_write_is_not_used(kept: Path, mode: int) -> None:
+    kept.parent.chmod(mode)
+    assert cache.folder("things") is None
+    assert cache.folder("more") is None
+    kept.parent.chmod(0o755)
+    assert cache.folder("things") == kept
+
+
+def test_all_that_is_made_is_the_users_alone_under_any_mask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIDGELINE_CACHE", str(tmp_path / "cache"))
+    before = os.umask(0)
+    try:
+        assert cache.folder("things") == tmp_path / "cache" / "things"
+    finally:
+        os.umask(before)
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_that_may_not_be_written_is_not_used(
     kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,24 +40,28 @@ def folder(name: str) -> Path | None:
 
     Returns
     -------
-    Path or None   None where there is no home, or where the folder cannot be made or written, is
-                   not the user's own, or may be written by others: then nothing is kept.
+    Path or None   None where there is no home, or where the folder or the one that it lies in
+                   cannot be made or written, is not the user's own, or may be written by others:
+                   then nothing is kept.
     """
     root = _root()
     if root is None:
         return None
     found = root / name
     try:
-        made = _is_own(found) or _made(found)
+        made = (_is_own(root) and _is_own(found)) or _made(found)
     except (OSError, ValueError, RidgelineError):
         return None
     return found if made and os.access(found, os.W_OK | os.X_OK) else None
 
 
 def _made(path: Path) -> bool:
-    make_folder(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
-    return _is_own(path)
+    make_folder(path.parent.parent)
+    for each in (path.parent, path):
+        each.mkdir(mode=0o700, exist_ok=True)
+        if not _is_own(each):  # others could put their own in its place
+            return False
+    return True
 
 
 def _root() -> Path | None:
