@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,9 @@ def test_no_damage_is_taken_for_a_shard_or_ends_the_study(tmp_path: Path) -> Non
     kept.save(0, arrays)
     same(kept.load(0), arrays)
     whole = kept.path(0).read_bytes()
+    with zipfile.ZipFile(kept.path(0)) as archive:  # as other programs read it
+        assert archive.testzip() is None
+        assert archive.comment == whole[-8:] == f"{zlib.crc32(whole[:-8]):08x}".encode()
     random = np.random.default_rng(1)
     for i in range(1500):
         content = bytearray(whole)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import zipfile
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -109,9 +108,8 @@ class KeptShards:
         file = io.BytesIO()
         owner = np.asarray([self.owner, str(index)])
         np.savez(file, allow_pickle=False, **{_OWNER: owner}, **arrays)
-        with zipfile.ZipFile(file, "a") as whole:
-            whole.comment = bytes(_SUM_BYTES)
-        content = file.getvalue()
+        # An archive ends with the length of its comment, none so far, and the comment.
+        content = file.getvalue()[:-2] + _SUM_BYTES.to_bytes(2, "little") + bytes(_SUM_BYTES)
         write_whole(self.path(index), content[:-_SUM_BYTES] + _sum(content))
 
 
