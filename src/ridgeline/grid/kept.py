@@ -90,7 +90,7 @@ class KeptShards:
         except Exception:  # whatever a reader of damaged files runs into
             found.clear()
         owner = found.pop(_OWNER, None)
-        is_whole = content[-_SUM_BYTES:] == _sum(content)
+        is_whole = content[-_SUM_BYTES:] == _sum(memoryview(content)[:-_SUM_BYTES])
         if not is_whole or owner is None or owner.tolist() != [self.owner, str(index)]:
             logging.getLogger(__name__).warning(
                 "%s is damaged: this shard is computed again.", named(path)
@@ -109,13 +109,17 @@ class KeptShards:
         owner = np.asarray([self.owner, str(index)])
         np.savez(file, allow_pickle=False, **{_OWNER: owner}, **arrays)
         # An archive ends with the length of its comment, none so far, and the comment.
-        content = file.getvalue()[:-2] + _SUM_BYTES.to_bytes(2, "little") + bytes(_SUM_BYTES)
-        write_whole(self.path(index), content[:-_SUM_BYTES] + _sum(content))
+        file.seek(-2, io.SEEK_END)
+        file.write(_SUM_BYTES.to_bytes(2, "little"))
+        with file.getbuffer() as content:
+            total = _sum(content)
+        file.write(total)
+        write_whole(self.path(index), file.getvalue())
 
 
-def _sum(content: bytes) -> bytes:
-    """A checksum of a file, which is the last of it: the comment of an archive."""
-    return b"%0*x" % (_SUM_BYTES, zlib.crc32(memoryview(content)[:-_SUM_BYTES]))
+def _sum(content: memoryview) -> bytes:
+    """A checksum of all of a file but its last bytes, which it becomes."""
+    return b"%0*x" % (_SUM_BYTES, zlib.crc32(content))
 
 
 def _refuse_another(path: Path, digests: dict[str, str], title: str) -> None:
