@@ -213,3 +213,23 @@ def test_sizes_of_domains_that_were_measured_apart_are_not_mixed() -> None:
     assert grid["time_s"][1] == one["time_s"][0]
     with pytest.raises(SpecError, match="8 to 72 chips were measured apart"):
         rl.sweep("Qwen/Qwen3-32B", "hgx-b200", {"cluster.domain_size": [8, 72]}, layout=layout)
+
+
+def test_layouts_that_cannot_be_and_chips_that_nothing_joins_say_so() -> None:
+    grid = rl.sweep(
+        "Qwen/Qwen3-8B", "hgx-h100", {"layout.tp": range(1, 9), "load.batch": [8, 10**6]}
+    )
+    why = [["", *grid.reasons][code][:14] for code in grid.infeasible[:, 0]]
+    assert [i + 1 for i, w in enumerate(why) if not w] == [1, 2, 4, 8]
+    assert set(why) == {"", "no such layout"}
+    assert grid.row((0, 1))["infeasible"].startswith("out of memory")
+    alone = rl.sweep("Qwen/Qwen3-8B", "rtx-4090", {"layout.tp": [1, 2]})
+    assert [r["infeasible"][:7] for r in alone.rows()] == ["", "no link"]
+    experts = {"layout.ep": [1, 7, 8, 16], "load.batch": [64]}
+    moe = rl.sweep("deepseek-ai/DeepSeek-V3", "4xhgx-h200", experts, layout=rl.Layout(tp=16))
+    assert (moe.infeasible[:, 0] == [0, 1, 0, 0]).all()
+    (best,) = rl.sweep(
+        "Qwen/Qwen3-8B", "hgx-h100", {"layout.tp": range(1, 9)},
+        reductions=lambda: {"best": Best("time_s", 8, where="fits")},
+    )  # fmt: skip
+    assert [row["layout.tp"] for row in best["best"]] == [8, 4, 2, 1]

@@ -346,6 +346,10 @@ def _show_grid(
         n_fit = int(np.count_nonzero(found.infeasible == 0))
         print_text(about)
         print_text(f"{n_fit:,} fit into memory.")
+        for code, reason in enumerate(found.reasons, 1):
+            n_out = int(np.count_nonzero(found.infeasible == code))
+            if n_out and "memory" not in reason:
+                print_text(f"{n_out:,} cannot be: {reason}.")
         n = found.infeasible.size
         if n > _SHOWN:
             print_text(

@@ -26,6 +26,7 @@ from ridgeline.grid import (
     points,
     reduce_grid,
 )
+from ridgeline.laws._namespace import where
 from ridgeline.laws.economics import cost_usd_per_mtok, throughput_tokens_per_s
 from ridgeline.questions.prices import prices_of
 from ridgeline.questions.setup import chosen_constants
@@ -36,6 +37,7 @@ from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
 from ridgeline.steps.axes import axis_unit, axis_values
 from ridgeline.steps.bind import bound
+from ridgeline.steps.layouts import can_be
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -152,7 +154,8 @@ def sweep(
     Returns
     -------
     Sweep, or list of dict   A `Result` with columns ``time_s``, ``tokens_per_s_per_chip``,
-        ``usd_per_mtok_output``, ``memory_bytes_per_chip``, ``fits``. Dollars are of prices on
+        ``usd_per_mtok_output``, ``memory_bytes_per_chip``; `infeasible` says why a point cannot be,
+        and ``fits`` (a mask for reductions) that it can. Dollars are of prices on
         one basis; of clusters that have none in common they are NaN.
 
     Raises
@@ -318,17 +321,21 @@ class _Decoding:
             decode_context=load.context, drafts=load.drafts, acceptance=load.acceptance
         )
         time_s = replica.seconds(requests.decode(load.batch))
-        held = replica.memory(load.context, drafts=requests.has_drafts)
-        memory = held.total_bytes(load.batch)
+        weighed = replica.memory(load.context, drafts=requests.has_drafts)
+        memory = weighed.total_bytes(load.batch)
         tokens = load.batch * requests.tokens_per_step
         n_chips = replica.n_chips
         rent = self.rent_usd_per_chip_hour
+        legal, reached = can_be(r["model"], layout), time_s < np.inf
+        held = memory <= replica.capacity_bytes
         return {
             "time_s": time_s,
             "tokens_per_s_per_chip": throughput_tokens_per_s(tokens, time_s) / n_chips,
             "usd_per_mtok_output": cost_usd_per_mtok(time_s, tokens, rent, n_chips),
             "memory_bytes_per_chip": memory,
-            "fits": memory <= replica.capacity_bytes,
+            "fits": legal & reached & held,
+            # The first of `REASONS` that holds.
+            "infeasible": where(legal, where(reached, where(held, 0.0, 3.0), 2.0), 1.0),
         }
 
 
@@ -353,6 +360,13 @@ def _rows(
     return found
 
 
+#: why a point cannot be
+REASONS = (
+    "no such layout: tp divides the heads, ep the chips of a stage and is at most the experts, and "
+    "pp is at most the layers",
+    "no link: the chips of a replica cannot exchange anything",
+    "out of memory: more than a chip has",
+)
 #: columns of a sweep, beside ``fits``: unit and heading
 COLUMNS = {
     "time_s": ("s", "step time"),
@@ -382,7 +396,7 @@ def _result(
     return Sweep(
         axes=(*named, *valued),
         columns={n: Column(stacked[n], *about) for n, about in COLUMNS.items()},
-        infeasible=np.where(stacked["fits"], 0, 1),
-        reasons=("out of memory: more than a chip has",),
+        infeasible=stacked["infeasible"].astype(int),
+        reasons=REASONS,
         about=about,
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ridgeline.errors import InfeasibleError
+from ridgeline.laws._namespace import ceil
 from ridgeline.laws.stages import stage_imbalance
 from ridgeline.specs.blocks import Attention, CompressedAttention, LatentAttention, MixtureOfExperts
 from ridgeline.specs.layout import Layout
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from ridgeline.specs.engine import Engine
     from ridgeline.specs.model import Model
 
-__all__ = ["cannot_run", "check_engine", "check_layout", "default_layout", "usual_layouts"]
+__all__ = [
+    "can_be",
+    "cannot_run",
+    "check_engine",
+    "check_layout",
+    "default_layout",
+    "usual_layouts",
+]
 
 #: tensor parallelism of layers that name no limit (recurrent ones)
 _USUAL_TP = 8
@@ -143,6 +151,30 @@ def check_engine(engine: Engine, layout: Layout) -> None:
     """
     if why := cannot_run(engine, layout):
         raise InfeasibleError(f"{why}. Choose another layout, or another engine (--engine).")
+
+
+def can_be(model: Model, layout: Layout) -> Any:
+    """Whether layouts can be: what `check_layout` tells one by one, of arrays of degrees. [bool]
+
+    Parameters
+    ----------
+    model : Model
+    layout : Layout   Degrees may be arrays.
+    """
+    found: Any = (layout.pp <= sum(b.repeat for b in model.blocks)) & _divides(
+        layout.ep, layout.attn_dp * layout.tp
+    )
+    for heads in {_heads(block, 0) for block in model.blocks}:
+        found = found & _divides(layout.tp, heads)
+    for block in model.blocks:
+        if isinstance(block.ffn, MixtureOfExperts):
+            found = found & (layout.ep <= block.ffn.n_experts)
+    return found
+
+
+def _divides(degree: Any, number: Any) -> Any:
+    share = number / degree
+    return ceil(share) == share
 
 
 def check_layout(model: Model, layout: Layout, n_chips: int) -> None:
