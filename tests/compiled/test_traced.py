@@ -166,9 +166,7 @@ def test_a_kernel_that_asks_for_values_is_run_as_it_is(asks) -> None:
 def test_a_kernel_run_as_it_is_says_so() -> None:
     assert TracedKernel(lambda v: {"a": np.unique(v["x"])}, 10**6, way="numpy").on(AXES) is None
     assert TracedKernel(everything, 10**6, way="untraced").on(AXES) is None
-    with pytest.raises(
-        SpecError, match="untraced, numpy, numba is expected, not 'fast'"
-    ):
+    with pytest.raises(SpecError, match="untraced, numpy, numba is expected, not 'fast'"):
         TracedKernel(everything, 1, way="fast")
 
 
