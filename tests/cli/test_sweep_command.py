@@ -122,6 +122,8 @@ def test_models_and_machines_are_axes_too(capsys) -> None:
         (["--over", f"{BANDWIDTH}=4 TB"], "a rate"),
         (["--over", "load.batch=1", "--over", "load.batch=2"], "given twice"),
         (["--over", "load.batch=1", "--batch", "1,2"], "by another option, too"),
+        (["--over", "load.batch=1,2", "--batch", "7"], "by another option, too"),
+        (["--over", "layout.tp=1,2", "--tp", "4"], "by another option, too"),
         (["--over", "model=a,b"], "is named, too"),
         (["--over", "load.drafts=1,2"], "say it with --acceptance"),
         (["--batch", "1,2", "--best", "time"], "Did you mean 'time_s'?"),

@@ -225,8 +225,10 @@ def _question(
     layout = scenario.layout.layout or Layout()
     records = records_of(models[0], clusters[0], layout, load)
     typed = axes_from(fields, records)
+    said = {f"load.{n}": getattr(given, n) for n in ("batch", "context")}
+    said |= {f"layout.{n}": getattr(given, n) for n in ("tp", "pp", "attn_dp", "ep")}
     for name in typed:
-        if name in several:
+        if name in several or said.get(name) is not None:
             raise SpecError(f"--over {name}: its values are given by another option, too.")
     if "load.drafts" in typed or (load.drafts and len(models) > 1):
         _refuse_unknown_acceptance(scenario, typed)
