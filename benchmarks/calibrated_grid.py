@@ -109,7 +109,7 @@ def seconds(calls: dict[str, Callable[[], None]], repeats: int = 5) -> dict[str,
 
 def zipped(ratios: dict[str, float]) -> None:
     ways = ["untraced", "numpy", *(["numba"] if has_numba() else [])]
-    sizes = {"untraced": N_ROWS // 16, "numpy": N_ROWS // 4, "numba": N_ROWS}
+    sizes = {"untraced": N_ROWS // 16, "numpy": N_ROWS // 2, "numba": N_ROWS}
     axes = {way: rows(sizes[way]) for way in ways}
     for reading in ("ideal", "calibrated"):
         calls = {way: partial(sweep, axes[way], way, reading) for way in ways}

@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 import ridgeline as rl
+from calibrated_grid import rows
 from ridgeline.grid import Best, Histogram, Pareto
 from ridgeline.grid.processes import Processes
 
@@ -35,21 +36,6 @@ MODEL, CLUSTER, N_CHIPS = "deepseek-ai/DeepSeek-V3", "gb200-nvl72", 72
 #: two processes on two cores: by the clock where the machine is quiet, else as costs tell
 FLOOR = 1.8
 WORKERS = 2
-
-
-def rows(n: int) -> dict[str, Any]:
-    """Rows with everything different in each."""
-    source = np.random.default_rng(0)
-    attn_dp = source.choice([18.0, 36.0, 72.0], n)
-    return {
-        "row": {
-            "layout.attn_dp": attn_dp,
-            "layout.tp": N_CHIPS / attn_dp,
-            "layout.ep": np.full(n, float(N_CHIPS)),
-            "load.batch": source.uniform(72, 2e4, n),
-            "load.context": source.uniform(100, 1e5, n),
-        }
-    }
 
 
 def grid(n: int) -> dict[str, Any]:

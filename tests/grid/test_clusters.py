@@ -33,7 +33,7 @@ def same(found) -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    distributed = pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed", reason="extra [dask]")
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
     ) as found:
@@ -113,7 +113,7 @@ def test_loggers_are_silent_while_connected_and_then_as_they_were() -> None:
 @pytest.mark.cluster
 @pytest.mark.filterwarnings("default")
 def test_no_scheduler_is_a_sentence(monkeypatch) -> None:
-    pytest.importorskip("distributed")
+    pytest.importorskip("distributed", reason="extra [dask]")
     monkeypatch.setattr("ridgeline.grid.clusters._ANSWERS_S", 0.2)
     for address in ("tcp://127.0.0.1:1", "nowhere"):
         level = logging.getLogger("distributed").level

@@ -139,7 +139,7 @@ class _Traced:
 
     def __init__(self, found: Trace, wanted: frozenset[str] | None) -> None:
         self.trace = found
-        # Whoever asks for a column that is not there is told of all that are.
+        # An error about a column that is not there names all that are.
         few = wanted is not None and wanted <= found.columns.keys()
         names = [n for n in found.columns if not few or n in (wanted or ())]
         columns = {n: found.columns[n] for n in names}
@@ -227,11 +227,16 @@ class OnGrid:
         own = {i: len(next(iter(f.values()))) for i, f in enumerate(axes)}
         self._lengths: dict[AxisId, int] = {**found.trace.graph.lengths, **own}
         self._whole: dict[int, np.ndarray] = {}
+        self._long: dict[int, list[np.ndarray]] = {}
         for face in self._program.faces:
             if face.kind == "input":
                 (axis,) = face.axes
-                each = [axes[axis][n.of] for n in face.nodes]  # pyright: ignore[reportArgumentType, reportCallIssue]
-                self._whole[id(face)] = np.asarray(each, dtype=float)
+                each = [np.asarray(axes[axis][n.of]) for n in face.nodes]  # pyright: ignore[reportArgumentType, reportCallIssue]
+                if own[axis] > _WHOLE_VALUES:  # pyright: ignore[reportArgumentType]
+                    # Only blocks read it: laid side by side there, it is copied once.
+                    self._long[id(face)] = each
+                else:
+                    self._whole[id(face)] = np.asarray(each, dtype=float)
             elif face.kind == "table":
                 self._whole[id(face)] = np.asarray([n.of.ravel() for n in face.nodes], dtype=float)
         once, self._each = self._parted()
@@ -323,7 +328,7 @@ class OnGrid:
         arrays = {
             id(face): self._sliced(face, cut, lengths)
             for face in self._program.faces
-            if id(face) in self._whole
+            if id(face) in self._whole or id(face) in self._long
         }
         for stage in self._each:
             for face in stage.written:
@@ -336,6 +341,9 @@ class OnGrid:
         self, face: Face, cut: Sequence[slice], lengths: Mapping[AxisId, int]
     ) -> np.ndarray:
         """The part of a face that a block reads."""
+        if id(face) in self._long:
+            (axis,) = face.axes
+            return np.asarray([v[cut[axis]] for v in self._long[id(face)]], dtype=float)  # pyright: ignore[reportCallIssue, reportArgumentType]
         values = self._whole[id(face)]
         if all(lengths[a] == self._lengths[a] for a in face.axes):
             return values

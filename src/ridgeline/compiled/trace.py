@@ -48,7 +48,7 @@ class Trace:
     absent : tuple           What holds at no point, and so is not in the graph: the kernel would do
                              more where it held. A node, and whether it must be true of none or of
                              all.
-    distinct : tuple         What the kernel told apart by its values: a node, and those it had.
+    distinct : tuple         What the kernel distinguishes by value: a node, and the values it had.
     """
 
     graph: Graph
@@ -67,7 +67,7 @@ class Trace:
         return self.knows(axes) and all(all_are(axes, node, always) for node, always in self.absent)
 
     def knows(self, axes: Sequence[Mapping[str, np.ndarray]]) -> bool:
-        """Whether what the kernel told apart by its values has no others on these axes."""
+        """Whether what the kernel distinguishes by value has no other values on these axes."""
         return all(
             np.isin(values, known).all()
             for node, known in self.distinct
@@ -307,7 +307,7 @@ class Recorder:
         pieces = [np.unique(values) for values in _pieces(self.axes, node)]
         found = np.unique(np.concatenate(pieces))
         if len(found) > _MOST_DISTINCT:
-            raise NotTraceable(f"{len(found)} values told apart")
+            raise NotTraceable(f"{len(found)} values distinguished")
         self.known[node.number] = (node, found)
         return found
 

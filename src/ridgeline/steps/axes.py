@@ -88,13 +88,22 @@ def _metadata(kind: Any) -> Iterator[Any]:
         yield from _metadata(one)
 
 
+#: values that are looked at together
+_PIECE = 1 << 14
+
+
 def _check_extremes(path: str, read: Callable[[Any], float], values: np.ndarray) -> None:
     if not values.size:
         return
-    for odd in (~np.isfinite(values), values != np.floor(values)):
-        first = int(odd.argmax())
-        if odd[first]:
-            _number(path, read, values[first].item())
+    for odd in (lambda part: ~np.isfinite(part), lambda part: part != np.floor(part)):
+        # Piece by piece: the first one found is enough.
+        for start in range(0, values.size, _PIECE):
+            part = values[start : start + _PIECE]
+            mask = odd(part)
+            first = int(mask.argmax())
+            if mask[first]:
+                _number(path, read, part[first].item())
+                break
     for value in (values.min(), values.max()):
         _number(path, read, value.item())
 
