@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import ridgeline as rl
 from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.families import TOO_CLOSE
 from ridgeline.questions.layouts.grid import COLUMNS, Candidates
 from ridgeline.questions.layouts.legal import legal_layouts
 from ridgeline.questions.layouts.load import lengths_words, limit_words
-from ridgeline.questions.layouts.simplicity import TOO_CLOSE
 from ridgeline.service.requests import Requests
 from ridgeline.specs.limits import Limits
 from ridgeline.specs.load import EXPERT_LOAD_CV

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import ridgeline as rl
+from ridgeline.questions.families import TOO_CLOSE, simplest_first, tied
 from ridgeline.questions.layouts.ranking import RANKS
-from ridgeline.questions.layouts.simplicity import TOO_CLOSE, simplest_first, simplicity, tied
+from ridgeline.questions.layouts.simplicity import simplicity
 from ridgeline.specs import Layout
 
 #: simplest first, on domains of 8 chips

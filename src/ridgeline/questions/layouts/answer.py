@@ -17,7 +17,7 @@ from ridgeline.questions.layouts.closest import closest_rows, missing
 from ridgeline.questions.layouts.notes import cluster_notes
 from ridgeline.questions.layouts.pools import split
 from ridgeline.questions.layouts.ranking import Search, merged_front, ranked
-from ridgeline.questions.layouts.reasons import Family, families, impossible
+from ridgeline.questions.layouts.reasons import families, impossible
 from ridgeline.questions.layouts.sentences import sentences
 from ridgeline.questions.layouts.starting import start_best, start_pools
 from ridgeline.questions.layouts.table import layouts_table
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ridgeline.charts import Chart
+    from ridgeline.questions.families import Family, Rank
     from ridgeline.questions.launch import Launch
     from ridgeline.questions.layouts.pools import Pools
-    from ridgeline.questions.layouts.ranking import Rank, Rows
+    from ridgeline.questions.layouts.ranking import Rows
     from ridgeline.service.requests import Requests
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.limits import Limits

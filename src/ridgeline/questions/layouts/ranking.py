@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from ridgeline.errors import SpecError, did_you_mean
-from ridgeline.grid import Pareto
+from ridgeline.questions.families import Rank, front_of, simplest_first
 from ridgeline.questions.layouts.grid import DEGREES
-from ridgeline.questions.layouts.simplicity import simplest_first, simplicity
+from ridgeline.questions.layouts.simplicity import simplicity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,34 +22,9 @@ if TYPE_CHECKING:
     from ridgeline.specs.layout import Layout
     from ridgeline.specs.price import Price
 
-__all__ = ["RANKS", "Rank", "Rows", "Search", "merged_front", "rank_of", "ranked"]
+__all__ = ["RANKS", "Rows", "Search", "merged_front", "rank_of", "ranked"]
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    """What is best.
-
-    Attributes
-    ----------
-    column : str     What is compared.
-    largest : bool   More is better.
-    noun : str       For sentences: "1.2 times the cost".
-    """
-
-    column: str
-    largest: bool
-    noun: str
-
-    def score(self, row: Row) -> float:
-        """Smaller is better."""
-        value = row[self.column]
-        return -value if self.largest else value
-
-    def ratio(self, row: Row, best: Row) -> float:
-        """A row's value over the best one's."""
-        return row[self.column] / best[self.column]
 
 
 RANKS = {
@@ -161,7 +136,7 @@ class Search:
         """The feasible points that none beats in both of two columns (more is better)."""
         flat = {n: np.ravel(self.result[n]) for n in (x, y)}
         flat["can_be"] = np.ravel(self.result.infeasible == 0)
-        where = np.unravel_index(_front(flat, x, y), self.result.shape)
+        where = np.unravel_index(front_of(flat, x, y, "can_be"), self.result.shape)
         return self.rows_at(*where)
 
 
@@ -228,16 +203,10 @@ def ranked(searches: Sequence[Search], rank: Rank) -> Rows:
     return Rows(ordered, by_key)
 
 
-def _front(columns: dict[str, np.ndarray], x: str, y: str) -> np.ndarray:
-    keep = Pareto(x, y, where="can_be")
-    keep.update(columns, np.arange(len(columns[x])))
-    return keep.result()
-
-
 def merged_front(searches: Sequence[Search], x: str, y: str) -> list[Row]:
     """The front of all clusters together, largest x first."""
     rows = [row for search in searches for row in search.front(x, y)]
     if not rows:
         return []
     columns = {n: np.asarray([row[n] for row in rows]) for n in (x, y)}
-    return [rows[i] for i in _front({**columns, "can_be": np.ones(len(rows), bool)}, x, y)]
+    return [rows[i] for i in front_of(columns, x, y)]

@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.questions.families import Family, cause, refused_words
+from ridgeline.questions.families import families as families_of
 from ridgeline.questions.layouts.grid import DEGREES, PARTS
 from ridgeline.questions.layouts.load import limit_words
 from ridgeline.questions.layouts.words import (
@@ -19,21 +21,19 @@ from ridgeline.questions.layouts.words import (
     percent,
     seconds,
     sequences,
-    times,
 )
 from ridgeline.steps import counts
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
-    from ridgeline.questions.layouts.ranking import Rank, Search
+    from ridgeline.questions.families import Rank
+    from ridgeline.questions.layouts.ranking import Search
     from ridgeline.specs.limits import Limits
 
-__all__ = ["Family", "families", "impossible", "why_best"]
+__all__ = ["degree_values", "families", "impossible", "why_best"]
 
 Row = dict[str, Any]
 
-#: a part that has grown by less than this share of the whole explains nothing
-_AS_GOOD = 0.005
 #: how a message is told
 _COLLECTIVES = {
     "all_reduce": "all-reduces",
@@ -44,38 +44,10 @@ _COLLECTIVES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
-    """All layouts with one value of one degree, beside the winner.
-
-    Attributes
-    ----------
-    best : mapping or None   Its best row; None where none meets the limits.
-    ratio : float or None    Of what is ranked, over the winner's.
-    reason : str             Why it does not win.
-    """
-
-    degree: str
-    value: int
-    best: Row | None
-    ratio: float | None
-    reason: str
-
-    @property
-    def name(self) -> str:
-        """The degree and its value in words."""
-        return f"{DEGREE_WORDS[self.degree]} {self.value}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        layout = self.best["layout"] if self.best else None
-        return {
-            "degree": self.degree,
-            "value": self.value,
-            "best_layout": layout,
-            "ratio": self.ratio,
-            "reason": self.reason,
-        }
+def degree_values(search: Search) -> dict[str, list[int]]:
+    """The values of each degree that a search's layouts have, in order."""
+    layouts = search.candidates.layouts
+    return {d: sorted({getattr(x, d) for x in layouts}) for d in DEGREES}
 
 
 def families(
@@ -90,21 +62,15 @@ def families(
     rows : list       Best rows of the search's layouts, best first.
     rank, limits      That were asked for.
     """
-    found = []
-    for degree in DEGREES:
-        values = sorted({getattr(x, degree) for x in search.candidates.layouts})
-        for value in (v for v in values if v != winner[degree]):
-            best = next((r for r in rows if r[degree] == value), None)
-            if best is None:
-                reason = _nothing_meets(search, degree, value, limits)
-                found.append(Family(degree, value, None, None, reason))
-                continue
-            ratio = rank.ratio(best, winner)
-            reason = _cause(_Compared(search, best, rank), _Compared(search, winner, rank))
-            if rank.score(best) <= rank.score(winner):
-                reason = f"too close to call, and less simple ({best['layout']})"
-            found.append(Family(degree, value, best, ratio, reason))
-    return found
+    return families_of(
+        degree_values(search),
+        winner,
+        rank,
+        best_of=lambda degree, value: next((r for r in rows if r[degree] == value), None),
+        name=lambda degree, value: f"{DEGREE_WORDS[degree]} {value}",
+        lacking=lambda degree, value: _nothing_meets(search, degree, value, limits),
+        costs=lambda row: _cause(_Compared(search, row, rank), _Compared(search, winner, rank)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +118,8 @@ class _Compared:
 
 def _cause(own: _Compared, winner: _Compared) -> str:
     """What costs a family most more than the winner, in words."""
-    spent, best = own.parts(), winner.parts()
-    more = {name: spent[name] - best[name] for name in spent}
-    worst = max(more, key=lambda name: more[name])
-    if more[worst] <= _AS_GOOD * sum(best.values()):
-        return f"no part of it takes much more ({own.row['layout']})"
-    share = spent[worst] / sum(spent.values())
-    words = _CAUSES[worst](own, share)
-    grown = times(spent[worst] / best[worst]) + " the winner's" if best[worst] > 0 else "new"
-    return f"{words}, {grown} per token"
+    layout = own.row["layout"]
+    return cause(own.parts(), winner.parts(), layout, lambda name, v: _CAUSES[name](own, v))
 
 
 def _network(own: _Compared, _: float) -> str:
@@ -267,11 +226,8 @@ def _nothing_meets(search: Search, degree: str, value: int, limits: Limits) -> s
 
 def impossible(search: Search) -> list[str]:
     """What could not be built at all, values with one reason together."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for refusal in search.refusals:
-        key = (refusal.degree, refusal.reason)
-        by_reason.setdefault(key, []).append(str(refusal.value))
-    return [f"{DEGREE_WORDS[d]} {listed(vs)}: {why}" for (d, why), vs in by_reason.items()]
+    refused = {(r.degree, r.value): r.reason for r in search.refusals}
+    return refused_words(refused, lambda degree: DEGREE_WORDS[degree])
 
 
 def why_best(search: Search, row: Row, rank: Rank) -> str:

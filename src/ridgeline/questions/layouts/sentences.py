@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.questions.families import by_machine_words, close_words, nearest, told
 from ridgeline.questions.layouts.load import lengths_words
-from ridgeline.questions.layouts.reasons import why_best
-from ridgeline.questions.layouts.simplicity import TOO_CLOSE, tied
-from ridgeline.questions.layouts.words import listed, seconds, sequences, times
-from ridgeline.questions.prices import on_one_basis, price_words, recalled_clause
+from ridgeline.questions.layouts.reasons import degree_values, why_best
+from ridgeline.questions.layouts.words import seconds, sequences
+from ridgeline.questions.prices import on_one_basis, price_words
 from ridgeline.questions.serving.words import layout_words, limits_words, usd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ridgeline.questions.layouts.answer import Layouts
-    from ridgeline.questions.layouts.reasons import Family
 
 __all__ = ["families_told", "sentences"]
 
@@ -38,7 +37,7 @@ def sentences(answer: Layouts) -> list[str]:
         return [" ".join(answer.missing())]
     row = answer.best
     said = [_winner(answer, row), _reason(answer, row)]
-    said += [s for s in (_close(answer), _by_machine(answer)) if s]
+    said += [s for s in (close_words(answer.ranking, answer.rank), _by_machine(answer)) if s]
     slow = row["tokens_per_s_per_user"] < _SLOW_TOKENS_PER_S
     if slow and not math.isfinite(answer.limits.tpot_s):
         said.append(
@@ -88,36 +87,19 @@ def _reason(answer: Layouts, row: Row) -> str:
     return f"Its batch: {why_best(answer.search_of(row), row, answer.rank)}"
 
 
-def _close(answer: Layouts) -> str:
-    rank, winner = answer.rank, answer.best
-    rows = sorted(answer.ranking, key=rank.score)
-    first = next(r for r in rows if r["cluster"] == winner["cluster"])
-    near = [r for r in tied([first, *rows], rank)[1:] if r is not winner]
-    if not near:
-        return ""
-    shown = listed([r["layout"] for r in near[:3]] + (["others"] if len(near) > 3 else []))
-    return (
-        f"Within {TOO_CLOSE:.0%} of it, too close to call without measuring: {shown}. It is the "
-        "simplest of them."
-    )
-
-
 def _by_machine(answer: Layouts) -> str:
     """The best of each machine, where several were asked for."""
     if len(answer.searches) < 2:
         return ""
     column = answer.rank.column
-    firsts: dict[str, Row] = {answer.best["cluster"]: answer.best}
-    for row in sorted(answer.ranking, key=answer.rank.score):
-        firsts.setdefault(row["cluster"], row)
-    each = []
-    for row in sorted(firsts.values(), key=answer.rank.score):
-        price = answer.search_of(row).price if column.startswith("usd") else None
-        caveat = recalled_clause(price).removeprefix(", ")
-        each.append(f"{row['cluster']} {_WRITE[column](row[column])}{caveat and f' ({caveat})'}")
-    apart = not on_one_basis([s.price for s in answer.searches])
-    why = "; dollars do not rank them, as they have no prices on one basis" if apart else ""
-    return f"Best of each machine: {listed(each)}{why}."
+    in_usd = column.startswith("usd")
+    return by_machine_words(
+        answer.ranking,
+        answer.rank,
+        _WRITE[column],
+        lambda row: answer.search_of(row).price if in_usd else None,
+        apart=not on_one_basis([s.price for s in answer.searches]),
+    )
 
 
 def families_told(answer: Layouts, *, every: bool = False) -> list[str]:
@@ -128,26 +110,7 @@ def families_told(answer: Layouts, *, every: bool = False) -> list[str]:
     answer : Layouts   With a winner.
     every : bool       All families, not only the next below and above the winner's degrees.
     """
-    found = answer.families()
+    found, winner = answer.families(), answer.best
     if not every:
-        found = _nearest(found, answer.best)
-    by_reason: dict[str, list[Family]] = {}
-    for family in found:
-        by_reason.setdefault(family.reason, []).append(family)
-    said = []
-    for reason, alike in by_reason.items():
-        ratio = alike[0].ratio
-        times_as = "" if ratio is None else f"{times(ratio)} {answer.rank.noun}; "
-        said.append(f"{listed([f.name for f in alike])}: {times_as}{reason}.")
-    return said
-
-
-def _nearest(found: list[Family], winner: Row) -> list[Family]:
-    """Of each degree the next value below the winner's and the next above."""
-    near = []
-    for degree in dict.fromkeys(f.degree for f in found):
-        own = [f for f in found if f.degree == degree]
-        below = [f for f in own if f.value < winner[degree]]
-        above = [f for f in own if f.value > winner[degree]]
-        near += below[-1:] + above[:1]
-    return near
+        found = nearest(found, winner, degree_values(answer.search_of(winner)))
+    return told(found, answer.rank.noun)

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ridgeline.questions.layouts.ranking import Rank
     from ridgeline.specs.layout import Layout
 
-__all__ = ["TOO_CLOSE", "simplest_first", "simplicity", "tied"]
-
-Row = dict[str, Any]
-
-#: layouts this near the best are as good, as far as any model can tell
-TOO_CLOSE = 0.05
+__all__ = ["simplicity"]
 
 
 def simplicity(layout: Layout, domain_size: int, host_size: int = 1) -> tuple[int, ...]:
@@ -52,36 +44,3 @@ def simplicity(layout: Layout, domain_size: int, host_size: int = 1) -> tuple[in
     domains = math.ceil(chips / domain_size)
     uneven = int(max(chips, host_size) % min(chips, host_size) > 0)
     return (domains, uneven, kinds, chips, layout.pp, layout.attn_dp, layout.ep, layout.tp)
-
-
-def tied(rows: Sequence[Row], rank: Rank) -> list[Row]:
-    """Rows of the first one's cluster that come so near it that no model can tell them apart.
-
-    Parameters
-    ----------
-    rows : sequence of mapping   Best first.
-    rank : Rank
-    """
-    first = rows[0]
-    return [
-        row
-        for row in rows
-        if row["cluster"] == first["cluster"] and abs(rank.ratio(row, first) - 1) <= TOO_CLOSE
-    ]
-
-
-def simplest_first(
-    rows: Sequence[Row], rank: Rank, key_of: Callable[[Row], tuple[int, ...]]
-) -> list[Row]:
-    """Rows with the simplest of those that tie with the best in front; the rest as they were.
-
-    Parameters
-    ----------
-    rows : sequence of mapping   Best first.
-    rank : Rank
-    key_of : callable            The `simplicity` of a row's layout.
-    """
-    if not rows:
-        return []
-    winner = min(tied(rows, rank), key=key_of)
-    return [winner, *(row for row in rows if row is not winner)]
