@@ -20,7 +20,6 @@ from ridgeline.laws.collectives import shard_wire_bytes
 from ridgeline.laws.context import largest_context_tokens, overtaking_context_tokens
 from ridgeline.laws.cuts import (
     cut_2d_pays,
-    fsdp_tokens_per_chip,
     useful_tensor_parallel,
     weight_gathered_bytes,
     weight_stationary_1d_bytes,
@@ -30,6 +29,7 @@ from ridgeline.laws.economics import throughput_tokens_per_s
 from ridgeline.laws.experts import experts_per_chip
 from ridgeline.laws.memory import largest_batch, memory_needed_bytes
 from ridgeline.laws.parallel import share_across
+from ridgeline.laws.parallel_bounds import fsdp_tokens_per_chip
 from ridgeline.laws.pipeline import (
     batch_in_flight,
     fewest_stages,

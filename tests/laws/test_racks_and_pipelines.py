@@ -178,7 +178,6 @@ STRICT: list[tuple[Callable[..., Any], tuple[float, ...]]] = [
     (cuts.weight_stationary_2d_bytes, (512.0, 18432.0, 64.0, 2.0)),
     (cuts.weight_gathered_bytes, (512.0, 18432.0, 73728.0, 64.0, 2.0)),
     (cuts.useful_tensor_parallel, (16384.0, 32.0, 8.0)),
-    (cuts.fsdp_tokens_per_chip, (990e12, 400e9, 32.0)),
 ]
 
 

@@ -1,4 +1,4 @@
-r"""Ways to cut a feed-forward layer over chips, and what each sends; how far each can go."""
+r"""Ways to cut a feed-forward layer over chips, and what each sends in inference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 __all__ = [
     "cut_2d_pays",
-    "fsdp_tokens_per_chip",
     "useful_tensor_parallel",
     "weight_gathered_bytes",
     "weight_stationary_1d_bytes",
@@ -145,30 +144,3 @@ def useful_tensor_parallel(d_ff: Any, batch: Any, bandwidth_ratio: Any) -> Any:
     64.0
     """
     return d_ff / (batch * bandwidth_ratio)
-
-
-def fsdp_tokens_per_chip(flops_per_s: Any, network_bytes_per_s: Any, sparsity: Any = 1.0) -> Any:
-    r"""Tokens a chip must train on for each gathered weight, so that the network keeps up.
-
-    .. math:: s\,\frac{C}{W}
-
-    Parameters
-    ----------
-    flops_per_s : array           Of a chip. [FLOP/s]
-    network_bytes_per_s : array   One-way rate its weights come in at. [bytes/s]
-    sparsity : array              Experts over active ones, s: all are gathered, few are used. [1]
-
-    Returns
-    -------
-    array   bf16 weights: 2 bytes come for 2 FLOPs a token. [tokens]
-
-    References
-    ----------
-    .. [1] Austin et al., "How to Scale Your Model", 2025, GPUs (claim SB-16).
-
-    Examples
-    --------
-    >>> fsdp_tokens_per_chip(990e12, 400e9, 128 / 4)
-    79200.0
-    """
-    return sparsity * flops_per_s / network_bytes_per_s
