@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         known_flags,
     )
     from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
+    from ridgeline.catalog._loss_laws import loss_law, loss_laws
     from ridgeline.catalog._racks import rack, racks
     from ridgeline.catalog._search import find
     from ridgeline.catalog._store import entry_ids, rows_of, user_folders
@@ -69,6 +70,7 @@ else:
                 "deployment deployments device_of engine_flags engines_with_flags known_flags"
             ),
             "_frameworks": "framework framework_of frameworks training_memory",
+            "_loss_laws": "loss_law loss_laws",
             "_racks": "rack racks",
             "_search": "find",
             "_store": "entry_ids rows_of user_folders",
@@ -108,6 +110,8 @@ __all__ = [
     "framework_of",
     "frameworks",
     "known_flags",
+    "loss_law",
+    "loss_laws",
     "machine_named",
     "model",
     "node_of",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
-    "ceil", "divide", "floats", "log", "log2", "log10", "maximum", "minimum", "namespace", "where",
+    "ceil", "divide", "exp", "expm1", "floats", "log", "log2", "log10", "maximum", "minimum",
+    "namespace", "where",
 ]  # fmt: skip
 
 
@@ -109,6 +110,16 @@ def divide(a: Any, b: Any) -> Any:
 def ceil(a: Any) -> Any:
     """Elementwise smallest whole number not below."""
     return _plain(namespace(a).ceil(a))
+
+
+def exp(a: Any) -> Any:
+    """Elementwise exponential."""
+    return _plain(namespace(a).exp(a))
+
+
+def expm1(a: Any) -> Any:
+    """Elementwise exponential less 1, exact near 0."""
+    return _plain(namespace(a).expm1(a))
 
 
 def log(a: Any) -> Any:
