@@ -10,6 +10,7 @@ import pytest
 
 from ridgeline.laws import (
     bubbles,
+    budget,
     economics,
     energy,
     failures,
@@ -54,6 +55,15 @@ TABLE: list[tuple[Callable[..., Any], tuple[Any, ...], str]] = [
     (memory.largest_batch, (8e10 * u.byte, 1.6e10 * u.byte, 1e9 * u.byte), ""),
     (memory.mean_decode_context_tokens, (4096 * u.token, 1024 * u.token), "token"),
     (economics.throughput_tokens_per_s, (2000 * u.token, 1 * u.s), "token/second"),
+    (budget.token_flops, (6 / u.token, 1e11, 2e14 * u.token), ""),
+    (budget.cost_tokens, (2e14 * u.token, 1e14 * u.token, 2e14 * u.token, 1.5, 1.0), "token"),
+    (budget.tokens_at_share, (6e14 * u.token, 0.5, 1.5), "token"),
+    (budget.total_of_share, (2e14 * u.token, 0.5, 1.5), "token"),
+    (budget.traffic_tokens, (5e7 * u.token / u.s, 60 * u.day), "token"),
+    (budget.expected_tokens, (2e14 * u.token, 0.5), "token"),
+    (budget.chinchilla_tokens, (1e11, 20 * u.token), "token"),
+    (budget.overtraining_factor, (2e14 * u.token, 1e11, 20 * u.token), ""),
+    (budget.chip_seconds, (1e25, PER_S, 0.4), "second"),
     (tiers.batch_ratio, (6, 2.5), ""),
     (energy.energy_j, (700 * u.watt, 1 * u.hour), "joule"),
     (
