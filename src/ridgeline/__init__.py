@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from ridgeline.questions.pipelining import pipelining as pipelining
     from ridgeline.questions.racks import racks as racks
     from ridgeline.questions.scaleup import scaleup as scaleup
+    from ridgeline.questions.scaling import Scaling as Scaling
+    from ridgeline.questions.scaling import scaling as scaling
     from ridgeline.questions.sensitivity import sensitivity as sensitivity
     from ridgeline.questions.serving import Comparison as Comparison
     from ridgeline.questions.serving import Serving as Serving
@@ -92,6 +94,8 @@ _HOME = {
     "pipelining": "questions.pipelining",
     "racks": "questions.racks",
     "scaleup": "questions.scaleup",
+    "Scaling": "questions.scaling",
+    "scaling": "questions.scaling",
     "sensitivity": "questions.sensitivity",
     "sparsity": "questions.sparsity",
     "tiers": "questions.tiers",
@@ -133,6 +137,7 @@ __all__ = [
     "Model",
     "Price",
     "RidgelineError",
+    "Scaling",
     "Scenario",
     "Serving",
     "Sweep",
@@ -161,6 +166,7 @@ __all__ = [
     "racks",
     "read_config",
     "scaleup",
+    "scaling",
     "sensitivity",
     "serving",
     "sparsity",

@@ -87,3 +87,31 @@ def test_a_schedule_of_many_micro_batches_says_how_many_are_drawn() -> None:
     answer = rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2, pp=4, global_batch=512)
     title = answer.chart("schedule").spec["title"]
     assert "drawn with 72 of its 512 micro-batches" in " ".join(title["subtitle"])
+
+
+SCALED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "strong": ("meta-llama/Meta-Llama-3.1-405B", "2048xhgx-h100",
+               {"seq": 8192, "global_batch": 2048, "tp": 8, "pp": 16}),
+    "weak": ("Qwen/Qwen3-8B", "32xhgx-h100", {"global_batch": 512, "tp": 2, "kind": "weak"}),
+    "experts": ("deepseek-ai/DeepSeek-V3", "256xhgx-h800", {"global_batch": 15360}),
+    "one": ("Qwen/Qwen3-8B", "hgx-h100", {"sizes": 8}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SCALED)
+def test_the_picture_of_scaling_is_clear(case: str) -> None:
+    pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
+    model, machine, options = SCALED[case]
+    answer = rl.scaling(model, machine, **options)
+    chart = answer.chart()
+    for dark in (False, True):
+        assert_clear(chart.spec, chart.to_bytes(".svg", dark=dark).decode())
+    said = {text for text, _ in texts(chart.to_bytes(".svg").decode())[0]}
+    if case == "strong":
+        assert "batch runs out" in said
+        assert "bound: FSDP or DP alone" in said
+    rows = layers_of(chart.spec)
+    drawn = [
+        r for layer in rows if layer["mark"]["type"] == "point" for r in layer["data"]["values"]
+    ]
+    assert {r["n_chips"] for r in drawn} == {row["n_chips"] for row in answer.rows}

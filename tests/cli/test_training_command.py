@@ -107,7 +107,7 @@ def test_absurd_values_of_every_option(name: str, capsys) -> None:
         ([*QWEN, "hgx-h100", "--chart", "pie"], "no picture 'pie'"),
         ([*QWEN, "hgx-h100", "--chart", "schedule"], "there is one pipeline stage"),
         ([*QWEN, "hgx-h100", "--json", "--csv"], "Choose one of --json and --csv"),
-        ([*QWEN, "hgx-h100", "--set", "load.batch=5"], "use --price, --seq and --global-batch"),
+        ([*QWEN, "hgx-h100", "--set", "load.batch=5"], "Did you mean 'global_batch'"),
         ([*QWEN, "hgx-h100", "--schedule", "zbh1"], "Did you mean 'zb-h1'"),
         ([*QWEN, "hgx-h100", "--restart", "10"], "--restart: a time from 1 s"),
         ([*QWEN, "hgx-h100", "--tp", "3"], "use 2 or 4 (--tp)"),
@@ -126,3 +126,35 @@ def test_what_cannot_be(arguments: list[str], says: str | None, capsys) -> None:
     assert says in printed.err
     assert "Traceback" not in printed.err
     assert len(printed.err.splitlines()) <= 2
+
+
+def test_scaling_is_the_librarys_answer(run) -> None:
+    asked = ("--on", "16xhgx-h100", "--tp", "2", "--global-batch", "512", "--kind", "weak",
+             "--critical-batch", "4M", "--sizes", "16,64,128")  # fmt: skip
+    printed = json.loads(run("scaling", "Qwen/Qwen3-8B", *asked, "--json"))
+    answer = rl.scaling("Qwen/Qwen3-8B", "16xhgx-h100", tp=2, global_batch=512, kind="weak",
+                        critical_batch="4M", sizes=[16, 64, 128])  # fmt: skip
+    found = json.loads(answer.to_json())
+    for part in ("sentences", "values", "tables", "notes"):
+        assert printed[part] == found[part], part
+
+
+def test_any_field_of_the_question_can_be_set(run) -> None:
+    base = ("training", "Qwen/Qwen3-8B", "--on", "2xhgx-h100", "--tp", "2", "--json")
+
+    def step_s(*more: str) -> float:
+        return json.loads(run(*base, *more))["values"]["step_s"]
+
+    usual = step_s()
+    for setting, option in (
+        ("load.seq=8192", ("--seq", "8192")),
+        ("recipe.micro_batch=2", ("--micro-batch", "2")),
+        ("recipe.recompute=full", ("--recompute", "full")),
+        ("layout.cp=2", ("--cp", "2")),
+        ("framework.name=torchtitan", ("--framework", "torchtitan")),
+    ):
+        assert step_s("--set", setting) == step_s(*option) != usual, setting
+    # A framework that hides nothing waits for all that it exchanges.
+    assert step_s("--set", "framework.hides=") > usual
+    assert step_s("--set", "model.d_model=8192") > 1.5 * usual
+    assert step_s("--set", "cluster.link=100 GB/s") > usual

@@ -62,8 +62,15 @@ def read_option(text: str | None, name: str, rule: Rule) -> Any | None:
 _SUBJECTS = ("model", "chip", "cluster", "price", "load")
 
 
-def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
+def settings(
+    pairs: tuple[str, ...], subjects: tuple[str, ...] = _SUBJECTS
+) -> dict[str, dict[str, str]]:
     """Sort ``cluster.chip.memory.bandwidth=10 TB/s`` by the record it changes.
+
+    Parameters
+    ----------
+    pairs : tuple of str
+    subjects : tuple of str   Records that there are.
 
     Returns
     -------
@@ -73,7 +80,7 @@ def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
     ------
     SpecError   No ``=``, or a first word that names no record.
     """
-    sorted_by: dict[str, dict[str, str]] = {name: {} for name in _SUBJECTS}
+    sorted_by: dict[str, dict[str, str]] = {name: {} for name in subjects}
     for pair in pairs:
         path, equals, value = pair.partition("=")
         subject, _, rest = path.strip().partition(".")
@@ -84,8 +91,8 @@ def settings(pairs: tuple[str, ...]) -> dict[str, dict[str, str]]:
             )
         if subject not in sorted_by:
             raise SpecError(
-                f"--set {pair!r}: {subject!r} is no record.{did_you_mean(subject, _SUBJECTS)} "
-                f"There are {', '.join(_SUBJECTS)}."
+                f"--set {pair!r}: {subject!r} is no record.{did_you_mean(subject, subjects)} "
+                f"There are {', '.join(subjects)}."
             )
         if subject == "chip":  # the chip of the machine named, whichever that is
             subject, rest = "cluster", f"chip.{rest}"

@@ -21,13 +21,10 @@ from ridgeline.cli.declare import (
     SetFields,
     Wide,
 )  # fmt: skip
-from ridgeline.cli.inputs import machines_from, model_from, settings
 from ridgeline.cli.output import check_picture, one_output, print_as_is, print_table, print_text
 from ridgeline.cli.pictures import save_picture
-from ridgeline.cli.scenario_options import ScenarioOptions, options_class, scenario_from
-from ridgeline.errors import SpecError
+from ridgeline.cli.training_asking import TrainingOptions, training_asked
 from ridgeline.questions.training import PICTURES, train
-from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
     from ridgeline.questions.training import Training
@@ -35,14 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["training"]
 
 _FIRST = "time"
-
-if TYPE_CHECKING:
-
-    class TrainingOptions(ScenarioOptions):
-        """All options of a question about training; see `specs.training_scenario`."""
-
-else:
-    TrainingOptions = options_class("TrainingOptions", of=TrainingScenario)
 
 
 def training(
@@ -83,17 +72,11 @@ def training(
     """
     one_output(json, csv)
     check_picture(chart, PICTURES)
-    changes = settings(set_)
-    for subject in ("price", "load"):
-        if changes[subject]:
-            raise SpecError(f"--set {subject}: use --price, --seq and --global-batch here.")
-    record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
-    given = options or TrainingOptions()
-    named = machines_from(given.on, chip, changes["cluster"])
-    if len(named) > 1:
-        raise SpecError("--on: one machine at a time; ask about each of them by itself.")
-    scenario = scenario_from(record, given, machine=[named[0].cluster], of=TrainingScenario)
-    answer = train(scenario, named=named[0])
+    asked = training_asked(
+        model, options, chip=chip, set_=set_, from_counts=from_counts,
+        assume_harmless=assume_harmless, fetch=fetch,
+    )  # fmt: skip
+    answer = train(asked.scenario, named=asked.named[0], framework=asked.framework)
     picture = answer.chart(chart) if out or chart != _FIRST else None
     save_picture(picture, out, dark=dark)
     if json:

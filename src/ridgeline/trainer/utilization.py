@@ -14,6 +14,7 @@ from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import minimum
 from ridgeline.laws.shapes import mean_entries_visible, product_macs
 from ridgeline.layers import block_layers
+from ridgeline.steps.counts import counts
 from ridgeline.steps.kept import PRODUCTS_AGAIN
 from ridgeline.steps.machine import compute_dtype
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONVENTIONS",
     "Convention",
+    "flops_by_convention",
     "model_flops",
     "passes_over_weights",
     "peak_flops_per_s",
@@ -80,6 +82,20 @@ def model_flops(job: TrainingJob, convention: Convention = "full") -> Any:
     if convention == "hardware":
         macs = macs + _again(job, products, core)
     return 2.0 * macs * job.load.seq_len * job.load.global_batch
+
+
+def flops_by_convention(job: TrainingJob) -> dict[str, Any]:
+    """FLOPs of a step in each convention; of the blackboard's reading its own 6 N D. [FLOP]
+
+    Parameters
+    ----------
+    job : TrainingJob
+    """
+    if job.reading == "blackboard":
+        active = float(counts(job.model).n_params_active)
+        tokens = job.load.seq_len * job.load.global_batch
+        return {"6ND": 2 * passes_over_weights(job) * active * tokens}
+    return {name: model_flops(job, name) for name in CONVENTIONS}
 
 
 def passes_over_weights(job: TrainingJob) -> int:

@@ -17,14 +17,8 @@ from ridgeline.questions.training.sentences import sentences
 from ridgeline.questions.training.tables import tables
 from ridgeline.questions.training.words import PART_WORDS
 from ridgeline.questions.training.working import explain
-from ridgeline.steps.counts import counts
 from ridgeline.steps.ideal import resources
-from ridgeline.trainer.utilization import (
-    CONVENTIONS,
-    model_flops,
-    passes_over_weights,
-    peak_flops_per_s,
-)
+from ridgeline.trainer.utilization import flops_by_convention, peak_flops_per_s
 
 if TYPE_CHECKING:
     from ridgeline.answers import Table
@@ -118,10 +112,7 @@ class Training(Answered):
     @cached_property
     def flops(self) -> dict[str, float]:
         """FLOPs of a step in each convention; the blackboard's own in its reading. [FLOP]"""
-        if self.reading == "blackboard":
-            active = float(counts(self.model).n_params_active)
-            return {"6ND": 2 * passes_over_weights(self.job) * active * self.job.load.tokens}
-        return {name: _one(model_flops(self.job, name)) for name in CONVENTIONS}
+        return {name: _one(value) for name, value in flops_by_convention(self.job).items()}
 
     @cached_property
     def utilization(self) -> dict[str, float]:

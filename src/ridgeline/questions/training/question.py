@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ridgeline.catalog import MachineNamed
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.framework import Framework
     from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout
     from ridgeline.specs.training_scenario import TrainingOptions
@@ -81,6 +82,7 @@ def train(
     layout: TrainingLayout | None = None,
     *,
     named: MachineNamed | None = None,
+    framework: Framework | None = None,
 ) -> Training:
     """Answer `training` for a scenario.
 
@@ -90,12 +92,13 @@ def train(
     layout : TrainingLayout or None   A layout record, instead of the scenario's degrees.
     named : MachineNamed or None    The scenario's machine, and how much of it was named; None to
                                     look it up.
+    framework : Framework or None   With facts of one's own, instead of the scenario's name.
 
     Raises
     ------
     SpecError   Several machines; and as for `training`.
     """
-    setup = TrainingSetup(scenario, layout, named)
+    setup = TrainingSetup(scenario, layout, named, framework)
     check_precision(setup.job(setup.layout({}), setup.recipe()))
     chosen = chosen_job(setup)
     job = chosen.job

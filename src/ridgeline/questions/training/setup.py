@@ -13,20 +13,24 @@ from ridgeline.questions.prices import prices_of
 from ridgeline.questions.setup import chosen_constants, machine_of, reading_of
 from ridgeline.questions.training.unused import refuse_unused
 from ridgeline.specs.cluster import MOST_CARDS
+from ridgeline.specs.framework import FrameworkEra
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 from ridgeline.steps.machine import joined, network_hint
 from ridgeline.trainer.job import TrainingJob
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ridgeline.catalog import MachineNamed
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.framework import Framework
     from ridgeline.specs.model import Model
     from ridgeline.specs.price import Price
+    from ridgeline.specs.training_choices import FrameworkChoice
     from ridgeline.specs.training_scenario import TrainingScenario
 
-__all__ = ["TrainingSetup"]
+__all__ = ["TrainingSetup", "framework_with"]
 
 #: sequences of a step where nobody says: of 4,096 tokens each, 4 Mi tokens
 _GLOBAL_BATCH = 1024
@@ -42,6 +46,7 @@ class TrainingSetup:
     scenario : TrainingScenario
     given_layout : TrainingLayout or None   A layout record, instead of the scenario's degrees.
     given_machine : MachineNamed or None    Found already; None to look it up.
+    given_framework : Framework or None     With facts of one's own, instead of the scenario's name.
 
     Raises
     ------
@@ -51,6 +56,7 @@ class TrainingSetup:
     scenario: TrainingScenario
     given_layout: TrainingLayout | None = None
     given_machine: MachineNamed | None = None
+    given_framework: Framework | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no answer would use."""
@@ -143,20 +149,7 @@ class TrainingSetup:
         ------
         CatalogError, SpecError   A framework or a version that nobody knows.
         """
-        chosen = self.scenario.framework
-        found = catalog.framework(chosen.name or "current")
-        if chosen.version and found.stands_for:
-            raise SpecError(
-                f"framework_version: a version is of one framework, and {found.id} stands for "
-                "several. Name the framework, such as megatron-lm."
-            )
-        if chosen.version and not found.knows(chosen.version):
-            eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in found.eras)
-            raise SpecError(
-                f"{found.name} {chosen.version!r} is no version that is known ({eras}). Leave the "
-                "version out for the newest."
-            )
-        return found
+        return self.given_framework or _framework(self.scenario.framework)
 
     @cached_property
     def default(self) -> Framework:
@@ -253,3 +246,44 @@ class TrainingSetup:
             expert_load_cv=self.scenario.load.expert_load_cv,
             constants=self.constants,
         )
+
+
+def _framework(chosen: FrameworkChoice) -> Framework:
+    found = catalog.framework(chosen.name or "current")
+    if chosen.version and found.stands_for:
+        raise SpecError(
+            f"framework_version: a version is of one framework, and {found.id} stands for "
+            "several. Name the framework, such as megatron-lm."
+        )
+    if chosen.version and not found.knows(chosen.version):
+        eras = "; ".join(f"{era.id}: {', '.join(era.versions)}" for era in found.eras)
+        raise SpecError(
+            f"{found.name} {chosen.version!r} is no version that is known ({eras}). Leave the "
+            "version out for the newest."
+        )
+    return found
+
+
+def framework_with(chosen: FrameworkChoice, facts: Mapping[str, Any]) -> Framework:
+    """A framework with facts of one's own, which hold for its release as well.
+
+    Parameters
+    ----------
+    chosen : FrameworkChoice
+    facts : mapping   Fields of `Framework` to their values; text of several has commas between.
+
+    Raises
+    ------
+    CatalogError, SpecError   A framework that nobody knows; a field that is none, or its value.
+    """
+    found = _framework(chosen)
+    read = {
+        name: [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, str) and isinstance(getattr(found, name, None), tuple)
+        else value
+        for name, value in facts.items()
+    }
+    changed = found.replaced(read, "--set framework")
+    open_again = {name: None for name in facts if name in FrameworkEra.model_fields}
+    eras = tuple(era.model_copy(update=open_again) for era in changed.eras)
+    return changed.model_copy(update={"eras": eras})

@@ -1,0 +1,125 @@
+"""What a step takes on each number of chips: all sizes timed together, a row each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.laws.economics import cost_per_step_usd
+from ridgeline.laws.energy import energy_j
+from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.training.run import run_of
+from ridgeline.questions.training.words import KINDS_OF_TIME, layout_words
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.stacks import stacked
+from ridgeline.trainer.step import job_step
+from ridgeline.trainer.utilization import flops_by_convention, peak_flops_per_s
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ridgeline.specs.price import Price
+    from ridgeline.specs.training_scenario import TrainingScenario
+    from ridgeline.trainer.job import TrainingJob
+
+__all__ = ["FITS", "Row", "from_smallest_that_fits", "rows_of", "timed"]
+
+Row = dict[str, Any]
+#: a size counts as one that fits from this probability on
+FITS = 0.5
+_PER_MILLION, _DAY_S = 1e6, 86_400.0
+
+
+def timed(jobs: Sequence[TrainingJob], *, interval: bool = False) -> list[Row]:
+    """Time and memory of jobs, evaluated together.
+
+    Parameters
+    ----------
+    jobs : sequence of TrainingJob   Of one model, machine and framework.
+    interval : bool                  Whether 80% intervals are wanted.
+    """
+    found: list[Row] = [{} for _ in jobs]
+    for members, job in stacked(jobs):
+        step = job_step(job, interval=interval)
+        memory = job_memory(job) if job.model.blocks else None
+        name, flops = next(iter(flops_by_convention(job).items()))
+        columns: dict[str, Any] = {
+            "time_s": step.time_s,
+            "time_low_s": step.low_s,
+            "time_high_s": step.high_s,
+            "bubble_share": step.bubble_share,
+            "dp_share": step.parts_s["dp"] / step.time_s,
+            "mfu": flops / (step.time_s * job.n_chips * peak_flops_per_s(job)),
+            "fits_probability": None if memory is None else memory.fits_probability,
+            "memory_bytes_per_chip": None if memory is None else memory.needed_bytes,
+        }
+        for kind, parts in KINDS_OF_TIME.items():
+            columns[f"{kind}_s"] = sum(step.parts_s[part] for part in parts)
+        for key, values in columns.items():
+            shown = None if values is None else np.broadcast_to(values, (len(members),))
+            for k, i in enumerate(members):
+                found[i][key] = None if shown is None else float(shown[k])
+                found[i]["convention"] = name
+    return found
+
+
+def rows_of(
+    jobs: Sequence[TrainingJob], scenario: TrainingScenario, price: Price | None
+) -> list[Row]:
+    """A row for each number of chips.
+
+    Parameters
+    ----------
+    jobs : sequence of TrainingJob   Rising in chips.
+    scenario : TrainingScenario      Its tokens and what a run meets.
+    price : Price or None
+    """
+    rows = []
+    for job, measured in zip(jobs, timed(jobs, interval=True), strict=True):
+        load, n, time_s = job.load, int(job.n_chips), measured["time_s"]
+        rent = None if price is None else price.usd_per_chip_hour
+        watts = power_w(job.cluster)
+        row: Row = {
+            "n_chips": n,
+            "layout": layout_words(job.layout),
+            **{name: getattr(job.layout, name) for name in ("tp", "pp", "vp", "cp", "dp", "ep")},
+            "recompute": job.recipe.recompute,
+            "global_batch": load.global_batch,
+            "micro_batches": float(job.micro_batches),
+            **measured,
+            "tokens_per_s": load.tokens / time_s,
+            "tokens_per_s_per_chip": load.tokens / time_s / n,
+            "usd_per_mtok": None
+            if rent is None
+            else cost_per_step_usd(time_s, rent, n) / load.tokens * _PER_MILLION,
+            "joule_per_token": None if watts is None else energy_j(watts * n, time_s) / load.tokens,
+        }
+        if scenario.load.tokens is not None:
+            run = run_of(job, scenario.load.tokens, (time_s, None, None), scenario.run, price)
+            row |= {
+                "days": run.total_s / _DAY_S,
+                "chip_hours": run.chip_hours(run.total_s),
+                "usd": run.usd(run.total_s),
+            }
+        rows.append(row)
+    best = max(row["tokens_per_s_per_chip"] for row in rows)
+    first = rows[0]["tokens_per_s_per_chip"]
+    for row in rows:
+        row["efficiency"] = row["tokens_per_s_per_chip"] / first
+        row["of_best"] = row["tokens_per_s_per_chip"] / best
+    return rows
+
+
+def from_smallest_that_fits(jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
+    """The jobs from the smallest number of chips that holds the model; all where none does.
+
+    Parameters
+    ----------
+    jobs : sequence of TrainingJob   Rising in chips.
+    """
+    if not jobs[0].model.blocks:
+        return list(jobs)
+    chances = [row["fits_probability"] for row in timed(jobs)]
+    first = next((i for i, p in enumerate(chances) if p >= FITS), 0)
+    return list(jobs[first:])

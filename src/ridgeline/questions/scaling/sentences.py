@@ -1,0 +1,182 @@
+"""An answer about scaling in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ridgeline.answers.words import count, factor, listed, percent, seconds, tokens
+from ridgeline.questions.scaling.rows import FITS
+from ridgeline.questions.training.words import probability_words
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.scaling.answer import Scaling
+    from ridgeline.questions.scaling.rows import Row
+
+__all__ = ["sentences"]
+
+_DAY_S = 86_400.0
+
+
+def sentences(answer: Scaling) -> list[str]:
+    """From the smallest to the largest machine, what ends where, and the batch that is best."""
+    found = [_span(answer), _best(answer), _fits(answer), _ends(answer), _bounds(answer),
+             _critical(answer), _runs(answer), answer.why_layout]  # fmt: skip
+    return [s for s in found if s]
+
+
+def _span(answer: Scaling) -> str:
+    first, last = answer.rows[0], answer.rows[-1]
+    load = answer.jobs[-1].load
+    about = "about" if answer.is_calibrated else "at least"
+    batch = (
+        f"{load.global_batch:,} x {load.seq_len:,} tokens"
+        if not answer.is_weak
+        else f"{answer.jobs[0].load.global_batch:,} to {load.global_batch:,} x {load.seq_len:,} "
+        "tokens"
+    )
+    if len(answer.rows) == 1:
+        return (
+            f"{answer.name}, {answer.kind} scaling at {batch} a step: {count(first['n_chips'])} "
+            f"chips alone, {about} {seconds(first['time_s'])} a step, MFU {percent(first['mfu'])}."
+        )
+    more, faster = last["n_chips"] / first["n_chips"], last["tokens_per_s"] / first["tokens_per_s"]
+    return (
+        f"{answer.name}, {answer.kind} scaling at {batch} a step: on {count(first['n_chips'])} to "
+        f"{count(last['n_chips'])} chips a step takes {about} {seconds(first['time_s'])} to "
+        f"{seconds(last['time_s'])}. {factor(more)} the chips train {factor(faster)} as fast, "
+        f"{percent(last['efficiency'])} of the tokens per chip."
+    )
+
+
+def _best(answer: Scaling) -> str:
+    best = max(answer.rows, key=lambda row: row["mfu"])
+    worst = answer.rows[-1]
+    said = f"MFU is {percent(best['mfu'])} at best, on {count(best['n_chips'])} chips"
+    if worst is not best:
+        said += f", and {percent(worst['mfu'])} on {count(worst['n_chips'])}"
+        kinds = {k: worst[f"{k}_s"] / worst["time_s"] for k in _LOSSES}
+        lead = max(kinds, key=lambda k: kinds[k])
+        if kinds[lead] > 0.01:
+            said += f", where {_LOSSES[lead]} {percent(kinds[lead])} of a step"
+    return f"{said}."
+
+
+_LOSSES = {
+    "bubble": "the pipeline bubble takes",
+    "exposed communication": "exposed communication takes",
+    "overhead": "overhead takes",
+    "computed again": "recompute takes",
+}
+
+
+def _fits(answer: Scaling) -> str:
+    """Where memory does not suffice, and how near the nearest is."""
+    chances = [row["fits_probability"] for row in answer.rows]
+    short = [
+        row
+        for row in answer.rows
+        if row["fits_probability"] is not None and row["fits_probability"] < FITS
+    ]
+    if None in chances or not short:
+        return ""
+    where = listed([count(row["n_chips"]) for row in short])
+    where = "any of these sizes" if len(short) == len(chances) else f"{where} chips"
+    best = probability_words(max(row["fits_probability"] for row in short))
+    return (
+        f"Memory does not suffice on {where}: {best} probability that it runs at best; recompute "
+        "or sharding save some."
+    )
+
+
+def _ends(answer: Scaling) -> str:
+    most = answer.rows[-1]["n_chips"]
+    reached, beyond = [], []
+    for mark in answer.landmarks:
+        if mark.name == "critical_batch":
+            continue
+        if mark.n_chips is None:
+            beyond.append(mark)
+        else:
+            reached.append(f"{mark.preposition} {count(mark.n_chips)} chips {mark.words}")
+    said = []
+    if reached:
+        said.append(f"{reached[0][0].upper()}{reached[0][1:]}")
+        said += reached[1:]
+    found = f"{'; '.join(said)}." if said else ""
+    never = {"dp_exposed": "data parallelism stays hidden", "half_mfu": "MFU stays above half its "
+             "best"}  # fmt: skip
+    stays = [never[m.name] for m in beyond]
+    if stays:
+        also = f"Up to {count(most)} chips {listed(stays)}."
+        found = f"{found} {also}" if found else also
+    return found
+
+
+def _bounds(answer: Scaling) -> str:
+    rows = [b for b in answer.bounds if b["tokens_per_chip"] is not None]
+    if answer.is_weak and rows:
+        job = answer.jobs[-1]
+        given = job.load.tokens / int(job.n_chips)
+        sides = {
+            "enough for": [_asks(b) for b in rows if b["holds"]],
+            "too few for": [_asks(b) for b in rows if not b["holds"]],
+        }
+        said = ", and ".join(f"{words} {listed(each)}" for words, each in sides.items() if each)
+        return (
+            f"Each chip has {count(given)} tokens of a step; at datasheet rates that is {said}, if "
+            "the network is to hide behind arithmetic."
+        )
+    each = [
+        f"{b['bound']} up to {count(b['n_chips'])} chips ({count(b['tokens_per_chip'])} tokens "
+        "each)"
+        for b in rows
+        if b["n_chips"] >= 1
+    ]
+    if not each:
+        return ""
+    return (
+        f"At datasheet rates the network hides behind this batch's arithmetic for {listed(each)}."
+    )
+
+
+def _asks(bound: Row) -> str:
+    return f"{bound['bound']} ({count(bound['tokens_per_chip'])})"
+
+
+def _critical(answer: Scaling) -> str:
+    mark = next(m for m in answer.landmarks if m.name == "critical_batch")
+    critical, load = answer.critical, answer.jobs[-1].load
+    over = load.tokens / critical.batch_tokens
+    more = answer.tokens_over_least
+    assert mark.n_chips is not None
+    ends = f"Beyond {count(mark.n_chips)} chips {mark.words}."
+    return (
+        f"The critical batch is about {tokens(critical.batch_tokens)} tokens ({critical.why}); the "
+        f"batch of {tokens(load.tokens)} is {factor(over)} of it and takes {factor(more)} the "
+        f"fewest tokens to a loss. {ends}"
+    )
+
+
+def _runs(answer: Scaling) -> str:
+    fastest, cheapest = answer.fastest, answer.cheapest
+    if fastest is None or cheapest is None:
+        return ""
+    start = f"To the loss of {answer.run_words}"
+    said = f"{start} the run ends soonest with {_run(fastest)}"
+    if fastest is cheapest:
+        return f"{said}, which is the cheapest as well."
+    return f"{said}; it is cheapest with {_run(cheapest)}."
+
+
+def _run(row: Row) -> str:
+    cost = f"{count(row['chip_hours'])} chip-hours"
+    if row["usd"] is not None:
+        cost += f", {format_quantity(row['usd'], 'USD')}"
+    days = row["run_s"] / _DAY_S
+    time = f"{count(days)} days" if days >= 10 else f"{days:.2g} days"
+    time = time if days >= 1 else seconds(row["run_s"])
+    return (
+        f"batches of {count(row['global_batch'])} sequences ({tokens(row['batch_tokens'])} tokens) "
+        f"on {count(row['n_chips'])} chips: {time}, {cost}"
+    )
