@@ -15,6 +15,7 @@ from ridgeline.compiled.trace import trace
 from ridgeline.errors import SpecError
 from ridgeline.grid import evaluate
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.training_count import order_code, overlap_code
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.memory import job_memory
 from ridgeline.trainer.rows import TrainingRows
@@ -104,9 +105,40 @@ def test_traced_rows_under_every_framework(framework) -> None:
     alike(rows(MIXED, framework=framework, ep=2, layout={"shard": 8}), fields())
 
 
-@pytest.mark.parametrize("reading", ["ideal", "blackboard"])
-def test_traced_rows_at_datasheet_peaks(reading) -> None:
-    alike(rows(MIXED, ep=2, reading=reading), fields())
+def test_traced_rows_at_datasheet_peaks() -> None:
+    alike(rows(MIXED, ep=2, reading="ideal"), fields())
+
+
+def test_rows_on_the_blackboard_are_its_steps() -> None:
+    kernel, values = rows(MIXED, ep=2, reading="blackboard"), fields()
+    found = evaluate(kernel, [values], run_as="numpy")
+    assert found["time_s"].tolist() == job_step(kernel.of_rows(values)).time_s.tolist()
+
+
+OVERLAPS = ((), ("dp",), ("tp", "tp_backward", "dp", "cp", "ep", "pp"), ("tp_backward", "ep"))
+ORDERS = (("tp", "cp", "dp", "pp"), ("pp", "dp", "tp", "cp"), ("dp", "tp", "pp", "cp"))
+
+
+def test_overlap_and_order_may_differ_from_row_to_row() -> None:
+    values = fields()
+    kinds = np.arange(N) % (len(OVERLAPS) * len(ORDERS))
+    overlaps = [OVERLAPS[k % len(OVERLAPS)] for k in kinds]
+    orders = [ORDERS[k // len(OVERLAPS)] for k in kinds]
+    coded = values | {
+        "recipe.overlap": np.array([overlap_code(o) for o in overlaps], dtype=float),
+        "layout.order": np.array([order_code(o) for o in orders], dtype=float),
+    }
+    kernel = rows(MIXED, ep=2, schedule="interleaved")
+    found = kernel(coded)
+    alike(kernel, coded)
+    for i in range(N):
+        alone = rows(
+            MIXED, ep=2, schedule="interleaved", layout={"order": orders[i]}, overlap=overlaps[i]
+        )
+        row = alone({n: v[[i]] for n, v in values.items()})
+        for name, value in row.items():
+            np.testing.assert_allclose(value[0], found[name][i], rtol=1e-13, err_msg=name)
+    assert len(np.unique(found["time_s"])) == N
 
 
 @pytest.mark.slow

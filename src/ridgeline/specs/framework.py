@@ -7,13 +7,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from ridgeline.specs.eras import Era, HasEras
+from ridgeline.specs.training import Overlap, ScheduleName
 
 __all__ = ["Framework", "FrameworkEra"]
 
 #: ages of frameworks: fused kernels per op; flash attention and overlap in all; fp8 and experts
 _OLDEST, _NEWEST = 2021, 2025
-#: groups whose collectives can run beside arithmetic
-Group = Literal["tp", "tp_backward", "dp", "cp", "ep", "pp"]
 
 
 class FrameworkEra(Era):
@@ -31,7 +30,7 @@ class FrameworkEra(Era):
     """
 
     core: Literal["plain", "flash-1", "flash-2", "newest"] = "flash-2"
-    hides: tuple[Group, ...] | None = None
+    hides: tuple[Overlap, ...] | None = None
     sequence_parallel: bool | None = None
     dropout: bool | None = None
     zero: Literal[0, 1, 2, 3] | None = None
@@ -82,6 +81,7 @@ class Framework(HasEras):
     hides : tuple              Groups whose collectives it runs beside arithmetic: ``tp``, ``dp``,
                                ``cp``, ``ep``, ``pp``; ``tp_backward``: of the backward pass those
                                that need not be waited for: see `training_ops.beside_weights`.
+    schedules : tuple          Of pipeline stages, those that it is run with.
     sends_once : bool          A token that several experts of another domain want crosses to it
                                once (DeepEP and its kin); else once for each chip.
     gathers_every_micro_batch : bool   Sharded parameters are given up after each forward pass.
@@ -118,7 +118,8 @@ class Framework(HasEras):
     sequence_parallel: bool = True
     expert_tp: Literal["tp", "one"] = "tp"
     recompute: Literal["none", "selective", "full"] = "none"
-    hides: tuple[Group, ...] = ("dp",)
+    hides: tuple[Overlap, ...] = ("dp",)
+    schedules: tuple[ScheduleName, ...] = ("1f1b", "interleaved")
     sends_once: bool = False
     gathers_every_micro_batch: bool = True
     splits: Literal["layers", "work"] = "layers"

@@ -14,6 +14,7 @@ __all__ = [
     "Degree",
     "Offload",
     "OptimizerName",
+    "Overlap",
     "Precision",
     "Recompute",
     "ScheduleName",
@@ -32,6 +33,9 @@ OptimizerName = Literal["adamw", "adamw-8bit", "adafactor", "muon", "sgd"]
 #: what the backward pass computes again instead of keeping it
 Recompute = Literal["none", "selective", "products", "full", "layers", "reversible"]
 Offload = Literal["optimizer", "activations"]
+#: groups whose exchanges can run beside arithmetic; of ``tp_backward`` those of the backward pass
+#: that need not be waited for
+Overlap = Literal["tp", "tp_backward", "dp", "cp", "ep", "pp"]
 Task = Literal["pretrain", "finetune", "lora", "qlora"]
 ScheduleName = Literal[
     "gpipe", "1f1b", "interleaved", "zb-h1", "zb-h2", "zb-v", "v-half", "v-min", "dualpipe",
@@ -110,6 +114,8 @@ class TrainingRecipe(Record):
                           of layers are computed back from their outputs).
     recompute_layers : int   Of ``layers``.
     offload : tuple       What the host's memory holds: ``optimizer``, ``activations``.
+    overlap : tuple or None   Groups whose exchanges run beside arithmetic: ``tp``, ``tp_backward``,
+                          ``dp``, ``cp``, ``ep``, ``pp``; None: those that the framework hides.
     task : str            ``pretrain``, ``finetune``, ``lora``, ``qlora``.
     lora_rank : int       Of ``lora`` and ``qlora``.
     """
@@ -121,6 +127,7 @@ class TrainingRecipe(Record):
     recompute: Recompute = "none"
     recompute_layers: int = Field(default=0, ge=0)
     offload: tuple[Offload, ...] = ()
+    overlap: tuple[Overlap, ...] | None = None
     task: Task = "pretrain"
     lora_rank: PositiveCount = 16
 

@@ -16,6 +16,7 @@ from ridgeline.specs.training import (
     Degree,
     Offload,
     OptimizerName,
+    Overlap,
     Precision,
     Recompute,
     ScheduleName,
@@ -76,6 +77,19 @@ def _order(value: object) -> tuple[str, ...]:
 
 _ORDER_TEXT = "each of the degrees once, neighbours first"
 _ORDER = Value(f"{_ORDER_TEXT}: tp,cp,dp,pp", _order, list, ("string", "array"), ("tp,cp,dp,pp",))
+
+
+def _overlap(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) and value.strip().casefold() == "none":
+        return ()
+    return () if value in ([], ()) else _words(get_args(Overlap), _OVERLAP_TEXT).read(value)
+
+
+_OVERLAP_TEXT = "none, or groups whose exchanges run beside arithmetic"
+_OVERLAP = Value(
+    f"{_OVERLAP_TEXT}: {', '.join(get_args(Overlap))}, with commas between", _overlap, list,
+    ("string", "array"), ("none", "dp,tp_backward"),
+)  # fmt: skip
 
 
 def _switch(value: object) -> bool:
@@ -195,6 +209,12 @@ class RecipeChoice(OptionRecord):
         tuple[Offload, ...], _words(get_args(Offload), "what the host's memory holds")
     ] = option(
         (), "What the host's memory holds: optimizer, activations or both; nothing if not given."
+    )
+    overlap: Annotated[tuple[Overlap, ...] | None, _OVERLAP] = option(
+        None,
+        "Exchanges that run beside arithmetic, as far as it is long enough: of the groups tp, "
+        "tp_backward (those that need not be waited for), dp, cp, ep, pp, or none; those that the "
+        "framework hides if not given.",
     )
     precision: Annotated[Precision, Choice(get_args(Precision))] = option(
         "bf16",

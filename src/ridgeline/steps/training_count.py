@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, get_args
 
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.laws._namespace import floats, maximum, where
@@ -12,6 +13,7 @@ from ridgeline.laws.experts import busiest_rank_load
 from ridgeline.laws.placement import members_in_domain
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.specs.layout import Layout
+from ridgeline.specs.training import Degree, Overlap
 from ridgeline.steps.counting import ExpertRules, StepCount
 from ridgeline.steps.tokens import Group
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
 
-__all__ = ["TrainingCount", "column", "in_format", "stride_of"]
+__all__ = ["TrainingCount", "column", "in_format", "order_code", "overlap_code", "stride_of"]
 
 _BITS_PER_BYTE = 8
 #: attention is multiplied in it, and caches of it are what queries read
@@ -29,6 +31,9 @@ _ATTENTION = "bf16"
 _SENT_NARROW = ("fp8-block",)
 #: of frozen weights in QLoRA
 _FROZEN = "nf4"
+_GROUPS = get_args(Overlap)
+#: pairs of degrees, of which an order of all says which comes first
+_PAIRS = tuple(combinations(get_args(Degree), 2))
 
 
 def column(value: Any) -> Any:
@@ -50,9 +55,31 @@ def in_format(model: Model, recipe: TrainingRecipe) -> Model:
 def stride_of(layout: TrainingLayout, degree: str) -> Any:
     """Chips from one rank of a degree to the next. [1]"""
     stride: Any = 1
+    if not isinstance(layout.order, tuple):
+        for bit, (one, other) in enumerate(_PAIRS):
+            first = _digit(layout.order, bit)
+            if other == degree:
+                stride = stride * where(first, getattr(layout, one), 1)
+            elif one == degree:
+                stride = stride * where(first, 1, getattr(layout, other))
+        return stride
     for name in layout.order[: layout.order.index(degree)]:  # type: ignore[arg-type]
         stride = stride * getattr(layout, name)
     return stride
+
+
+def order_code(order: tuple[str, ...]) -> int:
+    """An order of degrees as a number, for rows of jobs: a binary digit for each pair of them."""
+    return sum(2**i * (order.index(a) < order.index(b)) for i, (a, b) in enumerate(_PAIRS))
+
+
+def overlap_code(groups: tuple[str, ...]) -> int:
+    """Groups whose exchanges run beside arithmetic as a number: a binary digit for each."""
+    return sum(2**i * (name in groups) for i, name in enumerate(_GROUPS))
+
+
+def _digit(code: Any, i: int) -> Any:
+    return (code // 2**i) % 2 > 0
 
 
 @dataclass(frozen=True)
@@ -129,6 +156,13 @@ class TrainingCount:
             self.even,
             layout.sequence_parallel,
         )
+
+    def hides(self, group: Overlap) -> Any:
+        """Whether a group's exchanges run beside arithmetic; an array where rows differ."""
+        asked: Any = self.recipe.overlap
+        if asked is None:
+            return group in self.framework.hides
+        return group in asked if isinstance(asked, tuple) else _digit(asked, _GROUPS.index(group))
 
     @property
     def folded(self) -> bool:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ridgeline.kernels.calibration import Calibration
+    from ridgeline.specs.training import Overlap
     from ridgeline.steps.op import Op
     from ridgeline.steps.training_count import TrainingCount
 
@@ -218,27 +219,39 @@ def _timed(count: TrainingCount, piece: Pieces, on: _Timer | Cluster) -> list[li
 def _calibrated(count: TrainingCount, ops: Iterable[Op], timer: _Timer) -> list[Any]:
     cal = timer.cal
     found: dict[str, Any] = dict.fromkeys(_ROWS, 0.0)
-    hides = count.framework.hides
     n = n_sums = 0
+    waits_not = count.hides("tp_backward")
     beside: Any = 0.0
     for op in ops:
         channel, seconds = channel_of(op), timer.seconds(op)
         n += 1
         n_sums += channel == "tp"
-        if channel == "tp" and "tp_backward" in hides and beside_weights(op):
-            beside = beside + seconds
+        if channel == "tp" and beside_weights(op):
+            own, other = _parted(waits_not, seconds)
+            beside, found[channel] = beside + own, found[channel] + other
         else:
             found[channel] = found[channel] + seconds
     computing = sum(found[c] for c in CHANNELS[:4])
-    windows = {"tp": found["products"], "cp": found["attention"], "ep": computing}
+    windows: dict[Overlap, Any] = {
+        "tp": found["products"],
+        "cp": found["attention"],
+        "ep": computing,
+    }
     for group, window in windows.items():
-        share = cal.effects[f"{group}_exposed"]
+        share, hides = cal.effects[f"{group}_exposed"], count.hides(group)
         if group == "ep" and count.recipe.schedule in _PAIRS:
-            share, hides = 0.0, (*hides, "ep")
-        found[group] = exposed_s(found[group], window, share, group in hides)
+            share, hides = 0.0, True
+        found[group] = exposed_s(found[group], window, share, hides)
     found["tp"] = found["tp"] + np.maximum(beside - found["products"], 0.0)
     found["launch"] = n * cal.effects["launch_s"] + n_sums * _exchange_launch_s(count, cal)
     return [found[row] for row in _ROWS]
+
+
+def _parted(which: Any, seconds: Any) -> tuple[Any, Any]:
+    """Seconds where something holds, and where it does not."""
+    if np.ndim(which):
+        return np.where(which, seconds, 0.0), np.where(which, 0.0, seconds)
+    return (seconds, 0.0) if which else (0.0, seconds)
 
 
 def _exchange_launch_s(count: TrainingCount, cal: Calibration) -> Any:
@@ -258,11 +271,12 @@ def exposed_s(exchange_s: Any, window_s: Any, share: Any, hides: bool) -> Any:
     ----------
     exchange_s, window_s : array   Exchanges, and arithmetic that they may run beside. [s]
     share : array                  That is exposed all the same. [1]
-    hides : bool                   Whether the framework runs the two side by side.
+    hides : bool or array          Whether the two run side by side.
     """
-    if not hides:
+    if not np.ndim(hides) and not hides:
         return exchange_s
-    return np.maximum(exchange_s * np.minimum(share, 1.0), exchange_s - window_s)
+    exposed = np.maximum(exchange_s * np.minimum(share, 1.0), exchange_s - window_s)
+    return np.where(hides, exposed, exchange_s) if np.ndim(hides) else exposed
 
 
 def _at_peak(ops: Sequence[Op], cluster: Cluster) -> list[Any]:

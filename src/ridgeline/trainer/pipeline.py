@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["schedule_s"]
+__all__ = ["has_closed_form", "schedule_s"]
 
 #: schedules whose time has a closed form for stages of unequal times: of forward passes, whole
 #: backward passes, micro-batches, chunks of a stage, hops and stages
@@ -26,6 +26,11 @@ _CLOSED: dict[str, Callable[..., Any]] = {
     "1f1b": lambda f, b, m, _, h, p: one_f_one_b_time_s(f, b, m, h, p),
     "interleaved": interleaved_time_s,
 }
+
+
+def has_closed_form(schedule: str) -> bool:
+    """Whether a schedule's time needs no timeline."""
+    return schedule in _CLOSED
 
 
 def schedule_s(

@@ -54,7 +54,7 @@ _NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_expose
 #: at 64 GB/s in a DGX H100, 51 of DDR4 beside PCIe 4 at 32 in a DGX A100 (16 channels, 8 chips)
 _HOST_MEMORY = 1.4
 
-__all__ = ["PARTS", "TrainingStep", "job_seconds", "job_step"]
+__all__ = ["PARTS", "TrainingStep", "job_bound_s", "job_seconds", "job_step"]
 
 #: what the time of a step is told apart by, in the order of a waterfall
 PARTS = (
@@ -118,7 +118,25 @@ def job_step(job: TrainingJob, interval: bool = False) -> TrainingStep:
 
 def job_seconds(job: TrainingJob) -> Any:
     """Time of one optimizer step alone, which effects may give leading axes to. [s]"""
+    if job.reading == "blackboard":
+        return _on_the_blackboard(job).time_s
     return _Timed(job).time_s
+
+
+def job_bound_s(job: TrainingJob) -> Any:
+    """What one optimizer step takes at least: as it is where no stage waits for another. [s]
+
+    Parameters
+    ----------
+    job : TrainingJob   Its numbers may be 1-D arrays, a row each.
+
+    Notes
+    -----
+    No timeline is run. Under 1F1B it is the step's time less its bubble and hops.
+    """
+    if job.reading == "blackboard":
+        return _on_the_blackboard(job).parts_s["products"]
+    return _NeverWaits(job).time_s
 
 
 class _Timed:
@@ -150,8 +168,10 @@ class _Timed:
         if np.all(self.job.layout.pp == 1):
             return 0.0
         seconds = seconds_of(stage_hop(self.count), self.on)
-        share = self.effects["pp_exposed"] if "pp" in self.count.framework.hides else 1.0
-        return seconds * np.minimum(share, 1.0)
+        hides, share = self.count.hides("pp"), np.minimum(self.effects["pp_exposed"], 1.0)
+        if np.ndim(hides):
+            return seconds * np.where(hides, share, 1.0)
+        return seconds * (share if hides else 1.0)
 
     @cached_property
     def pipeline_s(self) -> Any:
@@ -205,7 +225,8 @@ class _Timed:
             every = column(self.micro_batches) * (sent.each_forward_s + sent.each_backward_s)
             whole = np.max(sent.gather_s + sent.reduce_s + every, axis=-1)
             return np.maximum(whole - self.pipeline_s, 0.0)
-        hides = "dp" in self.count.framework.hides
+        hides = self.count.hides("dp")
+        hides = column(hides) > 0 if np.ndim(hides) else hides
         share = column(self.effects["dp_exposed"])
         p = self.passes
         forward, backward = p.forward_s, p.input_gradient_s + p.weight_gradient_s
@@ -316,6 +337,14 @@ class _Timed:
         parts["stragglers"] = self._unshared_s * self.straggler_share
         whole = {name: np.asarray(parts[name]) + 0.0 * self.time_s for name in PARTS}
         return TrainingStep(self.time_s, whole, p, stage)
+
+
+class _NeverWaits(_Timed):
+    """A job whose slowest stage is busy all the time."""
+
+    @cached_property
+    def pipeline_s(self) -> Any:
+        return np.max(self.busy_s, axis=-1)
 
 
 def _on_the_blackboard(job: TrainingJob) -> TrainingStep:

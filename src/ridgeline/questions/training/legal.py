@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError
@@ -11,12 +11,12 @@ from ridgeline.laws.schedules import schedule_problem
 from ridgeline.specs.blocks import Attention, CompressedAttention, LatentAttention, MixtureOfExperts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ridgeline.specs.model import Model
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["check_job", "check_precision", "near", "problems", "tp_takes"]
+__all__ = ["RULES", "Rule", "check_job", "check_precision", "near", "problems", "tp_takes"]
 
 
 def check_job(job: TrainingJob, n_chips: int) -> None:
@@ -44,10 +44,9 @@ def problems(job: TrainingJob, n_chips: int) -> Iterator[str]:
     job : TrainingJob   Of numbers, not of arrays.
     n_chips : int       That there are.
     """
-    shape = [*_layers(job), *_heads(job), *_no_experts(job)] if job.model.blocks else []
+    shape = [p for of in _OF_SHAPE for p in of.problems(job)] if job.model.blocks else []
     found = shape or list(_chips(job, n_chips))
-    rest = (_experts, _tokens, _batch, _sharding, _host)
-    yield from found or [problem for of in rest for problem in of(job)]
+    yield from found or [problem for of in _OF_REST for problem in of.problems(job)]
 
 
 def near(legal: Iterator[int] | list[int] | range, asked: int) -> str:
@@ -107,6 +106,11 @@ def _layers(job: TrainingJob) -> Iterator[str]:
             f"schedule {recipe.schedule} is of pipeline stages, and there is one stage: give pp "
             "(--pp), too, or leave the schedule out."
         )
+
+
+def _again(job: TrainingJob) -> Iterator[str]:
+    layout, recipe = job.layout, job.recipe
+    n_layers = sum(block.repeat for block in job.model.blocks)
     of_stage = -(-n_layers // layout.pp)
     if recipe.recompute == "layers" and recipe.recompute_layers > of_stage:
         yield (
@@ -266,6 +270,39 @@ def _sharding(job: TrainingJob) -> Iterator[str]:
             f"shard = {layout.shard} does not divide dp x cp = {ranks}: use "
             f"{near(_divisors(ranks), layout.shard)} (--shard)."
         )
+
+
+class Rule(NamedTuple):
+    """One reason why jobs cannot be.
+
+    Attributes
+    ----------
+    problems : callable   From a job of numbers to sentences; none where it can be.
+    fields : tuple        Of layout and recipe, what it looks at: jobs alike in these are alike in
+                          it. Model, machine, framework, load and the kind of context parallelism
+                          are those of all jobs.
+    """
+
+    problems: Callable[[TrainingJob], Iterator[str]]
+    fields: tuple[str, ...]
+
+
+#: where one of the model's shape holds, those of the rest are not asked
+_OF_SHAPE = (
+    Rule(_layers, ("pp", "vp", "schedule")),
+    Rule(_again, ("pp", "recompute")),
+    Rule(_heads, ("tp", "cp")),
+    Rule(_no_experts, ("ep", "expert_tp")),
+)
+_OF_REST = (
+    Rule(_experts, ("tp", "cp", "dp", "ep", "expert_tp")),
+    Rule(_tokens, ("tp", "cp", "sequence_parallel")),
+    Rule(_batch, ("pp", "dp", "vp", "micro_batch", "schedule")),
+    Rule(_sharding, ("pp", "cp", "dp", "zero", "shard")),
+    Rule(_host, ("offload",)),
+)
+#: all but that degrees make up the chips: a job is legal if it has none of these problems
+RULES = (*_OF_SHAPE, *_OF_REST)
 
 
 def check_precision(job: TrainingJob) -> None:

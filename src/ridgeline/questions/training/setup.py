@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from ridgeline.specs.training_choices import FrameworkChoice
     from ridgeline.specs.training_scenario import TrainingScenario
 
-__all__ = ["TrainingSetup", "framework_with"]
+__all__ = ["GLOBAL_BATCH", "TrainingSetup", "framework_with"]
 
 #: sequences of a step where nobody says: of 4,096 tokens each, 4 Mi tokens
-_GLOBAL_BATCH = 1024
+GLOBAL_BATCH = 1024
 _FACTORS = ("tp", "pp", "cp", "dp")
 
 
@@ -178,7 +178,7 @@ class TrainingSetup:
         if batch is None:
             # Of stages each round is whole, and there is one at least.
             round_of = layout.dp * self.scenario.recipe.micro_batch * layout.pp
-            rounds = max(round(_GLOBAL_BATCH / round_of), 2 if layout.pp > 1 else 1)
+            rounds = max(round(GLOBAL_BATCH / round_of), 2 if layout.pp > 1 else 1)
             batch = rounds * round_of
         return TrainingLoad(seq_len=asked.seq, global_batch=batch, document=asked.document)
 
@@ -206,6 +206,7 @@ class TrainingSetup:
             recompute=again,  # pyright: ignore[reportArgumentType]
             recompute_layers=asked.recompute_layers or 0,
             offload=asked.offload,
+            overlap=asked.overlap,
             task=asked.task,
             **own,
         )

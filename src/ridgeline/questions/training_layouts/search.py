@@ -1,0 +1,250 @@
+"""Every combination of a space that can be, weighed and timed; what is kept of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from ridgeline.laws.economics import cost_per_step_usd
+from ridgeline.laws.energy import energy_j
+from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.training.legal import check_precision
+from ridgeline.questions.training_layouts.groups import (
+    SURE,
+    Searcher,
+    run_group,
+    run_timelines,
+    single_rows,
+)
+from ridgeline.questions.training_layouts.space import AXES, Space
+from ridgeline.steps.machine import chip_capacity_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from ridgeline.grid import Spread
+    from ridgeline.questions.training.setup import TrainingSetup
+    from ridgeline.questions.training_layouts.kept import Chunk, Kept
+    from ridgeline.trainer.job import TrainingJob
+
+__all__ = ["SURE", "Rank", "TrainingSearch", "search"]
+
+#: rows are ranked by it; with chips and machine the same for all, dollars and energy follow time
+Rank = Literal["time", "usd", "energy"]
+_HOUR_S, _MTOK = 3600.0, 1e6
+_COLUMNS = (
+    "time_s", "tokens_per_s_per_chip", "mfu", "peak_bytes", "needed_bytes", "fits_probability",
+)  # fmt: skip
+
+
+def search(
+    setup: TrainingSetup,
+    space: Space | None = None,
+    rank: Rank = "time",
+    spread: Spread | None = None,
+    *,
+    run_as: str = "auto",
+) -> TrainingSearch:
+    """Weigh every combination of a space that can be, and time those that fit.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+    space : Space or None    The usual one if not given.
+    rank : str               ``time``, ``usd`` or ``energy``.
+    spread : Spread or None  Where groups of rows run; this process by default.
+    run_as : str             How kernels are run: see `ridgeline.grid.kernel.Prepared`.
+
+    Returns
+    -------
+    TrainingSearch
+
+    Raises
+    ------
+    InfeasibleError   The chip cannot multiply the format.
+
+    Notes
+    -----
+    Memory is weighed once for all overlaps and placements, which it does not depend on. Under
+    schedules without a closed form, a row's timeline is run where its time without any bubble could
+    make it one of the first 20, the fastest of a value, or part of the front.
+    """
+    space = Space.of(setup) if space is None else space
+    check_precision(space.plain)
+    searcher = Searcher(space, run_as)
+    groups = searcher.groups
+    kept = searcher.nothing()
+    waiting: list[Chunk] = []
+    bounds: list[Any] = []
+    runs: Iterable[tuple[int, Any]] = (
+        ((i, run_group(searcher, g)) for i, g in enumerate(groups))
+        if spread is None
+        else spread.run(run_group, searcher, groups, name="group of layouts")
+    )
+    for _, (found, later, least) in runs:
+        kept.merge(found)
+        waiting += later
+        bounds += least
+    run_timelines(searcher, kept, waiting, bounds)
+    return TrainingSearch(setup, space, rank, kept, searcher)
+
+
+@dataclass(frozen=True)
+class TrainingSearch:
+    """What a search has found.
+
+    Attributes
+    ----------
+    setup : TrainingSetup
+    space : Space
+    rank : str
+    kept : Kept            Counts, fastest rows, front, by ids.
+    searcher : Searcher   From ids to rows.
+    """
+
+    setup: TrainingSetup
+    space: Space
+    rank: Rank
+    kept: Kept
+    searcher: Searcher
+
+    @property
+    def n_legal(self) -> int:
+        """Combinations that can be. [1]"""
+        return self.kept.n_legal
+
+    @property
+    def n_fit(self) -> int:
+        """Combinations that fit memory with a probability of `SURE`. [1]"""
+        return self.kept.n_fit
+
+    def counts(self, axis: str) -> dict[Any, tuple[int, int]]:
+        """Of each value of an axis, how many combinations can be, and how many of them fit. [1]"""
+        legal, fitting = self.kept.legal[axis].tolist(), self.kept.fitting[axis].tolist()
+        return dict(zip(self.space.values[axis], zip(legal, fitting, strict=True), strict=True))
+
+    def best(self, n: int = 10) -> list[dict[str, Any]]:
+        """The fastest rows that fit, fastest first; see `rows_at`."""
+        return self.rows_at(self.kept.best.ids[:n])
+
+    def best_of(self, axis: str) -> dict[Any, dict[str, Any] | None]:
+        """Of each value of an axis the fastest row that fits; None where none does."""
+        return self._of(axis, self.kept.fastest[axis].ids)
+
+    def nearest_of(self, axis: str) -> dict[Any, dict[str, Any] | None]:
+        """Of each value of an axis the row that needs least memory; None where none can be."""
+        return self._of(axis, self.kept.sparest[axis].ids)
+
+    def _of(self, axis: str, ids: NDArray[np.int64]) -> dict[Any, dict[str, Any] | None]:
+        rows = iter(self.rows_at(ids[ids >= 0]))
+        values = self.space.values[axis]
+        return {v: next(rows) if i >= 0 else None for v, i in zip(values, ids, strict=True)}
+
+    @cached_property
+    def front(self) -> list[dict[str, Any]]:
+        """Rows that no other beats in both speed and memory left, fastest first."""
+        return self.rows_at(self.kept.front.result())
+
+    @cached_property
+    def nearest(self) -> list[dict[str, Any]]:
+        """Rows that need least memory, least first."""
+        return self.rows_at(self.kept.nearest.ids)
+
+    @cached_property
+    def columns(self) -> dict[str, list[Any]]:
+        """The fastest rows as columns."""
+        rows = self.rows_at(self.kept.best.ids)
+        return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+    def rows_at(self, ids: Any) -> list[dict[str, Any]]:
+        """Rows by their ids.
+
+        Parameters
+        ----------
+        ids : array of int
+
+        Returns
+        -------
+        list of dict   ``id``; every axis of the space; ``time_s``, ``tokens_per_s_per_chip``,
+                       ``mfu``, ``peak_bytes``, ``headroom_bytes`` (what is left of a chip; below 0,
+                       what is missing), ``fits_probability``; ``usd_per_mtok`` (None without a
+                       price) and ``wh_per_mtok`` (None without a published power) of tokens
+                       trained on.
+        """
+        ids = np.asarray(ids, dtype=np.int64)
+        if not len(ids):
+            return []
+        index = self.searcher.index_of(ids)
+        found = single_rows(self.searcher, ids, _COLUMNS)
+        capacity = chip_capacity_bytes(self.space.plain.cluster.chip)
+        rows = []
+        for i, one in enumerate(ids):
+            row: dict[str, Any] = {"id": int(one)}
+            row |= {axis: self.space.values[axis][int(index[axis][i])] for axis in AXES}
+            own = {name: float(values[i]) for name, values in found.items()}
+            own["headroom_bytes"] = capacity - own.pop("needed_bytes")
+            rows.append(row | own | self._money(own["time_s"]))
+        return rows
+
+    def _money(self, time_s: float) -> dict[str, float | None]:
+        """Dollars and energy of a million tokens."""
+        n, mtok = self.setup.n_chips, self.space.load.tokens / _MTOK
+        price, watts = self.setup.price, power_w(self.setup.cluster)
+        usd = None
+        if price is not None:
+            usd = float(cost_per_step_usd(time_s, price.usd_per_chip_hour, n)) / mtok
+        wh = None if watts is None else float(energy_j(watts * n, time_s)) / _HOUR_S / mtok
+        return {"usd_per_mtok": usd, "wh_per_mtok": wh}
+
+    def job(self, row: dict[str, Any] | int) -> TrainingJob:
+        """The job of a row, as `rl.training` times it.
+
+        Parameters
+        ----------
+        row : dict or int   A row, or its id.
+        """
+        if not isinstance(row, dict):
+            index = self.searcher.index_of(np.array([row]))
+            row = {axis: self.space.values[axis][int(index[axis][0])] for axis in AXES}
+        return self.space.job({axis: row[axis] for axis in AXES})
+
+    @cached_property
+    def refused(self) -> dict[tuple[str, Any], str]:
+        """Values that no combination has, and why, for one of them, in words."""
+        found: dict[tuple[str, Any], str] = {}
+        usual = self.kept.best.ids[:1] if self.n_fit else self.kept.nearest.ids[:1]
+        at: dict[str, Any] = {}
+        if len(usual):
+            index = self.searcher.index_of(usual)
+            at = {axis: self.space.values[axis][int(index[axis][0])] for axis in AXES}
+        for axis in AXES:
+            for value, n in zip(self.space.values[axis], self.kept.legal[axis], strict=True):
+                if not n:
+                    found[axis, value] = self._why(axis, value, at)
+        return found
+
+    def _why(self, axis: str, value: Any, at: dict[str, Any]) -> str:
+        row = at | {axis: value}
+        if axis == "dp":
+            row |= self._beside(value)
+        elif axis in ("tp", "pp", "cp"):
+            others = prod(row.get(d, 1) for d in ("tp", "pp", "cp"))
+            row["dp"] = max(self.setup.n_chips // others, 1)
+        if axis in ("pp", "schedule") and row.get("schedule") is not None and row.get("pp") == 1:
+            row["schedule"] = None
+        return self.searcher.legal.why_not(row)
+
+    def _beside(self, dp: int) -> dict[str, int]:
+        """Degrees that leave so many data-parallel ranks of the chips; none where none do."""
+        names = ("tp", "pp", "cp")
+        for degrees in product(*(self.space.values[n] for n in names)):
+            if prod(degrees) * dp == self.setup.n_chips:
+                return dict(zip(names, degrees, strict=True))
+        return {}
