@@ -28,7 +28,7 @@ def tables() -> str:
 
 def _row(question: Question) -> str:
     module, _, name = question.function.partition(":")
-    is_public = question.name in ridgeline.__all__
+    is_public = question.name.replace("-", "_") in ridgeline.__all__
     function = f"rl.{name}" if is_public else f"ridgeline.{module}.{name}"
     command = f"`ridgeline {question.name}`" if question.command else ""
     return f"| {question.summary} | {command} | `{function}` |"

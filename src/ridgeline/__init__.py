@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ridgeline.questions.models import models as models
     from ridgeline.questions.pipelining import pipelining as pipelining
     from ridgeline.questions.racks import racks as racks
+    from ridgeline.questions.rl_step import RLStep as RLStep
+    from ridgeline.questions.rl_step import rl_step as rl_step
     from ridgeline.questions.scaleup import scaleup as scaleup
     from ridgeline.questions.scaling import Scaling as Scaling
     from ridgeline.questions.scaling import scaling as scaling
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from ridgeline.specs import Price as Price
     from ridgeline.specs.lengths import Lengths as Lengths
     from ridgeline.specs.limits import Limits as Limits
+    from ridgeline.specs.rl_scenario import RLScenario as RLScenario
     from ridgeline.specs.scenario import Scenario as Scenario
     from ridgeline.specs.training import TrainingLayout as TrainingLayout
     from ridgeline.specs.training_scenario import TrainingScenario as TrainingScenario
@@ -93,6 +96,8 @@ _HOME = {
     "models": "questions.models",
     "pipelining": "questions.pipelining",
     "racks": "questions.racks",
+    "RLStep": "questions.rl_step",
+    "rl_step": "questions.rl_step",
     "scaleup": "questions.scaleup",
     "Scaling": "questions.scaling",
     "scaling": "questions.scaling",
@@ -113,6 +118,7 @@ _HOME = {
     "Layout": "specs",
     "Lengths": "specs.lengths",
     "Limits": "specs.limits",
+    "RLScenario": "specs.rl_scenario",
     "Scenario": "specs.scenario",
     "TrainingLayout": "specs.training",
     "TrainingScenario": "specs.training_scenario",
@@ -136,6 +142,8 @@ __all__ = [
     "Load",
     "Model",
     "Price",
+    "RLScenario",
+    "RLStep",
     "RidgelineError",
     "Scaling",
     "Scenario",
@@ -165,6 +173,7 @@ __all__ = [
     "predict",
     "racks",
     "read_config",
+    "rl_step",
     "scaleup",
     "scaling",
     "sensitivity",

@@ -59,7 +59,7 @@ def test_a_question_has_one_name_everywhere(question: Question) -> None:
     if question.name in NO_SHORT_NAME:
         assert question.name not in ridgeline.__all__
         return
-    assert getattr(ridgeline, question.name) is load(question.function)
+    assert getattr(ridgeline, question.name.replace("-", "_")) is load(question.function)
 
 
 def test_every_function_of_a_question_is_in_the_list() -> None:
@@ -69,12 +69,14 @@ def test_every_function_of_a_question_is_in_the_list() -> None:
         for name in ridgeline.__all__
         if getattr(ridgeline, name).__module__.startswith(places) and name.islower()
     }
-    assert exported <= NAMES
+    assert exported <= {name.replace("-", "_") for name in NAMES}
 
 
 def test_pages_name_every_command_and_no_other() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
-    named = set(re.findall(r"^\$ ridgeline ([a-z]+)|`ridgeline ([a-z]+)", text, re.MULTILINE))
+    command = r"([a-z][a-z-]*)"
+    written = rf"^\$ ridgeline {command}|`ridgeline {command}"
+    named = set(re.findall(written, text, re.MULTILINE))
     commands = {a or b for a, b in named}
     assert commands == {q.name for q in QUESTIONS if q.command}
 

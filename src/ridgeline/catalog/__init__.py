@@ -46,7 +46,13 @@ if TYPE_CHECKING:
         engines_with_flags,
         known_flags,
     )
-    from ridgeline.catalog._frameworks import framework, framework_of, frameworks, training_memory
+    from ridgeline.catalog._frameworks import (
+        framework,
+        framework_of,
+        frameworks,
+        rl_loop,
+        training_memory,
+    )
     from ridgeline.catalog._loss_laws import loss_law, loss_laws
     from ridgeline.catalog._racks import rack, racks
     from ridgeline.catalog._search import find
@@ -69,7 +75,7 @@ else:
             "_flags": (
                 "deployment deployments device_of engine_flags engines_with_flags known_flags"
             ),
-            "_frameworks": "framework framework_of frameworks training_memory",
+            "_frameworks": "framework framework_of frameworks rl_loop training_memory",
             "_loss_laws": "loss_law loss_laws",
             "_racks": "rack racks",
             "_search": "find",
@@ -117,6 +123,7 @@ __all__ = [
     "node_of",
     "rack",
     "racks",
+    "rl_loop",
     "rows_of",
     "scheduling",
     "sources",

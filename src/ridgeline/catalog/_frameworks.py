@@ -7,9 +7,10 @@ from functools import cache
 from ridgeline.catalog._store import BUILT_IN, folded, index, read_toml
 from ridgeline.errors import CatalogError, did_you_mean
 from ridgeline.specs.framework import Framework
+from ridgeline.specs.rl_loop import RLLoop
 from ridgeline.specs.training_memory import MemoryConstants
 
-__all__ = ["framework", "framework_of", "frameworks", "training_memory"]
+__all__ = ["framework", "framework_of", "frameworks", "rl_loop", "training_memory"]
 
 
 @cache
@@ -78,3 +79,10 @@ def training_memory() -> MemoryConstants:
     """What training frameworks hold beyond what a count of tensors tells."""
     path = BUILT_IN / "training_memory.toml"
     return MemoryConstants.parse(read_toml(path), where=path.name)
+
+
+@cache
+def rl_loop() -> RLLoop:
+    """What a loop of reinforcement learning adds to an engine and a framework by themselves."""
+    path = BUILT_IN / "rl_loop.toml"
+    return RLLoop.parse(read_toml(path), where=path.name)

@@ -5,6 +5,7 @@ from ridgeline.charts.memory import MEMORY_PARTS, memory_chart
 from ridgeline.charts.operators import roofline_chart
 from ridgeline.charts.pareto import pareto_chart
 from ridgeline.charts.rack import MOST_CHIPS_DRAWN, rack_chart
+from ridgeline.charts.rl_step import rl_step_chart
 from ridgeline.charts.schedule import schedule_chart
 from ridgeline.charts.serving import serving_chart
 from ridgeline.charts.timeline import timeline_chart
@@ -19,6 +20,7 @@ __all__ = [
     "memory_time_chart",
     "pareto_chart",
     "rack_chart",
+    "rl_step_chart",
     "roofline_chart",
     "schedule_chart",
     "serving_chart",

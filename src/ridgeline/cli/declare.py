@@ -20,6 +20,7 @@ __all__ = [
     "ENGINE",
     "FORMATS",
     "FRAMEWORK",
+    "GENERATION",
     "LAYOUT",
     "LIMITS",
     "MACHINE",
@@ -61,6 +62,7 @@ WORKLOAD: Final = Group(
 LIMITS: Final = Group("Limits", sort_key=3)
 FORMATS: Final = Group("Formats", sort_key=4)
 ENGINE: Final = Group("Engine", sort_key=5)
+GENERATION: Final = Group("Generation", sort_key=5)
 LAYOUT: Final = Group("Layout", sort_key=6)
 RECIPE: Final = Group("Recipe", sort_key=6)
 FRAMEWORK: Final = Group("Framework", sort_key=7)

@@ -11,6 +11,7 @@ from ridgeline.cli.declare import (
     ENGINE,
     FORMATS,
     FRAMEWORK,
+    GENERATION,
     LAYOUT,
     LIMITS,
     MACHINE,
@@ -123,7 +124,8 @@ def _several(machine: FieldInfo) -> str:
 _GROUPS: Final = {
     "machine": MACHINE, "reading": ENGINE, "workload": WORKLOAD, "limits": LIMITS,
     "formats": FORMATS, "engine": ENGINE, "price": PRICE, "layout": LAYOUT, "load": WORKLOAD,
-    "recipe": RECIPE, "framework": FRAMEWORK, "run": RUN,
+    "recipe": RECIPE, "framework": FRAMEWORK, "run": RUN, "rollout": WORKLOAD,
+    "generation": GENERATION,
 }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ class Question:
 
     Attributes
     ----------
-    name : str       Of the command, and of the function where the library exports it.
+    name : str       Of the command; with underscores of the function where the library exports it.
     group : str      One of `GROUPS`.
     summary : str    One sentence that fits a line of ``ridgeline --help``.
     function : str   The library's function: its import path within the package, ``module:name``.
@@ -68,6 +68,9 @@ QUESTIONS: tuple[Question, ...] = (
     Question("scaling", "plan",
              "Training on more chips: what they buy, and where it ends.",
              "questions.scaling:scaling", "cli.scaling:scaling"),
+    Question("rl-step", "plan",
+             "A step of reinforcement learning: samples, training, weights.",
+             "questions.rl_step:rl_step", "cli.rl_step:rl_step"),
     Question("fleet", "plan",
              "The fewest chips that serve a rate within latency limits.",
              "questions.layouts:fleet"),

@@ -12,6 +12,7 @@ from ridgeline.specs.load import Load
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
 from ridgeline.specs.price_list import PriceList
+from ridgeline.specs.rl_scenario import RLScenario
 from ridgeline.specs.scenario import Scenario
 from ridgeline.specs.training import TrainingLayout
 from ridgeline.specs.training_scenario import TrainingScenario
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[Record]] = {
     "model": Model,
     "price": Price,
     "price-list": PriceList,
+    "rl-scenario": RLScenario,
     "scenario": Scenario,
     "training-layout": TrainingLayout,
     "training-scenario": TrainingScenario,

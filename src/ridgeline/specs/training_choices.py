@@ -26,6 +26,7 @@ from ridgeline.specs.training import (
 
 __all__ = [
     "DEGREES",
+    "ON_OFF",
     "FrameworkChoice",
     "RecipeChoice",
     "RunChoice",
@@ -101,7 +102,8 @@ def _switch(value: object) -> bool:
     return text in ("on", "true")
 
 
-_ON_OFF = Value("on or off", _switch, bool, ("boolean", "string"), ("on", "off"))
+#: how a choice of two is read
+ON_OFF = Value("on or off", _switch, bool, ("boolean", "string"), ("on", "off"))
 
 
 class TrainingLoadChoice(OptionRecord):
@@ -167,7 +169,7 @@ class TrainingLayoutChoice(OptionRecord):
     order: Annotated[tuple[str, ...], _ORDER] = option(
         _USUAL.order, "Order in which degrees number the chips: neighbours first."
     )
-    sequence_parallel: Annotated[bool | None, _ON_OFF] = option(
+    sequence_parallel: Annotated[bool | None, ON_OFF] = option(
         None,
         "Whether tensor-parallel ranks share the tokens between sublayers, too: on or off; the "
         "framework's custom if not given.",

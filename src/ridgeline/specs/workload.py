@@ -21,6 +21,7 @@ from ridgeline.specs.rates import Rate
 
 __all__ = [
     "DEFAULT_CONTEXT", "DEFAULT_HEADROOM", "DEFAULT_ISL", "DEFAULT_OSL", "Arrival", "Workload",
+    "lengths_rule",
 ]  # fmt: skip
 
 #: how requests come: so many kept in flight; at a rate; all queued at once; a batch that starts
@@ -40,7 +41,8 @@ DEFAULT_HEADROOM: Final = 0.2
 _LENGTH_EXAMPLES = ("2048", "512:8k", "512:8k@mean=2k", "trace.jsonl")
 
 
-def _lengths(column: str) -> Value:
+def lengths_rule(column: str) -> Value:
+    """How token lengths of requests are read: those of a column of a trace."""
     return Value(
         what="a length such as 2048 or 8k, a range such as 512:8k@mean=2k, or a file of lengths",
         of=lambda value: Lengths.of(value, column),
@@ -58,13 +60,13 @@ class Workload(OptionRecord):
     The arrival follows from these unless it is given.
     """
 
-    isl: Annotated[Lengths | None, _lengths("isl")] = option(
+    isl: Annotated[Lengths | None, lengths_rule("isl")] = option(
         None,
         "Input tokens per request: a number (2k is 2000, 2Ki is 2048), a range (512:8k, or "
         "512:8k@mean=2k), or a file of lengths; a trace with both lengths gives the output, too.",
         "tokens",
     )
-    osl: Annotated[Lengths | None, _lengths("osl")] = option(
+    osl: Annotated[Lengths | None, lengths_rule("osl")] = option(
         None,
         "Output tokens per request, in the forms of the input; the same trace for both keeps "
         "each request's lengths together.",

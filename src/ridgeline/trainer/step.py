@@ -54,7 +54,9 @@ _NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_expose
 #: at 64 GB/s in a DGX H100, 51 of DDR4 beside PCIe 4 at 32 in a DGX A100 (16 channels, 8 chips)
 _HOST_MEMORY = 1.4
 
-__all__ = ["PARTS", "TrainingStep", "job_bound_s", "job_seconds", "job_step"]
+__all__ = [
+    "PARTS", "TrainingStep", "job_bound_s", "job_forward_seconds", "job_seconds", "job_step",
+]  # fmt: skip
 
 #: what the time of a step is told apart by, in the order of a waterfall
 PARTS = (
@@ -139,6 +141,23 @@ def job_bound_s(job: TrainingJob) -> Any:
     return _NeverWaits(job).time_s
 
 
+def job_forward_seconds(job: TrainingJob) -> Any:
+    """Time of a step's forward passes alone, as log-probabilities need them. [s]
+
+    Parameters
+    ----------
+    job : TrainingJob   Its numbers may be 1-D arrays, a row each.
+
+    Returns
+    -------
+    array   All micro-batches through all stages, once; neither gradients nor an optimizer follow.
+            Chunks of a stage pass as one.
+    """
+    if job.reading == "blackboard":
+        return _on_the_blackboard(job).time_s / passes_over_weights(job)
+    return _Timed(job).forward_only_s
+
+
 class _Timed:
     """A job being timed; what several parts ask for is kept, and what is counted of a like one."""
 
@@ -188,6 +207,17 @@ class _Timed:
             p.weight_gradient_s,
             self.hop_s,
         )
+
+    @cached_property
+    def forward_only_s(self) -> Any:
+        """All micro-batches through all stages one way, with the stragglers' share. [s]"""
+        forward = self.passes.forward_s + column(self.effects["micro_batch_s"])
+        none = 0.0 * forward
+        # A flow shop of two ways, the second of which takes no time: half of the hops are too many.
+        hop = self.hop_s / 2
+        pp, m = self.job.layout.pp, self.micro_batches
+        one_way = schedule_s("gpipe", pp, m, 1, forward, none, none, hop)
+        return one_way * (1 + self.straggler_share)
 
     @cached_property
     def busy_s(self) -> Any:

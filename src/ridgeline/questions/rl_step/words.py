@@ -1,0 +1,106 @@
+"""An answer about a step of reinforcement learning in sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ridgeline.answers.words import count, factor, listed, percent, quantity, seconds, tokens, usd
+from ridgeline.questions.training.words import job_words
+
+if TYPE_CHECKING:
+    from ridgeline.questions.rl_step.answer import RLStep
+
+__all__ = ["PART_WORDS", "sentences"]
+
+#: parts of all chips' time, as tables and pictures call them
+PART_WORDS: Final = {
+    "prompts": "prompts",
+    "decode": "decoding",
+    "tail": "wait for the longest",
+    "logprobs": "log-probabilities",
+    "updates": "updates",
+    "sync": "new weights",
+    "swap": "state to host and back",
+    "idle": "idle",
+}
+
+
+def sentences(answer: RLStep) -> list[str]:
+    """The step, where its time goes, the longest sample, FLOPs, and how it is laid out."""
+    found = [_step(answer), _where(answer), _longest(answer), _flops(answer), _layout(answer)]
+    return [*found, *_sides(answer)]
+
+
+def _step(answer: RLStep) -> str:
+    asked = answer.scenario.rollout
+    about = "about" if answer.is_calibrated else "at least"
+    most = "" if answer.is_calibrated else "at most "
+    interval = ""
+    if answer.interval_s is not None:
+        low, high = answer.interval_s
+        interval = f" (80% interval {seconds(low)} to {seconds(high)})"
+    off = answer.steps_off
+    policy = "on policy" if not off else f"{off} step{'s' if off > 1 else ''} off policy"
+    price = f", {usd(answer.usd)}" if answer.usd is not None else ""
+    return (
+        f"{answer.name}, {asked.algorithm.upper()} {policy}: a step of {asked.prompts:,} prompts x "
+        f"{asked.samples:,} samples ({tokens(answer.tokens)} tokens) takes {about} "
+        f"{seconds(answer.step_s)}{interval}, {most}"
+        f"{quantity(answer.tokens_per_s_per_chip, 'tok/s')} tok/s per chip{price}."
+    )
+
+
+def _where(answer: RLStep) -> str:
+    shares = {n: s for n, s in answer.shares.items() if s >= 0.005}
+    top = sorted(shares, key=lambda n: -shares[n])
+    parts = [f"{PART_WORDS[n]} {percent(shares[n])}" for n in top]
+    return f"Of all chips' time: {listed(parts)}."
+
+
+def _longest(answer: RLStep) -> str:
+    rollout, asked = answer.rollout, answer.scenario.rollout
+    held = ""
+    if rollout.n > rollout.live:
+        held = f", {count(rollout.live)} at a time"
+    return (
+        f"A generating replica has {quantity(rollout.n, '1')} samples in flight{held}; "
+        f"{quantity(rollout.mean_live, '1')} of them decode on average. The longest sample has "
+        f"{tokens(rollout.longest)} tokens, {factor(rollout.longest / asked.osl.mean)} the mean."
+    )
+
+
+def _flops(answer: RLStep) -> str:
+    most = "" if answer.is_calibrated else "at most "
+    return (
+        f"It computes {answer.flops_per_param_and_token} FLOPs per active parameter and token "
+        f"(generation 2, forward passes {2 * answer.passes.forward}, training "
+        f"{6 * answer.passes.trained}); MFU is {most}{percent(answer.decode_mfu)} in generation, "
+        f"{percent(answer.training_mfu)} in updates and {percent(answer.mfu)} over the whole step."
+    )
+
+
+def _layout(answer: RLStep) -> str:
+    layout, load = answer.rollout.replica.layout, answer.job.load
+    names = {"tp": "TP", "pp": "PP", "attn_dp": "attention DP", "ep": "EP"}
+    degrees = [f"{w} {getattr(layout, n)}" for n, w in names.items() if getattr(layout, n) > 1]
+    n = layout.replicas
+    how = "packed" if answer.scenario.rollout.packing else "padded"
+    return (
+        f"Generation: {n:,} replica{'s' if n != 1 else ''} of "
+        f"{', '.join(degrees) or 'one chip'}. Training: {job_words(answer.job)}, "
+        f"{answer.scenario.rollout.updates:,} x {load.global_batch:,} {how} sequences of "
+        f"{load.seq_len:,} tokens."
+    )
+
+
+def _sides(answer: RLStep) -> list[str]:
+    if not answer.steps_off:
+        return []
+    slow, fast = "generation", "training"
+    longer, shorter = answer.generation_s, answer.training_s
+    if longer < shorter:
+        slow, fast, longer, shorter = fast, slow, shorter, longer
+    return [
+        f"{answer.n_generating:,} chips generate and {answer.n_training:,} train: {slow} takes "
+        f"{seconds(longer)} and {fast} {seconds(shorter)}, so that {fast} waits for {slow}."
+    ]
