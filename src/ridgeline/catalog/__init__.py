@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     from ridgeline.catalog._search import find
     from ridgeline.catalog._store import entry_ids, rows_of, user_folders
     from ridgeline.catalog._stored import element_dtype, stored_as
+    from ridgeline.catalog._training_flags import (
+        known_training_flags,
+        tools_with_training_flags,
+        training_flags,
+    )
     from ridgeline.catalog._write import to_toml
     from ridgeline.formats import dtype, dtypes
 else:
@@ -81,6 +86,7 @@ else:
             "_search": "find",
             "_store": "entry_ids rows_of user_folders",
             "_stored": "element_dtype stored_as",
+            "_training_flags": "known_training_flags tools_with_training_flags training_flags",
             "_write": "to_toml",
             "ridgeline.formats": "dtype dtypes",
         },
@@ -116,6 +122,7 @@ __all__ = [
     "framework_of",
     "frameworks",
     "known_flags",
+    "known_training_flags",
     "loss_law",
     "loss_laws",
     "machine_named",
@@ -129,8 +136,10 @@ __all__ = [
     "sources",
     "stored_as",
     "to_toml",
+    "tools_with_training_flags",
     "training_constants",
     "training_effect_kinds",
+    "training_flags",
     "training_memory",
     "user_folders",
     "usual_engine",

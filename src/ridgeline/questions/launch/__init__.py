@@ -5,6 +5,7 @@ from ridgeline.questions.launch.manifests import manifest
 from ridgeline.questions.launch.places import Place, placed, too_many_hosts
 from ridgeline.questions.launch.quantities import Priced, refuses
 from ridgeline.questions.launch.start import (
+    first_started,
     first_that_runs,
     prompts_of_a_step,
     start,
@@ -17,6 +18,7 @@ __all__ = [
     "Launch",
     "Place",
     "Priced",
+    "first_started",
     "first_that_runs",
     "launch",
     "manifest",

@@ -14,8 +14,8 @@ from ridgeline.questions.launch.notes import engine_notes, pool_notes
 from ridgeline.questions.launch.places import on_hosts, placed, too_many_hosts
 from ridgeline.questions.launch.quantities import quantities, refuses
 from ridgeline.questions.launch.refused import LayoutError
+from ridgeline.questions.launch.rows import written
 from ridgeline.questions.launch.yaml_text import to_yaml
-from ridgeline.specs.refusal import holds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +39,23 @@ class Command:
     env : tuple    Pairs of environment variable and value.
     launch : str   Program and model.
     flags : tuple  Pairs of option and value; a bare one has an empty value.
+    join : str     Between the two, ``=``; or a space, as they are words of their own.
     """
 
     title: str
     env: tuple[tuple[str, str], ...]
     launch: str
     flags: tuple[tuple[str, str], ...]
+    join: str = " "
 
     @property
     def argv(self) -> tuple[str, ...]:
         """Words of the command, without the environment."""
-        options = (word for flag, value in self.flags for word in (flag, value) if word)
-        return (*shlex.split(self.launch), *options)
+        if self.join == " ":
+            words = [word for flag, value in self.flags for word in (flag, value) if word]
+        else:
+            words = [f"{flag}{self.join}{value}" for flag, value in self.flags]
+        return (*shlex.split(self.launch), *words)
 
     def __str__(self) -> str:
         """The command as a shell reads it, an option a line."""
@@ -58,7 +63,8 @@ class Command:
         # One variable goes before the program, several have a line each.
         start = [" ".join([*env, self.launch])] if len(env) < 2 else [*env, self.launch]
         lines = [
-            f"{flag} {shlex.quote(value) if value else ''}".rstrip() for flag, value in self.flags
+            f"{flag}{self.join}{shlex.quote(value) if value else ''}".rstrip()
+            for flag, value in self.flags
         ]
         return " \\\n  ".join([*start, *lines])
 
@@ -161,35 +167,12 @@ def options_of(
         "quantization": found.quantization,
         "file": _file(priced, flags),
     }
-    options: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    used = []
-    for row in flags.flags:
-        value = row.const if row.const is not None else known[row.value]
-        if value is None or value == row.unless or not all(holds(c, known) for c in row.when):
-            continue
-        if row.flag and not row.key and value is False:
-            continue
-        used.append(row)
-        if not row.flag:
-            _put(fields, row.key, value)
-        elif row.key:
-            options.setdefault(row.flag, {})[row.key] = value
-        else:
-            options[row.flag] = "" if value is True else value
-    written = [
+    options, fields, used = written(flags.flags, known)
+    texts = [
         (flag, json.dumps(value) if isinstance(value, dict) else f"{value}")
         for flag, value in options.items()
     ]
-    return written, fields, used
-
-
-def _put(fields: dict[str, Any], path: str, value: Any) -> None:
-    """Set a field by its dotted path."""
-    *parents, last = path.split(".")
-    for name in parents:
-        fields = fields.setdefault(name, {})
-    fields[last] = value
+    return texts, fields, used
 
 
 def _file(priced: Priced, flags: EngineFlags) -> str | None:

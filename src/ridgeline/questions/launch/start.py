@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 #: reasons given where no layout runs
 _REASONS = 3
 
-__all__ = ["first_that_runs", "prompts_of_a_step", "start", "what_was_priced", "why_not"]
+__all__ = [
+    "first_started",
+    "first_that_runs",
+    "prompts_of_a_step",
+    "start",
+    "what_was_priced",
+    "why_not",
+]
 
 
 def what_was_priced(
@@ -121,10 +128,26 @@ def first_that_runs(
     ------
     CatalogError, InfeasibleError   As `start`; also where it can run none of them.
     """
+    return first_started(n, lambda i: start([at(i)], name), tell)
+
+
+def first_started(n: int, attempt: Callable[[int], Launch], tell: Callable[[int], str]) -> Launch:
+    """The first of some layouts, best first, that can be started, and why not those before it.
+
+    Parameters
+    ----------
+    n : int              How many there are.
+    attempt : callable   What starts a layout, by number; raises LayoutError where it cannot be.
+    tell : callable      A layout in a few letters, by number.
+
+    Raises
+    ------
+    InfeasibleError   None of them can.
+    """
     reasons: list[str] = []
     for i in range(n):
         try:
-            found = start([at(i)], name)
+            found = attempt(i)
         except LayoutError as error:
             reasons.append(error.why)
             continue
