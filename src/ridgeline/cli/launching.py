@@ -13,9 +13,11 @@ from ridgeline.cli.screen import screen_width, wrapped
 from ridgeline.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ridgeline.questions.launch import Launch
 
-__all__ = ["Flags", "check_flags", "launch_dict", "show_launch"]
+__all__ = ["Flags", "TrainingFlags", "check_flags", "launch_dict", "show_launch"]
 
 _COMMENT = "# "
 
@@ -29,9 +31,33 @@ Flags = Annotated[
     ),
 ]
 
+TrainingFlags = Annotated[
+    str | None,
+    Parameter(
+        name="--flags",
+        group=OUTPUT,
+        metavar="TOOL",
+        help="Also print what starts the job as timed: options and files of megatron-lm, "
+        "megatron-bridge, nemo, torchtitan, deepspeed or maxtext.",
+    ),
+]
 
-def check_flags(flags: str | None, *, csv: bool, n_machines: int = 1) -> None:
-    """Refuse an engine that nobody knows, and what flags do not go with.
+
+def check_flags(
+    flags: str | None,
+    *,
+    csv: bool,
+    n_machines: int = 1,
+    known: Callable[[str], str] | None = None,
+) -> None:
+    """Refuse an engine or a tool that nobody knows, and what flags do not go with.
+
+    Parameters
+    ----------
+    flags : str or None
+    csv : bool         Whether numbers are wanted alone.
+    n_machines : int
+    known : callable or None   Looks it up; None for engines.
 
     Raises
     ------
@@ -39,7 +65,7 @@ def check_flags(flags: str | None, *, csv: bool, n_machines: int = 1) -> None:
     """
     if flags is None:
         return
-    catalog.known_flags(flags)
+    (known or catalog.known_flags)(flags)
     if csv:
         raise SpecError("--flags goes with the text and with --json, not with --csv.")
     if n_machines > 1:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ridgeline import catalog
 from ridgeline.cli.declare import (
     OUTPUT,
     AssumeHarmless,
@@ -21,7 +22,15 @@ from ridgeline.cli.declare import (
     SetFields,
     Wide,
 )  # fmt: skip
-from ridgeline.cli.output import check_picture, one_output, print_as_is, print_table, print_text
+from ridgeline.cli.launching import TrainingFlags, check_flags, launch_dict, show_launch
+from ridgeline.cli.output import (
+    check_picture,
+    one_output,
+    print_as_is,
+    print_json,
+    print_table,
+    print_text,
+)
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.training_asking import TrainingOptions, training_asked
 from ridgeline.questions.training import PICTURES, train
@@ -56,6 +65,7 @@ def training(
     ] = _FIRST,
     dark: Dark = False,
     explain: Explain = False,
+    flags: TrainingFlags = None,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,
@@ -72,19 +82,24 @@ def training(
     """
     one_output(json, csv)
     check_picture(chart, PICTURES)
+    check_flags(flags, csv=csv, known=catalog.known_training_flags)
     asked = training_asked(
         model, options, chip=chip, set_=set_, from_counts=from_counts,
         assume_harmless=assume_harmless, fetch=fetch,
     )  # fmt: skip
     answer = train(asked.scenario, named=asked.named[0], framework=asked.framework)
+    # What cannot be started is refused before anything is shown.
+    started = None if flags is None else answer.command(flags)
     picture = answer.chart(chart) if out or chart != _FIRST else None
     save_picture(picture, out, dark=dark)
     if json:
-        print_as_is(answer.to_json(indent=2))
+        print_json(answer.to_dict() | ({} if started is None else launch_dict(started)))
     elif csv:
         print_as_is(answer.to_csv().removesuffix("\n"))
     else:
         _show(answer, explain, wide)
+        if started is not None:
+            show_launch(started)
 
 
 def _show(answer: Training, explain: bool, wide: bool) -> None:

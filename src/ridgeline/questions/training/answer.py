@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ridgeline.answers import Table
     from ridgeline.charts import Chart
     from ridgeline.kernels.calibration import Calibration
+    from ridgeline.questions.launch import Launch
     from ridgeline.questions.training.run import Run
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
@@ -163,6 +164,23 @@ class Training(Answered):
     def sentences(self) -> list[str]:
         """The answer in a few sentences."""
         return sentences(self)
+
+    def command(self, tool: str) -> Launch:
+        """What starts the job as it was timed.
+
+        Parameters
+        ----------
+        tool : str   ``megatron-lm``, ``megatron-bridge``, ``nemo``, ``torchtitan``,
+                     ``deepspeed`` or ``maxtext``.
+
+        Raises
+        ------
+        CatalogError      Nobody knows the tool.
+        InfeasibleError   It cannot run the job; says why, and which tools can.
+        """
+        from ridgeline.questions.training.launch import start_training  # noqa: PLC0415
+
+        return start_training(self.job, tool, self.run and self.run.n_steps)
 
     def explain(self) -> str:
         """The working: every term of the step with its numbers."""

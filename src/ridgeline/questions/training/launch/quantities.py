@@ -10,8 +10,7 @@ from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.training.launch.mesh import mesh
 from ridgeline.questions.training.launch.shape import stage_modules, stage_text
-from ridgeline.specs.framework import Group
-from ridgeline.specs.training import Degree, Offload
+from ridgeline.specs.training import Degree, Offload, Overlap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +58,7 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
         expert_tp = 1
     known: dict[str, Any] = degrees | {f"has_{n}": d > 1 for n, d in degrees.items()}
     known |= {f"zero_{i}": int(layout.zero) == i for i in range(4)}
-    known |= {f"hides_{group}": group in job.own_framework.hides for group in get_args(Group)}
+    known |= {f"hides_{group}": bool(job.count.hides(group)) for group in get_args(Overlap)}
     known |= {f"offloads_{what}": what in recipe.offload for what in get_args(Offload)}
     known |= _hosts(job, n_chips) | _shards(job) | _batches(job, n_chips)
     known |= mesh(job, known)

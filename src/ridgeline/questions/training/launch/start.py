@@ -123,7 +123,6 @@ def _known(job: TrainingJob, flags: TrainingFlags, n_steps: float | None) -> dic
             "model, or give its config.json"
         )
     known = quantities(job, n_steps)
-    known |= spoken(job, flags, known)
     shape = shape_of(model)
     if flags.models:
         name = known_as(model, flags.models)
@@ -141,6 +140,7 @@ def _known(job: TrainingJob, flags: TrainingFlags, n_steps: float | None) -> dic
     elif flags.families and (shape.odd or model.family not in ("", *flags.families)):
         what = shape.odd or f"layers of the family {model.family}"
         raise InfeasibleError(f"{flags.name} has no options for {model.id}: {what}")
+    known |= spoken(job, flags, known)
     known |= shape.quantities | {"model_id": model.id, "has_mtp": bool(model.mtp)}
     why = first_refusal(flags.refuses, known)
     if why:

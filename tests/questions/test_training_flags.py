@@ -1,0 +1,587 @@
+"""Options of training tools: that they exist, and that they say what was timed."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+import tomllib
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ridgeline as rl
+from ridgeline.catalog import (
+    cluster,
+    framework,
+    known_training_flags,
+    tools_with_training_flags,
+    training_flags,
+)
+from ridgeline.errors import CatalogError, InfeasibleError
+from ridgeline.questions.launch import Launch
+from ridgeline.questions.training.launch import refused, start_training
+from ridgeline.questions.training.launch.quantities import quantities, spoken
+from ridgeline.questions.training.launch.shape import known_as, shape_of
+from ridgeline.questions.training.legal import problems
+from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.trainer.job import TrainingJob
+from ridgeline.trainer.stages import chunk_layers
+
+TOOLS = tools_with_training_flags()
+LISTS = Path(__file__).parents[1] / "oracles" / "training_options"
+LLAMA, MOE = "meta-llama/Meta-Llama-3-70B", "Qwen/Qwen3-30B-A3B"
+
+
+@cache
+def option_list(tool: str) -> dict[str, Any]:
+    """Options of a tool, as its own source lists them."""
+    return json.loads((LISTS / f"{tool}.json").read_text())
+
+
+def job(
+    model: str = LLAMA,
+    on: str = "hgx-h100",
+    *,
+    global_batch: int = 256,
+    seq: int = 4096,
+    recipe: dict[str, Any] | None = None,
+    tool: str = "megatron-lm",
+    **layout: Any,
+) -> TrainingJob:
+    """A job, with as many hosts as its layout fills."""
+    degrees = TrainingLayout(**layout)
+    machine = cluster(on)
+    n_domains = -(-degrees.n_chips // machine.domain_size)
+    return TrainingJob(
+        rl.model(model),
+        machine.replaced({"n_domains": n_domains}, where="test"),
+        degrees,
+        TrainingRecipe(**(recipe or {})),
+        TrainingLoad(seq_len=seq, global_batch=global_batch),
+        framework(training_flags(tool).timed_as or tool),
+    )
+
+
+def leaves(fields: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """Fields of a file by their dotted path."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        at = f"{path}.{name}" if path else name
+        found |= leaves(value, at) if isinstance(value, dict) else {at: value}
+    return found
+
+
+def said(found: Launch, tool: str) -> dict[str, Any]:
+    """Options and fields, each of the kind and among the choices that the tool's list says."""
+    known = option_list(tool)["options"]
+    pairs: dict[str, Any] = dict(found.commands[0].flags)
+    for name, text in found.files:
+        pairs |= leaves(json.loads(text) if name.endswith(".json") else tomllib.loads(text))
+    fills = training_flags(tool).placeholders
+    return {
+        name: checked(known.get(name), value, f"{tool} {name}", fills)
+        for name, value in pairs.items()
+    }
+
+
+def checked(about: dict[str, Any] | None, value: Any, where: str, fills: Any) -> Any:
+    """A value as its option reads it; fails where the option does not."""
+    assert about is not None, f"there is no option {where}"
+    if isinstance(value, str) and any(name in value for name in fills):
+        return value
+    if value in ("null", "None"):
+        assert about.get("null"), where
+        return None
+    kind = about["kind"]
+    if isinstance(value, str):
+        if kind == "flag":
+            assert value in ("", "true", "false"), f"{where}: {value}"
+            return value != "false"
+        value = {"int": int, "float": float}.get(kind, str)(value)
+    else:
+        kinds = {"flag": bool, "int": int, "float": (int, float), "list": list, "text": str}
+        assert isinstance(value, kinds[kind]), f"{where}: {value!r} is no {kind}"
+    assert value in about.get("choices", (value,)), f"{where}: {value}"
+    return value
+
+
+def chips_of(found: Launch) -> int:
+    """Processes that the launcher starts."""
+    words = shlex.split(found.commands[0].launch)
+    of = {w: words[i + 1] for i, w in enumerate(words[:-1]) if w.startswith("--")}
+    nodes = int(of.get("--nnodes", of.get("--num_nodes", 1)))
+    return nodes * int(of.get("--nproc-per-node", of.get("--num_gpus", 0)))
+
+
+def megatron_chunks(text: str) -> list[int]:
+    """Layers of each chunk of a layout as Megatron writes it: ``(t|)*2`` is ``t|t|``."""
+    while match := re.search(r"\(([^()]*)\)\*(\d+)", text):
+        text = text.replace(match[0], match[1] * int(match[2]), 1)
+    return [chunk.count("t") for chunk in text.split("|")]
+
+
+def degrees(found: Launch, tool: str) -> dict[str, Any]:
+    """Degrees and batches of a launch, by what each option means to its tool."""
+    get: Any = said(found, tool).get
+    if tool == "torchtitan":
+        tp, cp, pp = (
+            get(f"parallelism.{n}_parallel_degree") for n in ("tensor", "context", "pipeline")
+        )
+        copies, shard = (
+            get(f"parallelism.data_parallel_{n}_degree") for n in ("replicate", "shard")
+        )
+        micro = get("parallelism.pipeline_parallel_microbatch_size") or get(
+            "training.local_batch_size"
+        )
+        return {
+            "tp": tp,
+            "cp": cp,
+            "pp": pp,
+            "dp": copies * shard,
+            "ep": get("parallelism.expert_parallel_degree", 1),
+            "micro_batch": micro,
+            "global_batch": get("training.global_batch_size"),
+            "copies": copies,
+            "n_chips": tp * cp * pp * copies * shard,
+        }
+    if tool == "maxtext":
+        mesh = {
+            axis: get(f"ici_{axis}_parallelism", 1) * get(f"dcn_{axis}_parallelism", 1)
+            for axis in (
+                "data",
+                "fsdp",
+                "expert",
+                "context",
+                "tensor",
+                "tensor_sequence",
+                "pipeline",
+            )
+        }
+        n, steps = math.prod(mesh.values()), get("gradient_accumulation_steps", 1)
+        dp = mesh["data"] * mesh["fsdp"] * mesh["expert"]
+        batch = get("per_device_batch_size") * n * steps
+        of_step = steps * get("num_pipeline_microbatches", 1)
+        return {
+            "tp": mesh["tensor"] * mesh["tensor_sequence"],
+            "cp": mesh["context"],
+            "pp": mesh["pipeline"],
+            "dp": dp,
+            "ep": mesh["expert"],
+            "micro_batch": batch / of_step / dp,
+            "global_batch": batch,
+            "copies": mesh["data"],
+            "n_chips": n,
+        }
+    if tool == "deepspeed":
+        n, tp, cp = (
+            chips_of(found),
+            get("tensor_parallel.autotp_size", 1),
+            get("sequence_parallel_size", 1),
+        )
+        micro, steps = get("train_micro_batch_size_per_gpu"), get("gradient_accumulation_steps")
+        dp = n // (tp * cp)
+        assert get("train_batch_size", micro * steps * dp) == micro * steps * dp
+        return {
+            "tp": tp,
+            "cp": cp,
+            "pp": 1,
+            "dp": dp,
+            "ep": 1,
+            "micro_batch": micro,
+            "global_batch": micro * steps * dp,
+            "copies": 1,
+            "n_chips": n,
+        }
+    start, of = {
+        "megatron-lm": ("--", "-"),
+        "megatron-bridge": ("model.", "_"),
+        "nemo": ("trainer.strategy.", "_"),
+    }[tool]
+
+    def parallel(name: str) -> Any:
+        return get(f"{start}{name}".replace("_", of), 1)
+
+    tp, pp = parallel("tensor_model_parallel_size"), parallel("pipeline_model_parallel_size")
+    cp, ep = parallel("context_parallel_size"), parallel("expert_model_parallel_size")
+    n = chips_of(found)
+    if tool == "nemo":
+        n = get("trainer.num_nodes") * get("trainer.devices")
+    before = {"megatron-lm": "--", "megatron-bridge": "train.", "nemo": "data."}[tool]
+    micro, batch = (
+        get(f"{before}{n}".replace("_", of)) for n in ("micro_batch_size", "global_batch_size")
+    )
+    where = {"megatron-lm": "--", "megatron-bridge": "ddp.", "nemo": "trainer.strategy."}[tool]
+    copies = get(f"{where}num_distributed_optimizer_instances".replace("_", of), 1)
+    return {
+        "tp": tp,
+        "cp": cp,
+        "pp": pp,
+        "dp": n // (tp * cp * pp),
+        "ep": ep,
+        "micro_batch": micro,
+        "global_batch": batch,
+        "copies": copies,
+        "n_chips": n,
+    }
+
+
+def chunks_of(found: Launch, tool: str, n_layers: int) -> int:
+    """Chunks of layers over all stages."""
+    get: Any = said(found, tool).get
+    if tool == "torchtitan":
+        parts = get("parallelism.module_fqns_per_model_part")
+        each = get("parallelism.pipeline_parallel_layers_per_stage")
+        return len(parts) if parts else n_layers // each if each else 1
+    if tool == "maxtext":
+        return n_layers // get("num_layers_per_pipeline_stage", n_layers)
+    start, of = {"megatron-lm": ("--", "-"), "megatron-bridge": ("model.", "_")}.get(
+        tool, ("trainer.strategy.", "_")
+    )
+    name = "num-virtual-stages-per-pipeline-rank"
+    if tool != "megatron-lm":
+        name = "virtual_pipeline_model_parallel_size"
+    text = get(f"{start}pipeline_model_parallel_layout".replace("_", of))
+    if text:
+        layers = megatron_chunks(text)
+        assert layers == chunk_layers(n_layers, len(layers))
+        return len(layers)
+    pp = get(f"{start}pipeline_model_parallel_size".replace("_", of))
+    return pp * (get(f"{start}{name}") or 1)
+
+
+CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (LLAMA, {"tp": 8, "dp": 4}, {}),
+    (LLAMA, {"tp": 4, "pp": 4, "vp": 5, "dp": 4}, {}),
+    (LLAMA, {"tp": 4, "pp": 3, "dp": 4}, {}),
+    (LLAMA, {"tp": 2, "cp": 4, "dp": 8}, {"recompute": "full"}),
+    (LLAMA, {"tp": 1, "cp": 8, "dp": 4, "zero": 3, "cp_kind": "all_to_all"}, {"recompute": "full"}),
+    (LLAMA, {"tp": 1, "dp": 64, "zero": 3}, {"recompute": "full", "micro_batch": 2}),
+    (LLAMA, {"tp": 1, "dp": 64, "zero": 3, "shard": 8}, {"recompute": "full"}),
+    (LLAMA, {"tp": 1, "dp": 64, "zero": 2}, {"recompute": "none"}),
+    (LLAMA, {"tp": 4, "dp": 16, "zero": 0}, {"recompute": "selective"}),
+    (LLAMA, {"tp": 4, "dp": 8, "sequence_parallel": False}, {"offload": ("optimizer",)}),
+    (
+        LLAMA,
+        {"tp": 4, "pp": 4, "dp": 4, "order": ("tp", "cp", "pp", "dp")},
+        {"recompute": "layers", "recompute_layers": 4},
+    ),
+    (LLAMA, {"tp": 8, "pp": 4, "dp": 2}, {"schedule": "gpipe", "recompute": "full"}),
+    (LLAMA, {"tp": 8, "pp": 4, "dp": 2, "zero": 3}, {"schedule": "gpipe", "recompute": "full"}),
+    (LLAMA, {"tp": 8, "pp": 4, "dp": 2, "zero": 3}, {"schedule": "zb-v"}),
+    (LLAMA, {"tp": 8, "pp": 4, "dp": 2}, {"schedule": "dualpipe"}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "fp8"}),
+    (LLAMA, {"tp": 8, "dp": 4, "zero": 3}, {"precision": "fp8", "recompute": "products"}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "fp8-block", "optimizer": "muon"}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "mxfp8", "optimizer": "sgd"}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "nvfp4"}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "fp16"}),
+    (LLAMA, {"tp": 8, "dp": 4, "zero": 1}, {"task": "lora", "lora_rank": 32}),
+    (LLAMA, {"tp": 8, "dp": 4, "zero": 1}, {"task": "finetune"}),
+    (MOE, {"tp": 2, "dp": 16, "ep": 8}, {}),
+    (MOE, {"tp": 2, "dp": 16, "ep": 16, "expert_tp": 1}, {}),
+    (MOE, {"dp": 32, "ep": 8, "expert_tp": 1, "zero": 3}, {"recompute": "full"}),
+    (MOE, {"tp": 2, "pp": 3, "dp": 8, "ep": 8}, {}),
+    (
+        "deepseek-ai/DeepSeek-V3",
+        {"pp": 8, "dp": 32, "ep": 32, "expert_tp": 1},
+        {"precision": "fp8-block"},
+    ),
+    ("openai-community/gpt2", {"dp": 8}, {}),
+]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_option_is_the_tool_s_own_and_says_what_was_timed(tool: str) -> None:
+    written, reasons = 0, set()
+    for (model, layout, recipe), on in product(CASES, ["hgx-h100", "gb200-nvl72", "mi300x-8"]):
+        one = job(model, on, recipe=recipe, tool=tool, **layout)
+        if next(problems(one, one.layout.n_chips), None) is not None:
+            continue
+        try:
+            found = start_training(one, tool, 1000)
+        except InfeasibleError as error:
+            reasons.add(str(error))
+            continue
+        written += 1
+        read, own = degrees(found, tool), one.layout
+        assert read["n_chips"] == own.n_chips
+        for name in ("tp", "pp", "cp", "dp"):
+            assert read[name] == getattr(own, name), (tool, name, layout)
+        assert read["ep"] == own.ep
+        assert read["micro_batch"] == one.recipe.micro_batch
+        assert read["global_batch"] == one.load.global_batch
+        if own.zero and own.shard:
+            assert read["copies"] == own.dp // own.shard
+        if own.pp > 1:
+            chunks = own.pp * (2 if one.schedule == "zb-v" else own.vp)
+            n_layers = sum(b.repeat for b in one.model.blocks)
+            assert chunks_of(found, tool, n_layers) == chunks
+    assert written >= 6, reasons
+    assert all(training_flags(tool).name in text and len(text) < 900 for text in reasons)
+
+
+@given(
+    tp=st.sampled_from([1, 2, 4, 8]),
+    cp=st.sampled_from([1, 2]),
+    pp=st.sampled_from([1, 2, 4, 5, 8]),
+    vp=st.sampled_from([1, 2]),
+    dp=st.sampled_from([1, 2, 3, 4, 16]),
+    zero=st.sampled_from([0, 1, 2, 3]),
+    rounds=st.integers(1, 3),
+    micro=st.sampled_from([1, 2, 3]),
+    tool=st.sampled_from(TOOLS),
+)
+@settings(max_examples=150, deadline=None)
+def test_degrees_and_batches_come_back(
+    tp: int, cp: int, pp: int, vp: int, dp: int, zero: int, rounds: int, micro: int, tool: str
+) -> None:
+    """From what is written back to the number of chips, the batch of a step and of a pass."""
+    recipe: dict[str, Any] = {"micro_batch": micro, "recompute": "full"}
+    if tool == "maxtext" and pp > 1:
+        recipe["schedule"] = "gpipe"
+    batch = dp * micro * pp * rounds
+    chunks = vp if pp > 1 else 1
+    layout: dict[str, Any] = {"tp": tp, "cp": cp, "pp": pp, "vp": chunks, "dp": dp, "zero": zero}
+    one = job(global_batch=batch, recipe=recipe, tool=tool, **layout)
+    if next(problems(one, one.layout.n_chips), None) is not None or refused(one, tool):
+        return
+    read = degrees(start_training(one, tool), tool)
+    assert (read["tp"], read["cp"], read["pp"], read["dp"]) == (tp, cp, pp, dp)
+    assert read["n_chips"] == tp * cp * pp * dp
+    assert (read["global_batch"], read["micro_batch"]) == (batch, micro)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_no_row_of_the_tables_is_misspelt(tool: str) -> None:
+    """Also rows, words and conditions that no case above uses."""
+    flags, known = training_flags(tool), option_list(tool)["options"]
+    one = job(MOE, tp=2, pp=2, cp=2, dp=2)
+    there = quantities(one)
+    plain = job(dp=8, zero=0, recipe={"recompute": "full"}, tool=tool)
+    words = spoken(plain, flags, quantities(plain))
+    of_model = [
+        "model",
+        "module",
+        "builds_no_stages",
+        "lacks_task",
+        "tasks",
+        "task",
+        "has_mtp",
+        "model_id",
+    ]
+    there |= words | shape_of(one.model).quantities | dict.fromkeys(of_model, "")
+    for row in flags.flags:
+        assert (row.flag or row.key) in known
+        assert (row.const is None) != (not row.value)
+        assert not row.value or row.value in there, row.value
+    for row in (*flags.flags, *flags.env):
+        assert {c.strip("!") for c in (*row.when, *row.note_when)} <= set(there), row
+    for rule in (*flags.refuses, *flags.notes):
+        assert {c.strip("!") for c in rule.when} <= set(there), rule
+        assert rule.why.format(**there)
+    fields = {
+        name
+        for spec in (flags.launch, flags.launch_nodes)
+        for name in re.findall(r"\{(\w+)\}", spec)
+    }
+    assert fields <= set(there)
+    text = json.dumps(
+        [[r.const for r in (*flags.flags, *flags.env)], flags.launch_nodes, "TRAIN_STEPS"]
+    )
+    assert all(name in text for name in flags.placeholders)
+
+
+@pytest.mark.parametrize("tool", [t for t in TOOLS if training_flags(t).models])
+def test_models_are_the_tool_s_own(tool: str) -> None:
+    about, flags = option_list(tool), training_flags(tool)
+    for known in flags.models:
+        model = rl.model(known.like)
+        assert known_as(model, flags.models) == known, known
+        if tool == "torchtitan":
+            assert known.name in about["flavors"][known.module]
+        elif tool == "maxtext":
+            assert known.name in about["models"]
+        else:
+            for task, word in flags.words["task"].items():
+                if known.tasks and task not in known.tasks:
+                    continue
+                if tool == "nemo":
+                    assert word in about["factories"][known.name]
+                else:
+                    assert f"{known.name}_{word}_config" in about["recipes"]
+
+
+def test_lists_say_what_they_are_of() -> None:
+    for tool in TOOLS:
+        about, flags = option_list(tool), training_flags(tool)
+        assert about["source"].startswith("https://")
+        number = re.search(r"\d+\.\d+", flags.versions)
+        assert number is not None
+        assert number[0] in about["version"]
+        assert len(about["options"]) > 50
+        assert all(s.url.startswith("https://") and s.retrieved for s in flags.sources)
+
+
+REFUSALS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    (
+        "megatron-lm",
+        {"tp": 4, "pp": 4},
+        {"schedule": "zb-v"},
+        "has no schedule zb-v: it has 1f1b, interleaved",
+    ),
+    (
+        "megatron-lm",
+        {"tp": 4, "dp": 4},
+        {"recompute": "products"},
+        "has no recompute products: it has none, selective",
+    ),
+    (
+        "megatron-lm",
+        {"tp": 4, "pp": 2, "dp": 2, "zero": 3},
+        {},
+        "not made for pipeline stages: pp 1, or zero 1",
+    ),
+    (
+        "megatron-lm",
+        {"tp": 4, "dp": 4},
+        {"optimizer": "adafactor"},
+        "has no optimizer adafactor: it has adamw, sgd",
+    ),
+    ("megatron-lm", {"tp": 4, "dp": 4}, {"task": "lora"}, "has no task lora"),
+    (
+        "megatron-lm",
+        {"tp": 4, "dp": 4},
+        {"offload": ("activations",)},
+        "moves inputs of chosen modules",
+    ),
+    (
+        "megatron-lm",
+        {"tp": 2, "dp": 2, "pp": 2, "order": ("dp", "tp", "cp", "pp")},
+        {},
+        "has no order dp,tp,cp,pp",
+    ),
+    ("torchtitan", {"tp": 4, "dp": 4, "zero": 1}, {}, "has no ZeRO 1: it has 0, 2, 3"),
+    (
+        "torchtitan",
+        {"cp": 4, "dp": 4, "zero": 3, "cp_kind": "all_to_all"},
+        {},
+        "of the kind all_to_all: it has ring",
+    ),
+    ("torchtitan", {"tp": 4, "dp": 4, "zero": 3}, {"precision": "fp16"}, "has no precision fp16"),
+    (
+        "torchtitan",
+        {"tp": 4, "dp": 4, "zero": 3},
+        {"offload": ("optimizer",)},
+        "together with the optimizer's states",
+    ),
+    ("deepspeed", {"pp": 2, "dp": 4}, {"schedule": "1f1b"}, "built by the script"),
+    ("deepspeed", {"cp": 2, "dp": 4}, {}, "of the kind ring: it has all_to_all"),
+    ("maxtext", {"pp": 4, "dp": 4}, {}, "has no schedule 1f1b: it has gpipe"),
+    (
+        "maxtext",
+        {"dp": 12, "zero": 3},
+        {"recompute": "full"},
+        "do not fill the 8 chips of a domain",
+    ),
+    ("nemo", {"dp": 8, "zero": 3}, {}, "NeMo has no ZeRO 3: it has 0, 1"),
+    ("megatron-bridge", {"dp": 8}, {"offload": ("activations",)}, "moves inputs of chosen modules"),
+]
+
+
+@pytest.mark.parametrize(("tool", "layout", "recipe", "why"), REFUSALS)
+def test_what_a_tool_cannot_run_is_refused_by_name(
+    tool: str, layout: dict[str, Any], recipe: dict[str, Any], why: str
+) -> None:
+    one = job(LLAMA, global_batch=240, recipe=recipe, tool=tool, **layout)
+    with pytest.raises(InfeasibleError) as caught:
+        start_training(one, tool)
+    assert why in str(caught.value)
+    assert why in refused(one, tool)
+
+
+def test_tools_that_can_are_named_instead() -> None:
+    one = job(LLAMA, tp=4, pp=4, dp=2)
+    with pytest.raises(
+        InfeasibleError, match="Choose --flags megatron-lm or megatron-bridge or nemo"
+    ):
+        start_training(one, "deepspeed")
+    odd = job("google/gemma-3-27b-it", dp=8)
+    with pytest.raises(InfeasibleError, match="no options for google/gemma-3-27b-it: layers with"):
+        start_training(odd, "megatron-lm")
+    with pytest.raises(InfeasibleError, match="torchtitan has no model of google/gemma-3-27b-it"):
+        start_training(odd, "torchtitan")
+    with pytest.raises(InfeasibleError, match=r"does not run on Google TPU v5p.*--flags maxtext"):
+        start_training(job(LLAMA, "tpu-v5p-pod", tp=4, dp=4), "megatron-lm")
+
+
+def test_a_tool_that_nobody_knows_is_refused_with_near_names() -> None:
+    with pytest.raises(CatalogError, match="Did you mean 'torchtitan'"):
+        known_training_flags("torchtitn")
+    with pytest.raises(CatalogError, match="There are megatron-lm, megatron-bridge"):
+        start_training(job(), "jaxformer")
+
+
+def test_a_shape_is_written_as_the_model_s_own() -> None:
+    """DeepSeek-V3 by its configuration: latent attention, 3 dense layers, 256 experts of 2,048."""
+    one = job("deepseek-ai/DeepSeek-V3", pp=8, dp=32, ep=32, expert_tp=1)
+    read = said(start_training(one, "megatron-lm"), "megatron-lm")
+    assert (read["--hidden-size"], read["--num-layers"], read["--ffn-hidden-size"]) == (
+        7168,
+        61,
+        18432,
+    )
+    assert (read["--q-lora-rank"], read["--kv-lora-rank"], read["--qk-pos-emb-head-dim"]) == (
+        1536,
+        512,
+        64,
+    )
+    assert (read["--num-experts"], read["--moe-router-topk"], read["--moe-ffn-hidden-size"]) == (
+        256,
+        8,
+        2048,
+    )
+    assert read["--moe-layer-freq"] == "([0]*3+[1]*58)"
+    assert "--num-query-groups" not in read
+    gpt = said(start_training(job("openai-community/gpt2", dp=8), "megatron-lm"), "megatron-lm")
+    assert "--swiglu" not in gpt
+    assert "--disable-bias-linear" not in gpt
+    assert "--untie-embeddings-and-output-weights" not in gpt
+    assert "--normalization" not in gpt
+    assert (gpt["--max-position-embeddings"], gpt["--vocab-size"]) == (4096, 50257)
+
+
+def test_meshes_put_neighbours_inside_a_domain() -> None:
+    """Eight chips a host: TP 4 and half of FSDP 16 inside, the rest across."""
+    one = job(LLAMA, tp=4, dp=16, zero=3, recipe={"recompute": "full"}, tool="maxtext")
+    read = said(start_training(one, "maxtext"), "maxtext")
+    assert (read["ici_tensor_sequence_parallelism"], read["dcn_tensor_sequence_parallelism"]) == (
+        4,
+        1,
+    )
+    assert (read["ici_fsdp_parallelism"], read["dcn_fsdp_parallelism"]) == (2, 8)
+    wide = job(
+        LLAMA, "gb200-nvl72", tp=4, dp=18, zero=3, recipe={"recompute": "full"}, tool="maxtext"
+    )
+    read = said(start_training(wide, "maxtext"), "maxtext")
+    assert (read["ici_fsdp_parallelism"], read["dcn_fsdp_parallelism"]) == (18, 1)
+
+
+def test_an_answer_starts_as_it_was_timed() -> None:
+    answer = rl.training(LLAMA, "2xhgx-h100", tp=8, tokens="1T", global_batch=1024)
+    found = answer.command("megatron")
+    read = said(found, "megatron-lm")
+    assert answer.run is not None
+    assert read["--train-iters"] == math.ceil(1e12 / (1024 * 4096)) == math.ceil(answer.run.n_steps)
+    assert "TRAIN_STEPS" not in " ".join(found.notes)
+    assert "On each of 2 hosts" in str(found)
+    for name in ("DATA_PATH", "TOKENIZER", "LEARNING_RATE", "CHECKPOINTS", "ROTARY_BASE"):
+        assert name in str(found)
+        assert f"{name}: " in found.notes[0]
+    assert found.to_dict()["commands"][0]["argv"][0] == "torchrun"
