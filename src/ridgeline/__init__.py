@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ridgeline.fidelity.asking import validate as validate
     from ridgeline.grid import logspace as logspace
     from ridgeline.questions.advice import advice as advice
+    from ridgeline.questions.budget import Budget as Budget
+    from ridgeline.questions.budget import budget as budget
     from ridgeline.questions.compare import compare as compare
     from ridgeline.questions.design import design as design
     from ridgeline.questions.generations import generations as generations
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from ridgeline.specs import Load as Load
     from ridgeline.specs import Model as Model
     from ridgeline.specs import Price as Price
+    from ridgeline.specs.budget_scenario import BudgetScenario as BudgetScenario
     from ridgeline.specs.lengths import Lengths as Lengths
     from ridgeline.specs.limits import Limits as Limits
     from ridgeline.specs.rl_scenario import RLScenario as RLScenario
@@ -85,6 +88,8 @@ _HOME = {
     "logspace": "grid",
     "read_config": "readers",
     "advice": "questions.advice",
+    "Budget": "questions.budget",
+    "budget": "questions.budget",
     "design": "questions.design",
     "generations": "questions.generations",
     "Fleet": "questions.layouts",
@@ -116,6 +121,7 @@ _HOME = {
     "Chip": "specs",
     "Cluster": "specs",
     "Layout": "specs",
+    "BudgetScenario": "specs.budget_scenario",
     "Lengths": "specs.lengths",
     "Limits": "specs.limits",
     "RLScenario": "specs.rl_scenario",
@@ -131,6 +137,8 @@ _HOME = {
 
 __all__ = [
     "Answer",
+    "Budget",
+    "BudgetScenario",
     "Chip",
     "Cluster",
     "Comparison",
@@ -155,6 +163,7 @@ __all__ = [
     "TrainingScenario",
     "Workload",
     "advice",
+    "budget",
     "chip",
     "chips",
     "cluster",

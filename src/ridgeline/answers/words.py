@@ -31,6 +31,8 @@ __all__ = [
 
 #: decimals of two shares that are nearly the same
 _MOST_DECIMALS = 6
+#: from here on prefixes of SI say little to anybody
+_QUADRILLION, _SEXTILLION = 1e15, 1e21
 
 
 def quantity(value: float, unit: str) -> str:
@@ -42,7 +44,7 @@ def quantity(value: float, unit: str) -> str:
     unit : str   An SI unit, or one of: ``#`` and ``sequences`` (whole numbers), ``tokens``,
                  ``reach`` (tokens, where None means any number), ``1`` (any number), ``1/s``,
                  ``R`` (a ratio in whole numbers), ``params``, ``%`` (a share), ``x`` (a factor),
-                 ``+`` (an elasticity), ``tok/s``, ``USD/Mtok``.
+                 ``+`` (an elasticity), ``nats`` (a loss), ``tok/s``, ``USD/Mtok``.
 
     Examples
     --------
@@ -68,13 +70,15 @@ def count(value: float) -> str:
 
 
 def tokens(value: float) -> str:
-    """Write a number of tokens, exact below a million.
+    """Write a number of tokens, exact below a million, in trillions from a thousand of them on.
 
     Examples
     --------
-    >>> tokens(8192), tokens(1_234_567), tokens(3.2e9)
-    ('8,192', '1.23 M', '3.20 G')
+    >>> tokens(8192), tokens(1_234_567), tokens(3.2e9), tokens(2.592e15)
+    ('8,192', '1.23 M', '3.20 G', '2,592 T')
     """
+    if value >= _QUADRILLION:
+        return f"{value / 1e12:,.0f} T"
     return count(value) if value < 1e6 else format_quantity(value, "").strip()
 
 
@@ -186,6 +190,13 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def _flops(value: float) -> str:
+    """FLOPs of a whole run are written as powers of ten, as everybody does."""
+    if value < _SEXTILLION:
+        return format_quantity(value, "FLOP")
+    return f"{value:.3g} FLOP".replace("e+", "e")
+
+
 def _params(value: float) -> str:
     """Parameters count in billions, not in "giga"."""
     return format_quantity(value, "").strip().replace("G", "B")
@@ -201,6 +212,8 @@ _PLAIN: dict[str, Callable[[float], str]] = {
     "+": lambda v: f"{v:+.2f}",
     "R": lambda v: f"{v:,.0f}",
     "%": percent,
+    "FLOP": _flops,
+    "nats": lambda v: f"{v:.4f}",
     "x": factor,
     "USD/Mtok": usd,
     "tok/s": lambda v: f"{v:,.0f}" if v >= 10 else f"{v:.3g}",

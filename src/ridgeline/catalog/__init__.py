@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         training_memory,
     )
     from ridgeline.catalog._loss_laws import loss_law, loss_laws
+    from ridgeline.catalog._published import published_run, published_runs
     from ridgeline.catalog._racks import rack, racks
     from ridgeline.catalog._search import find
     from ridgeline.catalog._store import entry_ids, rows_of, user_folders
@@ -82,6 +83,7 @@ else:
             ),
             "_frameworks": "framework framework_of frameworks rl_loop training_memory",
             "_loss_laws": "loss_law loss_laws",
+            "_published": "published_run published_runs",
             "_racks": "rack racks",
             "_search": "find",
             "_store": "entry_ids rows_of user_folders",
@@ -128,6 +130,8 @@ __all__ = [
     "machine_named",
     "model",
     "node_of",
+    "published_run",
+    "published_runs",
     "rack",
     "racks",
     "rl_loop",

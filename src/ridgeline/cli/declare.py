@@ -17,12 +17,14 @@ from ridgeline.specs.fields import Choice, Number, Numbers, Rule, Text, plain_nu
 from ridgeline.units import short_quantity
 
 __all__ = [
+    "EFFICIENCY",
     "ENGINE",
     "FORMATS",
     "FRAMEWORK",
     "GENERATION",
     "LAYOUT",
     "LIMITS",
+    "LOSS",
     "MACHINE",
     "OUTPUT",
     "PRICE",
@@ -31,6 +33,7 @@ __all__ = [
     "SPREAD",
     "STUDY",
     "TABLES",
+    "TOKENS",
     "WORKLOAD",
     "AssumeHarmless",
     "Chip",
@@ -59,13 +62,20 @@ WORKLOAD: Final = Group(
     help="8k is 8,000 and 8Ki is 8,192. Commas separate values where several are taken "
     "(64,256,2400), else thousands (8,192).",
 )
+TOKENS: Final = Group(
+    "Tokens",
+    sort_key=2,
+    help="One is enough: the others follow from equal cost. 15T is 15 trillion.",
+)
 LIMITS: Final = Group("Limits", sort_key=3)
+EFFICIENCY: Final = Group("Efficiency", sort_key=4)
 FORMATS: Final = Group("Formats", sort_key=4)
 ENGINE: Final = Group("Engine", sort_key=5)
 GENERATION: Final = Group("Generation", sort_key=5)
 LAYOUT: Final = Group("Layout", sort_key=6)
 RECIPE: Final = Group("Recipe", sort_key=6)
 FRAMEWORK: Final = Group("Framework", sort_key=7)
+LOSS: Final = Group("Loss", sort_key=5)
 PRICE: Final = Group("Price", sort_key=7)
 RUN: Final = Group("Run", sort_key=7)
 TABLES: Final = Group("What was run, where the tables do not say", sort_key=8)

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from cyclopts import Group, Parameter
 
 from ridgeline.cli.declare import (
+    EFFICIENCY,
     ENGINE,
     FORMATS,
     FRAMEWORK,
     GENERATION,
     LAYOUT,
     LIMITS,
+    LOSS,
     MACHINE,
     PRICE,
     RECIPE,
     RUN,
+    TOKENS,
     WORKLOAD,
     default_text,
     help_of,
@@ -125,7 +128,8 @@ _GROUPS: Final = {
     "machine": MACHINE, "reading": ENGINE, "workload": WORKLOAD, "limits": LIMITS,
     "formats": FORMATS, "engine": ENGINE, "price": PRICE, "layout": LAYOUT, "load": WORKLOAD,
     "recipe": RECIPE, "framework": FRAMEWORK, "run": RUN, "rollout": WORKLOAD,
-    "generation": GENERATION,
+    "generation": GENERATION, "size": MACHINE, "demand": TOKENS, "efficiency": EFFICIENCY,
+    "loss": LOSS,
 }  # fmt: skip
 
 
@@ -174,9 +178,9 @@ def scenario_from(
     given |= more or {}
     machine = machine or given.get("on")
     given.pop("on", None)
-    if model is None:
+    if model is None and of.model_fields["model"].is_required():
         raise SpecError("Name a model: a HuggingFace id or the path of a config.json.")
-    if machine is None:
+    if machine is None and of.model_fields["machine"].is_required():
         raise SpecError("Name a machine with --on, such as --on gb200-nvl72 or --on h100-sxm.")
     wrong = []
     for name, text in given.items():

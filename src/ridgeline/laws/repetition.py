@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from ridgeline.laws._namespace import exp, expm1, log, maximum, minimum, where
+from ridgeline.laws._namespace import divide, exp, expm1, log, maximum, minimum, where
 
 __all__ = ["R_STAR", "repeated_elasticity", "repeated_worth_tokens", "tokens_of_worth"]
 
@@ -103,6 +103,6 @@ def tokens_of_worth(worth_tokens: Any, unique_tokens: Any, r_star: Any = R_STAR)
     >>> tokens_of_worth(17e12, 1e12)
     inf
     """
-    left = 1 - maximum(worth_tokens / unique_tokens - 1, 0.0) / r_star
+    left = 1 - maximum(divide(worth_tokens, unique_tokens) - 1, 0.0) / r_star
     repetitions = where(left > 0, -r_star * log(where(left > 0, left, 1.0)), inf)
     return minimum(worth_tokens, unique_tokens) * (1 + repetitions)

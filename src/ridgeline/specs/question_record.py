@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-__all__ = ["MACHINES", "Machines", "QuestionRecord", "fields_by_option", "read_question"]
+__all__ = [
+    "MACHINES",
+    "MODEL_RULE",
+    "Machines",
+    "QuestionRecord",
+    "fields_by_option",
+    "read_question",
+]
 
 _MACHINES = (
     "the name of a chip or cluster, such as h100-sxm or gb200-nvl72, or a list of such names"
@@ -69,6 +76,9 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Record) else value
 
 
+ModelNamed = str | Model
+#: how a model is named
+MODEL_RULE = Value("a model", _model, _plain, ("string", "object"), ("deepseek-ai/DeepSeek-V3",))
 Machines = tuple[str | Cluster | Chip, ...]
 #: how machines are read, of one question or to be compared
 MACHINES = Value(_MACHINES, _machines, _plain, ("string", "array", "object"), ("gb200-nvl72",))
@@ -84,10 +94,7 @@ class QuestionRecord(OptionRecord):
 
     earlier_names: ClassVar[Mapping[str, str]] = {}
 
-    model: Annotated[
-        str | Model,
-        Value("a model", _model, _plain, ("string", "object"), ("deepseek-ai/DeepSeek-V3",)),
-    ] = option(
+    model: Annotated[ModelNamed, MODEL_RULE] = option(
         ..., "Model: a HuggingFace id of the catalogue, the path of a config.json, or a record."
     )
     machine: Annotated[Machines, MACHINES] = option(..., "Machine.")
@@ -110,8 +117,8 @@ class QuestionRecord(OptionRecord):
 
     @property
     def machines(self) -> tuple[str | Cluster | Chip, ...]:
-        """The machines to compare, one at least."""
-        return self.machine
+        """The machines to compare, one at least where a question is about machines."""
+        return self.machine or ()
 
     def to_dict(self) -> dict[str, Any]:
         """In JSON types, group by group; defaults are written out, so that it keeps its meaning."""
@@ -125,7 +132,7 @@ class QuestionRecord(OptionRecord):
         dict   `of` makes the same record of them.
         """
         found: dict[str, Any] = {}
-        usual = type(self)(model=self.model, machine=self.machine)
+        usual = type(self)(model="any", machine=self.machine)
         for name, (path, _) in fields_by_option(type(self)).items():
             value = _at(self, path)
             if value != _at(usual, path):
@@ -158,9 +165,11 @@ class QuestionRecord(OptionRecord):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
     def __repr__(self) -> str:
-        machines = ",".join(m if isinstance(m, str) else m.id for m in self.machine)
-        model = self.model if isinstance(self.model, str) else self.model.id
-        parts = [repr(model), repr(machines)]
+        # Some questions need no model or no machine.
+        named = [] if self.model is None else [self.model]
+        parts = [repr(m if isinstance(m, str) else m.id) for m in named]
+        machines = ",".join(m if isinstance(m, str) else m.id for m in self.machines)
+        parts += [repr(machines)] if machines else []
         parts += [f"{name}={_brief(value)}" for name, value in self.options().items()]
         return f"{type(self).__name__}({', '.join(parts)})"
 

@@ -19,9 +19,12 @@ __all__ = [
     "KV_BYTES_PER_TOKEN",
     "LATENCY_S",
     "LENGTH_TOKENS",
+    "MFU",
     "PARAMS",
     "RATIO",
     "REQUESTS_PER_S",
+    "RUN_FLOPS",
+    "RUN_TOKENS",
     "SEQUENCES",
     "SPARSITY",
     "USD_PER_CHIP_HOUR",
@@ -46,3 +49,7 @@ SPARSITY: Final = Number(1, 1e6)
 PARAMS: Final = Number(1e3, 1e18)
 KV_BYTES_PER_TOKEN: Final = Number(1, 1e12, or_zero=True)
 WEIGHT_BITS: Final = Number(0.1, 64)
+#: of a whole training, or of all that a model serves
+RUN_TOKENS: Final = Number(1, 1e18)
+RUN_FLOPS: Final = Number(1e12, 1e32)
+MFU: Final = Number(1e-5, 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ridgeline.specs.budget_scenario import BudgetScenario
 from ridgeline.specs.chip import Chip
 from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.dtype import Dtype
 from ridgeline.specs.layout import Layout
 from ridgeline.specs.load import Load
+from ridgeline.specs.loss_law import LossLaw
 from ridgeline.specs.model import Model
 from ridgeline.specs.price import Price
 from ridgeline.specs.price_list import PriceList
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMAS", "json_schema"]
 
 SCHEMAS: dict[str, type[Record]] = {
+    "budget-scenario": BudgetScenario,
     "chip": Chip,
     "cluster": Cluster,
     "dtype": Dtype,
     "layout": Layout,
     "load": Load,
+    "loss-law": LossLaw,
     "model": Model,
     "price": Price,
     "price-list": PriceList,

@@ -1,0 +1,228 @@
+"""How efficient training and serving are: as given, as a machine's answers have it, or assumed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ridgeline.answers.words import percent
+from ridgeline.catalog import MachineNamed
+from ridgeline.catalog import dtype as dtype_of
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.laws.budget import FORWARD_FLOPS, TRAINING_FLOPS, token_flops
+from ridgeline.questions.prices import prices_of
+from ridgeline.questions.serving import serving
+from ridgeline.questions.setup import machine_of
+from ridgeline.questions.training.question import train
+from ridgeline.questions.training.setup import TrainingSetup
+from ridgeline.questions.training.words import layout_words
+from ridgeline.specs.training_scenario import TrainingScenario
+from ridgeline.steps.machine import compute_dtype
+
+if TYPE_CHECKING:
+    from ridgeline.questions.serving import Serving
+    from ridgeline.questions.training import Training
+    from ridgeline.specs.budget_scenario import BudgetScenario
+    from ridgeline.specs.cluster import Cluster
+    from ridgeline.specs.model import Model
+    from ridgeline.specs.price import Price
+
+__all__ = ["Efficiency", "Fleet", "efficiency_of"]
+
+#: of training, where nothing tells it
+_TRAIN_MFU = 0.4
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The chips that train, and what they cost.
+
+    Attributes
+    ----------
+    cluster : Cluster
+    n_chips : int
+    peak_flops_per_s : float   Dense bf16, of a chip. [FLOP/s]
+    price : Price or None
+    training : Training or None   The step whose MFU is taken.
+    serving : Serving or None     The deployment whose MFU is taken.
+    """
+
+    cluster: Cluster
+    n_chips: int
+    peak_flops_per_s: float
+    price: Price | None
+    training: Training | None = None
+    serving: Serving | None = None
+
+    @property
+    def name(self) -> str:
+        """Number and kind of chips."""
+        whole, rest = divmod(self.n_chips, self.cluster.domain_size)
+        if self.cluster.domain_size > 1 and not rest:
+            return self.cluster.name if whole == 1 else f"{whole:,} x {self.cluster.name}"
+        return f"{self.n_chips:,} x {self.cluster.chip.name}"
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """MFU of training and of serving, over one peak.
+
+    Attributes
+    ----------
+    train_mfu : float or None   None where only their ratio is known. [1]
+    ratio : float               Of serving over training. [1]
+    said : tuple of str         Where each comes from.
+    fleet : Fleet or None       None without a machine.
+    """
+
+    train_mfu: float | None
+    ratio: float
+    said: tuple[str, ...]
+    fleet: Fleet | None = None
+
+    @property
+    def decode_mfu(self) -> float | None:
+        """Of serving; None where only the ratio is known. [1]"""
+        return None if self.train_mfu is None else self.ratio * self.train_mfu
+
+
+def efficiency_of(
+    scenario: BudgetScenario, model: Model, n_params_active: float, named: MachineNamed | None
+) -> Efficiency:
+    """The MFU of training and of serving.
+
+    Parameters
+    ----------
+    scenario : BudgetScenario
+    model : Model              With or without blocks; only those with blocks are timed.
+    n_params_active : float
+    named : MachineNamed or None   The machine, found already.
+
+    Raises
+    ------
+    SpecError         Several machines.
+    InfeasibleError   Nothing joins so many chips.
+    """
+    if named is None and scenario.machines:
+        if len(scenario.machines) > 1:
+            raise SpecError("One machine at a time: ask about each of them by itself.")
+        named = machine_of(next(iter(scenario.machines)))
+    if named is None:
+        return _without_machine(scenario)
+    return _on_machine(scenario, model, n_params_active, named)
+
+
+def _without_machine(scenario: BudgetScenario) -> Efficiency:
+    use = scenario.efficiency
+    said = []
+    train = use.train_mfu
+    if use.mfu_ratio is not None:
+        ratio = use.mfu_ratio
+    elif use.decode_mfu is not None:
+        if train is None:
+            train = _TRAIN_MFU
+            said.append(f"The MFU of training is taken to be {percent(train)} (--train-mfu).")
+        ratio = use.decode_mfu / train
+    else:
+        ratio = use.usual_ratio
+        said.append(
+            "Serving is taken to reach a third of the MFU of training, as in the lecture "
+            "(--mfu-ratio; with --on both are computed)."
+        )
+    return Efficiency(train, ratio, tuple(said))
+
+
+def _on_machine(
+    scenario: BudgetScenario, model: Model, n: float, named: MachineNamed
+) -> Efficiency:
+    use, chip = scenario.efficiency, named.cluster.chip
+    asked = TrainingScenario.of(
+        model, named.cluster, seq=use.seq, chips=use.chips, reading=scenario.reading
+    )
+    setup = TrainingSetup(asked, given_machine=named)
+    peak = chip.peak[compute_dtype(dtype_of("bf16"), chip)]
+    price = prices_of([named.cluster], scenario.price).prices[0]
+    said: list[str] = []
+    train_mfu, step = _train_mfu(scenario, model, n, asked, named, peak, said)
+    decode_mfu, served = _decode_mfu(scenario, model, n, named, peak, train_mfu, said)
+    fleet = Fleet(setup.cluster, setup.n_chips, peak, price, step, served)
+    return Efficiency(train_mfu, decode_mfu / train_mfu, tuple(said), fleet)
+
+
+def _train_mfu(
+    scenario: BudgetScenario, model: Model, n: float, asked: TrainingScenario,
+    named: MachineNamed, peak: float, said: list[str],
+) -> tuple[float, Training | None]:  # fmt: skip
+    use = scenario.efficiency
+    if use.train_mfu is not None:
+        return use.train_mfu, None
+    if not model.blocks:
+        said.append(
+            f"The MFU of training is taken to be {percent(_TRAIN_MFU)} (--train-mfu): of a model "
+            "known by its size alone no step can be timed."
+        )
+        return _TRAIN_MFU, None
+    step = train(asked, named=named)
+    mfu = token_flops(TRAINING_FLOPS, n, step.tokens_per_s_per_chip) / peak
+    said.append(
+        f"MFU of training {percent(mfu)}, as 6 N D over the dense bf16 peak: {step.name}, "
+        f"{layout_words(step.job.layout)}, {step.tokens_per_s_per_chip:,.0f} tok/s per chip "
+        f"({step.reading})."
+    )
+    if step.fits_probability is not None and step.fits_probability < 0.5:
+        said.append(
+            "That layout does not fit the chips' memory: ridgeline training says what would make "
+            "it fit."
+        )
+    return mfu, step
+
+
+def _decode_mfu(
+    scenario: BudgetScenario, model: Model, n: float, named: MachineNamed, peak: float,
+    train_mfu: float, said: list[str],
+) -> tuple[float, Serving | None]:  # fmt: skip
+    use = scenario.efficiency
+    if use.decode_mfu is not None:
+        return use.decode_mfu, None
+    if use.mfu_ratio is not None:
+        return use.mfu_ratio * train_mfu, None
+    if not model.blocks:
+        said.append(
+            "Serving is taken to reach a third of the MFU of training (--mfu-ratio): of a model "
+            "known by its size alone no step can be timed."
+        )
+        return use.usual_ratio * train_mfu, None
+    lengths: dict[str, Any] = {"context": use.context}
+    if use.isl is not None:
+        lengths = {"isl": use.isl, "osl": use.osl}
+    try:
+        served = serving(
+            model, named.cluster.chip, chips="fewest", reading=scenario.reading,
+            price=scenario.price.usd_per_chip_hour, basis=scenario.price.basis,
+            prices=scenario.price.prices, **lengths,
+        )  # fmt: skip
+    except InfeasibleError as error:
+        said.append(
+            f"Serving is taken to reach a third of the MFU of training (--mfu-ratio): {error}"
+        )
+        return use.usual_ratio * train_mfu, None
+    row = served.chosen
+    rate = row["tokens_per_s_per_chip"]
+    if not rate > 0:
+        said.append(
+            "Serving is taken to reach a third of the MFU of training (--mfu-ratio): "
+            f"{served.sentences()[0]}"
+        )
+        return use.usual_ratio * train_mfu, None
+    mfu = token_flops(FORWARD_FLOPS, n, rate) / peak
+    load = (
+        f"{use.context:,.0f} tokens of context"
+        if use.isl is None
+        else f"requests of {use.isl:,.0f} + {use.osl:,.0f} tokens, prefill included"
+    )
+    said.append(
+        f"MFU of serving {percent(mfu)}, as 2 N D over the same peak: {served.name} at the "
+        f"cheapest batch within the usual limits, {row['batch']:,.0f} at {load}, {rate:,.0f} "
+        "output tok/s per chip."
+    )
+    return mfu, served

@@ -1,0 +1,179 @@
+"""Pictures of a token budget: costs against tokens at equal loss, and models of equal loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ridgeline import catalog
+from ridgeline.answers.words import quantity, tokens
+from ridgeline.errors import SpecError, there_is_no
+from ridgeline.laws.budget import TRAINING_FLOPS, chip_seconds, token_flops
+
+if TYPE_CHECKING:
+    from ridgeline.charts import Chart
+    from ridgeline.questions.budget.answer import Budget
+
+__all__ = ["PICTURES", "draw"]
+
+#: in the order in which help lists them
+PICTURES: Final = ("budget", "iso-loss")
+_POINTS = 241
+#: how far a picture of costs reaches beyond what it marks
+_ROOM = 12.0
+#: demands whose optimum is drawn, as multiples of the question's
+_MORE = 10.0
+
+
+def draw(answer: Budget, name: str) -> Chart:
+    """Draw a picture.
+
+    Parameters
+    ----------
+    answer : Budget
+    name : str        One of `PICTURES`.
+
+    Raises
+    ------
+    SpecError   There is no such picture.
+    """
+    if name not in PICTURES:
+        raise SpecError(there_is_no("picture", name, PICTURES))
+    return _costs(answer) if name == "budget" else _iso_loss(answer)
+
+
+def _costs(answer: Budget) -> Chart:
+    """What each activity costs against tokens of pre-training, at the loss of the budget."""
+    from ridgeline.charts.budget import budget_chart  # noqa: PLC0415  (only for pictures)
+
+    best, plan = answer.optimum, answer.plan
+    equal = answer.equal.tokens if not plan.is_equal else plan.tokens
+    marks = [t for t in (plan.tokens, equal, best.cheapest.tokens) if np.isfinite(t)]
+    params = best.compute_optimal.n_params_active * np.geomspace(1e-5, 1e3, 80 * _POINTS)
+    every = best.tokens(params, best.plan.loss)
+    seen = (every >= min(marks) / _ROOM) & (every <= max(marks) * _ROOM)
+    params, every = params[seen], every[seen]
+    step = max(1, len(params) // _POINTS)
+    params, every = params[::step], every[::step]
+    unit, price = _cost_unit(answer)
+    amounts = {
+        "pre-training": every,
+        "RL": plan.costs["rl"] + 0 * every,
+        "inference": plan.costs["inference"] + 0 * every,
+    }
+    amounts["all"] = amounts["pre-training"] + amounts["RL"] + amounts["inference"]
+    rows = [
+        {"of": name, "tokens": float(d), "params": float(n), "cost": float(c)}
+        for name, costs in amounts.items()
+        if name != "RL" or plan.rl_tokens
+        for d, n, c in zip(every, params, price(params, costs), strict=True)
+    ]
+    rules = [(plan.tokens, "this budget" if not plan.is_equal else "equal cost")]
+    if not plan.is_equal:
+        rules.append((equal, "equal cost"))
+    rules.append((best.cheapest.tokens, "optimum"))
+    said = (
+        f"models of the loss of {quantity(plan.n_params_active, 'params')} parameters on "
+        f"{tokens(plan.tokens)} tokens by {best.law.name}: more tokens, fewer parameters; "
+        f"RL and inference cost as much as {tokens(plan.demand)} tokens of pre-training"
+    )
+    return budget_chart(
+        rows, rules, title=f"{answer.name}: what quality costs", subtitle=said, unit=unit
+    )
+
+
+def _cost_unit(answer: Budget) -> tuple[str, Any]:
+    """Unit of costs, and from parameters and tokens of pre-training to them."""
+    fleet, mfu = answer.efficiency.fleet, answer.efficiency.train_mfu
+
+    def flops(params: Any, cost_tokens: Any) -> Any:
+        return token_flops(TRAINING_FLOPS, params, cost_tokens)
+
+    if fleet is None or fleet.price is None or mfu is None:
+        return "FLOP", flops
+
+    def usd(params: Any, cost_tokens: Any) -> Any:
+        assert fleet is not None
+        return answer.usd(chip_seconds(flops(params, cost_tokens), fleet.peak_flops_per_s, mfu))
+
+    return "USD", usd
+
+
+def _iso_loss(answer: Budget) -> Chart:
+    """Models of equal loss, the cheapest of each demand, and published models."""
+    from ridgeline.charts.budget import iso_loss_chart  # noqa: PLC0415  (only for pictures)
+
+    best, plan = answer.optimum, answer.plan
+    own = {"params": plan.n_params_active, "tokens": plan.tokens, "name": answer.name}
+    marks = [{**own, "name": "this budget"}]
+    if plan.demand and np.isfinite(best.cheapest.tokens):
+        point = best.cheapest
+        marks.append({
+            "params": point.n_params_active, "tokens": point.tokens,
+            "name": "cheapest of its loss",
+        })  # fmt: skip
+    models = [
+        {"params": run.n_params_active, "tokens": run.n_tokens, "name": run.name,
+         "released": run.released}
+        for run in catalog.published_runs()
+    ]  # fmt: skip
+    every = [*models, *marks]
+    limits = _limits([r["params"] for r in every]), _limits([r["tokens"] for r in every])
+    params = np.geomspace(*limits[0], _POINTS)
+    curves = {}
+    for loss in _losses(answer, limits):
+        d = best.tokens(params, loss)
+        curves[f"L = {loss:.3g}"] = [
+            {"params": float(n), "tokens": float(t)}
+            for n, t in zip(params, d, strict=True)
+            if limits[1][0] / 3 <= t <= limits[1][1] * 3
+        ]
+    title = f"{answer.name}: models of equal loss"
+    said = (
+        f"grey: equal loss by {best.law.name} (nats per token); lines: the cheapest model of each "
+        "loss, by what else is done with it; points: published models"
+    )
+    return iso_loss_chart(
+        {n: c for n, c in curves.items() if len(c) > 1}, _optima(answer, limits), models, marks,
+        limits=limits, title=title, subtitle=said,
+    )  # fmt: skip
+
+
+def _limits(values: list[float]) -> tuple[float, float]:
+    return min(values) / 1.6, max(values) * 1.6
+
+
+def _losses(answer: Budget, limits: Any) -> list[float]:
+    """The budget's loss, and others over the picture."""
+    (n_low, n_high), (d_low, d_high) = limits
+    best = answer.optimum
+    at = [
+        best.loss(n_low * (n_high / n_low) ** s, d_low * (d_high / d_low) ** s)
+        for s in (0.2, 0.4, 0.6, 0.8)
+    ]
+    own = best.plan.loss
+    return [own, *(float(x) for x in at if abs(float(x) - own) > 0.01)]
+
+
+def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
+    """The cheapest models of rising quality: for training alone, and under demands."""
+    best, demand = answer.optimum, answer.plan.demand
+    (n_low, n_high), (d_low, d_high) = limits
+    least, most = (best.loss(n, d) for n, d in ((100 * n_high, 100 * d_high), (n_low, d_low)))
+    losses = best.law.e + np.geomspace(float(least) - best.law.e, float(most) - best.law.e, _POINTS)
+    demands = {"training alone": 0.0}
+    if demand:
+        demands |= {
+            "with this demand": demand,
+            f"{_MORE:.0f} times it": _MORE * demand,
+        }
+    found = {}
+    for name, m in demands.items():
+        n, d = best.cheapest_of(losses, m)
+        found[name] = [
+            {"params": float(a), "tokens": float(b)}
+            for a, b in zip(n, d, strict=True)
+            if n_low <= a <= n_high and d_low <= b <= d_high
+        ][::-1]
+    return {name: rows for name, rows in found.items() if len(rows) > 1}

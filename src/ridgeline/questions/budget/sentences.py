@@ -1,0 +1,183 @@
+"""A token budget in sentences: tokens, over-training, the optimum, money."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ridgeline.answers.words import percent, quantity, times, tokens
+from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM
+from ridgeline.questions.prices import price_words
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.budget.answer import Budget
+    from ridgeline.questions.budget.optimum import Point
+
+__all__ = ["sentences"]
+
+_DAY_S = 86_400.0
+_SPLITS = {
+    "thirds": "a third of the cost each",
+    "halves": "training at the cost of inference",
+    "without-rl": "pre-training at the cost of inference",
+}
+#: of cost, below which the equal-cost point is as good as the optimum
+_AS_GOOD = 0.01
+
+
+def sentences(answer: Budget) -> list[str]:
+    """Tokens, over-training, what the heuristic misses, the optimum, money."""
+    said = [_tokens(answer), _weights(answer), _overtraining(answer), _heuristic(answer)]
+    said += [_optimum(answer), _laws(answer), _money(answer)]
+    return [s for s in said if s]
+
+
+def _tokens(answer: Budget) -> str:
+    plan, demand = answer.plan, answer.scenario.demand
+    rl = f", {tokens(plan.rl_tokens)} of RL" if plan.rl_tokens else ""
+    served = f"{tokens(plan.inference_tokens)} served"
+    if demand.deployed < 1:
+        served += f", of which {tokens(plan.expected_tokens)} are to be counted on"
+    said = f"{answer.name}: {tokens(plan.tokens)} tokens of pre-training{rl} and {served}"
+    if plan.is_equal:
+        return f"{said}, {_SPLITS[demand.split]}."
+    equal = answer.equal
+    rl = f", {tokens(equal.rl_tokens)} of RL" if equal.rl_tokens else ""
+    return (
+        f"{said}. With {_SPLITS[demand.split]} it would be {tokens(equal.tokens)} of "
+        f"pre-training{rl} and {tokens(equal.inference_tokens)} served."
+    )
+
+
+def _weights(answer: Budget) -> str:
+    plan = answer.plan
+    rl = (
+        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:g} "
+        f"instead of 6 FLOPs per parameter), one "
+        if plan.rl_tokens
+        else "A token "
+    )
+    return (
+        f"{rl}served as much as {plan.beta:.3g} (2 FLOPs), at "
+        f"{percent(answer.efficiency.ratio)} of the MFU of training."
+    )
+
+
+def _overtraining(answer: Budget) -> str:
+    plan, best = answer.plan, answer.optimum
+    own = best.compute_optimal
+    against = _against(answer.overtraining)
+    said = (
+        f"{tokens(plan.tokens)} are {_number(plan.tokens / plan.n_params_active)} tokens per "
+        f"active parameter, {against} Chinchilla's {CHINCHILLA_TOKENS_PER_PARAM}."
+    )
+    if not math.isfinite(own.n_params_active):
+        return said
+    return (
+        f"{said} By {best.law.name} its loss takes the least training with {_size(own)}: this one "
+        f"takes {_times(best.overtraining_cost)} the FLOPs."
+    )
+
+
+def _against(ratio: float) -> str:
+    return f"{_number(ratio)} times" if ratio >= 1 else f"{ratio:.2g} of"
+
+
+def _number(value: float) -> str:
+    return quantity(value, "1")
+
+
+def _times(ratio: float) -> str:
+    return times(ratio)
+
+
+def _size(point: Point) -> str:
+    params = quantity(point.n_params_active, "params")
+    return f"{params} parameters on {tokens(point.tokens)} tokens"
+
+
+def _heuristic(answer: Budget) -> str:
+    """Where the equal-cost heuristic holds, and how far off it is here."""
+    best, plan = answer.optimum, answer.plan
+    if not plan.demand:
+        return ""
+    all_else = "RL and inference cost" if plan.rl_tokens else "inference costs"
+    here = f"{all_else} {_number(plan.demand / plan.tokens)} times the pre-training"
+    if best.exponent <= 0:
+        return (
+            f"At equal loss a larger model would cost more training, too: here {here}, and a "
+            "smaller one saves on both."
+        )
+    cheapest = best.cheapest
+    return (
+        "Equal cost is the optimum only where both sides have one exponent. Around this point "
+        f"training gets cheaper as N^-{best.exponent:.3g} at equal loss, while all else grows as "
+        f"N: here {here}, at the optimum {_number(cheapest.demand / cheapest.tokens)} times."
+    )
+
+
+def _optimum(answer: Budget) -> str:
+    best = answer.optimum
+    if not answer.plan.demand:
+        return ""
+    if best.saves < _AS_GOOD:
+        return (
+            f"That is as good as the optimum: the cheapest model of this loss has "
+            f"{_size(best.cheapest)}, and saves {percent(best.saves)}."
+        )
+    return (
+        f"The cheapest model of this loss has {_size(best.cheapest)}, and saves "
+        f"{percent(best.saves)}; the best for this cost has {_size(best.best)}, with a loss of "
+        f"{best.best.loss:.4f} instead of {best.plan.loss:.4f} nats per token."
+    )
+
+
+def _laws(answer: Budget) -> str:
+    """How far laws differ."""
+    every = [answer.optimum, *answer.others]
+    sizes = [o.cheapest.n_params_active for o in every if math.isfinite(o.cheapest.tokens)]
+    if not answer.plan.demand or len(sizes) < 2:
+        return ""
+    low, high = (quantity(n, "params") for n in (min(sizes), max(sizes)))
+    return (
+        f"By the {len(every)} loss laws the cheapest model of this budget's loss has {low} to "
+        f"{high} parameters: error bars of such answers are wide."
+    )
+
+
+def _money(answer: Budget) -> str:
+    fleet, use = answer.efficiency.fleet, answer.efficiency
+    if fleet is None or use.train_mfu is None or use.decode_mfu is None:
+        return ""
+    chip_s = answer.chip_s
+    days = chip_s["pretraining"] / fleet.n_chips / _DAY_S
+    said = (
+        f"On {fleet.name}, at {percent(use.train_mfu)} MFU, pre-training takes {_number(days)} days"
+        f"{_priced(answer, chip_s['pretraining'])}; "
+    )
+    said += f"RL {_hours(answer, 'rl')}, " if chip_s["rl"] else ""
+    said += f"inference {_hours(answer, 'inference')} at {percent(use.decode_mfu)} MFU"
+    if answer.serving_chips is not None:
+        said += f", {answer.serving_chips:,.0f} chips while it is deployed"
+    total = sum(chip_s.values())
+    usd = answer.usd(total)
+    if usd is not None and fleet.price is not None:
+        said += f". All in all {_dollars(usd)} at {price_words(fleet.price)}"
+    return f"{said}."
+
+
+def _hours(answer: Budget, name: str) -> str:
+    chip_s = answer.chip_s[name]
+    return f"{chip_s / 3600:,.0f} chip-hours{_priced(answer, chip_s)}"
+
+
+def _priced(answer: Budget, chip_s: float) -> str:
+    usd = answer.usd(chip_s)
+    return "" if usd is None else f" ({_dollars(usd)})"
+
+
+def _dollars(value: float) -> str:
+    return f"${format_quantity(value, '').strip().replace('G', 'B')}" if value >= 1e6 else (
+        f"${value:,.0f}"
+    )  # fmt: skip

@@ -1,0 +1,129 @@
+"""The working of a token budget: every number with its equation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ridgeline.answers.words import percent, quantity, tokens
+from ridgeline.questions.budget.plan import ACTIVITIES
+from ridgeline.questions.budget.tables import ACTIVITY_WORDS
+from ridgeline.units import format_quantity
+
+if TYPE_CHECKING:
+    from ridgeline.questions.budget.answer import Budget
+    from ridgeline.questions.budget.optimum import Optimum
+
+__all__ = ["explain"]
+
+
+def explain(answer: Budget) -> str:
+    """Write down, line by line, how the numbers come about.
+
+    Parameters
+    ----------
+    answer : Budget
+
+    Returns
+    -------
+    str   Plain text, several lines.
+    """
+    parts = [_model(answer), _weights(answer), _costs(answer), _optimum(answer.optimum, answer)]
+    if answer.efficiency.fleet is not None:
+        parts.append(_chips(answer))
+    return "\n".join("\n".join([*lines, ""]) for lines in parts).rstrip()
+
+
+def _model(answer: Budget) -> list[str]:
+    plan = answer.plan
+    return [
+        f"The model: {answer.model.id}",
+        f"  N    active for one token   {plan.n_params_active:,.0f}",
+        f"       Chinchilla             20 N = {tokens(20 * plan.n_params_active)}; "
+        f"D_pre over it {answer.overtraining:,.3g}",
+    ]
+
+
+def _weights(answer: Budget) -> list[str]:
+    plan, e = answer.plan, answer.efficiency.ratio
+    return [
+        "What a token costs, in tokens of pre-training (6 FLOPs per parameter)",
+        f"  e      MFU of serving over that of training   {e:.4g}",
+        f"  alpha  RL          (k / 6) / e = ({plan.rl_factor:g} / 6) / {e:.4g} = {plan.alpha:.4g}",
+        f"  beta   inference   (2 / 6) / e = {plan.beta:.4g}",
+    ]
+
+
+def _costs(answer: Budget) -> list[str]:
+    plan = answer.plan
+    amounts = (plan.tokens, plan.rl_tokens, plan.expected_tokens)
+    weights = (1.0, plan.alpha, plan.beta)
+    lines = ["Costs: N cancels, so that tokens are equal where costs are"]
+    for name, n, w in zip(ACTIVITIES, amounts, weights, strict=True):
+        source = "given" if name in plan.given else "from equal cost"
+        lines.append(
+            f"  {ACTIVITY_WORDS[name]:<13} {tokens(n):>9} x {w:.4g} = {tokens(w * n):>9}   "
+            f"{percent(w * n / plan.total):>4}   {source}"
+        )
+    if plan.deployed < 1:
+        lines.append(
+            f"  inference is {tokens(plan.inference_tokens)} x {plan.deployed:g}, the chance that "
+            "the model is deployed"
+        )
+    lines.append(f"  m    RL and inference        {tokens(plan.demand)} = "
+                 f"{plan.demand / plan.tokens:.3g} D_pre")  # fmt: skip
+    return lines
+
+
+def _optimum(best: Optimum, answer: Budget) -> list[str]:
+    law = best.law
+    own = best.plan
+    lines = [
+        f"The loss: {law.name}",
+        f"  L(N, D) = {law.e:g} + {best.a:.4g} / N^{law.alpha:g} + {law.b:g} / D^{law.beta:g} "
+        f"= {own.loss:.4f} nats per token",
+    ]
+    if answer.params_ratio != 1:
+        lines.append(
+            f"       A of active parameters, each worth {answer.params_ratio:.3g} dense ones: "
+            f"{law.a:g} x {answer.params_ratio:.3g}^-{law.alpha:g}"
+        )
+    if math.isfinite(best.unique_tokens):
+        lines.append(
+            f"       D counts {tokens(best.unique_tokens)} of different text, again and again"
+        )
+    lines += [
+        "  least 6 N (D + m) at this L, where rho = 1 + m / D",
+        "  rho  = (alpha A N^-alpha) / (beta B D^-beta), over the elasticity of repeated tokens",
+        f"       at this budget {best.exponent + 1:.4g}, and 1 + m / D = "
+        f"{1 + own.demand / own.tokens:.4g}",
+    ]
+    each = (
+        ("cheapest of this L", best.cheapest),
+        ("best of this cost", best.best),
+        ("least training", best.compute_optimal),
+    )
+    for name, point in each:
+        lines.append(
+            f"  {name:<20} N = {quantity(point.n_params_active, 'params')}, "
+            f"D = {tokens(point.tokens)}, L = {point.loss:.4f}, "
+            f"6 N (D + m) = {quantity(point.total_flops, 'FLOP')}"
+        )
+    return lines
+
+
+def _chips(answer: Budget) -> list[str]:
+    fleet, use = answer.efficiency.fleet, answer.efficiency
+    assert fleet is not None
+    lines = [
+        f"The chips: {fleet.name}, {format_quantity(fleet.peak_flops_per_s, 'FLOP/s')} each "
+        "(dense bf16)"
+    ]
+    for name in ACTIVITIES:
+        mfu = use.train_mfu if name == "pretraining" else use.decode_mfu
+        assert mfu is not None
+        lines.append(
+            f"  {ACTIVITY_WORDS[name]:<13} {quantity(answer.plan.flops[name], 'FLOP')} / "
+            f"(peak x {percent(mfu)}) = {answer.chip_s[name] / 3600:,.0f} chip-hours"
+        )
+    return lines
