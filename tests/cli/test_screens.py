@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], bool, tuple[str, ...]]] = {
                  ("part", "share", "utilization", "memory per chip", "payload", "chip-hours")),
     "training-explain": (("training", *QWEN[:2], "4xhgx-h100", "--tp", "2", "--pp", "2",
                           "--tokens", "1T", "--explain"), False, ("hidden", "exposed")),
+    "budget": (("budget", "--active", "100B", "--inference-tokens", "200T"), True,
+               ("tokens", "cost", "active", "saves")),
     "tiers": (("tiers", *V3, "--reading", "blackboard"), False, ("tier", "price", "$/Mtok")),
     "sparsity": (("sparsity", *V3), False, ("parameters", "floor")),
     "racks": (("racks", *V3), False, ("domains", "scale-out")),

@@ -13,6 +13,7 @@ from ridgeline.cli import main
 from ridgeline.cli.app import app
 from ridgeline.errors import SpecError, UnitError
 from ridgeline.questions.registry import QUESTIONS, load
+from ridgeline.specs.budget_scenario import BudgetScenario
 from ridgeline.specs.question_record import fields_by_option
 from ridgeline.specs.scenario import option_fields
 from ridgeline.specs.scenario_options import ALIASES
@@ -127,14 +128,19 @@ _FACES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["serving", "layouts", "training", "tiers", "sparsity", "racks", "pipelining",
+    "name", ["serving", "layouts", "training", "budget", "tiers", "sparsity", "racks", "pipelining",
              "scaleup", "wall", "design", "sensitivity"],
 )  # fmt: skip
 def test_names_are_the_same_in_python(name: str) -> None:
     """The option's name is the argument's, without the unit that text carries itself."""
     question = next(q for q in QUESTIONS if q.name == name)
     takes = set(inspect.signature(load(question.function)).parameters)
-    takes |= {*option_fields(), *ALIASES, *fields_by_option(TrainingScenario)}
+    takes |= {
+        *option_fields(),
+        *ALIASES,
+        *fields_by_option(TrainingScenario),
+        *fields_by_option(BudgetScenario),
+    }
     bare = takes | {t.removesuffix("_per_s").removesuffix("_s") for t in takes}
     for argument in app[name].assemble_argument_collection():
         options = [n for n in argument.names if n.startswith("--")]

@@ -135,7 +135,7 @@ def iso_loss_chart(
     for line in curves.values():
         layers.append(data_layer(line, {"type": "line", "color": "$edge", "strokeWidth": 1.2,
                                         "clip": True}, x=x, y=y))  # fmt: skip
-        plane.keep_off_line(_within(line, limits))
+        plane.keep_off_line(line)
     tip = [
         {"field": "name"},
         {"field": "params", "format": ".3s", "title": "active parameters"},
@@ -150,18 +150,20 @@ def iso_loss_chart(
                        {"type": "line", "color": colour, "strokeWidth": 2.5, "clip": True},
                        x=x, y=y, tooltip=[{"field": "of"}, *tip[1:3]])
         )  # fmt: skip
-        plane.keep_off_line(_within(line, limits))
+        plane.keep_off_line(line)
     disc = {"type": "point", "size": 150, "filled": True, "opacity": 1, "color": "$you",
             "stroke": "$ink", "strokeWidth": 2}  # fmt: skip
     layers.append(data_layer(marks, disc, x=x, y=y, tooltip=tip[:3]))
     plane.keep_off_points(marks, 8)
-    plane.keep_off_points(models, 4)
+    plane.keep_off_points(models, 4, faint=True)
     for mark in marks:
-        plane.label(mark, mark["name"], off=12, size=13, needed=True)
-    ends = [(_within(line, limits), name, f"{colour}-line")
-            for (name, line), colour in zip(optima.items(), _DEMANDS, strict=False)]  # fmt: skip
-    ends += [(_within(line, limits), name, "$ink3") for name, line in curves.items()]
-    plane.label_ends([e for e in ends if len(e[0]) > 1])
+        plane.label(mark, mark["name"], off=12, size=13, needed=True, rings=10)
+    plane.keep_off_points(models, 4)
+    ends = [
+        (line, name, f"{colour}-line")
+        for (name, line), colour in zip(optima.items(), _DEMANDS, strict=False)
+    ]
+    plane.label_ends([*ends, *((line, name, "$ink3") for name, line in curves.items())])
     n = 0
     for row in sorted(models, key=lambda r: -_alone(r, models)):
         if n < _NAMED and plane.label(row, row["name"], size=11, rings=3, color="$ink2"):
@@ -179,8 +181,3 @@ def _alone(row: Row, models: list[Row]) -> float:
         if other is not row
     )
     return min(others, default=0.0)
-
-
-def _within(line: list[Row], limits: tuple[tuple[float, float], tuple[float, float]]) -> list[Row]:
-    (left, right), (low, high) = limits
-    return [r for r in line if left <= r["params"] <= right and low <= r["tokens"] <= high]

@@ -21,6 +21,9 @@ ridgeline scaling meta-llama/Meta-Llama-3-70B --on 256xhgx-h100 --seq 8192 --tok
 ridgeline scaling Qwen/Qwen3-8B --on 64xhgx-h100 --kind weak --global-batch 512 --tp 2
 ridgeline rl-step Qwen/Qwen3-8B --on hgx-h100 --prompts 64 --samples 8 --osl 256:4k@mean=2k
 ridgeline rl-step Qwen/Qwen3-30B-A3B --on 4xhgx-h100 --off-policy 1 --osl 256:8k@mean=3k
+ridgeline budget --active 100B --traffic 50M --lifetime 60d
+ridgeline budget deepseek-ai/DeepSeek-V3 --inference-tokens 30T --split without-rl --explain
+ridgeline budget meta-llama/Meta-Llama-3-70B --on 256xhgx-h100 --traffic 20M --lifetime 180d
 ridgeline sweep Qwen/Qwen3-8B --on h100-sxm --over load.batch=1,8,64,512
 ridgeline sweep Qwen/Qwen3-8B --on hgx-h100,hgx-h200 --batch 1:1024 --best usd_per_mtok_output
 ridgeline tiers deepseek-ai/DeepSeek-V3 --on gb200-nvl72

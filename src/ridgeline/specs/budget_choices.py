@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from ridgeline.errors import SpecError
 from ridgeline.specs.fields import Choice, Number, Value, option, shown
+from ridgeline.specs.limits import BARE_TIME
 from ridgeline.specs.loss_law import LossLaw
 from ridgeline.specs.option_record import OptionRecord
 from ridgeline.specs.ranges import (
@@ -80,7 +81,7 @@ class TokensChoice(OptionRecord):
     traffic: Annotated[float | None, Number(1e-3, 1e15)] = option(
         None, "Tokens served per second, with lifetime instead of inference_tokens.", "tokens/s"
     )
-    lifetime: Annotated[float | None, Number(1.0, 1e10, dimension="s", bare="d")] = option(
+    lifetime: Annotated[float | None, Number(3600.0, 1e10, dimension="s", bare=BARE_TIME)] = option(
         None, "How long the model is deployed, with traffic.", "s"
     )
     deployed: Annotated[float, Number(0, 1, above=True)] = option(
@@ -126,6 +127,12 @@ class EfficiencyChoice(OptionRecord):
     seq: Annotated[int, Number(1, 1e8, whole=True)] = option(
         4096, "Tokens of a sequence of training, on a machine.", "tokens"
     )
+    global_batch: Annotated[int | None, Number(1, 10**9, whole=True)] = option(
+        None,
+        "Sequences of an optimizer step, on a machine; about 1,024, as many as ranks and stages "
+        "divide, if not given.",
+        "sequences",
+    )
     context: Annotated[float, CONTEXT_TOKENS] = option(
         8192.0, "Cached tokens per sequence of serving, where no lengths are given.", "tokens"
     )
@@ -140,11 +147,6 @@ class EfficiencyChoice(OptionRecord):
     chips: Annotated[int | None, CHIPS] = option(
         None, "Chips to train on; all of the machine if not given.", "chips"
     )
-
-    @property
-    def ratio(self) -> float | None:
-        """MFU of serving over that of training, where it is given."""
-        return self.mfu_ratio
 
     @property
     def usual_ratio(self) -> float:

@@ -51,6 +51,7 @@ class BudgetOptions(TypedDict, total=False):
     decode_mfu: float | str | None
     mfu_ratio: float | str | None
     seq: float | str | None
+    global_batch: float | str | None
     context: float | str | None
     isl: float | str | None
     osl: float | str | None

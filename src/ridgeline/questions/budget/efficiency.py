@@ -137,7 +137,12 @@ def _on_machine(
 ) -> Efficiency:
     use, chip = scenario.efficiency, named.cluster.chip
     asked = TrainingScenario.of(
-        model, named.cluster, seq=use.seq, chips=use.chips, reading=scenario.reading
+        model,
+        named.cluster,
+        seq=use.seq,
+        global_batch=use.global_batch,
+        chips=use.chips,
+        reading=scenario.reading,
     )
     setup = TrainingSetup(asked, given_machine=named)
     peak = chip.peak[compute_dtype(dtype_of("bf16"), chip)]

@@ -19,11 +19,13 @@ __all__ = ["PICTURES", "draw"]
 
 #: in the order in which help lists them
 PICTURES: Final = ("budget", "iso-loss")
-_POINTS = 241
+_POINTS, _FEW = 241, 81
 #: how far a picture of costs reaches beyond what it marks
 _ROOM = 12.0
 #: demands whose optimum is drawn, as multiples of the question's
 _MORE = 10.0
+#: how far lines are drawn beyond the picture, which cuts them
+_BEYOND = 1.5
 
 
 def draw(answer: Budget, name: str) -> Chart:
@@ -111,7 +113,7 @@ def _iso_loss(answer: Budget) -> Chart:
         point = best.cheapest
         marks.append({
             "params": point.n_params_active, "tokens": point.tokens,
-            "name": "cheapest of its loss",
+            "name": "cheapest",
         })  # fmt: skip
     models = [
         {"params": run.n_params_active, "tokens": run.n_tokens, "name": run.name,
@@ -120,15 +122,11 @@ def _iso_loss(answer: Budget) -> Chart:
     ]  # fmt: skip
     every = [*models, *marks]
     limits = _limits([r["params"] for r in every]), _limits([r["tokens"] for r in every])
-    params = np.geomspace(*limits[0], _POINTS)
-    curves = {}
-    for loss in _losses(answer, limits):
-        d = best.tokens(params, loss)
-        curves[f"L = {loss:.3g}"] = [
-            {"params": float(n), "tokens": float(t)}
-            for n, t in zip(params, d, strict=True)
-            if limits[1][0] / 3 <= t <= limits[1][1] * 3
-        ]
+    params = np.geomspace(limits[0][0] / _BEYOND, limits[0][1] * _BEYOND, 40 * _FEW)
+    curves = {
+        f"L = {loss:.3g}": _line(params, best.tokens(params, loss), limits)
+        for loss in _losses(answer, limits)
+    }
     title = f"{answer.name}: models of equal loss"
     said = (
         f"grey: equal loss by {best.law.name} (nats per token); lines: the cheapest model of each "
@@ -138,6 +136,20 @@ def _iso_loss(answer: Budget) -> Chart:
         {n: c for n, c in curves.items() if len(c) > 1}, _optima(answer, limits), models, marks,
         limits=limits, title=title, subtitle=said,
     )  # fmt: skip
+
+
+def _line(params: Any, every: Any, limits: Any) -> list[dict[str, float]]:
+    """Points of a line that are some pixels apart, a little beyond the limits."""
+    (n_low, n_high), (d_low, d_high) = limits
+    wide, high = np.log(n_high / n_low) / _FEW, np.log(d_high / d_low) / _FEW
+    found: list[dict[str, float]] = []
+    last = (-np.inf, -np.inf)
+    for n, d in zip(np.log(params).tolist(), np.log(every).tolist(), strict=True):
+        inside = abs(d - np.log(d_low * d_high) / 2) <= np.log(d_high / d_low * _BEYOND) / 2
+        if inside and max(abs(n - last[0]) / wide, abs(d - last[1]) / high) >= 1:
+            found.append({"params": float(np.exp(n)), "tokens": float(np.exp(d))})
+            last = n, d
+    return found
 
 
 def _limits(values: list[float]) -> tuple[float, float]:
@@ -161,7 +173,9 @@ def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
     best, demand = answer.optimum, answer.plan.demand
     (n_low, n_high), (d_low, d_high) = limits
     least, most = (best.loss(n, d) for n, d in ((100 * n_high, 100 * d_high), (n_low, d_low)))
-    losses = best.law.e + np.geomspace(float(least) - best.law.e, float(most) - best.law.e, _POINTS)
+    losses = best.law.e + np.geomspace(
+        float(least) - best.law.e, float(most) - best.law.e, 10 * _FEW
+    )
     demands = {"training alone": 0.0}
     if demand:
         demands |= {
@@ -170,10 +184,5 @@ def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
         }
     found = {}
     for name, m in demands.items():
-        n, d = best.cheapest_of(losses, m)
-        found[name] = [
-            {"params": float(a), "tokens": float(b)}
-            for a, b in zip(n, d, strict=True)
-            if n_low <= a <= n_high and d_low <= b <= d_high
-        ][::-1]
+        found[name] = _line(*best.cheapest_of(losses[::-1], m), limits)
     return {name: rows for name, rows in found.items() if len(rows) > 1}

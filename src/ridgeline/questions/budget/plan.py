@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from ridgeline.answers.words import quantity
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.budget import (
     TRAINING_FLOPS,
@@ -17,7 +18,6 @@ from ridgeline.laws.budget import (
     total_of_share,
     traffic_tokens,
 )
-from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.specs.budget_choices import TokensChoice
@@ -32,8 +32,14 @@ _SHARES: Final[dict[str, tuple[float, float, float]]] = {
     "halves": (1 / 4, 1 / 4, 1 / 2),
     "without-rl": (1 / 2, 0.0, 1 / 2),
 }
-#: which of those given sets the rest, first
-_ANCHORS: Final[tuple[str, ...]] = ("inference", "pretraining", "rl")
+#: what sets the cost of each where it is not given, first
+_ANCHORS: Final[dict[str, tuple[str, ...]]] = {
+    "pretraining": ("inference", "rl"),
+    "rl": ("pretraining", "inference"),
+    "inference": ("pretraining", "rl"),
+}
+#: what sets all others at equal cost, first
+_FIRST: Final[tuple[str, ...]] = ("inference", "pretraining", "rl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,10 @@ def plan_of(
     if choice.compute is not None:
         costs |= _left(choice, n_params_active, costs, {n: shares[n] for n in missing})
     else:
-        total = _total(costs, shares)
-        costs |= {name: tokens_at_share(total, shares[name], 1.0) for name in missing}
+        given_costs = dict(costs)
+        for name in missing:
+            total = _total(given_costs, shares, _ANCHORS[name])
+            costs[name] = tokens_at_share(total, shares[name], 1.0)
     return _with(empty, costs, weights, frozenset(given) | _compute(choice))
 
 
@@ -146,7 +154,7 @@ def equal_cost(choice: TokensChoice, plan: Plan) -> Plan:
     costs = plan.costs
     total = plan.total
     if choice.compute is None:
-        total = _total({n: costs[n] for n in ACTIVITIES if n in plan.given}, shares)
+        total = _total({n: costs[n] for n in ACTIVITIES if n in plan.given}, shares, _FIRST)
     weights = {"pretraining": 1.0, "rl": plan.alpha, "inference": plan.beta * plan.deployed}
     each = {name: tokens_at_share(total, shares[name], 1.0) for name in ACTIVITIES}
     return _with(plan, each, weights, plan.given)
@@ -191,9 +199,9 @@ def _compute(choice: TokensChoice) -> frozenset[str]:
     return frozenset() if choice.compute is None else frozenset({"compute"})
 
 
-def _total(costs: dict[str, float], shares: dict[str, float]) -> float:
-    """Cost of everything at equal cost, by the first of what is given."""
-    anchor = next(name for name in _ANCHORS if costs.get(name) and shares[name])
+def _total(costs: dict[str, float], shares: dict[str, float], anchors: tuple[str, ...]) -> float:
+    """Cost of everything at equal cost, by the first of some that are given."""
+    anchor = next(name for name in anchors if costs.get(name) and shares[name])
     return total_of_share(costs[anchor], shares[anchor], 1.0)
 
 
@@ -207,9 +215,9 @@ def _left(
     if left <= 0:
         needed = token_flops(TRAINING_FLOPS, n, sum(costs.values()))
         raise InfeasibleError(
-            f"The tokens given cost {format_quantity(needed, 'FLOP')} at the MFU of training, and "
-            f"compute is {format_quantity(choice.compute, 'FLOP')}: give at least as much, or "
-            "fewer tokens."
+            f"The tokens given cost {quantity(needed, 'FLOP')} at the MFU of training, and "
+            f"compute is {quantity(choice.compute, 'FLOP')}: give at least as much, or fewer "
+            "tokens."
         )
     whole = sum(shares.values())
     return {name: tokens_at_share(left, share / whole, 1.0) for name, share in shares.items()}

@@ -137,7 +137,7 @@ def laws_table(answer: Budget) -> Table:
     rows = [_law(one) for one in (answer.optimum, *answer.others)]
     columns = {
         "law": ("law", ""),
-        "exponent": ("RL, inference over training, at best", "1"),
+        "exponent": ("exponent", "1"),
         "cheapest_params": ("cheapest of its loss", "params"),
         "cheapest_tokens": ("on", "tokens"),
         "saves": ("saves", "%"),
@@ -150,7 +150,11 @@ def laws_table(answer: Budget) -> Table:
         ("cheapest_params", "cheapest_tokens"), "saves", "overtraining_cost", "exponent",
         ("best_params", "best_tokens"),
     )  # fmt: skip
-    return Table("laws", "What each loss law says", columns, rows, first=first)
+    title = (
+        "What each loss law says; exponent: with which training gets cheaper as parameters grow at "
+        "equal loss"
+    )
+    return Table("laws", title, columns, rows, first=first)
 
 
 def _law(one: Optimum) -> dict[str, Any]:

@@ -1,0 +1,64 @@
+"""Pictures of a token budget: lines are the costs, marks lie where they should, all is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from clear import assert_clear, layers_of
+
+import ridgeline as rl
+
+CASES: dict[str, dict[str, Any]] = {
+    "lecture": {"active": "100B", "inference_tokens": "200T"},
+    "small": {"active": "8B", "tokens": "15T", "inference_tokens": "1T", "law": "hoffmann-2022"},
+    "no rl": {"active": "400B", "tokens": "2T", "split": "without-rl"},
+    "repeated": {"active": "70B", "tokens": "30T", "unique_tokens": "3T"},
+    "nothing else": {
+        "active": "70B", "tokens": "1.4T", "inference_tokens": 0, "split": "without-rl"
+    },
+    "priced": {"on": "hgx-h100", "active": "70B", "tokens": "15T"},
+}  # fmt: skip
+
+
+def check(case: str, name: str, *, dark: bool) -> None:
+    pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
+    chart = rl.budget(**CASES[case]).chart(name)
+    assert_clear(chart.spec, chart.to_bytes(".svg", dark=dark).decode())
+
+
+@pytest.mark.parametrize("name", ["budget", "iso-loss"])
+def test_pictures_are_clear(name: str) -> None:
+    check("lecture", name, dark=name == "iso-loss")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", ["budget", "iso-loss"])
+def test_every_picture_is_clear(case: str, name: str, dark: bool) -> None:
+    check(case, name, dark=dark)
+
+
+def rows_of(chart: Any, key: str) -> list[dict[str, Any]]:
+    found = [la["data"]["values"] for la in layers_of(chart.spec) if "data" in la]
+    return next(rows for rows in found if rows and key in rows[0])
+
+
+def test_costs_are_of_models_of_one_loss() -> None:
+    found = rl.budget(**CASES["lecture"])
+    rows = rows_of(found.chart("budget"), "cost")
+    whole = {r["tokens"]: r for r in rows if r["of"] == "all"}
+    for row in whole.values():
+        loss = float(found.optimum.loss(row["params"], row["tokens"]))
+        assert loss == pytest.approx(found.optimum.plan.loss, rel=1e-6)
+        assert row["cost"] == pytest.approx(
+            6 * row["params"] * (row["tokens"] + found.plan.demand), rel=1e-6
+        )
+    least = min(whole.values(), key=lambda r: r["cost"])
+    assert least["tokens"] == pytest.approx(found.optimum.cheapest.tokens, rel=0.03)
+
+
+def test_published_models_are_on_the_map() -> None:
+    rows = rows_of(rl.budget(**CASES["lecture"]).chart("iso-loss"), "released")
+    assert {"Chinchilla", "DeepSeek-V3", "Meta-Llama-3.1-405B"} <= {r["name"] for r in rows}
