@@ -30,7 +30,7 @@ OF_TRAINING = {
     "training-schedule": "schedule",
     "training-memory": "memory",
 }
-_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING)
+_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING, "training-front")
 
 
 def drawn(names: set[str]) -> dict[str, Chart]:
@@ -47,6 +47,11 @@ def drawn(names: set[str]) -> dict[str, Chart]:
     if wanted:
         step = rl.training("meta-llama/Meta-Llama-3-70B", "16xhgx-h100", seq=8192, tp=4, pp=4, vp=5)
         found |= {name: step.chart(OF_TRAINING[name]) for name in wanted}
+    if not names or "training-front" in names:
+        searched = rl.training_layouts(
+            "meta-llama/Meta-Llama-3-70B", "16xhgx-h100", seq=8192, global_batch=512
+        )
+        found["training-front"] = searched.chart("front")
     return found
 
 

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ridgeline.questions.tiers import tiers as tiers
     from ridgeline.questions.training import Training as Training
     from ridgeline.questions.training import training as training
+    from ridgeline.questions.training_layouts import TrainingLayouts as TrainingLayouts
+    from ridgeline.questions.training_layouts import training_layouts as training_layouts
     from ridgeline.questions.wall import wall as wall
     from ridgeline.readers import read_config as read_config
     from ridgeline.specs import Chip as Chip
@@ -111,6 +113,8 @@ _HOME = {
     "tiers": "questions.tiers",
     "Training": "questions.training",
     "training": "questions.training",
+    "TrainingLayouts": "questions.training_layouts",
+    "training_layouts": "questions.training_layouts",
     "wall": "questions.wall",
     "Comparison": "questions.serving",
     "Serving": "questions.serving",
@@ -160,6 +164,7 @@ __all__ = [
     "Table",
     "Training",
     "TrainingLayout",
+    "TrainingLayouts",
     "TrainingScenario",
     "Workload",
     "advice",
@@ -191,6 +196,7 @@ __all__ = [
     "sweep",
     "tiers",
     "training",
+    "training_layouts",
     "validate",
     "wall",
 ]

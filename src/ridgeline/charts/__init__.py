@@ -1,6 +1,7 @@
 """Every picture, defined once: for files, notebooks and, later, the browser."""
 
 from ridgeline.charts.chart import Chart
+from ridgeline.charts.headroom import headroom_chart
 from ridgeline.charts.memory import MEMORY_PARTS, memory_chart
 from ridgeline.charts.operators import roofline_chart
 from ridgeline.charts.pareto import pareto_chart
@@ -16,6 +17,7 @@ __all__ = [
     "MEMORY_PARTS",
     "MOST_CHIPS_DRAWN",
     "Chart",
+    "headroom_chart",
     "memory_chart",
     "memory_time_chart",
     "pareto_chart",

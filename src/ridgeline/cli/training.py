@@ -32,7 +32,15 @@ from ridgeline.cli.output import (
     print_text,
 )
 from ridgeline.cli.pictures import save_picture
+from ridgeline.cli.spreading import Spreading
 from ridgeline.cli.training_asking import TrainingOptions, training_asked
+from ridgeline.cli.training_search import (
+    FRONT,
+    Searching,
+    refuse_without_search,
+    searched,
+    show_search,
+)
 from ridgeline.questions.training import PICTURES, train
 
 if TYPE_CHECKING:
@@ -48,21 +56,23 @@ def training(
     /,
     *,
     options: TrainingOptions | None = None,
+    searching: Searching | None = None,
     chip: Chip = None,
     set_: SetFields = (),
     from_counts: FromCounts = None,
     assume_harmless: AssumeHarmless = (),
     fetch: Fetch = False,
+    spreading: Spreading | None = None,
     out: Out = (),
     chart: Annotated[
-        str,
+        str | None,
         Parameter(
             group=OUTPUT,
             metavar="WORD",
-            help="Which picture: time (the waterfall of a step), schedule, memory or "
-            "memory-over-time.",
+            help="Which picture: time (the waterfall of a step, if not given), schedule, memory or "
+            "memory-over-time; of a search front (if not given), or one of the winner's step.",
         ),
-    ] = _FIRST,
+    ] = None,
     dark: Dark = False,
     explain: Explain = False,
     flags: TrainingFlags = None,
@@ -78,19 +88,29 @@ def training(
     blackboard takes 6 N D at the peak and the schedule's bubble.
 
     Without degrees a plain layout that fits is used, and said. With --tokens it is also the run:
-    days, chip-hours, dollars, energy, interruptions and checkpoints.
+    days, chip-hours, dollars, energy, interruptions and checkpoints. With --search every layout is
+    compared, and what wins is told with its reasons.
     """
     one_output(json, csv)
-    check_picture(chart, PICTURES)
+    how = searching or Searching()
+    check_picture(chart or _FIRST, (FRONT, *PICTURES))
     check_flags(flags, csv=csv, known=catalog.known_training_flags)
+    if not how.search:
+        refuse_without_search(how, spreading, chart)
     asked = training_asked(
         model, options, chip=chip, set_=set_, from_counts=from_counts,
         assume_harmless=assume_harmless, fetch=fetch,
     )  # fmt: skip
+    if how.search:
+        found = searched(asked, how.rank, spreading)
+        # What cannot be started is refused before anything is shown.
+        started = None if flags is None else found.command(flags)
+        save_picture(found.chart(chart or FRONT) if out or chart else None, out, dark=dark)
+        show_search(found, how.top, started, explain=explain, json=json, csv=csv, wide=wide)
+        return
     answer = train(asked.scenario, named=asked.named[0], framework=asked.framework)
-    # What cannot be started is refused before anything is shown.
     started = None if flags is None else answer.command(flags)
-    picture = answer.chart(chart) if out or chart != _FIRST else None
+    picture = answer.chart(chart or _FIRST) if out or chart else None
     save_picture(picture, out, dark=dark)
     if json:
         print_json(answer.to_dict() | ({} if started is None else launch_dict(started)))

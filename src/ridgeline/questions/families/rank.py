@@ -108,13 +108,16 @@ def front_of(columns: Mapping[str, np.ndarray], x: str, y: str, where: str = "")
     return keep.result()
 
 
-def close_words(ranking: Sequence[Row], rank: Rank) -> str:
+def close_words(
+    ranking: Sequence[Row], rank: Rank, why: str = "It is the simplest of them."
+) -> str:
     """What else comes so near the winner that it is too close to call; empty where nothing does.
 
     Parameters
     ----------
     ranking : sequence of mapping   The winner, then best first.
     rank : Rank
+    why : str   By what it wins: a sentence.
     """
     winner = ranking[0]
     rows = sorted(ranking, key=rank.score)
@@ -124,8 +127,7 @@ def close_words(ranking: Sequence[Row], rank: Rank) -> str:
         return ""
     names = [r["layout"] for r in near[:_NAMED]] + ["others"] * (len(near) > _NAMED)
     return (
-        f"Within {TOO_CLOSE:.0%} of it, too close to call without measuring: {listed(names)}. It "
-        "is the simplest of them."
+        f"Within {TOO_CLOSE:.0%} of it, too close to call without measuring: {listed(names)}. {why}"
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training
     from ridgeline.trainer.changes import Change
 
-__all__ = ["sentences"]
+__all__ = ["run_sentences", "sentences"]
 
 #: a probability of fitting below which more than the likely is said
 _LIKELY = 0.5
@@ -30,7 +30,7 @@ _DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 def sentences(answer: Training) -> list[str]:
     """The step, its use of the chips, where time goes, whether it fits, and the run."""
-    found = [_step(answer), _use(answer), _where(answer), *_memory(answer), *_run(answer)]
+    found = [_step(answer), _use(answer), _where(answer), *_memory(answer), *run_sentences(answer)]
     return [s for s in [*found, answer.why_layout] if s]
 
 
@@ -139,7 +139,8 @@ def _change(change: Change) -> str:
     )
 
 
-def _run(answer: Training) -> list[str]:
+def run_sentences(answer: Training) -> list[str]:
+    """The run of which the step is one: its time, cost and interruptions; none without tokens."""
     run = answer.run
     if run is None:
         return []

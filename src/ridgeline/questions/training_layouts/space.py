@@ -116,7 +116,7 @@ class Space:
             setup.n_chips // (t * p * c) for t, p, c in degrees if not setup.n_chips % (t * p * c)
         }
         asked = fixed.get("dp") or found.get("dp") or tuple(sorted(left))
-        found["dp"] = tuple(d for d in asked if d in left) or asked
+        found["dp"] = tuple(d for d in asked if d in left) or asked or (1,)
         return cls(setup, {axis: found[axis] for axis in AXES})
 
     @property

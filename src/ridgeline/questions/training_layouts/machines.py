@@ -1,0 +1,138 @@
+"""One machine of a training search: its rows in words, in money and in energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ridgeline.laws.economics import cost_per_step_usd
+from ridgeline.laws.energy import energy_j
+from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.training.question import train
+from ridgeline.questions.training_layouts.simplicity import simplicity
+from ridgeline.questions.training_layouts.words import job_name
+from ridgeline.specs.training import TrainingLayout
+from ridgeline.trainer.step import job_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ridgeline.questions.training import Training
+    from ridgeline.questions.training.setup import TrainingSetup
+    from ridgeline.questions.training_layouts.search import TrainingSearch
+    from ridgeline.questions.training_layouts.space import Space
+    from ridgeline.specs.price import Price
+    from ridgeline.trainer.job import TrainingJob
+
+__all__ = ["MachineSearch"]
+
+Row = dict[str, Any]
+_MTOK, _J_PER_WH = 1e6, 3600.0
+_ROUNDING = 1e-9
+_ORDER = TrainingLayout.model_fields["order"].default
+
+
+@dataclass(frozen=True)
+class MachineSearch:
+    """All layouts of one machine, evaluated.
+
+    Attributes
+    ----------
+    search : TrainingSearch
+    price : Price or None   Per chip-hour, of those of all machines that are compared.
+    """
+
+    search: TrainingSearch
+    price: Price | None
+
+    @property
+    def setup(self) -> TrainingSetup:
+        """What the question means on this machine."""
+        return self.search.setup
+
+    @property
+    def space(self) -> Space:
+        """What was tried."""
+        return self.search.space
+
+    @cached_property
+    def key(self) -> str:
+        """Number and kind of chips, as a machine is named on the command line."""
+        cluster, n = self.setup.cluster, self.setup.n_chips
+        domains, rest = divmod(n, cluster.domain_size)
+        if rest or cluster.domain_size == 1:
+            return f"{n} x {cluster.chip.id}"
+        return cluster.id if domains == 1 else f"{domains}x{cluster.id}"
+
+    @property
+    def words(self) -> str:
+        """Number of chips and their name."""
+        return f"{self.setup.n_chips:,} x {self.setup.cluster.chip.name}"
+
+    def job(self, row: Row) -> TrainingJob:
+        """The job of a row."""
+        return self.search.job(row)
+
+    def described(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows with machine, layout in words, dollars and energy of a million tokens."""
+        return [self._described(row) for row in rows]
+
+    def _described(self, row: Row) -> Row:
+        n_chips = self.setup.n_chips
+        about: Row = {"cluster": self.key, "n_chips": n_chips, "layout": job_name(self.job(row))}
+        tokens = row["tokens_per_s_per_chip"] * n_chips * row["time_s"]
+        usd, wh = None, None
+        if self.price is not None:
+            of_step = cost_per_step_usd(row["time_s"], self.price.usd_per_chip_hour, n_chips)
+            usd = of_step / tokens * _MTOK
+        if (watts := power_w(self.setup.cluster)) is not None:
+            wh = energy_j(watts * n_chips, row["time_s"]) / _J_PER_WH / tokens * _MTOK
+        return about | row | {"usd_per_mtok": usd, "wh_per_mtok": wh}
+
+    def simplicity(self, row: Row) -> tuple[int, ...]:
+        """How simple a row's layout is."""
+        return simplicity(self.job(row))
+
+    def with_step(self, row: Row) -> Row:
+        """A row with its 80% interval, and what stages wait for each other."""
+        step = job_step(self.job(row), interval=True)
+        bubble = float(np.ravel(step.bubble_share)[0])
+        found = {**row, "bubble_share": bubble if bubble > _ROUNDING else 0.0}
+        if step.low_s is not None:
+            found["time_low_s"] = float(np.ravel(step.low_s)[0])
+            found["time_high_s"] = float(np.ravel(step.high_s)[0])
+        return found
+
+    def options(self, row: Row) -> dict[str, Any]:
+        """The options of `rl.training` that make a row's job."""
+        job = self.job(row)
+        layout, recipe = job.layout, job.recipe
+        found: dict[str, Any] = {
+            name: getattr(layout, name)
+            for name in ("tp", "pp", "cp", "dp", "ep", "expert_tp", "zero", "sequence_parallel")
+        }
+        found |= {"vp": layout.vp} if layout.pp > 1 else {}
+        found |= {"shard": layout.shard} if layout.zero else {}
+        found |= {"cp_kind": layout.cp_kind} if layout.cp > 1 else {}
+        found |= {"order": layout.order} if layout.order != _ORDER else {}
+        found |= {
+            "micro_batch": recipe.micro_batch,
+            "schedule": recipe.schedule,
+            "recompute": recipe.recompute,
+            "offload": recipe.offload,
+            "global_batch": job.load.global_batch,
+        }
+        if recipe.recompute == "layers":
+            found["recompute_layers"] = recipe.recompute_layers
+        if getattr(recipe, "overlap", None) is not None:
+            found["overlap"] = recipe.overlap  # pyright: ignore[reportAttributeAccessIssue]
+        return found
+
+    def training(self, row: Row) -> Training:
+        """The answer of `rl.training` to a row's options."""
+        scenario = self.setup.scenario.with_options(**self.options(row))
+        setup = self.setup
+        return train(scenario, named=setup.named, framework=setup.given_framework)

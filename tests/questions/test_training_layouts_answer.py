@@ -1,0 +1,344 @@
+"""The answer of the training search: each row a single call, reasons that hold, one mechanism."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ridgeline as rl
+from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.questions.families import TOO_CLOSE, tied
+from ridgeline.questions.training_layouts.reasons import costs, parts_s
+from ridgeline.questions.training_layouts.sentences import axes_told, families_told
+from ridgeline.questions.training_layouts.simplicity import simplicity
+from ridgeline.questions.training_layouts.space import Space
+from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.step import job_step
+
+QWEN, NODES = "Qwen/Qwen3-8B", "2xhgx-h100"
+LOAD: dict[str, Any] = {"seq": 8192, "global_batch": 256}
+LLAMA = "meta-llama/Meta-Llama-3-70B"
+#: axes that tests hold, so that searches are short
+NARROW: dict[str, Any] = {"cp": 1, "order": "tp,cp,dp,pp"}
+
+
+@cache
+def answer_of(model: str = QWEN, on: Any = NODES, **options: Any) -> rl.TrainingLayouts:
+    return rl.training_layouts(model, on, **{**LOAD, **NARROW, **options})
+
+
+@cache
+def pressed() -> rl.TrainingLayouts:
+    """A model that hardly fits, so that families differ in what they compute again."""
+    return answer_of(LLAMA, "4xhgx-h100")
+
+
+def single(answer: rl.TrainingLayouts, row: dict[str, Any]) -> rl.Training:
+    scenario = answer.scenario
+    on = answer.search_of(row).setup.named.cluster
+    options = {**scenario.options(), **answer.options(row)}
+    return rl.training(scenario.model, on, **options)
+
+
+@pytest.mark.parametrize("model", [QWEN, LLAMA])
+def test_rows_are_single_calls(model: str) -> None:
+    answer = answer_of() if model == QWEN else pressed()
+    rng = np.random.default_rng(7)
+    few = [answer.best, *(answer.rows[i] for i in rng.integers(len(answer.rows), size=12))]
+    for row in [*few, *answer.front[:: max(1, len(answer.front) // 5)]]:
+        one = single(answer, row)
+        assert one.memory is not None
+        assert one.step_s == pytest.approx(row["time_s"], rel=1e-9)
+        assert one.tokens_per_s_per_chip == pytest.approx(row["tokens_per_s_per_chip"], rel=1e-9)
+        assert one.utilization["full"] == pytest.approx(row["mfu"], rel=1e-9)
+        assert float(one.memory.peak_bytes()[0]) == pytest.approx(row["peak_bytes"], rel=1e-9)
+        assert one.fits_probability == pytest.approx(row["fits_probability"], abs=1e-9)
+        price = one.price
+        assert price is not None
+        usd = price.usd_per_chip_hour / 3600 / row["tokens_per_s_per_chip"] * 1e6
+        assert row["usd_per_mtok"] == pytest.approx(usd)
+        tdp = one.job.cluster.chip.tdp
+        assert row["wh_per_mtok"] == pytest.approx(
+            (tdp or 0) / 3600 / row["tokens_per_s_per_chip"] * 1e6
+        )
+
+
+def test_the_winner_is_the_simplest_of_those_that_tie_with_the_best() -> None:
+    answer = pressed()
+    winner, *others = answer.rows
+    times = [row["time_s"] for row in others]
+    assert times == sorted(times)
+    least = min(answer.rows, key=lambda r: r["time_s"])
+    assert winner["time_s"] <= least["time_s"] * (1 + TOO_CLOSE)
+    close = tied(sorted(answer.rows, key=_time), answer.rank)
+    keys = [simplicity(answer.job(r)) for r in close]
+    assert simplicity(answer.best_job) == min(keys)
+    alike = [r for r, key in zip(close, keys, strict=True) if key == min(keys)]
+    assert winner["time_s"] == min(r["time_s"] for r in alike)
+    assert winner["time_s"] <= min(r["time_s"] for r in answer.rows) * (1 + TOO_CLOSE)
+    assert all(row["fits_probability"] >= 0.9 for row in answer.rows)
+    assert answer.n_fit <= answer.n_legal
+
+
+def _time(row: dict[str, Any]) -> float:
+    return row["time_s"]
+
+
+def test_rows_have_names_of_their_own() -> None:
+    for answer in (answer_of(), pressed()):
+        names = [row["layout"] for row in answer.rows]
+        assert len(set(names)) == len(names)
+
+
+def test_the_winner_is_at_hand_as_an_answer_about_training() -> None:
+    answer = answer_of(tokens="1T")
+    best = answer.best_training
+    assert best.step_s == pytest.approx(answer.best["time_s"], rel=1e-9)
+    assert best.run is not None
+    assert any("1.00 T tokens" in said for said in answer.sentences())
+    assert best.job.layout == answer.best_job.layout
+    assert best.job.recipe == answer.best_job.recipe
+
+
+def test_what_is_given_is_fixed() -> None:
+    answer = answer_of(tp=4, micro_batch=2, recompute="full", zero=3)
+    assert {row["tp"] for row in answer.rows} == {4}
+    assert {answer.job(r).recipe.micro_batch for r in answer.rows} == {2}
+    assert {answer.job(r).recipe.recompute for r in answer.rows} == {"full"}
+    assert answer.axes["tp"] == (4,)
+    assert not {f.degree for f in answer.families()} & {"tp", "micro_batch", "recompute", "zero"}
+
+
+def test_every_other_value_of_every_axis_is_a_family_with_its_ratio() -> None:
+    answer = pressed()
+    winner, found = answer.best, answer.families()
+    expected = {
+        (axis, value) for axis, values in answer.axes.items() if len(values) > 1
+        for value in values if value != winner[axis]
+    }  # fmt: skip
+    assert [(f.degree, f.value) for f in found] == list(dict.fromkeys(
+        (f.degree, f.value) for f in found
+    ))  # fmt: skip
+    assert {(f.degree, f.value) for f in found} == expected
+    with_rows = [f for f in found if f.best is not None]
+    assert len(with_rows) > 5
+    for family in with_rows:
+        assert family.best is not None
+        assert family.best[family.degree] == family.value
+        quotient = single(answer, family.best).step_s / answer.best_training.step_s
+        assert family.ratio == pytest.approx(quotient, rel=1e-9)
+        own = [r["time_s"] for r in answer.rows if r[family.degree] == family.value]
+        assert min(own) == family.best["time_s"]
+
+
+def test_the_part_named_is_the_one_that_grew_most() -> None:
+    answer = pressed()
+    best = parts_s(answer.best_job)
+    causes = {"bubble": "bubble of", "recompute": "computing", "dp": "data-parallel ranks",
+              "tp": "TP collectives", "hops": "between", "products": "GEMMs"}  # fmt: skip
+    named = 0
+    for family in answer.families():
+        if family.best is None or "too close" in family.reason:
+            continue
+        spent = parts_s(answer.job(family.best))
+        worst = max(spent, key=lambda n: spent[n] - best[n])
+        share = spent[worst] / sum(spent.values())
+        if worst in causes and "no part" not in family.reason:
+            named += 1
+            assert causes[worst] in family.reason
+            said = float(re.findall(r"([\d.]+)% of the step", family.reason)[0])
+            assert said == pytest.approx(100 * share, abs=0.51)
+    assert named > 3
+
+
+def test_parts_of_a_token_add_up_to_its_time() -> None:
+    answer = answer_of()
+    job = answer.best_job
+    whole = sum(parts_s(job).values()) * job.load.tokens / job.n_chips
+    assert whole == pytest.approx(answer.best["time_s"], rel=1e-9)
+
+
+def test_recompute_is_told_with_the_memory_that_forces_it() -> None:
+    job = rl.training(LLAMA, "4xhgx-h100", **LOAD, tp=2, pp=4, zero=3, recompute="full").job
+    kept = job.recipe.model_copy(update={"recompute": "none"})
+    winner = replace(job, recipe=kept, layout=job.layout.model_copy(update={"tp": 8, "dp": 1}))
+    said = costs(job, winner)
+    need = float(job_memory(replace(job, recipe=kept)).needed_bytes[0])
+    assert float(re.findall(r"would need ([\d.]+) GB", said)[0]) == pytest.approx(
+        need / 1e9, rel=5e-3
+    )
+    again = float(job_step(job).parts_s["recompute"][0] / job_step(job).time_s[0])
+    assert f"{100 * again:.0f}% of the step" in said
+
+
+def test_a_family_without_memory_says_what_it_needs() -> None:
+    answer = pressed()
+    lacking = [f for f in answer.families() if f.best is None and "needs" in f.reason]
+    assert lacking
+    for family in lacking:
+        need, have = re.findall(r"needs ([\d.]+) GB per chip, has ([\d.]+) GB", family.reason)[0]
+        assert float(need) > 0.8 * float(have)
+
+
+def test_words_of_families_name_the_next_values() -> None:
+    answer = pressed()
+    near, every = families_told(answer), families_told(answer, every=True)
+    assert 0 < len(near) < len(every)
+    below = max((v for v in answer.axes["tp"] if v < answer.best["tp"]), default=None)
+    if below:
+        assert any(re.search(rf"\bTP {below}\b", said) for said in near)
+    (tried,) = axes_told(answer)
+    assert "tp 1, 2, 4, 8" in tried
+
+
+def test_json_equals_the_table() -> None:
+    answer = answer_of()
+    found = json.loads(answer.to_json())
+    table = answer.answer.table("layouts")
+    for row, shown in zip(found["rows"], table.rows, strict=False):
+        for key in table.columns:
+            assert row[key] == pytest.approx(shown[key]) if key != "layout" else shown[key]
+    assert found["fits"] is True
+    assert found["values"]["time_s"] == answer.best["time_s"]
+    again = rl.training(QWEN, NODES, **{**LOAD, **NARROW, **found["options"]})
+    assert again.step_s == pytest.approx(answer.best["time_s"], rel=1e-9)
+    assert [f["reason"] for f in found["families"]] == [f.reason for f in answer.families()]
+    assert all(r["time_low_s"] < r["time_s"] < r["time_high_s"] for r in found["rows"])
+
+
+def test_the_front_is_beaten_by_no_row() -> None:
+    answer = pressed()
+    points = [(r["headroom_bytes"], r["tokens_per_s_per_chip"]) for r in answer.front][::-1]
+    assert points == sorted(points, reverse=True)
+    assert [y for _, y in points] == sorted(y for _, y in points)
+    for row in answer.rows:
+        here = (row["headroom_bytes"], row["tokens_per_s_per_chip"])
+        assert not all(here[0] > x or here[1] > y for x, y in points) or here in points
+
+
+# --- what starts it
+
+
+def test_the_winner_is_started_as_a_single_call_is() -> None:
+    answer = answer_of(tokens="1T")
+    assert str(answer.command("megatron-lm")) == str(answer.best_training.command("megatron-lm"))
+
+
+def test_a_tool_that_cannot_run_the_winner_starts_the_next_that_it_can() -> None:
+    answer = answer_of()
+    assert answer.best_job.layout.zero == 1  # which torchtitan does not have
+    found = answer.command("torchtitan")
+    (number,) = re.findall(r"number (\d+) of the ranking", " ".join(found.notes))
+    row = answer.rows[int(number) - 1]
+    assert str(found) == str(answer.training(row).command("torchtitan"))
+
+
+# --- several machines, ranks
+
+
+def test_machines_are_ranked_by_dollars_on_one_basis() -> None:
+    answer = answer_of(QWEN, ("hgx-h100", "hgx-h200"), tp=2)
+    assert answer.rank.column == "usd_per_mtok"
+    assert {row["cluster"] for row in answer.rows} == {"hgx-h100", "hgx-h200"}
+    assert any(said.startswith("Best of each machine") for said in answer.sentences())
+    for key in ("hgx-h100", "hgx-h200"):
+        own = min((r for r in answer.rows if r["cluster"] == key), key=_time)
+        alone = answer_of(QWEN, key, tp=2)
+        assert own["time_s"] == min(r["time_s"] for r in alone.rows)
+        assert single(answer, own).step_s == pytest.approx(own["time_s"], rel=1e-9)
+
+
+@pytest.mark.parametrize("rank", ["time", "energy"])
+def test_ranks(rank: str) -> None:
+    answer = answer_of(QWEN, ("hgx-h100", "hgx-h200"), tp=2, rank=rank)
+    values = [row[answer.rank.column] for row in answer.rows[1:]]
+    assert values == sorted(values)
+
+
+def test_a_wrong_rank_is_refused_with_the_nearest() -> None:
+    with pytest.raises(SpecError, match="usd"):
+        rl.training_layouts(QWEN, NODES, rank="uds", **LOAD)
+
+
+def test_dollars_across_bases_rank_nothing() -> None:
+    apart = ["hgx-h800", "hgx-a100-80gb"]  # one has contract prices, the other on-demand ones
+    asked: dict[str, Any] = {**LOAD, **NARROW, "tp": 2, "zero": 3, "micro_batch": 1}
+    with pytest.raises(SpecError, match="Rank by time or energy"):
+        rl.training_layouts(QWEN, apart, rank="usd", **asked)
+    answer = rl.training_layouts(QWEN, apart, **asked)
+    assert answer.rank.column == "time_s"
+    assert any("dollars do not rank" in note for note in answer.notes())
+
+
+# --- wrong questions
+
+
+def test_a_model_that_fits_nowhere_says_what_comes_closest_and_what_it_lacks() -> None:
+    answer = answer_of(LLAMA, "hgx-h100", global_batch=64)
+    assert answer.rows == []
+    assert answer.n_fit == 0 < answer.n_legal
+    with pytest.raises(InfeasibleError, match="Closest comes"):
+        _ = answer.best
+    (closest, *_) = answer.closest()
+    memory = job_memory(answer.job(closest))
+    need = float(memory.needed_bytes[0])
+    said = " ".join(answer.sentences())
+    assert float(re.findall(r"needs ([\d.]+) GB", said)[0]) == pytest.approx(need / 1e9, rel=5e-3)
+    over = (need - memory.capacity_bytes) / 1e9
+    assert float(re.findall(r"([\d.]+) GB more", said)[0]) == pytest.approx(over, rel=2e-2)
+    assert "would make it fit" in said or "more chips" in said
+    assert json.loads(answer.to_json())["fits"] is False
+    with pytest.raises(InfeasibleError, match="no layout fits"):
+        answer.chart("front")
+
+
+def test_a_fixed_degree_that_nothing_goes_with_says_which_would() -> None:
+    answer = answer_of(QWEN, NODES, tp=3)
+    assert answer.n_legal == 0
+    said = " ".join(answer.sentences())
+    assert "no layout can be" in said
+    assert "tp = 3" in said
+
+
+def test_a_batch_smaller_than_the_pipeline_says_so() -> None:
+    answer = answer_of(LLAMA, "4xhgx-h100", pp=16, vp=5, global_batch=4)
+    assert answer.n_legal == 0
+    said = " ".join(answer.sentences())
+    assert "micro-batches" in said
+    assert "16" in said
+
+
+def test_no_chips_are_refused() -> None:
+    with pytest.raises(rl.RidgelineError, match="chips"):
+        rl.training_layouts(QWEN, NODES, chips=0, **LOAD)
+    with pytest.raises(rl.RidgelineError, match="hgx-h100"):
+        rl.training_layouts(QWEN, "0xhgx-h100", **LOAD)
+
+
+def test_a_model_known_by_counts_has_no_layouts() -> None:
+    counts = rl.Model.from_counts(n_params_active=8e9, n_params=8e9, kv_bytes_per_token=1e5)
+    with pytest.raises(SpecError, match=r"config\.json"):
+        rl.training_layouts(counts, NODES, **LOAD)
+
+
+# --- pictures
+
+
+def test_pictures_of_the_winners_step_are_at_hand() -> None:
+    answer = answer_of()
+    assert answer.chart("memory").spec == answer.best_training.chart("memory").spec
+    with pytest.raises(SpecError, match="front"):
+        answer.chart("frnt")
+
+
+def test_spaces_are_told_as_they_were_searched() -> None:
+    answer = answer_of()
+    (one,) = answer.searches
+    assert isinstance(one.space, Space)
+    assert answer.answer.provenance["axes"][one.key].keys() == answer.axes.keys()
