@@ -47,6 +47,8 @@ COMMANDS: dict[str, tuple[tuple[str, ...], bool, tuple[str, ...]]] = {
     "no-training-layout": (("training", "meta-llama/Meta-Llama-3-70B", "--on", "hgx-h100",
                             "--global-batch", "64", "--cp", "1", "--search"), False,
                            ("layout", "step", "headroom")),
+    "rl-step": (("rl-step", "Qwen/Qwen3-30B-A3B", "--on", "4xhgx-h100", "--off-policy", "1",
+                 "--osl", "256:8k@mean=3k", "--reading", "ideal"), False, ("part", "phase")),
     "tiers": (("tiers", *V3, "--reading", "blackboard"), False, ("tier", "price", "$/Mtok")),
     "sparsity": (("sparsity", *V3), False, ("parameters", "floor")),
     "racks": (("racks", *V3), False, ("domains", "scale-out")),

@@ -15,6 +15,7 @@ from ridgeline.errors import SpecError, UnitError
 from ridgeline.questions.registry import QUESTIONS, load
 from ridgeline.specs.budget_scenario import BudgetScenario
 from ridgeline.specs.question_record import fields_by_option
+from ridgeline.specs.rl_scenario import RLScenario
 from ridgeline.specs.scenario import option_fields
 from ridgeline.specs.scenario_options import ALIASES
 from ridgeline.specs.training_scenario import TrainingScenario
@@ -128,8 +129,8 @@ _FACES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["serving", "layouts", "training", "budget", "tiers", "sparsity", "racks", "pipelining",
-             "scaleup", "wall", "design", "sensitivity"],
+    "name", ["serving", "layouts", "training", "budget", "rl-step", "tiers", "sparsity", "racks",
+             "pipelining", "scaleup", "wall", "design", "sensitivity"],
 )  # fmt: skip
 def test_names_are_the_same_in_python(name: str) -> None:
     """The option's name is the argument's, without the unit that text carries itself."""
@@ -140,6 +141,7 @@ def test_names_are_the_same_in_python(name: str) -> None:
         *ALIASES,
         *fields_by_option(TrainingScenario),
         *fields_by_option(BudgetScenario),
+        *fields_by_option(RLScenario),
     }
     bare = takes | {t.removesuffix("_per_s").removesuffix("_s") for t in takes}
     for argument in app[name].assemble_argument_collection():

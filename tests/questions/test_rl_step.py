@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from ridgeline.trainer.step import job_forward_seconds, job_step
 from ridgeline.trainer.weight_sync import n_gathers, weight_sync_s
 
 MOE, DENSE = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-8B"
-ASKED = {
+ASKED: dict[str, Any] = {
     "prompts": 32, "samples": 16, "isl": 128, "osl": "200:4000@mean=1500", "gen_tp": 2, "tp": 2,
     "ep": 8, "expert_tp": 1, "recompute": "full", "engine": "vllm", "framework": "megatron-lm",
 }  # fmt: skip
@@ -98,6 +99,17 @@ def test_two_updates_train_on_the_same_tokens() -> None:
     assert two.updates_s > one.updates_s
 
 
+def test_micro_batches_are_as_many_as_the_schedule_takes() -> None:
+    asked: Any = {"prompts": 16, "samples": 8, "osl": "256:4k@mean=2k", "tp": 1}
+    asked |= {"recompute": "full"}
+    cases: Any = (({"pp": 4, "vp": 3}, 4), ({"pp": 4, "schedule": "dualpipe"}, 8))
+    for more, least in cases:
+        job = rl.rl_step(DENSE, "4xhgx-h100", **asked, **more).job
+        assert job.micro_batches >= 128 / 8 * 2500 / 4500
+        assert job.micro_batches >= least
+        assert job.micro_batches % 4 == 0 or "vp" not in more
+
+
 def test_padding_trains_on_more_tokens(on_policy: rl.RLStep) -> None:
     padded = rl.rl_step(MOE, "4xhgx-h100", **ASKED, packing="off")
     assert padded.job.load.global_batch == 512
@@ -137,7 +149,7 @@ def test_lower_bounds_are_lower_and_have_no_factor(reading: str, on_policy: rl.R
 
 
 def test_without_degrees_the_fastest_power_of_two_generates() -> None:
-    asked = {"prompts": 64, "samples": 8, "osl": "256:4k@mean=2k"}
+    asked: Any = {"prompts": 64, "samples": 8, "osl": "256:4k@mean=2k"}
     found = rl.rl_step(DENSE, "hgx-h100", **asked)
     tried = [rl.rl_step(DENSE, "hgx-h100", **asked, gen_tp=tp) for tp in (1, 2, 4, 8)]
     assert found.generation_s == min(one.generation_s for one in tried)

@@ -63,10 +63,7 @@ def rl_step(
     and said.
     """
     one_output(json, csv)
-    changes = settings(set_)
-    for subject in ("price", "load"):
-        if changes[subject]:
-            raise SpecError(f"--set {subject}: use --price, --isl, --osl and --prompts here.")
+    changes = settings(set_, ("model", "chip", "cluster"))
     record = model_from(model, from_counts, assume_harmless, changes["model"], fetch=fetch)
     given = options or RLOptions()
     named = machines_from(given.on, chip, changes["cluster"])

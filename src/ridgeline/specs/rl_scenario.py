@@ -68,6 +68,7 @@ class RLOptions(TypedDict, total=False):
     recompute: str | None
     recompute_layers: int | str | None
     offload: str | Sequence[str] | None
+    overlap: str | Sequence[str] | None
     precision: str | None
     optimizer: str | None
     task: str | None

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.kernels.spread import Z80
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.price import Price
     from ridgeline.specs.rl_scenario import RLScenario
     from ridgeline.trainer.job import TrainingJob
+    from ridgeline.trainer.memory import TrainingMemory
 
 __all__ = ["PARTS", "RLStep"]
 
@@ -41,6 +44,7 @@ class RLStep(Answered):
     scenario : RLScenario      What was asked.
     rollout : Rollout          Samples on one generating replica.
     job : TrainingJob          One optimizer step on packed samples.
+    memory : TrainingMemory or None   Of training; None for a model known by its counts alone.
     passes : Passes            Of the algorithm over each sample.
     price : Price or None
     n_generating, n_training : int   Chips of each side; on policy the same ones. [1]
@@ -58,6 +62,7 @@ class RLStep(Answered):
     scenario: RLScenario
     rollout: Rollout
     job: TrainingJob
+    memory: TrainingMemory | None
     passes: Passes
     price: Price | None
     n_generating: int
@@ -201,6 +206,13 @@ class RLStep(Answered):
         return flops / (self.step_s * self.n_chips * peak_flops_per_s(self.job))
 
     @property
+    def fits_probability(self) -> float | None:
+        """That the memory of the fullest chip that trains suffices; None: not known. [1]"""
+        if self.memory is None:
+            return None
+        return float(np.ravel(self.memory.fits_probability)[0])
+
+    @property
     def usd(self) -> float | None:
         """Rent of all chips for the step; None without a price. [USD]"""
         if self.price is None:
@@ -260,6 +272,7 @@ class RLStep(Answered):
             "decode_mfu": self.decode_mfu,
             "training_mfu": self.training_mfu,
             "mfu": self.mfu,
+            "fits_probability": self.fits_probability,
             "usd": self.usd,
             "usd_per_mtok": None if self.usd is None else self.usd / self.tokens * 1e6,
         }

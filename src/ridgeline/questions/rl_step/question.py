@@ -90,6 +90,7 @@ def ask(scenario: RLScenario, *, named: MachineNamed | None = None) -> RLStep:
         scenario=scenario,
         rollout=rollout,
         job=job,
+        memory=job_memory(job) if setup.model.blocks else None,
         passes=setup.passes,
         price=setup.price,
         n_generating=setup.n_generating,

@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ridgeline import catalog
+from ridgeline.answers.words import counted
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.rollouts import packed_sequences
+from ridgeline.laws.schedules import schedule_problem
 from ridgeline.questions.prices import prices_of
 from ridgeline.questions.rl_step.algorithms import ALGORITHMS
 from ridgeline.questions.setup import Setup, machine_of
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["RLSetup"]
+
+_ROUNDING = 1e-9
+_NO_DEGREE = InfeasibleError("No chips are left to generate: name more (--gen-chips).")
 
 
 @dataclass(frozen=True)
@@ -158,27 +163,20 @@ class RLSetup:
             if found.slots < 1:
                 raise InfeasibleError(self._no_room(found))
             return found
-        tried = [self._try(tp) for tp in self._powers]
-        fits = [one for one in tried if one is not None and one.slots >= 1]
+        tried, refused = [], None
+        for tp in self._powers:
+            try:
+                tried.append(self._rollout(self._layout({"tp": tp})))
+            except InfeasibleError as error:
+                refused = refused or error
+        fits = [one for one in tried if one.slots >= 1]
         if not fits:
-            last = next((one for one in reversed(tried) if one is not None), None)
-            raise InfeasibleError(
-                self._no_room(last)
-                if last
-                else "No tensor parallel degree divides the heads: "
-                "give degrees of generation (--gen-tp, --gen-pp)."
-            )
+            raise InfeasibleError(self._no_room(tried[-1])) if tried else refused or _NO_DEGREE
         return min(fits, key=lambda one: one.time_s)
 
     @property
     def _powers(self) -> list[int]:
         return [2**i for i in range(11) if self.n_generating % 2**i == 0]
-
-    def _try(self, tp: int) -> Rollout | None:
-        try:
-            return self._rollout(self._layout({"tp": tp}))
-        except InfeasibleError:
-            return None
 
     def _no_room(self, found: Rollout) -> str:
         return (
@@ -228,7 +226,7 @@ class RLSetup:
         if self._reading != "blackboard":
             check_layout(serving.model, layout, self.n_generating)
             check_engine(engine, layout)
-        serving.check_native(self.cluster)
+            self._check_weights(serving.model)
         replica = Replica(
             model=serving.model,
             cluster=self.cluster,
@@ -248,6 +246,16 @@ class RLSetup:
             per_prompt=asked.samples,
             max_sequences=self.scenario.generation.max_sequences,
         )
+
+    def _check_weights(self, model: Model) -> None:
+        """A format chosen by name must be one that the chip multiplies."""
+        chip, dtype = self.cluster.chip, catalog.dtype(model.weight_dtype)
+        if dtype.compute[0] not in chip.peak and dtype.compute[0] != "bf16":
+            raise InfeasibleError(
+                f"{chip.name} has no {dtype.compute[0]} arithmetic (it has "
+                f"{', '.join(chip.peak)}), so it cannot generate with {dtype.id} weights: choose "
+                "others (--gen-weights), or another chip."
+            )
 
     # --- training
 
@@ -283,16 +291,16 @@ class RLSetup:
         nominal = chosen_job(setup).job
         check_job(nominal, self.n_training)
         ranks = nominal.layout.dp
-        each = self.n_samples / self.scenario.rollout.updates / ranks
-        if each < 1:
+        n = self.n_samples / self.scenario.rollout.updates
+        if n < ranks:
             raise InfeasibleError(
-                f"{self.n_samples / self.scenario.rollout.updates:,.0f} samples of an update on "
-                f"{ranks:,} data-parallel ranks: each needs one at least; take fewer ranks (more "
-                "--tp, --cp or --pp), fewer --updates, or more --prompts or --samples."
+                f"{counted(int(n), 'sample')} of an update on {ranks:,} data-parallel ranks: each "
+                "needs one at least; take fewer ranks (more --tp, --cp or --pp, or fewer --chips), "
+                "fewer --updates, or more --prompts or --samples."
             )
         return replace(
             nominal,
-            load=self._load(nominal, each),
+            load=self._load(nominal, n / ranks),
             recipe=nominal.recipe.model_copy(update={"micro_batch": 1}),
         )
 
@@ -303,13 +311,14 @@ class RLSetup:
         beside = job.recipe.micro_batch
         capacity = self.scenario.seq * beside
         if not asked.packing:
-            n = math.ceil(each / beside)
+            n = _taken(job, math.ceil(each / beside))
             return TrainingLoad(
                 seq_len=self._seq(parts) * beside,
                 global_batch=n * layout.dp,
                 document=self._seq(parts) if beside > 1 else None,
             )
-        n = math.ceil(packed_sequences(each, self.mean_tokens, self._share_long, capacity) - 1e-9)
+        fewest = packed_sequences(each, self.mean_tokens, self._share_long, capacity)
+        n = _taken(job, math.ceil(fewest - _ROUNDING))
         tokens = each * self.mean_tokens / n
         seq = max(round(tokens / parts), 1) * parts
         # What attends is longer than the mean: weighted by its own length.
@@ -332,3 +341,11 @@ class RLSetup:
         chip = self.cluster.chip
         dtype = catalog.dtype(self._serving.model.weight_dtype)
         return chip.peak[compute_dtype(dtype, chip)]
+
+
+def _taken(job: TrainingJob, n: int) -> int:
+    """Micro-batches that the schedule takes, as many as `n` at least. [1]"""
+    pp = job.layout.pp
+    chunks = job.layout.vp if job.layout.vp > 1 else None
+    more = range(n, n + 4 * pp)
+    return next((m for m in more if not schedule_problem(job.schedule, pp, m, chunks)), n)

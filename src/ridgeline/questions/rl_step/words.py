@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ridgeline.answers.words import count, factor, listed, percent, quantity, seconds, tokens, usd
-from ridgeline.questions.training.words import job_words
+from ridgeline.questions.training.words import job_words, probability_words
+from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.rl_step.answer import RLStep
 
 __all__ = ["PART_WORDS", "sentences"]
 
+#: probabilities of fitting: above the first nothing is said, below the second it does not
+_SURE, _LIKELY = 0.9, 0.5
 #: parts of all chips' time, as tables and pictures call them
 PART_WORDS: Final = {
     "prompts": "prompts",
@@ -28,7 +33,7 @@ PART_WORDS: Final = {
 def sentences(answer: RLStep) -> list[str]:
     """The step, where its time goes, the longest sample, FLOPs, and how it is laid out."""
     found = [_step(answer), _where(answer), _longest(answer), _flops(answer), _layout(answer)]
-    return [*found, *_sides(answer)]
+    return [*found, *_sides(answer), *_memory(answer)]
 
 
 def _step(answer: RLStep) -> str:
@@ -91,6 +96,19 @@ def _layout(answer: RLStep) -> str:
         f"{answer.scenario.rollout.updates:,} x {load.global_batch:,} {how} sequences of "
         f"{load.seq_len:,} tokens."
     )
+
+
+def _memory(answer: RLStep) -> list[str]:
+    sure, memory = answer.fits_probability, answer.memory
+    if memory is None or sure is None or sure >= _SURE:
+        return []
+    total = float(np.ravel(memory.needed_bytes)[0])
+    return [
+        f"Training {'just fits' if sure >= _LIKELY else 'does not fit'}: the fullest chip needs "
+        f"{format_quantity(total, 'B')} of {format_quantity(memory.capacity_bytes, 'B')} "
+        f"({probability_words(sure)} probability that it runs); ridgeline training says what would "
+        "make it fit."
+    ]
 
 
 def _sides(answer: RLStep) -> list[str]:
