@@ -76,6 +76,8 @@ class Prepared:
     run_as : str          One of `ridgeline.compiled.WAYS`; ``shared`` for ``auto`` decided alike in
                           all processes of this machine.
     columns : iterable of str or None   Those that are wanted; None for all.
+    n_alike : float or None   Points of all kernels of the same structure, which share what is
+                          compiled of any of them; None: this one's alone.
 
     Raises
     ------
@@ -88,9 +90,12 @@ class Prepared:
         n_points: float,
         run_as: str = "auto",
         columns: Iterable[str] | None = None,
+        *,
+        n_alike: float | None = None,
     ) -> None:
         self._kernel = kernel
         self._n_points = n_points
+        self._n_alike = n_points if n_alike is None else n_alike
         self._run_as, self._columns = run_as, columns
         self._traced: TracedKernel | None = None
         self._last: tuple[Sequence[Fields], OnGrid | None] | None = None
@@ -104,7 +109,7 @@ class Prepared:
         from ridgeline.compiled import TracedKernel  # noqa: PLC0415  (small grids do without)
 
         options: dict[str, Any] = {"way": self._run_as, "columns": self._columns}
-        self._traced = TracedKernel(self._kernel, self._n_points, **options)
+        self._traced = TracedKernel(self._kernel, self._n_alike, **options)
 
     def _as_it_is(self, axes: Sequence[Fields], cut: Cut) -> Mapping[str, Any]:
         own = [{n: v[c] for n, v in f.items()} for f, c in zip(axes, cut, strict=True)]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "ALL_LAYERS",
     "KEPT",
     "PRODUCTS_AGAIN",
     "kept_on_stages",
@@ -63,6 +64,9 @@ _GRADIENTS = 0.5
 #: of the work of products, what every second one has: keys, the attention's output, up beside a
 #: gate; 0.365 of Llama-3's
 PRODUCTS_AGAIN = 0.37
+#: layers to be computed again where rows of jobs with ``layers`` and with ``full`` stand side by
+#: side: from so many on it is ``full``
+ALL_LAYERS = 1e9
 #: layers whose activations stay on the chip where the host holds the rest
 _STAY = 2
 
@@ -282,7 +286,9 @@ def parts_on_stages(count: TrainingCount, layers: Floats) -> tuple[dict[str, Flo
         found["norms"] = found["norms"] + share * held
         once = once + _largest(whole, kinds) * (share > 0)
         if recompute == "layers":
-            once = np.minimum(once, _sum(whole, kinds))
+            # A number of rows that stands for all of them is `full`.
+            all_of_it = column(count.recipe.recompute_layers) >= ALL_LAYERS
+            once = np.where(all_of_it, once, np.minimum(once, _sum(whole, kinds)))
     return found, once
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from ridgeline.grid.kernel import Prepared
 from ridgeline.questions.training_layouts.kept import Chunk, Kept
 from ridgeline.questions.training_layouts.legal import CORE, Legal
 from ridgeline.questions.training_layouts.space import AXES, Space, recompute_of
+from ridgeline.steps.kept import ALL_LAYERS
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.training_count import order_code, overlap_code
 from ridgeline.trainer.pipeline import has_closed_form
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+    Indices = dict[str, Ints]
     Floats = NDArray[np.float64]
 
 __all__ = ["SURE", "Group", "Searcher", "run_group", "run_timelines", "single_rows"]
@@ -36,6 +40,8 @@ _N_BEST, _N_EXACT = 1000, 20
 #: rows whose timelines are run at a time
 _TIMELINES = 32
 _SHARE_ALL = 1e18
+#: kinds of recompute that are one of each other, of other numbers of layers
+_BY_LAYERS = ("none", "layers", "full")
 _WEIGHED = ("needed_bytes", "fits_probability")
 
 
@@ -69,7 +75,7 @@ class Searcher:
         after = np.cumprod([1, *sizes[:0:-1]], dtype=np.int64)[::-1]
         return {axis: int(n) for axis, n in zip(AXES, after, strict=True)}
 
-    def index_of(self, ids: Ints) -> dict[str, Ints]:
+    def index_of(self, ids: Ints) -> Indices:
         """Indices of each axis's values."""
         found = np.unravel_index(ids, self.space.sizes)
         return dict(zip(AXES, found, strict=True))
@@ -98,23 +104,27 @@ class Searcher:
 
     @cached_property
     def _kinds_of_recompute(self) -> list[str]:
-        """Nothing is none of the layers, where some layers are tried: the two share a kernel."""
-        kinds = dict.fromkeys(recompute_of(v)[0] for v in self.space.values["recompute"])
-        return [k for k in kinds if k != "none" or "layers" not in kinds]
+        """Kinds of recompute that have a kernel of their own."""
+        return list(dict.fromkeys(self.again))
+
+    @cached_property
+    def again(self) -> list[str]:
+        """Of each value of ``recompute``, whose kernel it has: nothing and all are layers, too."""
+        kinds = [recompute_of(v)[0] for v in self.space.values["recompute"]]
+        several = len(set(kinds) & set(_BY_LAYERS)) > 1
+        return ["layers" if several and kind in _BY_LAYERS else kind for kind in kinds]
 
     def again_of(self, group: Group) -> list[int]:
         """Indices of the values of ``recompute`` that a group has."""
-        kinds = {group.again} | ({"none"} if group.again == "layers" else set())
         return [
             i
-            for i, value in enumerate(self.space.values["recompute"])
-            if recompute_of(value)[0] in kinds and self.legal.recompute_takes(i, group.pp)
+            for i, kind in enumerate(self.again)
+            if kind == group.again and self.legal.recompute_takes(i, group.pp)
         ]
 
     def kernel(self, group: Group, columns: tuple[str, ...]) -> TrainingRows:
         """What weighs or times the rows of a group."""
-        values, n = self.space.values, self.space.values["recompute"]
-        again = next(v for v in n if recompute_of(v)[0] == group.again)
+        values = self.space.values
         schedule = values["schedule"][group.schedule]
         if schedule is None and group.folds:
             schedule = "interleaved"
@@ -123,12 +133,12 @@ class Searcher:
             "schedule": schedule,
             "sequence_parallel": values["sequence_parallel"][group.sequence_parallel],
             "offload": values["offload"][group.offload],
-            "recompute": again,
+            "recompute": "layers 1" if group.again == "layers" else group.again,
         }
         return TrainingRows(self.space.job(at), columns=columns)
 
-    def fields(self, group: Group, index: dict[str, Ints], *, timed: bool) -> dict[str, Floats]:
-        """Numbers of rows as kernels take them: of what the search varies."""
+    def fields(self, group: Group, index: Indices) -> dict[str, Floats]:
+        """Numbers of rows as kernels take them, but for `free_fields`: of what varies."""
         space = self.space
         paths = {a: f"layout.{a}" for a in ("tp", "cp", "dp", "ep", "vp", "zero", "shard")}
         paths["micro_batch"] = "recipe.micro_batch"
@@ -142,19 +152,29 @@ class Searcher:
         if len(space.values["expert_tp"]) > 1:
             found["layout.expert_tp"] = self._expert_tp(index)
         if group.again == "layers":
-            layers = np.array([float(recompute_of(v)[1]) for v in space.values["recompute"]])
-            found["recipe.recompute_layers"] = layers[index["recompute"]]
-        if timed and len(space.values["overlap"]) > 1:
-            hides = space.plain.own_framework.hides
-            codes = [overlap_code(hides if v is None else v) for v in space.values["overlap"]]
-            found["recipe.overlap"] = np.array(codes, dtype=float)[index["overlap"]]
-        if timed and len(space.values["order"]) > 1:
-            codes = [order_code(v) for v in space.values["order"]]
-            found["layout.order"] = np.array(codes, dtype=float)[index["order"]]
+            found["recipe.recompute_layers"] = self._layers_again[index["recompute"]]
         # A space of one row has nothing that varies.
         return found or {"recipe.micro_batch": space.numbers("micro_batch")[index["micro_batch"]]}
 
-    def _expert_tp(self, index: dict[str, Ints]) -> Floats:
+    def free_fields(self, index: Indices) -> dict[str, Floats]:
+        """The same of what time alone depends on."""
+        space, found = self.space, {}
+        if len(space.values["overlap"]) > 1:
+            hides = space.plain.own_framework.hides
+            codes = [overlap_code(hides if v is None else v) for v in space.values["overlap"]]
+            found["recipe.overlap"] = np.array(codes, dtype=float)[index["overlap"]]
+        if len(space.values["order"]) > 1:
+            codes = [order_code(v) for v in space.values["order"]]
+            found["layout.order"] = np.array(codes, dtype=float)[index["order"]]
+        return found
+
+    @cached_property
+    def _layers_again(self) -> Floats:
+        """Layers that each value of ``recompute`` computes again."""
+        values = (recompute_of(v) for v in self.space.values["recompute"])
+        return np.array([ALL_LAYERS if kind == "full" else float(n) for kind, n in values])
+
+    def _expert_tp(self, index: Indices) -> Floats:
         """Chips that share an expert, the framework's custom as a number."""
         asked = self.space.numbers("expert_tp")[index["expert_tp"]]
         tp = self.space.numbers("tp")[index["tp"]]
@@ -173,26 +193,43 @@ class Searcher:
         own &= (self.space.numbers("vp")[core["vp"]] > 1) == group.folds
         return np.flatnonzero(own)
 
-    def chunks(self, group: Group) -> Iterator[Chunk]:
-        """Rows of a group, free combinations beside them; margins are not known yet."""
+    def chunks(self, group: Group) -> Iterator[tuple[Indices, list[tuple[slice, Chunk]]]]:
+        """Rows of a group, and the same in parts with their free combinations beside them."""
         again = np.array(self.again_of(group))
         if not len(again):
             return
-        core = self.legal.core
-        for pattern in self.legal.patterns(self.rows_of(group)):
-            free_ids = pattern.free @ np.array([self.strides["overlap"], self.strides["order"]])
-            step = max(_CHUNK_ROWS // len(again), 1)
-            for start in range(0, len(pattern.rows), step):
-                rows = np.repeat(pattern.rows[start : start + step], len(again))
-                index = {axis: core[axis][rows] for axis in CORE}
-                index["recompute"] = np.tile(again, len(rows) // len(again))
-                index["offload"] = np.full(len(rows), group.offload)
-                ids = sum(at * self.strides[axis] for axis, at in index.items())
-                yield Chunk(index, np.asarray(ids), pattern.free, free_ids, np.zeros(len(rows)))
+        core, codes = self.legal.core, self.legal.codes
+        all_rows = self.rows_of(group)
+        all_rows = all_rows[np.argsort(codes[all_rows], kind="stable")]
+        step = max(_CHUNK_ROWS // len(again), 1)
+        for start in range(0, len(all_rows), step):
+            own = all_rows[start : start + step]
+            rows = np.repeat(own, len(again))
+            index = {axis: core[axis][rows] for axis in CORE}
+            index["recompute"] = np.tile(again, len(own))
+            index["offload"] = np.full(len(rows), group.offload)
+            ids = np.asarray(sum(at * self.strides[axis] for axis, at in index.items()))
+            first = np.flatnonzero(np.diff(codes[own], prepend=-1)) * len(again)
+            cuts = [slice(*ends) for ends in pairwise([*first.tolist(), len(rows)])]
+            yield index, [(cut, self._part(index, ids, codes[rows[cut.start]], cut)) for cut in cuts]
 
-    def prepared(self, group: Group, columns: tuple[str, ...], n_rows: float) -> Prepared:
-        """A kernel as this process runs it."""
-        return Prepared(self.kernel(group, columns), n_rows, self.run_as)
+    def _part(self, index: Indices, ids: Ints, code: int, cut: slice) -> Chunk:
+        """Rows with the same degrees above 1; margins are not known yet."""
+        free = self.legal.free_of(int(code))
+        free_ids = free @ np.array([self.strides["overlap"], self.strides["order"]])
+        own = {axis: at[cut] for axis, at in index.items()}
+        return Chunk(own, ids[cut], free, free_ids, np.zeros(cut.stop - cut.start))
+
+    @cached_property
+    def n_weighed(self) -> int:
+        """Rows whose memory is weighed, about: what overlaps and placements share is one."""
+        return len(self.legal.core["tp"]) * len(self.again)
+
+    def prepared(
+        self, group: Group, columns: tuple[str, ...], n_rows: float, n_alike: float
+    ) -> Prepared:
+        """A kernel of so many rows as this process runs it; of other groups' loops it is one."""
+        return Prepared(self.kernel(group, columns), n_rows, self.run_as, n_alike=n_alike)
 
     def is_closed(self, group: Group) -> bool:
         """Whether the times of a group's rows need no timeline."""
@@ -220,51 +257,85 @@ def run_group(searcher: Searcher, group: Group) -> tuple[Kept, list[Chunk], list
             at least. [s]
     """
     kept = searcher.nothing()
-    closed = searcher.is_closed(group)
+    columns = ("time_s",) if searcher.is_closed(group) else ("bound_s",)
     capacity = chip_capacity_bytes(searcher.space.plain.cluster.chip)
-    n_rows = float(len(searcher.legal.core["tp"]) * len(searcher.space.values["recompute"]))
-    n_free = len(searcher.space.values["overlap"]) * len(searcher.space.values["order"])
-    weigher = searcher.prepared(group, _WEIGHED, n_rows)
-    timer = searcher.prepared(group, ("time_s" if closed else "bound_s",), n_rows * n_free)
+    n_rows = len(searcher.rows_of(group)) * len(searcher.again_of(group))
+    weigher = searcher.prepared(group, _WEIGHED, n_rows, searcher.n_weighed)
+    timer: Prepared | None = None
     waiting: list[Chunk] = []
     bounds: list[Any] = []
-    for chunk in searcher.chunks(group):
-        held = _columns(weigher, searcher.fields(group, chunk.index, timed=False))
-        whole = Chunk(
-            chunk.index, chunk.ids, chunk.free, chunk.free_ids, capacity - held["needed_bytes"]
-        )
+    for index, parts in searcher.chunks(group):
+        held = _columns(weigher, searcher.fields(group, index))
         fits = held["fits_probability"] >= SURE
-        kept.weighed(whole, fits)
-        if not fits.any():
-            continue
-        own = whole.of(fits)
-        step = max(_CHUNK_ROWS // len(own.free), 1)
-        for start in range(0, len(own.ids), step):
-            part = own.of(slice(start, start + step))
-            seconds = _times(searcher, group, timer, part)
-            if closed:
-                kept.timed(part, seconds)
-            else:
-                waiting.append(part)
-                bounds.append(seconds)
+        fitting: list[Chunk] = []
+        for cut, part in parts:
+            whole = replace(part, margin_bytes=capacity - held["needed_bytes"][cut])
+            kept.weighed(whole, fits[cut])
+            if fits[cut].any():
+                fitting += _cut(whole.of(np.flatnonzero(fits[cut])))
+        if fitting and timer is None:
+            # As many of a group fit as of its first rows, about.
+            each = sum(len(c.ids) * len(c.free) for c in fitting) / len(fits)
+            timer = searcher.prepared(group, columns, n_rows * each, searcher.n_weighed * each)
+        for some in _together(fitting):
+            assert timer is not None
+            for part, seconds in zip(some, _times(searcher, group, timer, some), strict=True):
+                if columns == ("time_s",):
+                    kept.timed(part, seconds)
+                else:
+                    waiting.append(part)
+                    bounds.append(seconds)
     return kept, waiting, bounds
 
 
-def _times(searcher: Searcher, group: Group, timer: Prepared, chunk: Chunk) -> Floats:
-    """Of each row and free combination. [s]"""
-    n_rows, n_free = len(chunk.ids), len(chunk.free)
-    index = {axis: np.repeat(at, n_free) for axis, at in chunk.index.items()}
-    overlap, order = chunk.free.T
-    index |= {"overlap": np.tile(overlap, n_rows), "order": np.tile(order, n_rows)}
-    found = _columns(timer, searcher.fields(group, index, timed=True))
-    return next(iter(found.values())).reshape(n_rows, n_free)
+def _cut(chunk: Chunk) -> Iterator[Chunk]:
+    """A chunk in parts of few enough rows, with their free combinations."""
+    step = max(_CHUNK_ROWS // len(chunk.free), 1)
+    for start in range(0, len(chunk.ids), step):
+        yield chunk.of(slice(start, start + step))
+
+
+def _together(chunks: list[Chunk]) -> Iterator[list[Chunk]]:
+    """Chunks that are timed in one go."""
+    some: list[Chunk] = []
+    n = 0
+    for chunk in chunks:
+        if n and n + len(chunk.ids) * len(chunk.free) > _CHUNK_ROWS:
+            yield some
+            some, n = [], 0
+        some.append(chunk)
+        n += len(chunk.ids) * len(chunk.free)
+    if some:
+        yield some
+
+
+def _times(
+    searcher: Searcher, group: Group, timer: Prepared, chunks: list[Chunk]
+) -> Iterator[Floats]:
+    """Of each chunk, for each row and free combination. [s]"""
+    each: list[dict[str, Floats]] = []
+    for chunk in chunks:
+        overlap, order = chunk.free.T
+        free = searcher.free_fields({"overlap": overlap, "order": order})
+        fields = searcher.fields(group, chunk.index)
+        own = {name: np.repeat(v, len(chunk.free)) for name, v in fields.items()}
+        each.append(own | {name: np.tile(v, len(chunk.ids)) for name, v in free.items()})
+    fields = each[0]
+    if len(each) > 1:
+        fields = {name: np.concatenate([own[name] for own in each]) for name in each[0]}
+    (found,) = _columns(timer, fields).values()
+    start = 0
+    for chunk in chunks:
+        shape = len(chunk.ids), len(chunk.free)
+        yield found[start : start + prod(shape)].reshape(shape)
+        start += prod(shape)
 
 
 def run_timelines(searcher: Searcher, kept: Kept, waiting: list[Chunk], bounds: list[Any]) -> None:
     """Time rows whose schedule has no closed form, as long as any of them could matter."""
     # One free combination a row, those that could be fastest first.
     singles = [
-        (Chunk(c.index, c.ids, c.free[j : j + 1], c.free_ids[j : j + 1], c.margin_bytes), b[:, j])
+        (replace(c, free=c.free[j : j + 1], free_ids=c.free_ids[j : j + 1]), b[:, j])
         for c, b in zip(waiting, bounds, strict=True)
         for j in range(len(c.free))
     ]
@@ -293,7 +364,7 @@ def single_rows(
     index = searcher.index_of(ids)
     vp = searcher.space.numbers("vp")[index["vp"]] > 1
     found = {name: np.empty(len(ids)) for name in columns}
-    kinds = [recompute_of(v)[0] for v in searcher.space.values["recompute"]]
+    kinds = searcher.again
     again = np.array([kinds.index(k) for k in kinds])[index["recompute"]]
     names = ("pp", "schedule", "sequence_parallel", "offload")
     keys = np.stack([*(index[n] for n in names), vp, again])
@@ -302,7 +373,8 @@ def single_rows(
         pp, schedule, shared, offload, folds, kind = (int(k) for k in key)
         group = Group(pp, schedule, bool(folds), shared, offload, kinds[kind])
         part = {axis: at[own] for axis, at in index.items()}
-        values = searcher.kernel(group, columns)(searcher.fields(group, part, timed=True))
+        fields = searcher.fields(group, part) | searcher.free_fields(part)
+        values = searcher.kernel(group, columns)(fields)
         for name in columns:
             found[name][own] = values[name]
     return found

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Indices = dict[str, NDArray[np.int64]]
     Mask = NDArray[np.bool_]
 
-__all__ = ["CORE", "FREE", "Legal", "Pattern"]
+__all__ = ["CORE", "FREE", "Legal"]
 
 #: axes whose combinations are made before those of the others
 FREE = ("recompute", "offload", "overlap", "order")
@@ -38,20 +38,6 @@ _MOST_PLACES = 1 << 22
 #: degrees that groups of exchanges are there with
 _ACTIVE = ("tp", "pp", "cp", "dp", "ep")
 _OF_GROUP = {"tp_backward": "tp"}
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Rows with the same degrees above 1, and what placement and overlap make of them.
-
-    Attributes
-    ----------
-    rows : array of int      Of the core's rows.
-    free : array of shape (n, 2)   Indices of ``overlap`` and ``order``, those alike once.
-    """
-
-    rows: NDArray[np.int64]
-    free: NDArray[np.int64]
 
 
 @dataclass
@@ -65,6 +51,7 @@ class Legal:
 
     space: Space
     _known: dict[tuple[str, ...], dict[int, bool]] = field(default_factory=dict, repr=False)
+    _free_of: dict[int, NDArray[np.int64]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def core(self) -> Indices:
@@ -201,20 +188,23 @@ class Legal:
         (rule,) = (r for r in RULES if "offload" in r.fields)
         return self.takes(rule, offload)
 
-    def patterns(self, rows: NDArray[np.int64]) -> list[Pattern]:
-        """Rows of the core by the degrees that are above 1.
+    @cached_property
+    def codes(self) -> NDArray[np.int64]:
+        """Of each row of the core, the degrees that are above 1 as a number."""
+        above = (self.space.numbers(a)[self.core[a]] > 1 for a in _ACTIVE)
+        return np.asarray(sum(there * 2**i for i, there in enumerate(above)))
+
+    def free_of(self, code: int) -> NDArray[np.int64]:
+        """Indices of ``overlap`` and ``order`` as pairs, those alike for a code once: see `codes`.
 
         Parameters
         ----------
-        rows : array of int
+        code : int
         """
-        above = {a: self.space.numbers(a)[self.core[a][rows]] > 1 for a in _ACTIVE}
-        code = sum(above[a] * 2**i for i, a in enumerate(_ACTIVE))
-        found = []
-        for own in np.unique(code):
-            active = {a for i, a in enumerate(_ACTIVE) if int(own) >> i & 1}
-            found.append(Pattern(rows[code == own], self._free(active)))
-        return found
+        if code not in self._free_of:
+            active = {a for i, a in enumerate(_ACTIVE) if code >> i & 1}
+            self._free_of[code] = self._free(active)
+        return self._free_of[code]
 
     def _free(self, active: set[str]) -> NDArray[np.int64]:
         """Overlaps and orders that are not alike for those degrees, as pairs of indices."""

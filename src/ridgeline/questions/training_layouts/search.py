@@ -237,8 +237,8 @@ class TrainingSearch:
         elif axis in ("tp", "pp", "cp"):
             others = prod(row.get(d, 1) for d in ("tp", "pp", "cp"))
             row["dp"] = max(self.setup.n_chips // others, 1)
-        if axis in ("pp", "schedule") and row.get("schedule") is not None and row.get("pp") == 1:
-            row["schedule"] = None
+        if axis != "schedule" and row.get("pp") == 1:
+            row |= {"schedule": None, "vp": 1}
         return self.searcher.legal.why_not(row)
 
     def _beside(self, dp: int) -> dict[str, int]:
