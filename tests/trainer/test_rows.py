@@ -15,6 +15,7 @@ from ridgeline.compiled.trace import trace
 from ridgeline.errors import SpecError
 from ridgeline.grid import evaluate
 from ridgeline.specs.training import TrainingLayout, TrainingLoad, TrainingRecipe
+from ridgeline.steps.kept import ALL_LAYERS
 from ridgeline.steps.training_count import order_code, overlap_code
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.memory import job_memory
@@ -96,8 +97,10 @@ def test_traced_rows_are_the_untraced_ones(schedule, model, ep) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_traced_rows_of_every_recipe(recipe) -> None:
-    alike(rows(EXPERTS if "fp8-block" in recipe.values() else MIXED, ep=4, **recipe), fields())
+@pytest.mark.parametrize("model", [DENSE, MIXED])
+def test_traced_rows_of_every_recipe(recipe, model) -> None:
+    model = EXPERTS if "fp8-block" in recipe.values() else model
+    alike(rows(model, ep=1 if model == DENSE else 4, **recipe), fields())
 
 
 @pytest.mark.parametrize("framework", sorted(catalog.entry_ids("frameworks")))
@@ -117,6 +120,21 @@ def test_rows_on_the_blackboard_are_its_steps() -> None:
 
 OVERLAPS = ((), ("dp",), ("tp", "tp_backward", "dp", "cp", "ep", "pp"), ("tp_backward", "ep"))
 ORDERS = (("tp", "cp", "dp", "pp"), ("pp", "dp", "tp", "cp"), ("dp", "tp", "pp", "cp"))
+
+
+def test_some_layers_and_all_of_them_may_stand_side_by_side() -> None:
+    values = fields(**{"layout.vp": 1})
+    layers = np.arange(N) % 3 * ALL_LAYERS / 2
+    coded = values | {"recipe.recompute_layers": np.where(layers == ALL_LAYERS / 2, 2.0, layers)}
+    for model, ep in ((DENSE, 1), (MIXED, 2)):
+        kernel = rows(model, ep=ep, recompute="layers", recompute_layers=1)
+        alike(kernel, coded)
+        found = kernel(coded)
+        for i, kind in enumerate(("none", "layers", "full")):
+            own = {"recompute": kind, "recompute_layers": 2 * (kind == "layers")}
+            alone = rows(model, ep=ep, **own)({n: v[i::3] for n, v in values.items()})
+            for name, value in alone.items():
+                assert value.tolist() == found[name][i::3].tolist(), (kind, name)
 
 
 def test_overlap_and_order_may_differ_from_row_to_row() -> None:

@@ -180,14 +180,15 @@ class Graph:
             raise NotTraceable(f"{name} over an axis of the grid")
         put: Dims = (None,) if keep else ()
         dims = (*node.dims[:place], *put, *node.dims[place + 1 :])
-        if axis is None:
-            return self.laid(node, dims)
+        # Axes of tables are named by their place, which changes even where there is one value.
         if node.operation == TABLE:
             return self.table(REDUCTIONS[name][0].reduce(node.of, axis=place, keepdims=keep))
         if node.operation == LOOKUP:
             index, table = node.operands
             rows = np.moveaxis(table.of, -1, 0)
             return self.lookup(REDUCTIONS[name][0].reduce(rows, axis=place, keepdims=keep), index)
+        if axis is None:
+            return self.laid(node, dims)
         return self._node(name, (node,), dims, False, axis, (name, node.number, axis, dims))
 
     def running(self, node: Node, place: int) -> Node:

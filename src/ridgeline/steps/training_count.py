@@ -8,7 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, get_args
 
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.laws._namespace import floats, maximum, where
+from ridgeline.laws._namespace import ceil, floats, maximum, where
 from ridgeline.laws.experts import busiest_rank_load
 from ridgeline.laws.placement import members_in_domain
 from ridgeline.laws.schedules import SCHEDULES
@@ -79,7 +79,8 @@ def overlap_code(groups: tuple[str, ...]) -> int:
 
 
 def _digit(code: Any, i: int) -> Any:
-    return (code // 2**i) % 2 > 0
+    """Whether a binary digit of whole numbers is 1; rounding up is quicker than remainders."""
+    return ceil(-code / 2.0 ** (i + 1)) * 2 > ceil(-code / 2.0**i)
 
 
 @dataclass(frozen=True)

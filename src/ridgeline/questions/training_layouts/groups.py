@@ -211,7 +211,10 @@ class Searcher:
             ids = np.asarray(sum(at * self.strides[axis] for axis, at in index.items()))
             first = np.flatnonzero(np.diff(codes[own], prepend=-1)) * len(again)
             cuts = [slice(*ends) for ends in pairwise([*first.tolist(), len(rows)])]
-            yield index, [(cut, self._part(index, ids, codes[rows[cut.start]], cut)) for cut in cuts]
+            yield (
+                index,
+                [(cut, self._part(index, ids, codes[rows[cut.start]], cut)) for cut in cuts],
+            )
 
     def _part(self, index: Indices, ids: Ints, code: int, cut: slice) -> Chunk:
         """Rows with the same degrees above 1; margins are not known yet."""

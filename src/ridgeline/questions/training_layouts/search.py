@@ -21,6 +21,7 @@ from ridgeline.questions.training_layouts.groups import (
     run_timelines,
     single_rows,
 )
+from ridgeline.questions.training_layouts.legal import FREE
 from ridgeline.questions.training_layouts.space import AXES, Space
 from ridgeline.steps.machine import chip_capacity_bytes
 
@@ -192,6 +193,28 @@ class TrainingSearch:
             own["headroom_bytes"] = capacity - own.pop("needed_bytes")
             rows.append(row | own | self._money(own["time_s"]))
         return rows
+
+    def sample(self, n: int, source: np.random.Generator) -> NDArray[np.int64]:
+        """Ids of rows drawn from all that can be, whether they fit or not; evenly.
+
+        Parameters
+        ----------
+        n : int
+        source : Generator
+        """
+        legal, strides = self.searcher.legal, self.searcher.strides
+        most = len(self.space.values["overlap"]) * len(self.space.values["order"])
+        found: list[int] = []
+        while self.n_legal and len(found) < n:
+            row = int(source.integers(len(legal.codes)))
+            at = {axis: int(of[row]) for axis, of in legal.core.items()}
+            at |= {a: int(source.integers(len(self.space.values[a]))) for a in FREE[:2]}
+            free, place = legal.free_of(int(legal.codes[row])), int(source.integers(most))
+            takes = legal.recompute_takes(at["recompute"], at["pp"])
+            if takes and legal.offload_takes(at["offload"]) and place < len(free):
+                at |= dict(zip(FREE[2:], free[place].tolist(), strict=True))
+                found.append(sum(i * strides[axis] for axis, i in at.items()))
+        return np.array(found, dtype=np.int64)
 
     def _money(self, time_s: float) -> dict[str, float | None]:
         """Dollars and energy of a million tokens."""
