@@ -161,14 +161,14 @@ def test_a_tornado_says_where_its_bars_are_cut_and_what_does_not_fit() -> None:
                 "cost_refilled_halved": halved}  # fmt: skip
 
     rows = [row("far", 5.0, 0.205), row("near", 2.0, 0.5), row("over", None, 0.9)]
-    spec = tornado_chart(rows, "t", "r", 1.0, 1.0).spec
+    spec = tornado_chart(rows, title="t", conditions="r").spec
     labels = {r["label"] for la in layers_of(spec) for r in la["data"]["values"] if "label" in r}
     assert labels == {"5x ▸", "◂ 0.205x", "2x", "0.5x", "does not fit", "0.9x"}
     filled = {r["label"] for la in layers_of(spec) for r in la["data"]["values"]
               if la["mark"]["type"] == "bar" and la["mark"].get("fillOpacity", 1) > 0}  # fmt: skip
     assert filled == labels - {"does not fit"}
     assert_clear(
-        spec, vl_convert.vegalite_to_svg(tornado_chart(rows, "t", "r", 1.0, 1.0).to_dict())
+        spec, vl_convert.vegalite_to_svg(tornado_chart(rows, title="t", conditions="r").to_dict())
     )
 
 

@@ -103,7 +103,10 @@ def test_absurd_values_of_every_option(name: str, capsys) -> None:
         (["training", "--on", "hgx-h100"], "Name one model"),
         (["training", "Qwen3-8B"], "Name a machine with --on"),
         ([*QWEN, "hgx-h100", "--seqs", "5"], "Did you mean --seq"),
-        ([*QWEN, "hgx-h100,hgx-h200"], "--on: one machine at a time"),
+        (["scaling", *QWEN[1:], "hgx-h100,hgx-h200"], "--on: one machine at a time"),
+        ([*QWEN, "hgx-h100,hgx-h200", "--sensitivity"], "--sensitivity: one machine at a time"),
+        ([*QWEN, "hgx-h100", "--sensitivity", "--search"], "of one layout, not of a search"),
+        ([*QWEN, "hgx-h100", "--sensitivity", "--chart", "memory"], "--sensitivity is tornado"),
         ([*QWEN, "hgx-h100", "--chart", "pie"], "no picture 'pie'"),
         ([*QWEN, "hgx-h100", "--chart", "schedule"], "there is one pipeline stage"),
         ([*QWEN, "hgx-h100", "--json", "--csv"], "Choose one of --json and --csv"),
@@ -158,3 +161,29 @@ def test_any_field_of_the_question_can_be_set(run) -> None:
     assert step_s("--set", "framework.hides=") > usual
     assert step_s("--set", "model.d_model=8192") > 1.5 * usual
     assert step_s("--set", "cluster.link=100 GB/s") > usual
+
+
+def test_several_machines_are_compared(run) -> None:
+    asked = ("training", "Qwen/Qwen3-8B", "--on", "hgx-h100,hgx-b200,rtx-4090", "--tokens", "100B")
+    printed = json.loads(run(*asked, "--json"))
+    rows = printed["tables"]["machines"]["rows"]
+    assert {row["cluster"] for row in rows} == {"hgx-h100", "hgx-b200", "pc-rtx-4090"}
+    assert [one["question"] for one in printed["answers"]] == ["training"] * 3
+    assert len({row["price_basis"] for row in rows if row["price_basis"]}) <= 2
+    found = list(csv.DictReader(io.StringIO(run(*asked, "--csv"))))
+    assert [float(row["time_s"]) for row in found] == [row["time_s"] for row in rows]
+    screen = run(*asked)
+    assert "tok/s" in screen
+    assert "does not fit" in screen
+
+
+def test_sensitivity_is_the_librarys_answer(run, tmp_path) -> None:
+    asked = ("training", "Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--sensitivity")
+    printed = json.loads(run(*asked, "--json"))
+    answer = rl.sensitivity(rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2))
+    assert printed["values"] == json.loads(answer.to_json())["values"]
+    assert printed["tables"] == json.loads(answer.to_json())["tables"]
+    pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
+    path = tmp_path / "tornado.png"
+    run(*asked, "--out", str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")

@@ -54,8 +54,13 @@ def test_rows_are_single_answers(model: str, machine: str, options: dict[str, An
 
 
 def test_jobs_of_other_names_are_stacked_apart_and_stay_what_they_are() -> None:
-    options = ({"tp": 2}, {"tp": 4, "recompute": "full"}, {"tp": 2, "pp": 2}, {"zero": 3, "tp": 1},
-               {"tp": 8, "micro_batch": 2})  # fmt: skip
+    options: tuple[dict[str, Any], ...] = (
+        {"tp": 2},
+        {"tp": 4, "recompute": "full"},
+        {"tp": 2, "pp": 2},
+        {"zero": 3, "tp": 1},
+        {"tp": 8, "micro_batch": 2},
+    )
     jobs = [rl.training(QWEN, "4xhgx-h100", global_batch=256, **o).job for o in options]
     groups = stacked(jobs)
     assert sorted(i for members, _ in groups for i in members) == list(range(len(jobs)))

@@ -101,7 +101,7 @@ def scaling(
         sizes=None if sizes is None else [int(n) for n in _several(sizes)],
         critical=critical_batch,
         loss=loss,
-        named=asked.named[0],
+        named=asked.machine,
         framework=asked.framework,
     )
     show(found.answer, shown)

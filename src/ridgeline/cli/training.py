@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from ridgeline import catalog
+from ridgeline.cli.asking import Shown
 from ridgeline.cli.declare import (
     OUTPUT,
     AssumeHarmless,
@@ -34,6 +35,7 @@ from ridgeline.cli.output import (
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.spreading import Spreading
 from ridgeline.cli.training_asking import TrainingOptions, training_asked
+from ridgeline.cli.training_compare import TORNADO, compared, show_compared, show_sensitivity
 from ridgeline.cli.training_search import (
     FRONT,
     Searching,
@@ -41,6 +43,7 @@ from ridgeline.cli.training_search import (
     searched,
     show_search,
 )
+from ridgeline.errors import SpecError
 from ridgeline.questions.training import PICTURES, train
 
 if TYPE_CHECKING:
@@ -74,6 +77,15 @@ def training(
         ),
     ] = None,
     dark: Dark = False,
+    sensitivity: Annotated[
+        bool,
+        Parameter(
+            group=OUTPUT,
+            negative=(),
+            help="What 1% and twice of every constant of machine, model, load and framework do to "
+            "time and cost, instead.",
+        ),
+    ] = False,
     explain: Explain = False,
     flags: TrainingFlags = None,
     json: Json = False,
@@ -89,11 +101,12 @@ def training(
 
     Without degrees a plain layout that fits is used, and said. With --tokens it is also the run:
     days, chip-hours, dollars, energy, interruptions and checkpoints. With --search every layout is
-    compared, and what wins is told with its reasons.
+    compared, and what wins is told with its reasons. Several machines, between commas, are
+    compared.
     """
     one_output(json, csv)
     how = searching or Searching()
-    check_picture(chart or _FIRST, (FRONT, *PICTURES))
+    check_picture(chart or _FIRST, (FRONT, *PICTURES, *(TORNADO,) * sensitivity))
     check_flags(flags, csv=csv, known=catalog.known_training_flags)
     if not how.search:
         refuse_without_search(how, spreading, chart)
@@ -101,6 +114,8 @@ def training(
         model, options, chip=chip, set_=set_, from_counts=from_counts,
         assume_harmless=assume_harmless, fetch=fetch,
     )  # fmt: skip
+    if how.search and sensitivity:
+        raise SpecError("--sensitivity: of one layout, not of a search: leave one of the two out.")
     if how.search:
         found = searched(asked, how.rank, spreading)
         # What cannot be started is refused before anything is shown.
@@ -108,7 +123,17 @@ def training(
         save_picture(found.chart(chart or FRONT) if out or chart else None, out, dark=dark)
         show_search(found, how.top, started, explain=explain, json=json, csv=csv, wide=wide)
         return
-    answer = train(asked.scenario, named=asked.named[0], framework=asked.framework)
+    shown = Shown(out=out, dark=dark, json=json, csv=csv, wide=wide)
+    if len(asked.named) > 1:
+        for name, given in (("sensitivity", sensitivity), ("flags", flags)):
+            if given:
+                raise SpecError(f"--{name}: one machine at a time.")
+        show_compared(compared(asked), shown, chart, explain=explain)
+        return
+    answer = train(asked.scenario, named=asked.machine, framework=asked.framework)
+    if sensitivity:
+        show_sensitivity(answer, shown, chart)
+        return
     started = None if flags is None else answer.command(flags)
     picture = answer.chart(chart or _FIRST) if out or chart else None
     save_picture(picture, out, dark=dark)

@@ -54,6 +54,11 @@ class TrainingAsked:
     framework: Framework | None = None
 
     @property
+    def machine(self) -> MachineNamed:
+        """The only machine: see `scenario`."""
+        return next(iter(self.named))
+
+    @property
     def scenario(self) -> TrainingScenario:
         """The question about the only machine.
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from ridgeline.questions.layouts.fleet_compare import ComparedFleets
     from ridgeline.questions.serving import Comparison, Serving
+    from ridgeline.questions.training import Training
+    from ridgeline.questions.training.compare import ComparedTraining
 
 __all__ = ["compare"]
 
@@ -23,16 +25,19 @@ __all__ = ["compare"]
 def compare(*answers: Serving | Iterable[Serving]) -> Comparison: ...
 @overload
 def compare(*answers: Fleet | Iterable[Fleet]) -> ComparedFleets: ...
-def compare(*answers: Any) -> Comparison | ComparedFleets:
-    """Rank machines: by what a token costs at the point a user would run, or by what a fleet costs.
+@overload
+def compare(*answers: Training | Iterable[Training]) -> ComparedTraining: ...
+def compare(*answers: Any) -> Comparison | ComparedFleets | ComparedTraining:
+    """Rank machines: by what a token costs, served or trained on, or by what a fleet costs.
 
     Parameters
     ----------
-    *answers : Serving or Fleet   The same question on several machines, one by one or as one list.
+    *answers : Serving, Fleet or Training   The same question on several machines, one by one or as
+                                            one list.
 
     Returns
     -------
-    Comparison or ComparedFleets
+    Comparison, ComparedFleets or ComparedTraining
         A row per machine. Cheapest first where all have a price on one basis; prices of different
         bases are not compared, so that then, and without prices, throughput per chip ranks (of
         fleets, their power).
@@ -57,7 +62,13 @@ def compare(*answers: Any) -> Comparison | ComparedFleets:
     for given in answers:
         many += given if isinstance(given, list | tuple | Iterator) else [given]
     if not many:
-        raise SpecError("There is nothing to compare: give answers of rl.serving or rl.fleet.")
+        raise SpecError(
+            "There is nothing to compare: give answers of rl.serving, rl.training or rl.fleet."
+        )
     if all(isinstance(one, Fleet) for one in many):
         return compare_fleets(cast("list[Fleet]", many))
+    if any(type(one).__name__ == "Training" for one in many):
+        from ridgeline.questions.training.compare import compare_trained  # noqa: PLC0415
+
+        return compare_trained(many)
     return compare_served(many)

@@ -33,6 +33,10 @@ _HEADINGS: Final = {
     "utilization": ("utilization", "%"),
     "tokens_per_s_per_user": ("tok/s per user", "tok/s"),
     "tokens_per_s_per_chip": ("tok/s per chip", "tok/s"),
+    "tokens_per_s": ("tok/s", "tok/s"),
+    "fits_probability": ("fits", "%"),
+    "days": ("days", "1"),
+    "usd": ("USD", "USD"),
     "requests_per_s": ("req/s", "1/s"),
     "most_per_s": ("holds up to, requests/s", "1/s"),
     "usd_per_mtok": ("$/Mtok all", "USD/Mtok"),
@@ -56,11 +60,11 @@ _HEADINGS: Final = {
 #: of these a lower bound on time gives the least, and the most
 _AT_LEAST: Final = frozenset({
     "ttft_s", "tpot_s", "time_s", "usd_per_mtok", "usd_per_mtok_output", "usd_per_mtok_input",
-    "usd_per_mtok_cached_input", "joule_per_token",
+    "usd_per_mtok_cached_input", "joule_per_token", "days", "usd",
 })  # fmt: skip
 _AT_MOST: Final = frozenset({
     "tokens_per_s_per_user", "tokens_per_s_per_chip", "requests_per_s", "mfu", "mbu",
-    "tokens_per_s_per_mw",
+    "tokens_per_s_per_mw", "tokens_per_s",
 })  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class TrainingScenario(QuestionRecord):
     machine: Annotated[Machines, MACHINES] = option(
         ...,
         "Machine: a cluster is used whole (128xhgx-h100 is 128 nodes); of a chip, one host's or as "
-        "many as chips says.",
+        "many as chips says. Several, between commas, are compared.",
     )
     load: TrainingLoadChoice = option(
         None, "What a step takes in, and the tokens of the run.", factory=TrainingLoadChoice

@@ -12,7 +12,7 @@ from ridgeline.questions.scaling.bounds import bounds_of
 from ridgeline.questions.scaling.critical import batch_rows, critical_batch, run_tokens_of
 from ridgeline.questions.scaling.landmarks import landmarks_of
 from ridgeline.questions.scaling.rows import from_smallest_that_fits, rows_of
-from ridgeline.questions.scaling.sizes import jobs_of_sizes
+from ridgeline.questions.scaling.sizes import jobs_of_sizes, searched_job
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.fields import Choice, Number, Numbers
@@ -116,7 +116,10 @@ def scale(
     """
     weak = kind == "weak"
     found = jobs_of_sizes(
-        TrainingSetup(scenario, given_machine=named, given_framework=framework), sizes, weak=weak
+        TrainingSetup(scenario, given_machine=named, given_framework=framework),
+        sizes,
+        weak=weak,
+        choose=searched_job if search else None,
     )
     jobs = found.jobs if sizes else from_smallest_that_fits(found.jobs)
     setup, whole = found.setup, jobs[-1]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ridgeline.questions.training.setup import TrainingSetup
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["Jobs", "jobs_of_sizes"]
+__all__ = ["Jobs", "jobs_of_sizes", "searched_job"]
 
 #: of the degrees that a job's chips divide by, whatever their number
 _FIXED = ("tp", "pp", "cp")
@@ -101,6 +101,28 @@ def jobs_of_sizes(
 
 def _plainly(setup: TrainingSetup) -> TrainingJob:
     return chosen_job(setup).job
+
+
+def searched_job(setup: TrainingSetup) -> TrainingJob:
+    """The fastest job that a search finds to fit; the one that needs least memory if none does.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+
+    Raises
+    ------
+    InfeasibleError   No layout can be.
+    """
+    from ridgeline.questions.training_layouts.search import search  # noqa: PLC0415  (if wanted)
+
+    found = search(setup)
+    row = next(iter(found.best(1) or found.nearest), None)
+    if row is None:
+        raise InfeasibleError(
+            f"No layout of {setup.n_chips:,} chips can train {setup.model.id} with this batch."
+        )
+    return found.job(row)
 
 
 def _at(setup: TrainingSetup, n_chips: int, batch: int | None) -> TrainingSetup:

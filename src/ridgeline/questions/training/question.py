@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.framework import Framework
     from ridgeline.specs.model import Model
+    from ridgeline.specs.price import Price
     from ridgeline.specs.training import TrainingLayout
     from ridgeline.specs.training_scenario import TrainingOptions
     from ridgeline.trainer.changes import Change
@@ -83,6 +84,7 @@ def train(
     *,
     named: MachineNamed | None = None,
     framework: Framework | None = None,
+    price: Price | None = None,
 ) -> Training:
     """Answer `training` for a scenario.
 
@@ -93,6 +95,7 @@ def train(
     named : MachineNamed or None    The scenario's machine, and how much of it was named; None to
                                     look it up.
     framework : Framework or None   With facts of one's own, instead of the scenario's name.
+    price : Price or None           Chosen beside those of other machines; None for the scenario's.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def train(
     step = job_step(job, interval=True)
     memory = job_memory(job) if setup.model.blocks else None
     changes = () if memory is None else _changes(job, setup.n_chips)
-    price = setup.price
+    price = price or setup.price
     run = None
     if scenario.load.tokens is not None:
         low, high = (None if v is None else float(v[0]) for v in (step.low_s, step.high_s))
