@@ -57,13 +57,26 @@ class Rollout:
 
     @cached_property
     def slots(self) -> float:
-        """Samples of the replica that run at a time, not rounded; below 1 where none fits. [1]"""
-        # Half of their tokens are there on the mean of a sample's time.
-        kept = self.isl + self.lengths.second_moment / self.lengths.mean / 2
-        held = float(np.ravel(self.replica.max_sequences(kept))[0])
+        """Samples of the replica that run at a time, not rounded; below 1 where none fits. [1]
+
+        Those that begin together are as long as each other, and need most room when many of them
+        have come far; where some wait for others, they are at all lengths at once.
+        """
+        held = self._room(float(np.max(self.longer * (self.isl + self._positions))))
+        if held < self.n:
+            held = min(held, self._room(self._mean_context))
         if self.max_sequences is None:
             return held
         return min(held, self.max_sequences * self.replica.layout.attn_dp)
+
+    def _room(self, tokens: float) -> float:
+        """Samples of so many tokens each that memory holds. [1]"""
+        return float(np.ravel(self.replica.max_sequences(tokens))[0])
+
+    @property
+    def _mean_context(self) -> float:
+        """Of sequences that decode, where as many begin as end. [tokens]"""
+        return self.isl + self.lengths.second_moment / self.lengths.mean / 2
 
     @property
     def live(self) -> float:
@@ -116,8 +129,7 @@ class Rollout:
         n_full = queued_steps(self.n, self.live, self.lengths.mean)
         full = 0.0
         if n_full > 0:
-            context = self.isl + self.lengths.second_moment / self.lengths.mean / 2
-            full = n_full * replica.seconds(decode(self.live, context))
+            full = n_full * replica.seconds(decode(self.live, self._mean_context))
         return tuple(float(np.ravel(np.asarray(x))[0]) for x in (prompts, full, end))  # type: ignore[return-value]
 
     @cached_property
@@ -137,8 +149,7 @@ class Rollout:
     @cached_property
     def even_s(self) -> float:
         """The same, if samples that end were replaced at once: no slot ever waits. [s]"""
-        context = self.isl + self.lengths.second_moment / self.lengths.mean / 2
-        step = float(np.ravel(self.replica.seconds(decode(self.live, context)))[0])
+        step = float(np.ravel(self.replica.seconds(decode(self.live, self._mean_context)))[0])
         return self.prompts_s + self.n * self.lengths.mean / self.live * step
 
     @property
