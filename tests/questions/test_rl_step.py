@@ -137,6 +137,28 @@ def test_more_steps_off_share_the_wait() -> None:
     assert four.parts_s["tail"] < one.parts_s["tail"]
 
 
+def test_the_budget_costs_what_the_step_does(on_policy: rl.RLStep) -> None:
+    found = rl.budget(
+        MOE, inference_tokens="1T", train_mfu=0.4, decode_mfu=0.1,
+        rl_factor=on_policy.rl_factor(0.1),
+    )  # fmt: skip
+    peak = 989.4e12
+    per_token = on_policy.step_s * 32 / on_policy.generated_tokens
+    pretrained = 6 * on_policy.n_params_active / (0.4 * peak)
+    assert found.values["alpha"] == pytest.approx(per_token / pretrained, rel=1e-3)
+
+
+def test_training_waits_as_long_as_was_printed() -> None:
+    """Exposed generation of Qwen3-235B, 256 H100, one step off: NeMo-RL pull request 3278."""
+    answer = rl.rl_step(
+        "Qwen/Qwen3-235B-A22B", "32xhgx-h100", prompts=16, samples=32, isl=110,
+        osl="404:8082@mean=5721", seq=8192, off_policy=1, gen_tp=8, engine="vllm",
+        memory_utilization=0.8, max_sequences=256, tp=4, ep=16, expert_tp=1, pp=8,
+        framework="megatron-lm", recompute="full",
+    )  # fmt: skip
+    assert answer.generation_s - answer.training_s == pytest.approx(174, rel=0.15)
+
+
 @pytest.mark.parametrize("reading", ["ideal", "blackboard"])
 def test_lower_bounds_are_lower_and_have_no_factor(reading: str, on_policy: rl.RLStep) -> None:
     asked = {k: v for k, v in ASKED.items() if reading == "ideal" or not k.startswith("gen_")}

@@ -18,6 +18,7 @@ __all__ = [
     "off_policy_step_s",
     "packed_sequences",
     "queued_steps",
+    "rl_factor_at",
     "rl_flops_per_param_and_token",
 ]
 
@@ -249,3 +250,30 @@ def rl_flops_per_param_and_token(n_forward: Any, n_trained: Any) -> Any:
     12
     """
     return 2 + 2 * n_forward + 6 * n_trained
+
+
+def rl_factor_at(flops_per_param_and_token: Any, mfu: Any, decode_mfu: Any) -> Any:
+    r"""FLOPs per parameter and token that cost as much at another MFU.
+
+    .. math:: k' = k\,e' / e
+
+    Parameters
+    ----------
+    flops_per_param_and_token : array   Of a whole step, k. [FLOP/token]
+    mfu : array                         At which the step computes them, e. [1]
+    decode_mfu : array                  At which they are to be counted, e'. [1]
+
+    Returns
+    -------
+    array   What `laws.budget.rl_weight` takes beside that MFU. [FLOP/token]
+
+    References
+    ----------
+    .. [1] Derived: chip-seconds are FLOPs over MFU and peak.
+
+    Examples
+    --------
+    >>> rl_factor_at(12, 0.04, 0.01)
+    3.0
+    """
+    return flops_per_param_and_token * decode_mfu / mfu

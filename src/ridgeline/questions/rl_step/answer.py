@@ -13,7 +13,11 @@ from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.kernels.spread import Z80
 from ridgeline.laws.economics import cost_per_step_usd
-from ridgeline.laws.rollouts import off_policy_step_s, rl_flops_per_param_and_token
+from ridgeline.laws.rollouts import (
+    off_policy_step_s,
+    rl_factor_at,
+    rl_flops_per_param_and_token,
+)
 from ridgeline.questions.rl_step.pictures import PICTURES, draw
 from ridgeline.questions.rl_step.tables import tables
 from ridgeline.questions.rl_step.words import sentences
@@ -204,6 +208,15 @@ class RLStep(Answered):
         """Use of the peak by the whole step: k N D over all chips' time at the peak. [1]"""
         flops = self.flops_per_param_and_token * self.n_params_active * self.generated_tokens
         return flops / (self.step_s * self.n_chips * peak_flops_per_s(self.job))
+
+    def rl_factor(self, decode_mfu: float) -> float:
+        """The RL factor of `rl.budget` that stands for this step beside an MFU of serving. [1]
+
+        Parameters
+        ----------
+        decode_mfu : float   As the budget has it. [1]
+        """
+        return float(rl_factor_at(self.flops_per_param_and_token, self.mfu, decode_mfu))
 
     @property
     def fits_probability(self) -> float | None:
