@@ -30,7 +30,7 @@ OF_TRAINING = {
     "training-schedule": "schedule",
     "training-memory": "memory",
 }
-_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING, "training-front")
+_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING, "training-front", "training-scaling")
 
 
 def drawn(names: set[str]) -> dict[str, Chart]:
@@ -52,6 +52,12 @@ def drawn(names: set[str]) -> dict[str, Chart]:
             "meta-llama/Meta-Llama-3-70B", "16xhgx-h100", seq=8192, global_batch=512
         )
         found["training-front"] = searched.chart("front")
+    if not names or "training-scaling" in names:
+        scaled = rl.scaling(
+            "meta-llama/Meta-Llama-3.1-405B", "2048xhgx-h100", seq=8192, global_batch=2048,
+            tp=8, cp=2, pp=16, vp=7,
+        )  # fmt: skip
+        found["training-scaling"] = scaled.chart()
     return found
 
 
