@@ -55,6 +55,7 @@ COMMANDS = {
     "serving": MACHINE,
     "layouts": [*MACHINE, "--isl", "1024", "--osl", "128"],
     "training": MACHINE,
+    "scaling": MACHINE,
     "tiers": MACHINE,
     "sparsity": MACHINE,
     "pipelining": MACHINE,

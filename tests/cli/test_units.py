@@ -124,12 +124,12 @@ def test_python_reads_the_same_text() -> None:
 _FACES = {
     "--on", "--chip", "--set", "--from-counts", "--assume-harmless", "--fetch", "--out", "--chart",
     "--dark", "--explain", "--json", "--csv", "--wide", "--top", "--flags", "--disaggregate",
-    "--prices", "--scheduler",
+    "--prices", "--scheduler", "--sensitivity", "--search", "--rank", "--workers",
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name", ["serving", "layouts", "training", "budget", "rl-step", "tiers", "sparsity", "racks",
+    "name", ["serving", "layouts", "training", "scaling", "budget", "rl-step", "tiers", "sparsity", "racks",
              "pipelining", "scaleup", "wall", "design", "sensitivity"],
 )  # fmt: skip
 def test_names_are_the_same_in_python(name: str) -> None:
