@@ -187,3 +187,50 @@ def test_sensitivity_is_the_librarys_answer(run, tmp_path) -> None:
     path = tmp_path / "tornado.png"
     run(*asked, "--out", str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+SEARCH = ["--seq", "8k", "--global-batch", "64", "--tp", "2", "--cp", "1", "--order", "tp,cp,dp,pp"]
+
+
+def test_a_search_has_two_faces_and_one_answer(run) -> None:
+    printed = json.loads(run(*QWEN, "hgx-h100", *SEARCH, "--search", "--json"))
+    answer = rl.training_layouts(
+        "Qwen/Qwen3-8B", "hgx-h100", seq="8k", global_batch=64, tp=2, cp=1, order="tp,cp,dp,pp"
+    )
+    found = json.loads(answer.to_json())
+    assert printed.keys() == found.keys()
+    for part in ("sentences", "values", "rows", "front", "families", "options", "impossible"):
+        assert printed[part] == found[part], part
+    rows = list(csv.DictReader(io.StringIO(run(*QWEN, "hgx-h100", *SEARCH, "--search", "--csv"))))
+    assert [r["layout"] for r in rows] == [r["layout"] for r in answer.rows]
+    shown = run(*QWEN, "hgx-h100", *SEARCH, "--search", "--explain")
+    assert "Tried on hgx-h100" in shown
+    assert "The winner alone: --tp 2" in shown
+
+
+def test_what_a_search_prints_of_its_winner_asks_for_it_alone(run) -> None:
+    shown = run(*QWEN, "hgx-h100", *SEARCH, "--search", "--explain")
+    (words,) = (x for x in shown.splitlines() if x.startswith("The winner alone: "))
+    asked = words.removeprefix("The winner alone: ").split()
+    values = json.loads(run(*QWEN, "hgx-h100", "--seq", "8k", *asked, "--json"))["values"]
+    best = json.loads(run(*QWEN, "hgx-h100", *SEARCH, "--search", "--json"))["values"]
+    assert values["step_s"] == pytest.approx(best["time_s"], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--rank", "usd"), ("--top", "3"), ("--workers", "2"), ("--chart", "front"),
+     ("--scheduler", "tcp://a:1")],
+)  # fmt: skip
+def test_what_is_of_a_search_is_refused_without_one(option, capsys) -> None:
+    assert main([*QWEN, "hgx-h100", *option]) == 2
+    said = capsys.readouterr().err
+    assert option[0] in said
+    assert "--search" in said
+
+
+def test_the_picture_of_a_search_is_its_front(run, tmp_path) -> None:
+    pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
+    path = tmp_path / "front.json"
+    run(*QWEN, "hgx-h100", *SEARCH, "--search", "--out", str(path))
+    assert "memory headroom" in path.read_text()

@@ -47,6 +47,7 @@ class TrainingSetup:
     given_layout : TrainingLayout or None   A layout record, instead of the scenario's degrees.
     given_machine : MachineNamed or None    Found already; None to look it up.
     given_framework : Framework or None     With facts of one's own, instead of the scenario's name.
+    are_open : bool   Whether degrees that are not given are searched.
 
     Raises
     ------
@@ -57,10 +58,11 @@ class TrainingSetup:
     given_layout: TrainingLayout | None = None
     given_machine: MachineNamed | None = None
     given_framework: Framework | None = None
+    are_open: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no answer would use."""
-        refuse_unused(self.scenario, self.given_layout)
+        refuse_unused(self.scenario, self.given_layout, are_open=self.are_open)
 
     @cached_property
     def model(self) -> Model:

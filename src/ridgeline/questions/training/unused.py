@@ -18,31 +18,36 @@ __all__ = ["refuse_unused"]
 _OF_LAYOUT = ("zero", "shard", "sequence_parallel")
 
 
-def refuse_unused(scenario: TrainingScenario, layout: TrainingLayout | None) -> None:
+def refuse_unused(
+    scenario: TrainingScenario, layout: TrainingLayout | None, *, are_open: bool = False
+) -> None:
     """Refuse options that change nothing beside the others.
 
     Parameters
     ----------
     scenario : TrainingScenario
     layout : TrainingLayout or None   A layout record, where there is one.
+    are_open : bool   Whether degrees that are not given are searched, and not 1.
 
     Raises
     ------
     SpecError   One sentence for each.
     """
-    found = [*_of_layout(scenario, layout), *_of_recipe(scenario), *_of_run(scenario)]
+    found = [*_of_layout(scenario, layout, are_open), *_of_recipe(scenario), *_of_run(scenario)]
     if found:
         raise SpecError("\n".join(found))
 
 
-def _of_layout(scenario: TrainingScenario, layout: TrainingLayout | None) -> Iterator[str]:
+def _of_layout(
+    scenario: TrainingScenario, layout: TrainingLayout | None, are_open: bool
+) -> Iterator[str]:
     asked = scenario.layout
     if layout is not None:
         names = [*asked.degrees, *(n for n in _OF_LAYOUT if getattr(asked, n) is not None)]
         for name in names:
             yield f"{name} is given beside a layout record: give one of the two."
         return
-    pp, cp = asked.pp or 1, asked.cp or 1
+    pp, cp = (None if are_open and n is None else n or 1 for n in (asked.pp, asked.cp))
     if asked.vp and asked.vp > 1 and pp == 1:
         yield (
             f"vp (--vp {asked.vp}) is chunks of a pipeline stage, and there is one stage: give pp "

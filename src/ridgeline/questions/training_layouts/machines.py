@@ -114,9 +114,10 @@ class MachineSearch:
             name: getattr(layout, name)
             for name in ("tp", "pp", "cp", "dp", "ep", "expert_tp", "zero", "sequence_parallel")
         }
-        found |= {"vp": layout.vp} if layout.pp > 1 else {}
-        found |= {"shard": layout.shard} if layout.zero else {}
-        found |= {"cp_kind": layout.cp_kind} if layout.cp > 1 else {}
+        # What is of stages, shards or parts of a sequence goes with them alone.
+        found["vp"] = layout.vp if layout.pp > 1 else None
+        found["shard"] = layout.shard if layout.zero else None
+        found["cp_kind"] = layout.cp_kind if layout.cp > 1 else None
         found |= {"order": layout.order} if layout.order != _ORDER else {}
         found |= {
             "micro_batch": recipe.micro_batch,

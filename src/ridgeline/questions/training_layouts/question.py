@@ -13,6 +13,7 @@ from ridgeline.questions.training_layouts.answer import RANKS, TrainingLayouts
 from ridgeline.questions.training_layouts.machines import MachineSearch
 from ridgeline.questions.training_layouts.search import search
 from ridgeline.questions.training_layouts.space import Space
+from ridgeline.replica.readings import reading_named
 from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def search_training(
             scenario.model_copy(update={"machine": (machine,)}),
             given_machine=named[i] if named else None,
             given_framework=framework,
+            are_open=True,
         )
         for i, machine in enumerate(scenario.machines)
     ]
@@ -115,6 +117,11 @@ def search_training(
         raise SpecError(
             f"{setups[0].model.id} is known by its counts alone, which no layout can cut. Give its "
             "config.json."
+        )
+    if reading_named(setups[0].reading).whole:
+        raise SpecError(
+            "The blackboard sees neither memory nor exchanges: layouts are read as ideal or "
+            "calibrated (--reading)."
         )
     prices = prices_of([s.named.cluster for s in setups], scenario.price)
     spread = spread or Spread()

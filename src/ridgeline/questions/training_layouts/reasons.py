@@ -20,11 +20,14 @@ from ridgeline.units import format_quantity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ridgeline.questions.training import Training
     from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["costs", "parts_s", "why_best", "why_unfit"]
 
 _TOLD = 3
+#: shares of a step below are not told
+_TELLING = 5e-3
 
 
 def parts_s(job: TrainingJob) -> dict[str, float]:
@@ -135,17 +138,16 @@ _CAUSES: dict[str, Callable[[TrainingJob], str]] = {
 }
 
 
-def why_best(job: TrainingJob) -> str:
+def why_best(answer: Training) -> str:
     """What the winner's step goes to.
 
     Parameters
     ----------
-    job : TrainingJob   Of one row.
+    answer : Training   Of the winner.
     """
-    spent = parts_s(job)
-    whole = sum(spent.values())
-    top = sorted((n for n in spent if spent[n] > 0), key=lambda n: -spent[n])[:_TOLD]
-    return listed([f"{PART_WORDS[n]} {percent(spent[n] / whole)}" for n in top])
+    spent, whole = answer.parts_s, answer.step_s
+    top = sorted((n for n in spent if spent[n] > _TELLING * whole), key=lambda n: -spent[n])
+    return listed([f"{answer.part_words(n)} {percent(spent[n] / whole)}" for n in top[:_TOLD]])
 
 
 def why_unfit(job: TrainingJob) -> str:

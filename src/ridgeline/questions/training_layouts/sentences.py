@@ -65,7 +65,7 @@ def _winner(answer: TrainingLayouts) -> str:
 
 
 def _reason(answer: TrainingLayouts) -> str:
-    return f"Its time goes to {why_best(answer.best_job)}."
+    return f"Its time goes to {why_best(answer.best_training)}."
 
 
 def _memory(answer: TrainingLayouts) -> str:
