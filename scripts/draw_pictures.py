@@ -30,7 +30,9 @@ OF_TRAINING = {
     "training-schedule": "schedule",
     "training-memory": "memory",
 }
-_OF_DOCS = ("serving", *OF_LAYOUTS, *OF_TRAINING, "training-front", "training-scaling")
+_OF_DOCS = (
+    "serving", *OF_LAYOUTS, *OF_TRAINING, "training-front", "training-scaling", "rl-step",
+)  # fmt: skip
 
 
 def drawn(names: set[str]) -> dict[str, Chart]:
@@ -58,6 +60,9 @@ def drawn(names: set[str]) -> dict[str, Chart]:
             tp=8, cp=2, pp=16, vp=7,
         )  # fmt: skip
         found["training-scaling"] = scaled.chart()
+    if not names or "rl-step" in names:
+        asked = {"prompts": 64, "samples": 32, "osl": "256:8k@mean=3k", "off_policy": 1}
+        found["rl-step"] = rl.rl_step("Qwen/Qwen3-30B-A3B", "4xhgx-h100", **asked).chart()
     return found
 
 

@@ -263,3 +263,18 @@ def test_there_is_one_picture(on_policy: rl.RLStep, one_off: rl.RLStep) -> None:
         assert max(row["to_s"] for row in rows) == pytest.approx(answer.step_s)
     with pytest.raises(SpecError, match="no picture"):
         on_policy.chart("pie")
+
+
+def test_the_working_has_every_term(one_off: rl.RLStep) -> None:
+    working = one_off.explain()
+    for said in ("32 x 16 = 512", "x 1.4 in a loop", "x 2.5 in a loop", "gathers and a broadcast",
+                 "max(", "12 N_a D"):  # fmt: skip
+        assert said in working, said
+    course = one_off.rollout.course(5)
+    assert [row[0] for row in course] == sorted(row[0] for row in course)
+    assert course[0][1:3] == (1.0, one_off.rollout.n)
+    parts = (one_off.rollout.prompts_s, one_off.rollout.queued_s, one_off.rollout.ending_s)
+    assert sum(parts) == pytest.approx(one_off.rollout.time_s)
+    turns = rl.rl_step(DENSE, "hgx-h100", reading="blackboard").explain()
+    assert "in a loop" not in turns
+    assert "max(" not in turns

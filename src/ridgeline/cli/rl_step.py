@@ -9,6 +9,7 @@ from ridgeline.cli.declare import (
     Chip,
     Csv,
     Dark,
+    Explain,
     Fetch,
     FromCounts,
     Json,
@@ -48,6 +49,7 @@ def rl_step(
     fetch: Fetch = False,
     out: Out = (),
     dark: Dark = False,
+    explain: Explain = False,
     json: Json = False,
     csv: Csv = False,
     wide: Wide = False,
@@ -78,6 +80,8 @@ def rl_step(
         print_as_is(answer.to_csv().removesuffix("\n"))
     else:
         print_text("\n".join(answer.sentences()))
+        if explain:
+            print_text("\n" + answer.explain())
         for table in answer.answer.tables:
             print_table(table, wide=wide)
         for note in answer.notes:

@@ -132,6 +132,35 @@ class Rollout:
             full = n_full * replica.seconds(decode(self.live, self._mean_context))
         return tuple(float(np.ravel(np.asarray(x))[0]) for x in (prompts, full, end))  # type: ignore[return-value]
 
+    def course(self, n: int = 8) -> list[tuple[float, float, float, float, float]]:
+        """The rollout at some positions: tokens, share longer, sequences that decode, step, chance.
+
+        Parameters
+        ----------
+        n : int   Positions, evenly spread over those that steps are timed at. [1]
+
+        Returns
+        -------
+        list   Of ``(tokens, share, sequences, step_s, chance)``: the last is the probability that
+               any replica is still at it.
+        """
+        at = np.unique(np.linspace(0, _POSITIONS - 1, n).round().astype(int))
+        x, longer = self._positions[at], self.longer[at]
+        live = live_sequences(longer, self.live)
+        step = np.broadcast_to(self.replica.seconds(decode(live, self.isl + x)), x.shape)
+        chance = any_running(longer, self._last_all)
+        return [tuple(map(float, row)) for row in zip(x, longer, live, step, chance, strict=True)]  # type: ignore[misc]
+
+    @property
+    def queued_s(self) -> float:
+        """Steps with every slot taken, before the last samples have begun. [s]"""
+        return self._parts_s[1]
+
+    @property
+    def ending_s(self) -> float:
+        """Steps of the samples that begin together last. [s]"""
+        return self._parts_s[2]
+
     @cached_property
     def prompts_s(self) -> float:
         """Prompts alone. [s]"""

@@ -21,6 +21,7 @@ from ridgeline.laws.rollouts import (
 from ridgeline.questions.rl_step.pictures import PICTURES, draw
 from ridgeline.questions.rl_step.tables import tables
 from ridgeline.questions.rl_step.words import sentences
+from ridgeline.questions.rl_step.working import explain
 from ridgeline.steps.counts import counts
 from ridgeline.trainer.utilization import peak_flops_per_s
 
@@ -247,6 +248,10 @@ class RLStep(Answered):
     def sentences(self) -> list[str]:
         """The answer in a few sentences."""
         return sentences(self)
+
+    def explain(self) -> str:
+        """The working: every term of the step with its numbers."""
+        return explain(self)
 
     def chart(self, name: str = "time") -> Chart:
         """A picture of the answer.
