@@ -129,8 +129,8 @@ _FACES = {
 
 
 @pytest.mark.parametrize(
-    "name", ["serving", "layouts", "training", "scaling", "budget", "rl-step", "tiers", "sparsity", "racks",
-             "pipelining", "scaleup", "wall", "design", "sensitivity"],
+    "name", ["serving", "layouts", "training", "scaling", "budget", "rl-step", "tiers", "sparsity",
+             "racks", "pipelining", "scaleup", "wall", "design", "sensitivity"],
 )  # fmt: skip
 def test_names_are_the_same_in_python(name: str) -> None:
     """The option's name is the argument's, without the unit that text carries itself."""

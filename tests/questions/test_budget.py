@@ -154,7 +154,7 @@ def on_machine() -> rl.Budget:
 def test_efficiencies_are_those_of_the_answers(on_machine: rl.Budget) -> None:
     """Chapters 1 to 5 on one model: the step's MFU, and serving's."""
     step = rl.training(LLAMA, "256xhgx-h100", global_batch=2048)
-    served = rl.serving(LLAMA, "h100-sxm", chips="fewest")
+    served = rl.serving(LLAMA, "h100-sxm", chips="best")
     n = float(rl.counts(rl.model(LLAMA)).n_params_active)
     peak = rl.chip("h100-sxm").peak["bf16"]
     use = on_machine.efficiency
@@ -185,7 +185,7 @@ def test_requests_bring_their_prefill(on_machine: rl.Budget) -> None:
     asked = rl.budget(LLAMA, "hgx-h100", tokens="15T", isl=4096, osl=256, train_mfu=0.4)
     assert asked.efficiency.fleet is not None
     assert asked.efficiency.fleet.training is None
-    served = rl.serving(LLAMA, "h100-sxm", chips="fewest", isl=4096, osl=256)
+    served = rl.serving(LLAMA, "h100-sxm", chips="best", isl=4096, osl=256)
     n = asked.plan.n_params_active
     peak = rl.chip("h100-sxm").peak["bf16"]
     assert asked.efficiency.decode_mfu == pytest.approx(

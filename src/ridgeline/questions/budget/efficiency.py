@@ -202,7 +202,7 @@ def _decode_mfu(
         lengths = {"isl": use.isl, "osl": use.osl}
     try:
         served = serving(
-            model, named.cluster.chip, chips="fewest", reading=scenario.reading,
+            model, named.cluster.chip, chips="best", reading=scenario.reading,
             price=scenario.price.usd_per_chip_hour, basis=scenario.price.basis,
             prices=scenario.price.prices, **lengths,
         )  # fmt: skip

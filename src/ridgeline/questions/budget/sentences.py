@@ -52,15 +52,16 @@ def _tokens(answer: Budget) -> str:
 
 def _weights(answer: Budget) -> str:
     plan = answer.plan
-    rl = (
-        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:g} "
-        f"instead of 6 FLOPs per parameter), one "
-        if plan.rl_tokens
-        else "A token "
-    )
+    served = f"as much as {plan.beta:.3g}"
+    efficiency = f"at {percent(answer.efficiency.ratio)} of the MFU of training"
+    if not plan.rl_tokens:
+        return (
+            f"A token served costs {served} of pre-training (2 instead of 6 FLOPs per parameter), "
+            f"{efficiency}."
+        )
     return (
-        f"{rl}served as much as {plan.beta:.3g} (2 FLOPs), at "
-        f"{percent(answer.efficiency.ratio)} of the MFU of training."
+        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:g} "
+        f"instead of 6 FLOPs per parameter), one served {served} (2 FLOPs), {efficiency}."
     )
 
 
@@ -84,6 +85,10 @@ def _against(ratio: float) -> str:
     return f"{_number(ratio)} times" if ratio >= 1 else f"{ratio:.2g} of"
 
 
+def _multiple(ratio: float) -> str:
+    return "as much as" if _number(ratio) == "1" else f"{_number(ratio)} times"
+
+
 def _number(value: float) -> str:
     return quantity(value, "1")
 
@@ -103,7 +108,7 @@ def _heuristic(answer: Budget) -> str:
     if not plan.demand:
         return ""
     all_else = "RL and inference cost" if plan.rl_tokens else "inference costs"
-    here = f"{all_else} {_number(plan.demand / plan.tokens)} times the pre-training"
+    here = f"{all_else} {_multiple(plan.demand / plan.tokens)} the pre-training"
     if best.exponent <= 0:
         return (
             f"At equal loss a larger model would cost more training, too: here {here}, and a "
@@ -113,7 +118,7 @@ def _heuristic(answer: Budget) -> str:
     return (
         "Equal cost is the optimum only where both sides have one exponent. Around this point "
         f"training gets cheaper as N^-{best.exponent:.3g} at equal loss, while all else grows as "
-        f"N: here {here}, at the optimum {_number(cheapest.demand / cheapest.tokens)} times."
+        f"N: here {here}, at the optimum {_number(cheapest.demand / cheapest.tokens)} times it."
     )
 
 
