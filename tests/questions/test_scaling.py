@@ -42,7 +42,7 @@ def test_rows_are_single_answers(model: str, machine: str, options: dict[str, An
         assert one.values["n_chips"] == row["n_chips"]
         for name, value in (
             ("time_s", one.step_s),
-            ("mfu", one.values["mfu_full"]),
+            ("mfu", one.values["mfu_causal" if options.get("reading") == "ideal" else "mfu_full"]),
             ("fits_probability", one.fits_probability),
             ("dp_share", one.parts_s["dp"] / one.step_s),
             ("days", one.values["run_s"] / 86400),

@@ -148,6 +148,8 @@ def test_facts_of_a_framework_hold_for_its_release_too() -> None:
     assert narrow.on().hides == ("dp", "tp")
     assert narrow.on().gradient_bytes == 2.0
     changed = train(scenario, framework=narrow)
+    assert any("gradient_bytes 2.0" in note for note in changed.notes)
+    assert not any(note.startswith("Set about") for note in usual.notes)
     assert changed.memory is not None
     assert usual.memory is not None
     parts = [float(np.ravel(a.memory.at_peak()["gradients"])[0]) for a in (changed, usual)]  # type: ignore[union-attr]

@@ -35,7 +35,13 @@ from ridgeline.cli.output import (
 from ridgeline.cli.pictures import save_picture
 from ridgeline.cli.spreading import Spreading
 from ridgeline.cli.training_asking import TrainingOptions, training_asked
-from ridgeline.cli.training_compare import TORNADO, compared, show_compared, show_sensitivity
+from ridgeline.cli.training_compare import (
+    TORNADO,
+    compared,
+    refuse_together,
+    show_compared,
+    show_sensitivity,
+)
 from ridgeline.cli.training_search import (
     FRONT,
     Searching,
@@ -43,7 +49,6 @@ from ridgeline.cli.training_search import (
     searched,
     show_search,
 )
-from ridgeline.errors import SpecError
 from ridgeline.questions.training import PICTURES, train
 
 if TYPE_CHECKING:
@@ -114,8 +119,7 @@ def training(
         model, options, chip=chip, set_=set_, from_counts=from_counts,
         assume_harmless=assume_harmless, fetch=fetch,
     )  # fmt: skip
-    if how.search and sensitivity:
-        raise SpecError("--sensitivity: of one layout, not of a search: leave one of the two out.")
+    refuse_together(len(asked.named), search=how.search, sensitivity=sensitivity, flags=flags)
     if how.search:
         found = searched(asked, how.rank, spreading)
         # What cannot be started is refused before anything is shown.
@@ -125,9 +129,6 @@ def training(
         return
     shown = Shown(out=out, dark=dark, json=json, csv=csv, wide=wide)
     if len(asked.named) > 1:
-        for name, given in (("sensitivity", sensitivity), ("flags", flags)):
-            if given:
-                raise SpecError(f"--{name}: one machine at a time.")
         show_compared(compared(asked), shown, chart, explain=explain)
         return
     answer = train(asked.scenario, named=asked.machine, framework=asked.framework)

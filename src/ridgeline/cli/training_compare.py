@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ridgeline.cli.training_asking import TrainingAsked
     from ridgeline.questions.training.compare import ComparedTraining
 
-__all__ = ["TORNADO", "compared", "show_compared", "show_sensitivity"]
+__all__ = ["TORNADO", "compared", "refuse_together", "show_compared", "show_sensitivity"]
 
 TORNADO = "tornado"
 
@@ -41,6 +41,20 @@ def compared(asked: TrainingAsked) -> ComparedTraining:
         except InfeasibleError as error:
             refused.append({"cluster": named.cluster.id, "reason": str(error).splitlines()[0]})
     return compare_trained(answers, refused, found.notes)
+
+
+def refuse_together(n_machines: int, *, search: bool, sensitivity: bool, flags: str | None) -> None:
+    """Refuse what is of one machine, or of one layout, beside several.
+
+    Raises
+    ------
+    SpecError   Says which option.
+    """
+    if search and sensitivity:
+        raise SpecError("--sensitivity: of one layout, not of a search: leave one of the two out.")
+    for name, given in (("sensitivity", sensitivity), ("flags", flags)):
+        if given and n_machines > 1 and not search:
+            raise SpecError(f"--{name}: one machine at a time.")
 
 
 def show_compared(

@@ -29,6 +29,7 @@ __all__ = [
     "model_flops",
     "passes_over_weights",
     "peak_flops_per_s",
+    "telling_convention",
     "utilization",
 ]
 
@@ -96,6 +97,19 @@ def flops_by_convention(job: TrainingJob) -> dict[str, Any]:
         tokens = job.load.seq_len * job.load.global_batch
         return {"6ND": 2 * passes_over_weights(job) * active * tokens}
     return {name: model_flops(job, name) for name in CONVENTIONS}
+
+
+def telling_convention(job: TrainingJob) -> str:
+    """The convention that one number is given in: full attention, as papers count it.
+
+    An ideal step does the causal half alone, which is what its bound is of; a blackboard's has 6 N
+    D and nothing else.
+
+    Parameters
+    ----------
+    job : TrainingJob
+    """
+    return {"blackboard": "6ND", "ideal": "causal"}.get(job.reading, "full")
 
 
 def passes_over_weights(job: TrainingJob) -> int:

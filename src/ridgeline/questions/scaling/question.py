@@ -141,7 +141,11 @@ def scale(
         batches=tuple(batch_rows(jobs, limit, run_tokens, price)),
         run_words=f"{assumed or f'{token_words(run_tokens)} tokens'} {batch}",
         price=price,
-        notes=(*_notes(whole, limit), *input_caveats(whole.model, whole.cluster, price)),
+        notes=(
+            *setup.set_words,
+            *_notes(whole, limit),
+            *input_caveats(whole.model, whole.cluster, price),
+        ),
         why_layout=_why(scenario, search),
     )
 

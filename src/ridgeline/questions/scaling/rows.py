@@ -14,7 +14,11 @@ from ridgeline.questions.training.words import KINDS_OF_TIME, layout_words
 from ridgeline.trainer.memory import job_memory
 from ridgeline.trainer.stacks import stacked
 from ridgeline.trainer.step import job_step
-from ridgeline.trainer.utilization import flops_by_convention, peak_flops_per_s
+from ridgeline.trainer.utilization import (
+    flops_by_convention,
+    peak_flops_per_s,
+    telling_convention,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +47,8 @@ def timed(jobs: Sequence[TrainingJob], *, interval: bool = False) -> list[Row]:
     for members, job in stacked(jobs):
         step = job_step(job, interval=interval)
         memory = job_memory(job) if job.model.blocks else None
-        name, flops = next(iter(flops_by_convention(job).items()))
+        name = telling_convention(job)
+        flops = flops_by_convention(job)[name]
         columns: dict[str, Any] = {
             "time_s": step.time_s,
             "time_low_s": step.low_s,
@@ -120,6 +125,10 @@ def from_smallest_that_fits(jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
     """
     if not jobs[0].model.blocks:
         return list(jobs)
-    chances = [row["fits_probability"] for row in timed(jobs)]
+    chances = [0.0] * len(jobs)
+    for members, job in stacked(jobs):
+        found = np.broadcast_to(job_memory(job).fits_probability, (len(members),))
+        for i, chance in zip(members, found, strict=True):
+            chances[i] = float(chance)
     first = next((i for i, p in enumerate(chances) if p >= FITS), 0)
     return list(jobs[first:])

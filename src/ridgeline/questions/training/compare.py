@@ -17,6 +17,7 @@ from ridgeline.questions.prices import basis_words, on_one_basis, price_notes, r
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.answer import Training
 from ridgeline.questions.training.words import job_words
+from ridgeline.trainer.utilization import telling_convention
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -149,7 +150,6 @@ def _row(answer: Training) -> dict[str, Any]:
     job, price, tokens = answer.job, answer.price, answer.job.load.tokens
     n, watts = int(job.n_chips), power_w(job.cluster)
     run, fits = answer.run, answer.fits_probability
-    first = next(iter(answer.utilization))
     energy = None if watts is None else energy_j(watts * n, answer.step_s) / tokens
     cost = None
     if price is not None:
@@ -162,7 +162,7 @@ def _row(answer: Training) -> dict[str, Any]:
         "time_s": answer.step_s,
         "tokens_per_s": tokens / answer.step_s,
         "tokens_per_s_per_chip": answer.tokens_per_s_per_chip,
-        "mfu": answer.utilization[first],
+        "mfu": answer.utilization[telling_convention(job)],
         "global_batch": job.load.global_batch,
         "fits_probability": fits,
         "usd_per_mtok": cost,

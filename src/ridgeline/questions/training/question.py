@@ -123,7 +123,7 @@ def train(
         run=run,
         price=price,
         changes=changes,
-        notes=(*_notes(job), *input_caveats(job.model, job.cluster, price)),
+        notes=(*setup.set_words, *_notes(job), *input_caveats(job.model, job.cluster, price)),
         why_layout=" ".join(filter(None, (chosen.why, _why_batch(setup, job)))),
     )
 

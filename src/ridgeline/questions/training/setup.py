@@ -153,6 +153,20 @@ class TrainingSetup:
         """
         return self.given_framework or _framework(self.scenario.framework)
 
+    @property
+    def set_words(self) -> list[str]:
+        """What was set about the framework, in a sentence; none where nothing was."""
+        if self.given_framework is None:
+            return []
+        chosen = self.scenario.framework
+        usual, own = _framework(chosen).on(chosen.version), self.default
+        changed = [
+            f"{name} {getattr(own, name)!r} (not {getattr(usual, name)!r})"
+            for name in type(own).model_fields
+            if name not in ("eras", "sources") and getattr(own, name) != getattr(usual, name)
+        ]
+        return [f"Set about {own.name}: {', '.join(changed)}."] if changed else []
+
     @cached_property
     def default(self) -> Framework:
         """The framework with the facts of its release."""
