@@ -1,8 +1,8 @@
-"""Write the table of published training runs in docs/training.md.
+"""Write the tables of published training runs and of published layouts in docs/training.md.
 
 python scripts/list_published_training.py
 
-Run it after constants of training have changed.
+Run it after constants of training, or the search of layouts, have changed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import published_layouts
+
 import ridgeline as rl
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "training.md"
 RUNS = ROOT / "tests" / "oracles" / "published_training.toml"
 LISTED = re.compile(r"(?<=<!-- published -->\n).*?(?=<!-- /published -->)", re.DOTALL)
+CHOSEN = re.compile(r"(?<=<!-- chosen -->\n).*?(?=<!-- /chosen -->)", re.DOTALL)
 
 
 class Compared(NamedTuple):
@@ -73,8 +76,10 @@ def table() -> str:
 
 
 def built(page: str) -> str:
-    """Return the page with its table anew."""
-    return LISTED.sub(lambda _: table(), page)
+    """Return the page with its tables anew."""
+    page = LISTED.sub(lambda _: table(), page)
+    chosen = published_layouts.table(published_layouts.placed())
+    return CHOSEN.sub(lambda _: chosen, page)
 
 
 def main() -> int:
