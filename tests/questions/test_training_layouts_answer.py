@@ -130,7 +130,7 @@ def test_every_other_value_of_every_axis_is_a_family_with_its_ratio() -> None:
     winner, found = answer.best, answer.families()
     expected = {
         (axis, value) for axis, values in answer.axes.items() if len(values) > 1
-        for value in values if value != winner[axis]
+        for value in values if value != winner[axis] and (axis, value) != ("schedule", None)
     }  # fmt: skip
     assert [(f.degree, f.value) for f in found] == list(dict.fromkeys(
         (f.degree, f.value) for f in found

@@ -92,17 +92,16 @@ class TrainingLayouts(Answered):
         The winner is the simplest of those within 5% of the best on its machine, and of those as
         simple the best.
         """
-        found = [row for s in self.searches for row in s.described(self._kept(s))]
+        found = [row for s in self.searches for row in self._kept(s)]
         ordered = sorted(found, key=self.rank.score)
         return simplest_first(ordered, self.rank, lambda r: self.search_of(r).simplicity(r))
 
     @staticmethod
     def _kept(one: MachineSearch) -> list[Row]:
         """The best rows, and the best of each family, each once."""
-        search = one.search
-        rows = [*search.best(_KEPT)]
-        for axis in one.space.values:
-            rows += [row for row in search.best_of(axis).values() if row is not None]
+        rows = one.described(one.search.best(_KEPT))
+        for found in one.best_of.values():
+            rows += [row for row in found.values() if row is not None]
         return list({row["id"]: row for row in rows}.values())
 
     @property
@@ -172,17 +171,17 @@ class TrainingLayouts(Answered):
         winner, one = self.best, self._told_of
         best_job = one.job(winner)
         spent = parts_s(best_job)
-        several = {axis: values for axis, values in self.axes.items() if len(values) > 1}
-        best_of = {
-            axis: {v: None if r is None else one.described([r])[0] for v, r in found.items()}
-            for axis in several
-            for found in [one.search.best_of(axis)]
+        # No schedule is one stage, which the family of pp tells.
+        several = {
+            axis: [v for v in values if v is not None or axis != "schedule"]
+            for axis, values in self.axes.items()
+            if len(values) > 1
         }
         return families(
             several,
             winner,
             self.rank,
-            best_of=lambda axis, value: best_of[axis].get(value),
+            best_of=lambda axis, value: one.best_of[axis].get(value),
             name=family_name,
             lacking=lambda axis, value: _lacking(one, axis, value),
             costs=lambda row: costs(one.job(row), best_job, spent),

@@ -76,6 +76,15 @@ class MachineSearch:
         """The job of a row."""
         return self.search.job(row)
 
+    @cached_property
+    def best_of(self) -> dict[str, dict[Any, Row | None]]:
+        """Of each value of each axis the fastest row that fits; None where none does."""
+        return {
+            axis: {v: None if r is None else self._described(r) for v, r in found.items()}
+            for axis in self.space.values
+            for found in [self.search.best_of(axis)]
+        }
+
     def described(self, rows: Iterable[Row]) -> list[Row]:
         """Rows with machine, layout in words, dollars and energy of a million tokens."""
         return [self._described(row) for row in rows]
