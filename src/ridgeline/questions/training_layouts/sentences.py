@@ -60,12 +60,15 @@ def _winner(answer: TrainingLayouts) -> str:
         f"{load.seq_len:,} tokens a step: {job_words(job)}, micro-batches of "
         f"{job.recipe.micro_batch}. A step takes {about} {seconds(best.step_s)}{interval}, {most}"
         f"{quantity(best.tokens_per_s_per_chip, 'tok/s')} tok/s per chip, MFU {most}"
-        f"{percent(row['mfu'])}{money}."
+        f"{percent(best.utilization['full' if best.is_calibrated else 'causal'])}{money}."
     )
 
 
 def _reason(answer: TrainingLayouts) -> str:
-    return f"Its time goes to {why_best(answer.best_training)}."
+    best = answer.best_training
+    if not best.is_calibrated:
+        return f"Its passes take as long as {best.part_words('products').split(',')[0]} does."
+    return f"Its time goes to {why_best(best)}."
 
 
 def _memory(answer: TrainingLayouts) -> str:

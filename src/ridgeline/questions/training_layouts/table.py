@@ -59,6 +59,9 @@ def layouts_table(
     }
     if len(answer.searches) == 1:
         columns.pop("cluster", None)
+    if bounds:
+        # Whole squares of attention, of which a lower bound times half, are more than the peak.
+        columns.pop("mfu", None)
     first = ("layout", answer.rank.column, "time_s", *_FIRST)
     return Table("layouts", _title(answer), columns, rows, first, range(len(shown)))
 
