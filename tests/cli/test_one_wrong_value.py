@@ -23,6 +23,7 @@ BASE |= {
     "layouts": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--chips", "1"],
     "training": ["Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--tokens", "1T"],
     "scaling": ["Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--tokens", "1T"],
+    "budget": ["Qwen/Qwen3-8B", "--tokens", "1T"],
     "rl-step": ["Qwen/Qwen3-8B", "--on", "hgx-h100"],
     "sweep": ["Qwen/Qwen3-8B", "--on", "h100-sxm", "--over", "load.batch=1,8", "--best", "time_s"],
     "design": ["--on", "gb200-nvl72", "--tpot", "20", "--context", "8k"],

@@ -227,6 +227,24 @@ def test_published_runs_agree_with_the_facts_collected() -> None:
         assert run.n_tokens == pytest.approx(float(row["train_tokens_t"]) * 1e12)
 
 
+def test_what_it_depends_on_is_the_same_question_asked_again() -> None:
+    found = rl.budget(active="100B", traffic="50M", lifetime="60 d")
+    rows = {row["what"]: row for row in found.answer.table("changes").rows}
+    again = {
+        "as asked": {},
+        "serving at half its MFU": {"mfu_ratio": 1 / 6},
+        "RL of 6 FLOPs per parameter": {"rl_factor": 6},
+        "twice the tokens served": {"traffic": "100M"},
+    }
+    for what, options in again.items():
+        own = rl.budget(active="100B", **{"traffic": "50M", "lifetime": "60 d", **options})
+        assert rows[what]["tokens"] == pytest.approx(own.plan.tokens)
+        assert rows[what]["rl_tokens"] == pytest.approx(own.plan.rl_tokens)
+        best = own.optimum.cheapest
+        assert rows[what]["cheapest_params"] == pytest.approx(best.n_params_active)
+    assert rows["serving at half its MFU"]["tokens"] == pytest.approx(2 * found.plan.tokens)
+
+
 WRONG: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "no model": ({}, SpecError, "say how large it is"),
     "no start": ({"active": "1B"}, SpecError, "one number to start from"),

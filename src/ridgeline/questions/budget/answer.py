@@ -52,6 +52,8 @@ class Budget(Answered):
     efficiency : Efficiency     MFU of training and serving, and the chips.
     optimum : Optimum           By the loss law that was chosen.
     others : tuple of Optimum   By the other laws of the catalogue.
+    changes : tuple             What is changed, the plan then, and its optimum: what the answer
+                                depends on; the first is the question itself.
     params_ratio : float        Dense parameters that an active one is worth in the loss. [1]
     published : PublishedRun or None   What the model was trained on.
     notes : tuple of str        What is assumed, and what a careful reader should know.
@@ -64,6 +66,7 @@ class Budget(Answered):
     efficiency: Efficiency
     optimum: Optimum
     others: tuple[Optimum, ...]
+    changes: tuple[tuple[str, Plan, Optimum], ...]
     params_ratio: float
     published: PublishedRun | None
     notes: tuple[str, ...] = ()

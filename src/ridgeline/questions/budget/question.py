@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ridgeline import catalog
 from ridgeline.laws.roofline import sparsity
@@ -12,6 +12,7 @@ from ridgeline.questions.budget.answer import Budget
 from ridgeline.questions.budget.efficiency import efficiency_of
 from ridgeline.questions.budget.optimum import optimum_of
 from ridgeline.questions.budget.plan import equal_cost, plan_of
+from ridgeline.questions.budget.what_if import changes_of
 from ridgeline.specs.budget_scenario import BudgetScenario
 from ridgeline.specs.model import Model
 from ridgeline.steps.counts import counts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ridgeline.catalog import MachineNamed
     from ridgeline.questions.budget.optimum import Optimum
+    from ridgeline.questions.budget.plan import Plan
     from ridgeline.specs.budget_scenario import BudgetOptions
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
@@ -95,9 +97,10 @@ def plan_budget(scenario: BudgetScenario, *, named: MachineNamed | None = None) 
     ratio, said = _params_ratio(scenario, float(tally.n_params), active)
     unique = scenario.loss.unique_tokens or math.inf
 
-    def of(law: LossLaw) -> Optimum:
+    def of(law: LossLaw, plan: Plan = plan) -> Optimum:
         return optimum_of(law, plan, params_ratio=ratio, unique_tokens=unique)
 
+    changes = changes_of(scenario.demand, active, found.ratio, n_published)
     others = [one for one in catalog.loss_laws() if one.id != chosen.id]
     return Budget(
         scenario=scenario,
@@ -107,6 +110,7 @@ def plan_budget(scenario: BudgetScenario, *, named: MachineNamed | None = None) 
         efficiency=found,
         optimum=of(chosen),
         others=tuple(of(one) for one in others),
+        changes=tuple((one.what, one.plan, of(chosen, one.plan)) for one in changes),
         params_ratio=ratio,
         published=published,
         notes=(*found.said, *said, *_notes(scenario, plan, of(chosen), published)),
@@ -153,7 +157,9 @@ def _params_ratio(
 _SPARSE = 1.5
 
 
-def _notes(scenario: BudgetScenario, plan: Any, optimum: Optimum, published: Any) -> Iterator[str]:
+def _notes(
+    scenario: BudgetScenario, plan: Plan, optimum: Optimum, published: PublishedRun | None
+) -> Iterator[str]:
     law = optimum.law
     if optimum.is_beyond:
         yield (

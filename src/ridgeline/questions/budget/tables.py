@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ridgeline.answers import Table
+from ridgeline.laws.budget import overtraining_factor
 from ridgeline.questions.budget.plan import ACTIVITIES
 
 if TYPE_CHECKING:
     from ridgeline.questions.budget.answer import Budget
     from ridgeline.questions.budget.optimum import Optimum, Point
 
-__all__ = ["laws_table", "optimum_table", "tables", "tokens_table"]
+__all__ = ["changes_table", "laws_table", "optimum_table", "tables", "tokens_table"]
 
 _HOUR_S, _DAY_S = 3600.0, 86_400.0
 ACTIVITY_WORDS: Final = {"pretraining": "pre-training", "rl": "RL", "inference": "inference"}
@@ -19,7 +20,10 @@ ACTIVITY_WORDS: Final = {"pretraining": "pre-training", "rl": "RL", "inference":
 
 def tables(answer: Budget) -> tuple[Table, ...]:
     """All tables, tokens first."""
-    return tokens_table(answer), optimum_table(answer), laws_table(answer)
+    found = [tokens_table(answer), optimum_table(answer), laws_table(answer)]
+    if answer.changes:
+        found.append(changes_table(answer))
+    return tuple(found)
 
 
 def tokens_table(answer: Budget) -> Table:
@@ -136,7 +140,7 @@ def laws_table(answer: Budget) -> Table:
     """What each loss law says of the budget."""
     rows = [_law(one) for one in (answer.optimum, *answer.others)]
     columns = {
-        "law": ("law", ""),
+        "id": ("law", ""),
         "exponent": ("exponent", "1"),
         "cheapest_params": ("cheapest of its loss", "params"),
         "cheapest_tokens": ("on", "tokens"),
@@ -155,6 +159,38 @@ def laws_table(answer: Budget) -> Table:
         "equal loss"
     )
     return Table("laws", title, columns, rows, first=first)
+
+
+def changes_table(answer: Budget) -> Table:
+    """What the budget depends on: the same question with one number changed."""
+    rows = [
+        {
+            "what": what,
+            "tokens": plan.tokens,
+            "rl_tokens": plan.rl_tokens,
+            "inference_tokens": plan.expected_tokens,
+            "overtraining_factor": overtraining_factor(plan.tokens, plan.n_params_active),
+            "cheapest_params": best.cheapest.n_params_active,
+            "cheapest_tokens": best.cheapest.tokens,
+            "saves": best.saves,
+        }
+        for what, plan, best in answer.changes
+    ]
+    columns = {
+        "what": ("with", ""),
+        "tokens": ("pre-training", "tokens"),
+        "rl_tokens": ("RL", "tokens"),
+        "inference_tokens": ("served", "tokens"),
+        "overtraining_factor": ("over 20 N", "x"),
+        "cheapest_params": ("cheapest of its loss", "params"),
+        "cheapest_tokens": ("on", "tokens"),
+        "saves": ("saves", "%"),
+    }
+    first = (
+        "tokens", "rl_tokens", "inference_tokens", "overtraining_factor",
+        ("cheapest_params", "cheapest_tokens"),
+    )  # fmt: skip
+    return Table("changes", "What it depends on", columns, rows, first=first)
 
 
 def _law(one: Optimum) -> dict[str, Any]:
