@@ -12,8 +12,8 @@ import ridgeline as rl
 from ridgeline.laws.batch_size import critical_batch_of_loss_tokens, tokens_over_least
 from ridgeline.laws.parallel_bounds import fsdp_tokens_per_chip
 from ridgeline.questions.scaling.landmarks import EXPOSED
+from ridgeline.trainer.groups import grouped
 from ridgeline.trainer.memory import job_memory
-from ridgeline.trainer.stacks import stacked
 from ridgeline.trainer.step import job_step
 
 LLAMA, QWEN, MOE = "meta-llama/Meta-Llama-3.1-405B", "Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B"
@@ -53,7 +53,7 @@ def test_rows_are_single_answers(model: str, machine: str, options: dict[str, An
             assert (row["time_low_s"], row["time_high_s"]) == pytest.approx(one.interval_s)
 
 
-def test_jobs_of_other_names_are_stacked_apart_and_stay_what_they_are() -> None:
+def test_jobs_of_other_names_are_grouped_apart_and_stay_what_they_are() -> None:
     options: tuple[dict[str, Any], ...] = (
         {"tp": 2},
         {"tp": 4, "recompute": "full"},
@@ -62,10 +62,11 @@ def test_jobs_of_other_names_are_stacked_apart_and_stay_what_they_are() -> None:
         {"tp": 8, "micro_batch": 2},
     )
     jobs = [rl.training(QWEN, "4xhgx-h100", global_batch=256, **o).job for o in options]
-    groups = stacked(jobs)
-    assert sorted(i for members, _ in groups for i in members) == list(range(len(jobs)))
+    groups = grouped(jobs)
+    assert sorted(i for group in groups for i in group.places) == list(range(len(jobs)))
     assert len(groups) == 2
-    for members, rows in groups:
+    for group in groups:
+        members, rows = group.places, group.job
         times, held = job_step(rows).time_s, job_memory(rows).needed_bytes
         for k, i in enumerate(members):
             assert times[k] == pytest.approx(float(job_step(jobs[i]).time_s[0]), rel=1e-12)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.fidelity.training.groups import grouped
+from ridgeline.trainer.groups import grouped
 from ridgeline.trainer.step import job_seconds
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import numpy as np
 
 from ridgeline.catalog import training_constants, training_memory
 from ridgeline.fidelity.runs import Prediction
-from ridgeline.fidelity.training.groups import grouped
 from ridgeline.fidelity.training.runs import RATES
 from ridgeline.fidelity.training.units import rate_of
 from ridgeline.fidelity.training.weigh import MEMORY_METRICS, READINGS, reading_of, weighed
 from ridgeline.kernels.spread import Z80
+from ridgeline.trainer.groups import grouped
 from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:

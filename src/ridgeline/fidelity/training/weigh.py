@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ridgeline.fidelity.training.groups import grouped
+from ridgeline.trainer.groups import grouped
 from ridgeline.trainer.memory import job_memory
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from ridgeline.laws.energy import energy_j
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.run import run_of
 from ridgeline.questions.training.words import KINDS_OF_TIME, layout_words
+from ridgeline.trainer.groups import grouped
 from ridgeline.trainer.memory import job_memory
-from ridgeline.trainer.stacks import stacked
 from ridgeline.trainer.step import job_step
 from ridgeline.trainer.utilization import (
     flops_by_convention,
@@ -44,7 +44,8 @@ def timed(jobs: Sequence[TrainingJob], *, interval: bool = False) -> list[Row]:
     interval : bool                  Whether 80% intervals are wanted.
     """
     found: list[Row] = [{} for _ in jobs]
-    for members, job in stacked(jobs):
+    for group in grouped(jobs):
+        job, members = group.job, group.places.tolist()
         step = job_step(job, interval=interval)
         memory = job_memory(job) if job.model.blocks else None
         name = telling_convention(job)
@@ -126,8 +127,9 @@ def from_smallest_that_fits(jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
     if not jobs[0].model.blocks:
         return list(jobs)
     chances = [0.0] * len(jobs)
-    for members, job in stacked(jobs):
-        found = np.broadcast_to(job_memory(job).fits_probability, (len(members),))
+    for group in grouped(jobs):
+        members = group.places.tolist()
+        found = np.broadcast_to(job_memory(group.job).fits_probability, (len(members),))
         for i, chance in zip(members, found, strict=True):
             chances[i] = float(chance)
     first = next((i for i, p in enumerate(chances) if p >= FITS), 0)

@@ -1,4 +1,4 @@
-"""Jobs side by side: runs that differ in numbers alone are timed as one job with arrays."""
+"""Jobs side by side: those that differ in numbers alone are timed as one job with arrays."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 __all__ = ["JobGroup", "grouped"]
 
-_LAYOUT = ("tp", "pp", "vp", "cp", "dp", "ep", "zero")
-_RECIPE = ("micro_batch", "recompute_layers")
-_LOAD = ("seq_len", "global_batch")
+#: of records: the numbers that rows may differ in
+_NUMBERS = {
+    "layout": ("tp", "pp", "vp", "cp", "dp", "ep", "zero"),
+    "recipe": ("micro_batch", "recompute_layers"),
+    "load": ("seq_len", "global_batch"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ def grouped(jobs: Sequence[TrainingJob]) -> list[JobGroup]:
 
 def _names_of(job: TrainingJob) -> Hashable:
     """All of a job that is no number of a row."""
-    layout, recipe, load, cluster = job.layout, job.recipe, job.load, job.cluster
+    cluster, framework = job.cluster, job.framework
+    names = tuple(
+        (name, value)
+        for record, numbers in _NUMBERS.items()
+        for name, value in getattr(job, record).__dict__.items()
+        if name not in numbers
+    )
     return (
         id(job.model), cluster.id, cluster.chip.id, cluster.domain_size, cluster.scale_out,
-        job.framework.id, job.framework.era(job.version, job.date).id, job.framework.reduce_bytes,
-        job.framework.zero, job.framework.hides, job.schedule, layout.expert_tp, layout.shard,
-        layout.sequence_parallel, layout.cp_kind, layout.order, recipe.precision, recipe.optimizer,
-        recipe.schedule, recipe.recompute, recipe.offload, recipe.task, recipe.lora_rank,
-        load.document,
+        framework.id, framework.era(job.version, job.date).id, framework.reduce_bytes,
+        framework.zero, framework.hides, job.schedule, job.reading, names,
     )  # fmt: skip
 
 
@@ -70,15 +76,13 @@ def _side_by_side(jobs: Sequence[TrainingJob]) -> TrainingJob:
     first = jobs[0]
     widest = max((j.cluster for j in jobs), key=lambda c: c.n_domains)
 
-    def stacked(record: str, fields: Sequence[str]) -> Any:
+    def stacked(record: str) -> Any:
         own = getattr(first, record)
-        columns = {f: np.array([getattr(getattr(j, record), f) for j in jobs]) for f in fields}
+        # Floats: tokens times parameters of a large step are more than whole numbers of 64 bits.
+        columns = {
+            f: np.array([getattr(getattr(j, record), f) for j in jobs], dtype=float)
+            for f in _NUMBERS[record]
+        }
         return own.model_copy(update=columns)
 
-    return replace(
-        first,
-        cluster=widest,
-        layout=stacked("layout", _LAYOUT),
-        recipe=stacked("recipe", _RECIPE),
-        load=stacked("load", _LOAD),
-    )
+    return replace(first, cluster=widest, **{record: stacked(record) for record in _NUMBERS})
