@@ -14,7 +14,7 @@ from ridgeline.trainer.step import seconds_of
 if TYPE_CHECKING:
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["n_gathers", "weight_sync_s"]
+__all__ = ["n_gathers", "n_matrices", "weight_sync_s"]
 
 
 def n_gathers(job: TrainingJob) -> int:
@@ -28,6 +28,16 @@ def n_gathers(job: TrainingJob) -> int:
     return sum(
         int(ceil(one.count / minimum(ep, one.count))) for _, one in weights_of(job.model).matrices()
     )
+
+
+def n_matrices(job: TrainingJob) -> int:
+    """Weight matrices of the layers, each expert's by itself: what an engine is given anew. [1]
+
+    Parameters
+    ----------
+    job : TrainingJob
+    """
+    return sum(int(one.count) for _, one in weights_of(job.model).matrices())
 
 
 def weight_sync_s(job: TrainingJob, n_generating: int = 0) -> Any:

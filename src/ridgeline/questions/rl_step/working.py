@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import percent, quantity, seconds, tokens
 from ridgeline.catalog import rl_loop
-from ridgeline.trainer.weight_sync import n_gathers
+from ridgeline.trainer.weight_sync import n_gathers, n_matrices
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -103,11 +103,20 @@ def _moves(answer: RLStep) -> list[str]:
     if answer.reading != "blackboard":
         lines.append(
             f"  new weights                 {n_gathers(answer.job):,} gathers"
-            f"{' and a broadcast' if answer.steps_off else ''}: {seconds(answer.sync_s)}"
+            f"{_given(answer)}: {seconds(answer.sync_s)}"
         )
     if answer.swap_s:
         lines.append(f"  state to host and back      {seconds(answer.swap_s)}")
     return lines if len(lines) > 1 else [*lines, "  nothing, on the blackboard"]
+
+
+def _given(answer: RLStep) -> str:
+    """How the weights that were gathered get into the engine."""
+    if answer.steps_off:
+        return " and a broadcast"
+    if not answer.is_calibrated:
+        return ""
+    return f", {n_matrices(answer.job):,} matrices x {seconds(rl_loop().matrix_s)} of the host"
 
 
 def _sum(answer: RLStep) -> list[str]:
