@@ -17,6 +17,7 @@ ridgeline layouts Qwen/Qwen3-8B --on h100-sxm --chips 2 --flags vllm
 ridgeline training Qwen/Qwen3-8B --on hgx-h100 --seq 8k --tokens 100B
 ridgeline training meta-llama/Meta-Llama-3-70B --on 16xhgx-h100 --tp 4 --pp 4 --vp 5 --seq 8192
 ridgeline training Qwen/Qwen3-32B --on hgx-h100 --task lora --global-batch 64 --explain
+ridgeline training Meta-Llama-3-70B --on 4xhgx-h100 --seq 8192 --global-batch 256 --search
 ridgeline scaling meta-llama/Meta-Llama-3-70B --on 256xhgx-h100 --seq 8192 --tokens 15T
 ridgeline scaling Qwen/Qwen3-8B --on 64xhgx-h100 --kind weak --global-batch 512 --tp 2
 ridgeline rl-step Qwen/Qwen3-8B --on hgx-h100 --prompts 64 --samples 8 --osl 256:4k@mean=2k
