@@ -60,7 +60,8 @@ class Fleet:
         whole, rest = divmod(self.n_chips, self.cluster.domain_size)
         if self.cluster.domain_size > 1 and not rest:
             return self.cluster.name if whole == 1 else f"{whole:,} x {self.cluster.name}"
-        return f"{self.n_chips:,} x {self.cluster.chip.name}"
+        chip = self.cluster.chip.name
+        return f"{self.n_chips:,} x {chip}" if self.n_chips > 1 else chip
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,6 @@ def _decode_mfu(
     said.append(
         f"MFU of serving {percent(mfu)}, as 2 N D over the same peak: {served.name} at the "
         f"cheapest batch within the usual limits, {row['batch']:,.0f} at {load}, {rate:,.0f} "
-        "output tok/s per chip."
+        f"output tok/s per chip ({served.reading})."
     )
     return mfu, served

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.chip import Chip
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.loss_law import LossLaw
+    from ridgeline.specs.published_run import PublishedRun
 
 __all__ = ["budget", "plan_budget"]
 
