@@ -57,7 +57,8 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
     if layout.expert_tp is None and job.own_framework.expert_tp == "one":
         expert_tp = 1
     known: dict[str, Any] = degrees | {f"has_{n}": d > 1 for n, d in degrees.items()}
-    known |= {f"zero_{i}": int(layout.zero) == i for i in range(4)}
+    zero = _shared_out(job)
+    known |= {f"zero_{i}": zero == i for i in range(4)}
     known |= {f"hides_{group}": bool(job.count.hides(group)) for group in get_args(Overlap)}
     known |= {f"offloads_{what}": what in recipe.offload for what in get_args(Offload)}
     known |= _hosts(job, n_chips) | _shards(job) | _batches(job, n_chips)
@@ -97,13 +98,18 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
         "lora_rank": recipe.lora_rank,
         "sends_once": job.own_framework.sends_once,
         "keeps_gathered": job.own_framework.pipelines_keep_gathered,
-        "shards_gradients": int(layout.zero) > 1,
+        "shards_gradients": zero > 1,
         "has_ranks": layout.dp * layout.cp > 1,
-        "zero_stage": int(layout.zero),
+        "zero_stage": zero,
         "is_google": job.cluster.chip.vendor == "Google",
         "is_nvidia": job.cluster.chip.vendor == "NVIDIA",
         "is_true": True,
     }
+
+
+def _shared_out(job: TrainingJob) -> int:
+    """What data-parallel ranks share out, ZeRO 0 to 3: nothing where there is but one of them."""
+    return int(job.layout.zero) if job.layout.dp * job.layout.cp > 1 else 0
 
 
 def _hosts(job: TrainingJob, n_chips: int) -> dict[str, Any]:
@@ -127,16 +133,17 @@ def _shards(job: TrainingJob) -> dict[str, Any]:
     """Over how many ranks parameters and states are shared out, and how many copies there are."""
     layout = job.layout
     ranks = int(layout.dp * layout.cp)
-    shared = int(layout.shard or ranks) if layout.zero else 1
+    zero = _shared_out(job)
+    shared = int(layout.shard or ranks) if zero else 1
     of_dp, over = divmod(shared, int(layout.cp))
     fits = not over and of_dp > 0 and layout.dp % max(of_dp, 1) == 0
     return {
         "shard_ranks": shared,
         "copies": ranks // shared,
-        "has_copies": bool(layout.zero) and shared < ranks,
+        "has_copies": zero > 0 and shared < ranks,
         "dp_shard": of_dp if fits else 1,
         "dp_replicate": int(layout.dp) // of_dp if fits else int(layout.dp),
-        "shard_cuts_cp": bool(layout.zero) and not fits,
+        "shard_cuts_cp": zero > 0 and not fits,
     }
 
 
@@ -176,7 +183,7 @@ def spoken(job: TrainingJob, flags: TrainingFlags, known: Mapping[str, Any]) -> 
         "task": job.recipe.task,
         "precision": job.recipe.precision,
         "optimizer": job.recipe.optimizer,
-        "zero": str(int(job.layout.zero)),
+        "zero": str(_shared_out(job)),
         "schedule": job.schedule if known["has_pp"] else None,
         "cp_kind": job.layout.cp_kind if known["has_cp"] else None,
         "recompute": job.recipe.recompute,
