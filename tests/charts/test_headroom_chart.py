@@ -21,7 +21,11 @@ def answer_of(machines: tuple[str, ...]) -> rl.TrainingLayouts:
 
 
 @pytest.mark.parametrize(
-    ("machines", "dark"), [(("4xhgx-h100",), True), (("4xhgx-h100", "4xhgx-h200"), False)]
+    ("machines", "dark"),
+    [
+        (("4xhgx-h100",), True),
+        pytest.param(("4xhgx-h100", "4xhgx-h200"), False, marks=pytest.mark.slow),
+    ],
 )
 def test_the_front_is_clear(machines: tuple[str, ...], dark: bool) -> None:
     pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")
