@@ -65,7 +65,9 @@ def costs(
 def _said(job: TrainingJob, part: str) -> str:
     if part in _CAUSES:
         return _CAUSES[part](job)
-    return f"{PART_WORDS[part]} {'take' if part in ('products', 'experts') else 'takes'}"
+    # Stages are not alike: all wait for the one with most layers, or with the head.
+    of = f" of the slowest of {job.layout.pp} stages" if job.layout.pp > 1 else ""
+    return f"{PART_WORDS[part]}{of} {'take' if part in _PLURAL else 'takes'}"
 
 
 def _bubble(job: TrainingJob) -> str:
@@ -122,6 +124,7 @@ def _plural(what: str) -> Callable[[TrainingJob], str]:
     return lambda _: f"{what} take"
 
 
+_PLURAL = ("products", "experts", "elementwise")
 _CAUSES: dict[str, Callable[[TrainingJob], str]] = {
     "bubble": _bubble,
     "tp": _exchanges("tp", "TP collectives"),
@@ -130,7 +133,6 @@ _CAUSES: dict[str, Callable[[TrainingJob], str]] = {
     "dp": _data,
     "launch": _launch,
     "hops": _hops,
-    "elementwise": _plural("passes over activations"),
     "optimizer": lambda job: f"the optimizer's pass over its state (ZeRO {job.layout.zero}) takes",
     "offload": _plural("transfers to the host and back that nothing hides"),
     "host": lambda _: "the host takes",
