@@ -557,6 +557,24 @@ def test_a_shape_is_written_as_the_model_s_own() -> None:
     assert (gpt["--max-position-embeddings"], gpt["--vocab-size"]) == (4096, 50257)
 
 
+def test_a_model_of_the_same_shape_is_named_and_said() -> None:
+    """A tuning of Llama-3.1 goes by Llama-3.1's recipe, not by that of Llama-3, of equal shape."""
+    one = job("meta-llama/Llama-3.1-8B-Instruct", dp=8)
+    found = start_training(one, "megatron-bridge")
+    assert "--recipe llama31_8b_pretrain_config" in found.commands[0].launch
+    assert any("has the shape of meta-llama/Meta-Llama-3.1-8B" in note for note in found.notes)
+    own = start_training(job("meta-llama/Meta-Llama-3-8B", dp=8), "megatron-bridge")
+    assert "--recipe llama3_8b_pretrain_config" in own.commands[0].launch
+    assert not any("has the shape of" in note for note in own.notes)
+
+
+def test_a_job_that_does_not_fit_says_so_in_its_comments() -> None:
+    answer = rl.training(LLAMA, "hgx-h100", tp=8, global_batch=64)
+    assert answer.fits_probability is not None
+    assert answer.fits_probability < 0.5
+    assert answer.command("megatron-lm").notes[0].startswith("By this estimate memory suffices")
+
+
 def test_meshes_put_neighbours_inside_a_domain() -> None:
     """Eight chips a host: TP 4 and half of FSDP 16 inside, the rest across."""
     one = job(LLAMA, tp=4, dp=16, zero=3, recipe={"recompute": "full"}, tool="maxtext")
@@ -583,5 +601,5 @@ def test_an_answer_starts_as_it_was_timed() -> None:
     assert "On each of 2 hosts" in str(found)
     for name in ("DATA_PATH", "TOKENIZER", "LEARNING_RATE", "CHECKPOINTS", "ROTARY_BASE"):
         assert name in str(found)
-        assert f"{name}: " in found.notes[0]
+        assert f"{name}: " in " ".join(found.notes)
     assert found.to_dict()["commands"][0]["argv"][0] == "torchrun"

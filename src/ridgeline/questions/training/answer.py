@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["Training"]
 
 _ROUNDING = 1e-9
+#: a job is started without a word about memory where that suffices with this probability
+_LIKELY = 0.5
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,7 +182,13 @@ class Training(Answered):
         """
         from ridgeline.questions.training.launch import start_training  # noqa: PLC0415
 
-        return start_training(self.job, tool, self.run and self.run.n_steps)
+        found = start_training(self.job, tool, self.run and self.run.n_steps)
+        if self.fits_probability is None or self.fits_probability >= _LIKELY:
+            return found
+        note = (
+            f"By this estimate memory suffices with a probability of {self.fits_probability:.0%}."
+        )
+        return replace(found, notes=(note, *found.notes))
 
     def explain(self) -> str:
         """The working: every term of the step with its numbers."""

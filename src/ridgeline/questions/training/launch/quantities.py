@@ -54,7 +54,7 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
     n_layers = sum(block.repeat for block in job.model.blocks)
     degrees = {name: int(getattr(layout, name)) for name in _DEGREES}
     expert_tp = int(layout.expert_tp or layout.tp)
-    if layout.expert_tp is None and job.own_framework.expert_tp == "one":
+    if layout.expert_tp is None and degrees["ep"] > 1 and job.own_framework.expert_tp == "one":
         expert_tp = 1
     known: dict[str, Any] = degrees | {f"has_{n}": d > 1 for n, d in degrees.items()}
     zero = _shared_out(job)
@@ -63,6 +63,7 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
     known |= {f"offloads_{what}": what in recipe.offload for what in get_args(Offload)}
     known |= _hosts(job, n_chips) | _shards(job) | _batches(job, n_chips)
     known |= mesh(job, known)
+    is_nvidia = job.cluster.chip.vendor == "NVIDIA"
     chunks = degrees["pp"] * int(SCHEDULES[job.schedule].chunks(degrees["vp"]))
     chunks = chunks if degrees["pp"] > 1 else 1
     switches = {
@@ -96,13 +97,13 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
         "document": load.document,
         "packs_documents": load.document is not None,
         "lora_rank": recipe.lora_rank,
-        "sends_once": job.own_framework.sends_once,
+        "sends_once": job.own_framework.sends_once and degrees["ep"] > 1 and is_nvidia,
         "keeps_gathered": job.own_framework.pipelines_keep_gathered,
         "shards_gradients": zero > 1,
         "has_ranks": layout.dp * layout.cp > 1,
         "zero_stage": zero,
         "is_google": job.cluster.chip.vendor == "Google",
-        "is_nvidia": job.cluster.chip.vendor == "NVIDIA",
+        "is_nvidia": is_nvidia,
         "is_true": True,
     }
 

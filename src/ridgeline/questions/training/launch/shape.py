@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.model import Model
     from ridgeline.specs.training_flags import KnownModel
 
-__all__ = ["Shape", "known_as", "shape_of", "stage_modules", "stage_text"]
+__all__ = ["Shape", "is_same", "known_as", "shape_of", "stage_modules", "stage_text"]
 
 T = TypeVar("T")
 
@@ -235,7 +236,7 @@ def stage_modules(n_layers: int, n_chunks: int) -> list[list[str]]:
 
 
 def known_as(model: Model, names: Iterable[KnownModel]) -> KnownModel | None:
-    """What a tool calls a model: by its id first, else by its shape; None where it has none such.
+    """What a tool calls a model: by its id first, else by its shape; None where it has none.
 
     Parameters
     ----------
@@ -243,9 +244,15 @@ def known_as(model: Model, names: Iterable[KnownModel]) -> KnownModel | None:
     names : iterable of KnownModel
     """
     names = list(names)
-    by_id = [k for k in names if k.like == model.id or model.id in _aliases(k.like)]
+    by_id = [k for k in names if is_same(model, k.like)]
     alike = by_id or [k for k in names if _alike(model, k.like)]
-    return alike[0] if alike else None
+    # Of several releases of one shape the one whose name is nearest.
+    return max(alike, key=lambda k: SequenceMatcher(None, k.like, model.id).ratio(), default=None)
+
+
+def is_same(model: Model, like: str) -> bool:
+    """Whether a name of the catalogue is a model's own, and not that of another of its shape."""
+    return like == model.id or model.id in _aliases(like)
 
 
 def _aliases(like: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from ridgeline.questions.launch import Command, Launch
 from ridgeline.questions.launch.refused import LayoutError
 from ridgeline.questions.launch.rows import Written, written
 from ridgeline.questions.training.launch.quantities import quantities, spoken
-from ridgeline.questions.training.launch.shape import known_as, shape_of
+from ridgeline.questions.training.launch.shape import is_same, known_as, shape_of
 from ridgeline.specs.refusal import first_refusal, holds
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ def _known(job: TrainingJob, flags: TrainingFlags, n_steps: float | None) -> dic
             raise InfeasibleError(f"{flags.name} has no model of {model.id}'s shape: it has {have}")
         known |= {
             "model": name.name,
+            "like": name.like,
+            "is_stand_in": not is_same(model, name.like),
             "module": name.module,
             "builds_no_stages": not name.pipelines,
             "lacks_task": bool(name.tasks) and job.recipe.task not in name.tasks,
@@ -177,6 +179,11 @@ def _notes(
         yield (
             f"Timed as {job.framework.name}: --framework {flags.timed_as or flags.id} times "
             f"{flags.name} itself."
+        )
+    if known.get("is_stand_in"):
+        yield (
+            f"{job.model.id} has the shape of {known['like']}, which is named: what differs "
+            "beside it, such as rotary positions, is to be set."
         )
     for row in found.used:
         if row.note and all(holds(c, known) for c in row.note_when):
