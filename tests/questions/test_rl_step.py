@@ -34,7 +34,7 @@ def on_policy() -> rl.RLStep:
 
 @pytest.fixture(scope="module")
 def one_off() -> rl.RLStep:
-    return rl.rl_step(MOE, "4xhgx-h100", off_policy=1, **ASKED)
+    return rl.rl_step(MOE, "4xhgx-h100", off_policy=1, gen_chips=16, **ASKED)
 
 
 @pytest.mark.parametrize("which", ["on_policy", "one_off"])
@@ -136,7 +136,7 @@ def test_passes_of_algorithms(name: str, flops: int, on_policy: rl.RLStep) -> No
 
 
 def test_more_steps_off_share_the_wait() -> None:
-    one, four = (rl.rl_step(MOE, "4xhgx-h100", **ASKED, off_policy=k) for k in (1, 4))
+    one, four = (rl.rl_step(MOE, "4xhgx-h100", **ASKED, off_policy=k, gen_chips=16) for k in (1, 4))
     assert four.generation_s < one.generation_s
     assert four.rollout.n == 4 * one.rollout.n
     assert four.parts_s["tail"] < one.parts_s["tail"]
@@ -173,6 +173,17 @@ def test_lower_bounds_are_lower_and_have_no_factor(reading: str, on_policy: rl.R
     assert "at least" in bound.sentences()[0]
     step = job_step(bound.job)
     assert bound.updates_s == pytest.approx(float(step.time_s[0]))
+
+
+def test_without_a_split_the_fastest_of_eighths(one_off: rl.RLStep) -> None:
+    found = rl.rl_step(MOE, "4xhgx-h100", off_policy=1, **ASKED)
+    tried = [rl.rl_step(MOE, "4xhgx-h100", off_policy=1, gen_chips=n, **ASKED) for n in (8, 16, 24)]
+    assert found.step_s == min(one.step_s for one in tried if one.fits)
+    assert "in whole domains, this is the fastest" in " ".join(found.sentences())
+    assert "this is the fastest" not in " ".join(one_off.sentences())
+    # Where training's number is given, as many generate.
+    half = rl.rl_step(MOE, "4xhgx-h100", off_policy=1, chips=16, **ASKED)
+    assert half.step_s == one_off.step_s
 
 
 def test_without_degrees_the_fastest_power_of_two_generates() -> None:

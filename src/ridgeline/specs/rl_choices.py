@@ -71,7 +71,8 @@ class GenerationChoice(OptionRecord):
 
     chips: Annotated[int | None, CHIPS] = option(
         None,
-        "Chips that only generate, of all of the machine; half of them off-policy if not given.",
+        "Chips that only generate, of all of the machine, off policy; the fastest of eighths of "
+        "them, in whole domains, if not given, or as many as train where their number is given.",
         "chips",
         name="gen_chips",
     )

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PARTS", "RLStep"]
 
+#: probability from which on something is expected
+_LIKELY = 0.5
+
 #: of all chips' time, in the order of the step
 PARTS = ("prompts", "decode", "tail", "logprobs", "updates", "sync", "swap", "idle")
 
@@ -61,6 +64,7 @@ class RLStep(Answered):
     training_sigma : float     Standard deviation of ln(time) of an optimizer step. [1]
     scatter : float            The same that loops add of which none was fitted. [1]
     peak_flops_per_s : float   Of a chip, in the generating side's arithmetic. [FLOP/s]
+    why_split : str            How the split of chips came about; empty where it was given.
     notes : tuple of str       What a careful reader should know.
     """
 
@@ -80,6 +84,7 @@ class RLStep(Answered):
     training_sigma: float
     scatter: float
     peak_flops_per_s: float
+    why_split: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -225,6 +230,11 @@ class RLStep(Answered):
         if self.memory is None:
             return None
         return float(np.ravel(self.memory.fits_probability)[0])
+
+    @property
+    def fits(self) -> bool:
+        """Whether training is expected to run, as far as its memory is known."""
+        return self.fits_probability is None or self.fits_probability >= _LIKELY
 
     @property
     def usd(self) -> float | None:

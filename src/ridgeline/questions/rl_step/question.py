@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from ridgeline.catalog import rl_loop as loop_of
+from ridgeline.errors import InfeasibleError
 from ridgeline.kernels.spread import Z80
 from ridgeline.questions.caveats import input_caveats
 from ridgeline.questions.rl_step.answer import RLStep
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     from ridgeline.trainer.job import TrainingJob
 
 __all__ = ["ask", "rl_step"]
+
+_WHY_SPLIT = (
+    "How many chips generate is not given: of eighths of all, in whole domains, this is the "
+    "fastest on which training fits."
+)
 
 
 def rl_step(model: Model | str, on: Cluster | Chip | str, **options: Unpack[RLOptions]) -> RLStep:
@@ -76,6 +83,18 @@ def ask(scenario: RLScenario, *, named: MachineNamed | None = None) -> RLStep:
     As for `rl_step`.
     """
     setup = RLSetup(scenario, named)
+    tried = []
+    for split in setup.splits:
+        with suppress(InfeasibleError):
+            tried.append(_answered(RLSetup(scenario, setup.named, split)))
+    if tried:
+        return min(tried, key=lambda one: (not one.fits, one.step_s))
+    return _answered(setup)
+
+
+def _answered(setup: RLSetup) -> RLStep:
+    """The answer for one split of the chips."""
+    scenario = setup.scenario
     job, rollout = setup.job, setup.rollout
     step = job_step(job, interval=True)
     forward = float(np.ravel(job_forward_seconds(job))[0])
@@ -103,6 +122,7 @@ def ask(scenario: RLScenario, *, named: MachineNamed | None = None) -> RLStep:
         training_sigma=sigma,
         scatter=scatter,
         peak_flops_per_s=setup.peak_flops_per_s,
+        why_split="" if setup.split is None else _WHY_SPLIT,
         notes=tuple(_notes(setup, job)),
     )
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 __all__ = ["RLSetup"]
 
 _ROUNDING = 1e-9
+#: parts into which chips are divided to find how many should generate
+_SPLITS = 8
 _NO_DEGREE = InfeasibleError("No chips are left to generate: name more (--gen-chips).")
 
 
@@ -50,10 +52,12 @@ class RLSetup:
     ----------
     scenario : RLScenario
     given_machine : MachineNamed or None   Found already; None to look it up.
+    split : int or None         Chips that only generate, where nobody says; None for half. [1]
     """
 
     scenario: RLScenario
     given_machine: MachineNamed | None = None
+    split: int | None = None
 
     @cached_property
     def model(self) -> Model:
@@ -133,13 +137,23 @@ class RLSetup:
         if not self.scenario.rollout.off_policy:
             return self.n_chips
         asked = self.scenario.generation.chips
-        own = asked if asked is not None else self.n_chips // 2
+        own = asked if asked is not None else self.split or self.n_chips // 2
         if not 0 < own < self.n_chips:
             raise InfeasibleError(
                 f"gen_chips (--gen-chips {own:,}) of {self.n_chips:,} chips: off-policy, training "
                 "needs some of its own; name fewer, or a larger machine."
             )
         return own
+
+    @property
+    def splits(self) -> list[int]:
+        """Chips that may generate where nobody says: eighths of all, in whole domains. [1]"""
+        asked, n = self.scenario, self.n_chips
+        if not asked.rollout.off_policy or asked.generation.chips or asked.layout.chips:
+            return []
+        unit = self.cluster.domain_size if n > self.cluster.domain_size else 1
+        eighths = (round(n * k / _SPLITS / unit) * unit for k in range(1, _SPLITS))
+        return sorted({one for one in eighths if 0 < one < n})
 
     @property
     def n_training(self) -> int:

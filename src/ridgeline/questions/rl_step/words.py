@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PART_WORDS", "sentences"]
 
-#: probabilities of fitting: above the first nothing is said, below the second it does not
-_SURE, _LIKELY = 0.9, 0.5
+#: a probability of fitting from which on nothing is said
+_SURE = 0.9
 #: parts of all chips' time, as tables and pictures call them
 PART_WORDS: Final = {
     "prompts": "prompts",
@@ -104,7 +104,7 @@ def _memory(answer: RLStep) -> list[str]:
         return []
     total = float(np.ravel(memory.needed_bytes)[0])
     return [
-        f"Training {'just fits' if sure >= _LIKELY else 'does not fit'}: the fullest chip needs "
+        f"Training {'just fits' if answer.fits else 'does not fit'}: the fullest chip needs "
         f"{format_quantity(total, 'B')} of {format_quantity(memory.capacity_bytes, 'B')} "
         f"({probability_words(sure)} probability that it runs); ridgeline training says what would "
         "make it fit."
@@ -118,7 +118,8 @@ def _sides(answer: RLStep) -> list[str]:
     longer, shorter = answer.generation_s, answer.training_s
     if longer < shorter:
         slow, fast, longer, shorter = fast, slow, shorter, longer
-    return [
+    said = (
         f"{answer.n_generating:,} chips generate and {answer.n_training:,} train: {slow} takes "
         f"{seconds(longer)} and {fast} {seconds(shorter)}, so that {fast} waits for {slow}."
-    ]
+    )
+    return [" ".join(filter(None, (said, answer.why_split)))]
