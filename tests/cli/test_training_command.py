@@ -105,6 +105,7 @@ def test_absurd_values_of_every_option(name: str, capsys) -> None:
         ([*QWEN, "hgx-h100", "--seqs", "5"], "Did you mean --seq"),
         (["scaling", *QWEN[1:], "hgx-h100,hgx-h200"], "--on: one machine at a time"),
         ([*QWEN, "hgx-h100,hgx-h200", "--sensitivity"], "--sensitivity: one machine at a time"),
+        ([*QWEN, "hgx-h100", "--sensitivity", "--flags", "megatron-lm"], "answers of their own"),
         ([*QWEN, "hgx-h100", "--sensitivity", "--search"], "of one layout, not of a search"),
         ([*QWEN, "hgx-h100", "--sensitivity", "--chart", "memory"], "--sensitivity is tornado"),
         ([*QWEN, "hgx-h100", "--chart", "pie"], "no picture 'pie'"),

@@ -216,6 +216,8 @@ def test_models_known_by_their_counts_scale_on_the_blackboard() -> None:
     assert found.reading == "blackboard"
     assert [row["efficiency"] for row in found.rows] == pytest.approx([1.0] * len(found.rows))
     assert found.bounds == ()
+    with pytest.raises(rl.RidgelineError, match="known by its counts alone"):
+        rl.scaling(model, "16xhgx-h100", search=True)
 
 
 def test_a_chip_alone_scales_as_far_as_sizes_say() -> None:

@@ -52,6 +52,10 @@ def refuse_together(n_machines: int, *, search: bool, sensitivity: bool, flags: 
     """
     if search and sensitivity:
         raise SpecError("--sensitivity: of one layout, not of a search: leave one of the two out.")
+    if sensitivity and flags:
+        raise SpecError(
+            "--sensitivity and --flags are answers of their own: leave one of them out."
+        )
     for name, given in (("sensitivity", sensitivity), ("flags", flags)):
         if given and n_machines > 1 and not search:
             raise SpecError(f"--{name}: one machine at a time.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from ridgeline.answers.words import tokens as token_words
+from ridgeline.errors import SpecError
 from ridgeline.kernels.extrapolation import beyond_words
 from ridgeline.questions.caveats import input_caveats
 from ridgeline.questions.scaling.answer import Scaling
@@ -115,12 +116,13 @@ def scale(
     framework : Framework or None   With facts of one's own, instead of the scenario's name.
     """
     weak = kind == "weak"
-    found = jobs_of_sizes(
-        TrainingSetup(scenario, given_machine=named, given_framework=framework),
-        sizes,
-        weak=weak,
-        choose=searched_job if search else None,
-    )
+    setup = TrainingSetup(scenario, given_machine=named, given_framework=framework)
+    if search and not setup.model.blocks:
+        raise SpecError(
+            f"search (--search): {setup.model.id} is known by its counts alone, which no layout "
+            "differs by. Give its config.json, or leave the search out."
+        )
+    found = jobs_of_sizes(setup, sizes, weak=weak, choose=searched_job if search else None)
     jobs = found.jobs if sizes else from_smallest_that_fits(found.jobs)
     setup, whole = found.setup, jobs[-1]
     tokens = scenario.load.tokens

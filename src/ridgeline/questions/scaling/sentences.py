@@ -37,8 +37,8 @@ def _span(answer: Scaling) -> str:
     )
     if len(answer.rows) == 1:
         return (
-            f"{answer.name}, {answer.kind} scaling at {batch} a step: {count(first['n_chips'])} "
-            f"chips alone, {about} {seconds(first['time_s'])} a step, MFU {percent(first['mfu'])}."
+            f"{answer.name}, {answer.kind} scaling at {batch} a step: {_chips(first)} alone, "
+            f"{about} {seconds(first['time_s'])} a step."
         )
     more, faster = last["n_chips"] / first["n_chips"], last["tokens_per_s"] / first["tokens_per_s"]
     return (
@@ -52,7 +52,7 @@ def _span(answer: Scaling) -> str:
 def _best(answer: Scaling) -> str:
     best = max(answer.rows, key=lambda row: row["mfu"])
     worst = answer.rows[-1]
-    said = f"MFU is {percent(best['mfu'])} at best, on {count(best['n_chips'])} chips"
+    said = f"MFU is {percent(best['mfu'])} at best, on {_chips(best)}"
     if worst is not best:
         said += f", and {percent(worst['mfu'])} on {count(worst['n_chips'])}"
         kinds = {k: worst[f"{k}_s"] / worst["time_s"] for k in _LOSSES}
@@ -68,6 +68,10 @@ _LOSSES = {
     "overhead": "overhead takes",
     "computed again": "recompute takes",
 }
+
+
+def _chips(row: Row) -> str:
+    return f"{count(row['n_chips'])} chip{'s' * (row['n_chips'] > 1)}"
 
 
 def _fits(answer: Scaling) -> str:
@@ -178,5 +182,5 @@ def _run(row: Row) -> str:
     time = time if days >= 1 else seconds(row["run_s"])
     return (
         f"batches of {count(row['global_batch'])} sequences ({tokens(row['batch_tokens'])} tokens) "
-        f"on {count(row['n_chips'])} chips: {time}, {cost}"
+        f"on {_chips(row)}: {time}, {cost}"
     )
