@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import array_api_strict as strict
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -166,3 +170,32 @@ def test_routed_parameters_scale_the_coefficient() -> None:
     assert loss_nats(1e10, 1e12, 0, scaled, b, alpha, beta) == pytest.approx(
         loss_nats(4e10, 1e12, 0, a, b, alpha, beta)
     )
+
+
+#: laws of arrays, with inputs of each
+STRICT: list[tuple[Callable[..., Any], tuple[float, ...]]] = [
+    (loss_nats, (7e10, 1.4e12, *LAWS[2])),
+    (loss_slope_ratio, (7e10, 1.4e12, *LAWS[2][1:])),
+    (optimal_params, (5.76e23, *LAWS[2][1:])),
+    (optimal_tokens, (5.76e23, *LAWS[2][1:])),
+    (tokens_at_loss, (7e10, 1.95, *LAWS[0])),
+    (tokens_at_loss, (1e8, 1.75, *LAWS[0])),
+    (coefficient_of_active, (406.4, 0.34, 3.0)),
+    (repeated_worth_tokens, (4e12, 1e12, 15.4)),
+    (repeated_elasticity, (4e12, 1e12, 15.4)),
+    (tokens_of_worth, (3.5e12, 1e12, 15.4)),
+    (tokens_of_worth, (20e12, 1e12, 15.4)),
+    (lambda *x: cheapest_at_loss(*x)[0], (0.2, 1e13, *LAWS[2][1:], 5e12, 15.4)),
+    (lambda *x: best_at_cost(*x)[1], (1e24, 1e13, *LAWS[2][1:], 5e12, 15.4)),
+]
+
+
+@pytest.mark.parametrize(("law", "inputs"), STRICT, ids=[t[0].__name__ for t in STRICT])
+def test_scalars_arrays_and_strict_arrays_agree(
+    law: Callable[..., Any], inputs: tuple[float, ...]
+) -> None:
+    scalar = float(law(*inputs))
+    assert law(*(np.full(3, x) for x in inputs)).tolist() == pytest.approx([scalar] * 3, rel=1e-12)
+    for varied in range(len(inputs)):
+        mixed = [strict.asarray([x, x]) if i == varied else x for i, x in enumerate(inputs)]
+        assert [float(v) for v in law(*mixed)] == pytest.approx([scalar] * 2, rel=1e-12)

@@ -30,7 +30,7 @@ def repeated_worth_tokens(n_tokens: Any, unique_tokens: Any, r_star: Any = R_STA
 
     Notes
     -----
-    Fitted on 100M to 9B parameters and up to 1,500 epochs. In the fit parameters beyond the
+    Fitted on 10M to 9B parameters and up to 1,500 epochs. In the fit parameters beyond the
     compute optimum of U tokens lose value, too, faster than tokens (R* of 5.31), which is not in
     it: models trained far beyond Chinchilla's ratio have none to spare.
 
