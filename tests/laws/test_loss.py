@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import array_api_strict as strict
@@ -40,6 +42,19 @@ def test_constants_are_as_published() -> None:
         numbers = [n for n, v in law.model_dump().items() if isinstance(v, float)]
         assert set(numbers) <= set(law.sources), law.id
         assert {s.source for s in law.sources.values()} <= set(catalog.sources()), law.id
+
+
+def test_constants_agree_with_the_facts_collected() -> None:
+    path = Path(__file__).parents[3] / "shared" / "facts" / "scaling_and_recompute.csv"
+    if not path.exists():
+        pytest.skip("the facts are not beside this checkout")
+    known = {"0001": "hoffmann-2022", "0002": "hoffmann-2022-tex", "0003": "besiroglu-2024"}
+    with path.open(newline="") as lines:
+        rows = [r for r in csv.DictReader(lines) if r["topic"] == "scaling-law"]
+    assert len(rows) == 15
+    for row in rows:
+        law = catalog.loss_law(known[row["id"].split(".")[0][-4:]])
+        assert getattr(law, row["metric"].lower()) == float(row["value"]), row["id"]
 
 
 def test_only_the_refit_gives_twenty_tokens_per_parameter() -> None:

@@ -60,7 +60,7 @@ def _weights(answer: Budget) -> str:
             f"{efficiency}."
         )
     return (
-        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:g} "
+        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:.3g} "
         f"instead of 6 FLOPs per parameter), one served {served} (2 FLOPs), {efficiency}."
     )
 

@@ -49,7 +49,7 @@ def _weights(answer: Budget) -> list[str]:
     return [
         "What a token costs, in tokens of pre-training (6 FLOPs per parameter)",
         f"  e      MFU of serving over that of training   {e:.4g}",
-        f"  alpha  RL          (k / 6) / e = ({plan.rl_factor:g} / 6) / {e:.4g} = {plan.alpha:.4g}",
+        f"  alpha  RL          (k / 6) / e = ({plan.rl_factor:.4g} / 6) / {e:.4g} = {plan.alpha:.4g}",
         f"  beta   inference   (2 / 6) / e = {plan.beta:.4g}",
     ]
 
