@@ -66,8 +66,8 @@ def _said(job: TrainingJob, part: str) -> str:
     if part in _CAUSES:
         return _CAUSES[part](job)
     # Stages are not alike: all wait for the one with most layers, or with the head.
-    of = f" of the slowest of {job.layout.pp} stages" if job.layout.pp > 1 else ""
-    return f"{PART_WORDS[part]}{of} {'take' if part in _PLURAL else 'takes'}"
+    where = f" on the slowest of {job.layout.pp} stages" if job.layout.pp > 1 else ""
+    return f"{PART_WORDS[part]}{where} {'take' if part in _PLURAL else 'takes'}"
 
 
 def _bubble(job: TrainingJob) -> str:
