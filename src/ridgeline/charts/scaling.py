@@ -44,7 +44,7 @@ def scaling_chart(
               max(limits[1], *[e * 1.15 for e in ends], limits[1]))  # fmt: skip
     x = log2_axis("n_chips", None, limits)
     foot = log2_axis("n_chips", "chips", limits)
-    start = rows[0]["tokens_per_s"] / first
+    start = max(r["tokens_per_s"] / r["n_chips"] for r in rows)
     ideal = [{"n_chips": n, "tokens_per_s": start * n} for n in (max(limits[0], first), limits[1])]
     reached = [r["tokens_per_s"] for r in (*rows, *ideal)]
     y = log_axis("tokens_per_s", "tokens per second", (min(reached) / 1.5, max(reached) * 1.3),
@@ -58,10 +58,11 @@ def scaling_chart(
     for row in rows[1:][:: max(1, len(rows) // 5)][-5:] if len(rows) > 1 else []:
         plane.label(row, f"{row['efficiency']:.0%}", off=9, size=11,
                     directions=((1, 1), (0, 1), (1, 0), (-1, -1)))  # fmt: skip
+    named = True
     if len(rows) > 1:
         at = {"n_chips": math.sqrt(first * limits[1]), "tokens_per_s": 0.0}
         at["tokens_per_s"] = start * at["n_chips"]
-        plane.label(at, "ideal: as much faster as more chips", off=10, color="$ink2",
+        named = plane.label(at, "ideal: all chips as fast as the best", off=10, color="$ink2",
                     directions=((-1, -1), (-1, 0)))  # fmt: skip
     for mark in ruled:
         plane.label_rule(mark["n_chips"], mark["words"], at_foot=True)
@@ -71,7 +72,7 @@ def scaling_chart(
         {"field": "n_chips", "title": "chips", "format": ",d"},
         {"field": "layout"},
         {"field": "tokens_per_s", "title": "tok/s", "format": ",.0f"},
-        {"field": "efficiency", "format": ".0%", "title": "tokens per chip against the smallest"},
+        {"field": "efficiency", "format": ".0%", "title": "tokens per chip against the best"},
         {"field": "mfu", "title": "MFU", "format": ".1%"},
     ]
     line = {"type": "line", "strokeWidth": 3, "color": "$series1"}
@@ -99,7 +100,9 @@ def scaling_chart(
         data_layer(shown, line, x=foot, y=use),
         data_layer(shown, dot, x=foot, y=use, tooltip=tip),
     ]
-    said = f"{subtitle}; percentages: tokens per chip against the smallest size"
+    said = f"{subtitle}; percentages: tokens per chip against the best size"
+    if not named:
+        said += "; dashed line: all chips as fast as the best"
     if dotted:
         said += "; dotted: bounds of the network at datasheet rates"
     panels = [

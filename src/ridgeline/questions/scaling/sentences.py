@@ -44,8 +44,8 @@ def _span(answer: Scaling) -> str:
     return (
         f"{answer.name}, {answer.kind} scaling at {batch} a step: on {count(first['n_chips'])} to "
         f"{count(last['n_chips'])} chips a step takes {about} {seconds(first['time_s'])} to "
-        f"{seconds(last['time_s'])}. {factor(more)} the chips train {factor(faster)} as fast, "
-        f"{percent(last['efficiency'])} of the tokens per chip."
+        f"{seconds(last['time_s'])}. {factor(more)} the chips train {factor(faster)} as fast; "
+        f"tokens per chip are {percent(last['efficiency'])} of the best."
     )
 
 
