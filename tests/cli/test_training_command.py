@@ -179,9 +179,10 @@ def test_several_machines_are_compared(run) -> None:
 
 
 def test_sensitivity_is_the_librarys_answer(run, tmp_path) -> None:
-    asked = ("training", "Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--sensitivity")
+    asked = ("training", "Qwen/Qwen3-8B", "--on", "hgx-h100", "--tp", "2", "--reading", "ideal",
+             "--sensitivity")  # fmt: skip
     printed = json.loads(run(*asked, "--json"))
-    answer = rl.sensitivity(rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2))
+    answer = rl.sensitivity(rl.training("Qwen/Qwen3-8B", "hgx-h100", tp=2, reading="ideal"))
     assert printed["values"] == json.loads(answer.to_json())["values"]
     assert printed["tables"] == json.loads(answer.to_json())["tables"]
     pytest.importorskip("vl_convert", reason="pictures need the extra [charts]")

@@ -42,6 +42,7 @@ def test_a_series_differs_in_chips_alone(shipped: list[Scaled]) -> None:
     assert {one.kind for one in shipped} == {"strong", "weak"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="the large table of measured runs is not here")
 def test_the_large_table_scales_alike() -> None:
     found = scaled_runs(read_training([SHARED]))
