@@ -223,7 +223,8 @@ def test_what_a_search_prints_of_its_winner_asks_for_it_alone(run) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [("--rank", "usd"), ("--top", "3"), ("--workers", "2"), ("--chart", "front"),
+    [("--rank", "usd"), ("--top", "3"), ("--try", "pp=1,2"), ("--workers", "2"),
+     ("--chart", "front"),
      ("--scheduler", "tcp://a:1")],
 )  # fmt: skip
 def test_what_is_of_a_search_is_refused_without_one(option, capsys) -> None:

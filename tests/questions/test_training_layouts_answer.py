@@ -20,6 +20,7 @@ from ridgeline.questions.training_layouts.reasons import costs, parts_s
 from ridgeline.questions.training_layouts.sentences import axes_told, families_told
 from ridgeline.questions.training_layouts.simplicity import simplicity
 from ridgeline.questions.training_layouts.space import Space
+from ridgeline.questions.training_layouts.stated import axes_of
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.memory import job_memory
 from ridgeline.trainer.step import job_seconds, job_step
@@ -123,6 +124,33 @@ def test_what_is_given_is_fixed() -> None:
     assert {answer.job(r).recipe.recompute for r in answer.rows} == {"full"}
     assert answer.axes["tp"] == (4,)
     assert not {f.degree for f in answer.families()} & {"tp", "micro_batch", "recompute", "zero"}
+
+
+def test_values_of_axes_may_be_stated() -> None:
+    asked: dict[str, Any] = {"tp": 2, "micro_batch": 1, **LOAD}
+    axes = axes_of(["schedule=none,1f1b,zb-h1", "offload=none,optimizer", "pp=1,2", "zero=1"])
+    answer = rl.training_layouts(QWEN, NODES, axes=axes, **asked)
+    assert answer.axes["schedule"] == (None, "1f1b", "zb-h1")
+    assert answer.axes["offload"] == ((), ("optimizer",))
+    assert {row["pp"] for row in answer.rows} == {1, 2}
+    assert {row["offload"] for row in answer.rows} == {(), ("optimizer",)}
+    for row in (answer.best, *(r for r in answer.rows if r["schedule"] == "zb-h1")):
+        alone = float(job_seconds(asked_alone(answer, row))[0])
+        assert alone == pytest.approx(row["time_s"], rel=1e-9)
+    # Chunks go with no schedule that was tried, which is said.
+    assert any("goes with it" in said for said in answer.impossible())
+    with pytest.raises(SpecError, match="fixed by the question"):
+        rl.training_layouts(QWEN, NODES, axes={"tp": [1, 2]}, **asked)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("shedule=1f1b", "schedule"), ("tp=x", "whole numbers"), ("tp=", "such as tp=2,4"),
+     ("sequence_parallel=yes", "on or off"), ("order=tp+cp", "each of")],
+)  # fmt: skip
+def test_axes_that_cannot_be_read_are_told(text: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        rl.training_layouts(QWEN, NODES, axes=axes_of([text]), **LOAD)
 
 
 def test_every_other_value_of_every_axis_is_a_family_with_its_ratio() -> None:

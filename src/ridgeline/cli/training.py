@@ -121,7 +121,7 @@ def training(
     )  # fmt: skip
     refuse_together(len(asked.named), search=how.search, sensitivity=sensitivity, flags=flags)
     if how.search:
-        found = searched(asked, how.rank, spreading)
+        found = searched(asked, how, spreading)
         # What cannot be started is refused before anything is shown.
         started = None if flags is None else found.command(flags)
         save_picture(found.chart(chart or FRONT) if out or chart else None, out, dark=dark)

@@ -50,6 +50,17 @@ class Searching:
             "usd), usd or energy.",
         ),
     ] = None
+    try_: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--try",
+            metavar="AXIS=VALUES",
+            consume_multiple=False,
+            help="Values of an axis, instead of those that are usual: schedule=1f1b,zb-h1, "
+            "offload=none,optimizer, overlap=none,dp+tp. May be repeated; --explain tells what "
+            "was tried.",
+        ),
+    ] = ()
     top: Annotated[
         int, takes(Number(1, 1000, whole=True), "Rows of the ranking to show.", _GROUP)
     ] = _TOP
@@ -65,6 +76,7 @@ def refuse_without_search(given: Searching, spreading: Spreading | None, chart: 
     where = spreading or Spreading()
     options = {
         "--rank": given.rank is not None,
+        "--try": bool(given.try_),
         "--top": given.top != _TOP,
         "--workers": where.workers != 1,
         "--scheduler": where.scheduler is not None,
@@ -77,15 +89,19 @@ def refuse_without_search(given: Searching, spreading: Spreading | None, chart: 
 
 
 def searched(
-    asked: TrainingAsked, rank: str | None, spreading: Spreading | None
+    asked: TrainingAsked, given: Searching, spreading: Spreading | None
 ) -> TrainingLayouts:
     """Search the machines of a question."""
     from ridgeline.questions.training_layouts import search_training  # noqa: PLC0415
+    from ridgeline.questions.training_layouts.stated import axes_of  # noqa: PLC0415
 
+    axes = axes_of(given.try_)
     machines = tuple(one.cluster for one in asked.named)
     scenario = asked.scenarios[0].model_copy(update={"machine": machines})
     with spread_over(spreading) as where, Spread(**where) as spread:
-        return search_training(scenario, rank, spread, named=asked.named, framework=asked.framework)
+        return search_training(
+            scenario, given.rank, spread, axes=axes, named=asked.named, framework=asked.framework
+        )
 
 
 def show_search(

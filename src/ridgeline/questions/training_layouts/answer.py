@@ -40,6 +40,8 @@ RANKS = {
     "usd": Rank("usd_per_mtok", largest=False, noun="the cost"),
     "energy": Rank("wh_per_mtok", largest=False, noun="the energy"),
 }
+#: of a value that is legal, but changes nothing beside all that was tried
+_ALONE = "nothing that was tried goes with it"
 #: rows of each machine that a ranking has at most
 _KEPT = 1000
 #: rows of the table of an answer; of what comes closest
@@ -189,7 +191,8 @@ class TrainingLayouts(Answered):
 
     def impossible(self) -> list[str]:
         """What no layout of the winner's machine can be built with, and why."""
-        return refused_words(self._told_of.search.refused, axis_words)
+        refused = self._told_of.search.refused
+        return refused_words({key: said or _ALONE for key, said in refused.items()}, axis_words)
 
     def closest(self, n: int = 3) -> list[Row]:
         """Where nothing fits, the layouts that come nearest to it."""
@@ -310,4 +313,4 @@ def _lacking(one: MachineSearch, axis: str, value: Any) -> str:
     if said := one.search.refused.get((axis, value)):
         return said
     row = one.search.nearest_of(axis).get(value)
-    return "nothing of it can be" if row is None else why_unfit(one.job(row))
+    return _ALONE if row is None else why_unfit(one.job(row))

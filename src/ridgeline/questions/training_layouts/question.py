@@ -17,7 +17,7 @@ from ridgeline.replica.readings import reading_named
 from ridgeline.specs.training_scenario import TrainingScenario
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from ridgeline.catalog import MachineNamed
@@ -37,6 +37,7 @@ def training_layouts(
     on: Cluster | Chip | str | Sequence[Cluster | Chip | str],
     *,
     rank: str | None = None,
+    axes: Mapping[str, Iterable[Any]] | None = None,
     executor: Executor | Client | None = None,
     workers: int = 1,
     **options: Unpack[TrainingOptions],
@@ -49,6 +50,9 @@ def training_layouts(
     on : Cluster, Chip, str, or several   A cluster is used whole; ``128xhgx-h100`` is 128 nodes.
     rank : str or None          ``time`` of a step, ``usd`` or ``energy`` of a token; None for usd
                                 where several machines have prices on one basis, else time.
+    axes : mapping or None      Values to be tried of axes, instead of those usual: ``{"schedule":
+                                ["1f1b", "zb-h1"], "overlap": [None, ("dp", "tp")]}``. See
+                                `questions.training_layouts.space`.
     executor : Executor, Client or None   A `concurrent.futures.Executor` or a Client of Dask that
                                 evaluates parts of the search; it stays open.
     workers : int               Processes, where there is no executor.
@@ -74,7 +78,7 @@ def training_layouts(
     """
     scenario = TrainingScenario.of(model, on, **options)
     with Spread(executor, workers=workers) as spread:
-        return search_training(scenario, rank, spread)
+        return search_training(scenario, rank, spread, axes=axes)
 
 
 def search_training(
@@ -82,6 +86,7 @@ def search_training(
     rank: str | None = None,
     spread: Spread | None = None,
     *,
+    axes: Mapping[str, Iterable[Any]] | None = None,
     named: Sequence[MachineNamed] | None = None,
     framework: Framework | None = None,
 ) -> TrainingLayouts:
@@ -92,6 +97,7 @@ def search_training(
     scenario : TrainingScenario
     rank : str or None        As in `training_layouts`.
     spread : Spread or None   Where parts of the search run; in this process by default.
+    axes : mapping or None    Values by axis, instead of those usual.
     named : sequence or None  The scenario's machines, and how much of each was named; None to look
                               them up.
     framework : Framework or None   With facts of one's own, instead of the scenario's name.
@@ -127,7 +133,7 @@ def search_training(
     spread = spread or Spread()
     searches, unfit = [], []
     for setup, price in zip(setups, prices.prices, strict=True):
-        found = _searched(setup, spread)
+        found = _searched(setup, spread, dict(axes or {}))
         if isinstance(found, str):
             unfit.append(found)
         else:
@@ -143,14 +149,16 @@ def search_training(
     )
 
 
-def _searched(setup: TrainingSetup, spread: Spread) -> TrainingSearch | str:
+def _searched(
+    setup: TrainingSetup, spread: Spread, axes: dict[str, Iterable[Any]]
+) -> TrainingSearch | str:
     """The search of a machine; why it cannot be, where it cannot.
 
     On one machine dollars and energy follow time: each rank has the same order.
     """
     try:
         check_precision(setup.job(setup.layout({}), setup.recipe()))
-        return search(setup, Space.of(setup), spread=spread)
+        return search(setup, Space.of(setup, wide=False, **axes), spread=spread)
     except InfeasibleError as error:
         return str(error)
 
