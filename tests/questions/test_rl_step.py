@@ -294,3 +294,12 @@ def test_the_working_has_every_term(one_off: rl.RLStep) -> None:
     turns = rl.rl_step(DENSE, "hgx-h100", reading="blackboard").explain()
     assert "in a loop" not in turns
     assert "max(" not in turns
+
+
+def test_a_careful_reader_is_told(on_policy: rl.RLStep) -> None:
+    told = " ".join(on_policy.notes)
+    assert "rewards" in told.casefold()
+    assert "1.36 times as long and passes over samples 2.45 times" in told
+    far = " ".join(rl.rl_step("openai-community/gpt2", "l4-8", osl="256:4k@mean=2k").notes)
+    assert "its own length is 1,024" in far
+    assert "extrapolated" in far

@@ -12,8 +12,10 @@ from ridgeline.catalog import rl_loop as loop_of
 from ridgeline.errors import InfeasibleError
 from ridgeline.kernels.spread import Z80
 from ridgeline.questions.caveats import input_caveats
+from ridgeline.questions.lengths import length_notes
 from ridgeline.questions.rl_step.answer import RLStep
 from ridgeline.questions.rl_step.setup import RLSetup
+from ridgeline.questions.serving.words import extrapolation_words, link_words
 from ridgeline.specs.rl_scenario import RLScenario
 from ridgeline.trainer.memory import job_memory
 from ridgeline.trainer.step import job_forward_seconds, job_step
@@ -179,4 +181,8 @@ def _notes(setup: RLSetup, job: TrainingJob) -> Iterator[str]:
             f"Samples of {asked.off_policy} steps are generated together: the wait for the longest "
             "is shared by them."
         )
+    replica = setup.rollout.replica
+    yield from length_notes(setup.model, asked.isl.high + asked.osl.high)
+    yield from extrapolation_words(replica)
+    yield from link_words(replica) if job.n_chips > 1 else ()
     yield from input_caveats(setup.model, job.cluster, setup.price)
