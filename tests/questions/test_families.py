@@ -39,7 +39,7 @@ def found_families() -> list[Any]:
             (r for r in ROWS if r[axis] == v), key=TIME.score, default=None
         ),
         name=lambda axis, v: f"{axis} {v}",
-        lacking=lambda axis, v: f"no {axis} of {v}",
+        lacking=lambda axis, v: f"no {axis} of {v}.",
         costs=lambda r: f"costs {r['time_s']:.0f}",
     )
 
@@ -48,7 +48,7 @@ def test_every_other_value_has_its_best_member_beside_the_winner() -> None:
     found = {(f.degree, f.value): f for f in found_families()}
     assert list(found) == [("tp", 1), ("tp", 2), ("tp", 8), ("again", "some"), ("again", "all")]
     assert found["tp", 1].best is None
-    assert found["tp", 1].reason == "no tp of 1"
+    assert found["tp", 1].reason == "no tp of 1."
     assert found["tp", 8].ratio == pytest.approx(1.3)
     assert found["again", "some"].reason == "costs 13"
     # What is no slower than the winner lost by simplicity alone.
@@ -65,7 +65,7 @@ def test_nearest_are_the_next_values_on_both_sides() -> None:
 def test_families_of_one_reason_are_told_together() -> None:
     said = told(found_families(), "the time")
     assert "tp 8 and again some: 1.30 times the time; costs 13." in said
-    assert "tp 1: no tp of 1." in said
+    assert "tp 1: no tp of 1." in said  # whose reason is a whole sentence, or a part of one
     assert len(said) == 3
 
 

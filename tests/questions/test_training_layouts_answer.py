@@ -293,6 +293,19 @@ def test_machines_are_ranked_by_dollars_on_one_basis() -> None:
         assert single(answer, own).step_s == pytest.approx(own["time_s"], rel=1e-9)
 
 
+def test_machines_that_hold_nothing_are_noted_beside_those_that_do() -> None:
+    asked: dict[str, Any] = {"tp": 8, "zero": 1, "micro_batch": 1, "recompute": "full"}
+    answer = answer_of(LLAMA, ("2xhgx-h100", "4xhgx-h100"), **asked)
+    assert {row["cluster"] for row in answer.rows} == {"4xhgx-h100"}
+    assert not any(said.startswith("Best of each") for said in answer.sentences())
+    short = [note for note in answer.notes() if "16 x NVIDIA H100" in note]
+    assert any("Closest comes" in note for note in short)
+    # What cannot multiply the format is no machine to search, and is said.
+    other = answer_of(QWEN, ("hgx-h100", "hgx-a100-80gb"), precision="fp8", tp=2, pp=1)
+    assert [s.key for s in other.searches] == ["hgx-h100"]
+    assert any("no fp8 arithmetic" in note for note in other.notes())
+
+
 @pytest.mark.parametrize("rank", ["time", "energy"])
 def test_ranks(rank: str) -> None:
     answer = answer_of(QWEN, ("hgx-h100", "hgx-h200"), tp=2, pp=1, rank=rank)

@@ -135,7 +135,7 @@ def told(found: Iterable[Family], noun: str) -> list[str]:
     for reason, alike in by_reason.items():
         ratio = alike[0].ratio
         times_as = "" if ratio is None else f"{times(ratio)} {noun}; "
-        said.append(f"{listed([f.name for f in alike])}: {times_as}{reason}.")
+        said.append(f"{listed([f.name for f in alike])}: {times_as}{reason.rstrip('.')}.")
     return said
 
 

@@ -92,7 +92,7 @@ def _tried(answer: TrainingLayouts) -> str:
 
 def _by_machine(answer: TrainingLayouts) -> str:
     """The best of each machine, where several were asked for."""
-    if len(answer.searches) < 2:
+    if sum(s.search.n_fit > 0 for s in answer.searches) < 2:
         return ""
     in_usd = answer.rank.column.startswith("usd")
     return by_machine_words(
