@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array_api_strict as xp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from ridgeline.laws.rollouts import (
     off_policy_step_s,
     packed_sequences,
     queued_steps,
+    rl_factor_at,
     rl_flops_per_param_and_token,
 )
 
@@ -69,6 +71,24 @@ def test_two_sides_are_never_slower_than_turns(g: float, t: float, u: float, k: 
     step = off_policy_step_s(g, t, u, k)
     assert max(g, t) + u <= step <= off_policy_step_s(g, t, u, 0)
     assert off_policy_step_s(g, t, u, 0) == pytest.approx(g + t + u)
+
+
+def test_laws_take_arrays_of_any_library() -> None:
+    share, n = np.array([0.1, 0.5, 1.0, 0.01]), np.array([1.0, 2.0, 8.0, 64.0])
+    for law, values in (
+        (any_running, (share, n)),
+        (live_sequences, (share, n)),
+        (queued_steps, (n, 4 * share, 1000 * n)),
+        (packed_sequences, (n, 100 * n, share, 1000 * n)),
+        (off_policy_step_s, (n, 2 * n, share, np.array([0.0, 1.0, 0.0, 2.0]))),
+        (rl_factor_at, (n, share, share / 2)),
+    ):
+        strict = law(*(xp.asarray(v) for v in values))
+        np.testing.assert_allclose(np.asarray(strict), law(*values), rtol=1e-12)
+    lengths = np.array([100.0, 200.0, 400.0])
+    assert float(expected_longest_tokens(xp.asarray(lengths), 3)) == pytest.approx(
+        float(expected_longest_tokens(lengths, 3))
+    )
 
 
 def test_flops_of_each_pass() -> None:
