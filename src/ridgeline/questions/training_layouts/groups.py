@@ -224,15 +224,32 @@ class Searcher:
         return Chunk(own, ids[cut], free, free_ids, np.zeros(cut.stop - cut.start))
 
     @cached_property
-    def n_weighed(self) -> int:
-        """Rows whose memory is weighed, about: what overlaps and placements share is one."""
-        return len(self.legal.core["tp"]) * len(self.again)
+    def n_rows(self) -> dict[Group, int]:
+        """Rows of each group whose memory is weighed: what overlaps and placements share is one."""
+        return {g: len(self.rows_of(g)) * len(self.again_of(g)) for g in self.groups}
 
-    def prepared(
-        self, group: Group, columns: tuple[str, ...], n_rows: float, n_alike: float
-    ) -> Prepared:
-        """A kernel of so many rows as this process runs it; of other groups' loops it is one."""
-        return Prepared(self.kernel(group, columns), n_rows, self.run_as, n_alike=n_alike)
+    def n_alike(self, group: Group) -> int:
+        """The same of all groups whose loops are alike: they differ in how many stages there are."""
+        alone = self.space.values["pp"][group.pp] == 1
+        like = (
+            n
+            for other, n in self.n_rows.items()
+            if other._replace(pp=group.pp) == group
+            and (self.space.values["pp"][other.pp] == 1) == alone
+        )
+        return sum(like)
+
+    def prepared(self, group: Group, columns: tuple[str, ...], each: float = 1.0) -> Prepared:
+        """A kernel as this process runs it.
+
+        Parameters
+        ----------
+        group : Group
+        columns : tuple of str
+        each : float   Rows of the kernel for each that is weighed. [1]
+        """
+        n, alike = self.n_rows[group] * each, self.n_alike(group) * each
+        return Prepared(self.kernel(group, columns), n, self.run_as, n_alike=alike)
 
     def is_closed(self, group: Group) -> bool:
         """Whether the times of a group's rows need no timeline."""
@@ -262,8 +279,7 @@ def run_group(searcher: Searcher, group: Group) -> tuple[Kept, list[Chunk], list
     kept = searcher.nothing()
     columns = ("time_s",) if searcher.is_closed(group) else ("bound_s",)
     capacity = chip_capacity_bytes(searcher.space.plain.cluster.chip)
-    n_rows = len(searcher.rows_of(group)) * len(searcher.again_of(group))
-    weigher = searcher.prepared(group, _WEIGHED, n_rows, searcher.n_weighed)
+    weigher = searcher.prepared(group, _WEIGHED)
     timer: Prepared | None = None
     waiting: list[Chunk] = []
     bounds: list[Any] = []
@@ -279,7 +295,7 @@ def run_group(searcher: Searcher, group: Group) -> tuple[Kept, list[Chunk], list
         if fitting and timer is None:
             # As many of a group fit as of its first rows, about.
             each = sum(len(c.ids) * len(c.free) for c in fitting) / len(fits)
-            timer = searcher.prepared(group, columns, n_rows * each, searcher.n_weighed * each)
+            timer = searcher.prepared(group, columns, each)
         for some in _together(fitting):
             assert timer is not None
             for part, seconds in zip(some, _times(searcher, group, timer, some), strict=True):
@@ -377,7 +393,7 @@ def single_rows(
         group = Group(pp, schedule, bool(folds), shared, offload, kinds[kind])
         part = {axis: at[own] for axis, at in index.items()}
         fields = searcher.fields(group, part) | searcher.free_fields(part)
-        values = searcher.kernel(group, columns)(fields)
-        for name in columns:
-            found[name][own] = values[name]
+        kernel = Prepared(searcher.kernel(group, columns), len(own), searcher.run_as)
+        for name, values in _columns(kernel, fields).items():
+            found[name][own] = values
     return found
