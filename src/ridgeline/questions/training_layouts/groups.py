@@ -213,12 +213,12 @@ class Searcher:
             cuts = [slice(*ends) for ends in pairwise([*first.tolist(), len(rows)])]
             yield (
                 index,
-                [(cut, self._part(index, ids, codes[rows[cut.start]], cut)) for cut in cuts],
+                [(cut, self._part(index, ids, int(codes[rows[cut.start]]), cut)) for cut in cuts],
             )
 
     def _part(self, index: Indices, ids: Ints, code: int, cut: slice) -> Chunk:
         """Rows with the same degrees above 1; margins are not known yet."""
-        free = self.legal.free_of(int(code))
+        free = self.legal.free_of(code)
         free_ids = free @ np.array([self.strides["overlap"], self.strides["order"]])
         own = {axis: at[cut] for axis, at in index.items()}
         return Chunk(own, ids[cut], free, free_ids, np.zeros(cut.stop - cut.start))
@@ -229,7 +229,7 @@ class Searcher:
         return {g: len(self.rows_of(g)) * len(self.again_of(g)) for g in self.groups}
 
     def n_alike(self, group: Group) -> int:
-        """The same of all groups whose loops are alike: they differ in how many stages there are."""
+        """The same of all groups whose loops are alike: they have another number of stages."""
         alone = self.space.values["pp"][group.pp] == 1
         like = (
             n

@@ -213,7 +213,7 @@ class TrainingSearch:
             takes = legal.recompute_takes(at["recompute"], at["pp"])
             if takes and legal.offload_takes(at["offload"]) and place < len(free):
                 at |= dict(zip(FREE[2:], free[place].tolist(), strict=True))
-                found.append(sum([i * strides[axis] for axis, i in at.items()]))
+                found.append(int(np.sum([i * strides[axis] for axis, i in at.items()])))
         return np.array(found, dtype=np.int64)
 
     def _money(self, time_s: float) -> dict[str, float | None]:
