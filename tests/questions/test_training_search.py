@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 import ridgeline as rl
 from ridgeline.errors import SpecError
@@ -130,6 +132,40 @@ def test_the_winner_is_never_beaten_by_a_row_that_it_lists() -> None:
     for axis in AXES:
         own = [row["time_s"] for row in found.best_of(axis).values() if row]
         assert min(own) == times[0]
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(
+    model=st.sampled_from([DENSE, EXPERTS, "meta-llama/Meta-Llama-3-8B"]),
+    machine=st.sampled_from(["1xhgx-h100", "3xhgx-a100-80gb", "1xgb200-nvl72", "4xh100-sxm"]),
+    framework=st.sampled_from(["megatron-lm", "nanotron", "deepspeed", "current"]),
+    seq=st.sampled_from([2048, 8192]),
+    global_batch=st.sampled_from([24, 72, 128]),
+    reading=st.sampled_from(["calibrated", "ideal"]),
+)
+def test_no_row_of_a_space_beats_its_winner(model, machine, **options) -> None:
+    asked = setup(model, machine, **options, vp=None if model != DENSE else 1)
+    stated = {"micro_batch": (1, 2), "recompute": ("none", "layers 2", "full")}
+    found = search(asked, Space.of(asked, **stated))
+    best = found.best(1)
+    fastest = {axis: found.best_of(axis) for axis in AXES}
+    sparest = {axis: found.nearest_of(axis) for axis in AXES}
+    for row in found.rows_at(found.sample(25, np.random.default_rng(5))):
+        assert not list(problems(found.job(row), asked.n_chips))
+        fits = row["fits_probability"] >= SURE
+        least = row["headroom_bytes"] - 1.0  # a byte of rounding
+        for axis in AXES:
+            n_legal, n_fit = found.counts(axis)[row[axis]]
+            assert n_legal >= n_fit >= fits
+            assert sparest[axis][row[axis]]["headroom_bytes"] >= least
+            assert not fits or fastest[axis][row[axis]]["time_s"] <= row["time_s"] * (1 + 1e-12)
+        if fits:
+            assert row["time_s"] >= best[0]["time_s"] * (1 - 1e-12)
+            faster = [r for r in found.front if r["time_s"] <= row["time_s"] * (1 + 1e-12)]
+            assert max(r["headroom_bytes"] for r in faster) >= least
+    for axis in AXES:
+        assert sum(n for n, _ in found.counts(axis).values()) == found.n_legal
+        assert sum(n for _, n in found.counts(axis).values()) == found.n_fit
 
 
 @pytest.mark.parametrize("stated", [{"schedule": (None, "1f1b", "zb-v", "dualpipe", "zb-h1")}])
