@@ -294,6 +294,19 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"precision": "fp8-block"},
     ),
     ("openai-community/gpt2", {"dp": 8}, {}),
+    ("openai-community/gpt2", {"dp": 8, "zero": 0}, {"precision": "fp32"}),
+    (LLAMA, {"tp": 8, "dp": 8, "shard": 4}, {"micro_batch": 2}),
+    (LLAMA, {"tp": 4, "dp": 8, "zero": 0}, {"offload": ("optimizer",)}),
+    (LLAMA, {"tp": 4, "dp": 8, "zero": 2}, {"offload": ("optimizer",)}),
+    (LLAMA, {"tp": 4, "dp": 8, "zero": 3}, {"optimizer": "muon", "recompute": "full"}),
+    (LLAMA, {"tp": 2, "pp": 4, "vp": 2, "cp": 2, "dp": 2}, {"overlap": ()}),
+    (LLAMA, {"tp": 2, "pp": 2, "dp": 4}, {"precision": "mxfp8", "overlap": ("dp", "tp", "pp")}),
+    (LLAMA, {"tp": 8, "dp": 4}, {"precision": "fp8", "task": "finetune", "optimizer": "sgd"}),
+    (MOE, {"tp": 2, "cp": 2, "pp": 2, "dp": 4, "ep": 8, "expert_tp": 2}, {"overlap": ("dp", "ep")}),
+    (MOE, {"dp": 16, "ep": 16}, {"precision": "fp8", "recompute": "full"}),
+    (MOE, {"tp": 4, "dp": 8, "ep": 4}, {"precision": "fp16", "offload": ("optimizer",)}),
+    ("Qwen/Qwen2-7B", {"tp": 4, "dp": 4}, {"recompute": "selective"}),
+    ("mistralai/Mixtral-8x7B-v0.1", {"tp": 2, "dp": 8, "ep": 8}, {}),
 ]
 
 

@@ -2,7 +2,7 @@
 
 They want PyTorch, and Megatron-LM a newer Python: they are in an environment of their own, whose
 interpreter RIDGELINE_TRAINING_TOOLS names (pip install torch torchtitan==0.2.2 deepspeed
-megatron-core, none of which needs a GPU for this).
+megatron-core maxtext, none of which needs a GPU for this).
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ pytestmark = [
 ]
 
 #: what stands for the reader's own words, which parsers take for numbers
-FILLED = {"ROTARY_BASE": "500000", "LEARNING_RATE": "0.0001", "TRAIN_STEPS": "1000"}
+FOLDERS = ("DATA_PATH", "TOKENIZER", "CHECKPOINTS")
+FILLED = {
+    "ROTARY_BASE": "500000",
+    "LEARNING_RATE": "0.0001",
+    "TRAIN_STEPS": "1000",
+    "SAVE_STEPS": "100",
+}
 
 TORCHTITAN = """
 import json, sys, tempfile
@@ -63,18 +69,53 @@ for case in json.load(sys.stdin):
         "zero": read.zero_config.stage, "tp": read.tensor_parallel_config.autotp_size or 1}))
 """
 
+#: with its checks of what goes together; for them a Hopper and Transformer Engine stand in
 MEGATRON = """
-import argparse, json, sys
-from megatron.training.arguments import add_megatron_arguments
+import argparse, json, os, sys
+import torch
+from packaging.version import Version
+torch.cuda.get_device_capability = lambda *a, **k: (9, 0)
+torch.cuda.get_device_properties = lambda *a, **k: argparse.Namespace(major=9, minor=0)
+import megatron.core.utils as utils
+utils.get_te_version, utils.is_te_min_version = lambda: Version("2.9.0"), lambda *a, **k: True
+from megatron.training import argument_utils, arguments
+import megatron.core.transformer.transformer_config as config
+for module in (arguments, config):
+    module.get_te_version, module.is_te_min_version = utils.get_te_version, utils.is_te_min_version
 parser = argparse.ArgumentParser(allow_abbrev=False)
-add_megatron_arguments(parser)
+arguments.add_megatron_arguments(parser)
 for case in json.load(sys.stdin):
-    read = parser.parse_args(case["argv"])
+    read = parser.parse_args([*case["argv"], "--no-rope-fusion"])
+    read.rank, read.local_rank, read.world_size = 0, 0, case["n_chips"]
+    os.environ.pop("CUDA_DEVICE_MAX_CONNECTIONS", None)
+    os.environ.update(case["env"])
+    arguments.validate_args(read)
+    argument_utils.core_transformer_config_from_args(read)
     print(json.dumps({
         "tp": read.tensor_model_parallel_size, "pp": read.pipeline_model_parallel_size,
         "cp": read.context_parallel_size, "ep": read.expert_model_parallel_size,
-        "global_batch": read.global_batch_size, "micro_batch": read.micro_batch_size,
-        "seq": read.seq_length}))
+        "dp": read.data_parallel_size, "global_batch": read.global_batch_size,
+        "micro_batch": read.micro_batch_size, "seq": read.seq_length}))
+"""
+
+
+MAXTEXT = """
+import json, os, sys
+case = json.load(sys.stdin)[0]
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={case['n_chips']}"
+os.environ["JAX_PLATFORMS"] = "cpu"
+from pathlib import Path
+import maxtext
+from maxtext.configs import pyconfig
+base = str(Path(maxtext.__path__[0]) / "configs" / "base.yml")
+more = ["skip_jax_distributed_system=true", "enable_checkpointing=false", "dataset_type=synthetic"]
+read = pyconfig.initialize(["train", base, *case["argv"], *more, f"num_slices={case['n_slices']}"])
+chips = 1
+for n in (*read.ici_parallelism, *read.dcn_parallelism):
+    chips *= n
+print(json.dumps({
+    "n_chips": chips, "global_batch": read.global_batch_size_to_train_on,
+    "seq": read.max_target_length}))
 """
 
 
@@ -87,6 +128,7 @@ def ours(one: TrainingJob) -> dict[str, int]:
         "dp": layout.dp,
         "ep": layout.ep,
         "zero": layout.zero,
+        "n_chips": int(one.n_chips),
         "global_batch": one.load.global_batch,
         "micro_batch": one.recipe.micro_batch,
         "seq": one.load.seq_len,
@@ -136,13 +178,28 @@ def test_files_are_read_back_by_the_tool(tool: str, code: str) -> None:
         assert values == {name: ours(one)[name] for name in values}
 
 
-def test_commands_are_read_back_by_megatron() -> None:
+def test_commands_are_read_back_and_validated_by_megatron() -> None:
     made = cases("megatron-lm")
     sent = []
-    for _, found in made:
+    for one, found in made:
         words = [filled(word) for word in found.commands[0].argv]
-        sent.append({"argv": words[words.index("pretrain_gpt.py") + 1 :]})
+        argv = words[words.index("pretrain_gpt.py") + 1 :]
+        env = dict(found.commands[0].env)
+        sent.append({"argv": argv, "env": env, "n_chips": int(one.n_chips)})
     read = asked(MEGATRON, sent)
     assert len(read) == len(made) >= 10
     for (one, _), values in zip(made, read, strict=True):
         assert values == {name: ours(one)[name] for name in values}
+
+
+@pytest.mark.parametrize("i", [0, 1, 4, 6])
+def test_options_are_read_back_by_maxtext(i: int) -> None:
+    """It takes as many devices as there are chips, which a process of its own pretends to have."""
+    one, found = cases("maxtext")[i]
+    words = [filled(word) for word in found.commands[0].argv]
+    for name in FOLDERS:
+        words = [word.replace(name, "/tmp/none") for word in words]
+    argv = words[words.index("src/maxtext/configs/base.yml") + 1 :]
+    n_slices = max(int(one.n_chips) // one.cluster.domain_size, 1)
+    (read,) = asked(MAXTEXT, [{"argv": argv, "n_chips": int(one.n_chips), "n_slices": n_slices}])
+    assert read == {name: ours(one)[name] for name in read}
