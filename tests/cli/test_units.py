@@ -124,7 +124,7 @@ def test_python_reads_the_same_text() -> None:
 _FACES = {
     "--on", "--chip", "--set", "--from-counts", "--assume-harmless", "--fetch", "--out", "--chart",
     "--dark", "--explain", "--json", "--csv", "--wide", "--top", "--flags", "--disaggregate",
-    "--prices", "--scheduler", "--sensitivity", "--search", "--rank", "--workers",
+    "--prices", "--scheduler", "--sensitivity", "--search", "--rank", "--try", "--workers",
 }  # fmt: skip
 
 

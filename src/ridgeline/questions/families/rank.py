@@ -61,24 +61,28 @@ class Rank:
         return row[self.column] / best[self.column]
 
 
-def tied(rows: Sequence[Row], rank: Rank) -> list[Row]:
+def tied(rows: Sequence[Row], rank: Rank, within: float = TOO_CLOSE) -> list[Row]:
     """Rows of the first one's cluster that come so near it that no model can tell them apart.
 
     Parameters
     ----------
     rows : sequence of mapping   Best first.
     rank : Rank
+    within : float               How near, as a share of the first one's value. [1]
     """
     first = rows[0]
     return [
         row
         for row in rows
-        if row["cluster"] == first["cluster"] and abs(rank.ratio(row, first) - 1) <= TOO_CLOSE
+        if row["cluster"] == first["cluster"] and abs(rank.ratio(row, first) - 1) <= within
     ]
 
 
 def simplest_first(
-    rows: Sequence[Row], rank: Rank, key_of: Callable[[Row], tuple[Any, ...]]
+    rows: Sequence[Row],
+    rank: Rank,
+    key_of: Callable[[Row], tuple[Any, ...]],
+    within: float = TOO_CLOSE,
 ) -> list[Row]:
     """Rows with the simplest of those that tie with the best in front; the rest as they were.
 
@@ -87,10 +91,11 @@ def simplest_first(
     rows : sequence of mapping   Best first.
     rank : Rank
     key_of : callable            How simple a row's layout is: a key that sorts, simplest first.
+    within : float               How near the best a tie is, as a share of its value. [1]
     """
     if not rows:
         return []
-    winner = min(tied(rows, rank), key=key_of)
+    winner = min(tied(rows, rank, within), key=key_of)
     return [winner, *(row for row in rows if row is not winner)]
 
 

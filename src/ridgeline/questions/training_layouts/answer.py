@@ -11,7 +11,14 @@ import numpy as np
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.errors import InfeasibleError
-from ridgeline.questions.families import Rank, families, front_of, refused_words, simplest_first
+from ridgeline.questions.families import (
+    Rank,
+    families,
+    front_of,
+    refused_words,
+    simplest_first,
+    tied,
+)
 from ridgeline.questions.training_layouts.missing import missing
 from ridgeline.questions.training_layouts.reasons import costs, parts_s, why_unfit
 from ridgeline.questions.training_layouts.sentences import sentences
@@ -42,6 +49,10 @@ RANKS = {
 }
 #: of a value that is legal, but changes nothing beside all that was tried
 _ALONE = "nothing that was tried goes with it"
+#: what tells layouts apart that differ in the order of degrees alone
+_OF_ORDER = ("id", "layout", "order")
+#: differences below this are rounding: such layouts are equals
+EQUAL = 1e-9
 #: rows of each machine that a ranking has at most
 _KEPT = 1000
 #: rows of the table of an answer; of what comes closest
@@ -91,12 +102,33 @@ class TrainingLayouts(Answered):
     def rows(self) -> list[Row]:
         """The best layouts that fit, of each machine: winner, then best first.
 
-        The winner is the simplest of those within 5% of the best on its machine, and of those as
-        simple the best.
+        Nothing listed beats the winner; of equals it is the simplest. Of layouts that differ in
+        the order of degrees alone, and take as long, one is listed.
         """
         found = [row for s in self.searches for row in self._kept(s)]
         ordered = sorted(found, key=self.rank.score)
-        return simplest_first(ordered, self.rank, lambda r: self.search_of(r).simplicity(r))
+        apart: dict[tuple[Any, ...], Row] = {}
+        for row in ordered:
+            alike = tuple(v for n, v in row.items() if n not in _OF_ORDER)
+            known = apart.setdefault(alike, row)
+            if self._simplicity(row) < self._simplicity(known):
+                apart[alike] = row
+        return simplest_first(list(apart.values()), self.rank, self._simplicity, EQUAL)
+
+    def _simplicity(self, row: Row) -> tuple[int, ...]:
+        return self.search_of(row).simplicity(row)
+
+    @cached_property
+    def simplest(self) -> Row:
+        """The simplest layout within 5% of the winner, which no model can tell apart from it.
+
+        Raises
+        ------
+        InfeasibleError   As for `best`.
+        """
+        return simplest_first(
+            tied([self.best, *self.rows], self.rank), self.rank, self._simplicity
+        )[0]
 
     @staticmethod
     def _kept(one: MachineSearch) -> list[Row]:

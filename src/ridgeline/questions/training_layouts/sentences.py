@@ -27,8 +27,6 @@ _WRITE: dict[str, Callable[[float], str]] = {
     "usd_per_mtok": lambda v: f"{usd(v)} per million tokens",
     "wh_per_mtok": lambda v: f"{format_quantity(v, 'Wh')} per million tokens",
 }
-#: by what the winner wins over those too close to call
-_WHY = "None of them is simpler, and of those as simple it is the fastest."
 
 
 def sentences(answer: TrainingLayouts) -> list[str]:
@@ -36,7 +34,7 @@ def sentences(answer: TrainingLayouts) -> list[str]:
     if not answer.rows:
         return [" ".join(answer.missing())]
     said = [_winner(answer), _reason(answer), _memory(answer), _tried(answer)]
-    said += [close_words(answer.rows, answer.rank, _WHY), _by_machine(answer)]
+    said += [close_words(answer.rows, answer.rank, _simplest(answer)), _by_machine(answer)]
     return [s for s in [*said, *run_sentences(answer.best_training)] if s]
 
 
@@ -88,6 +86,15 @@ def _tried(answer: TrainingLayouts) -> str:
         f"{counted(answer.n_legal, 'legal layout')} were compared, of which {answer.n_fit:,} {fit} "
         "with a probability of 90%."
     )
+
+
+def _simplest(answer: TrainingLayouts) -> str:
+    """Which of the winner and those too close to call is simplest."""
+    row = answer.simplest
+    if row is answer.best:
+        return "None of them is simpler."
+    value = _WRITE[answer.rank.column](row[answer.rank.column])
+    return f"The simplest of them is {row['layout']}, {value}."
 
 
 def _by_machine(answer: TrainingLayouts) -> str:

@@ -1,4 +1,4 @@
-"""Which of several training layouts is simplest: the choice among those too close to call."""
+"""Which of several training layouts is simplest, where they are equals or too close to call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GATHERS: Final = 3
 
 
 def simplicity(job: TrainingJob) -> tuple[int, ...]:
-    """A key that sorts jobs, simplest first; of equal ones the fastest is to be taken.
+    """A key that sorts jobs, simplest first.
 
     Parameters
     ----------

@@ -68,5 +68,5 @@ def layouts_table(
 
 def _title(answer: TrainingLayouts) -> str:
     best = {"usd_per_mtok": "cheapest", "time_s": "fastest"}.get(answer.rank.column, "least energy")
-    best = f"{best} first (of ties the simplest)" if answer.rows else "closest first"
+    best = f"{best} first" if answer.rows else "closest first"
     return f"{counted(answer.n_legal, 'layout')}, {answer.n_fit:,} fit, {answer.reading}; {best}"
