@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["AXES", "Space", "recompute_of"]
+__all__ = ["AXES", "Space", "recompute_of", "usual_batch"]
 
 #: in the order in which combinations are made: what rules out most comes first
 AXES: Final = (
@@ -69,6 +70,22 @@ def recompute_of(value: str) -> tuple[str, int]:
     """
     kind, _, layers = value.partition(" ")
     return kind, int(layers or 0)
+
+
+def usual_batch(n_chips: int) -> int:
+    """Sequences of a step where nobody says: about 1,024, with the odd factors of the chips.
+
+    Parameters
+    ----------
+    n_chips : int
+
+    Examples
+    --------
+    >>> [usual_batch(n) for n in (64, 16_384, 24, 7)]
+    [1024, 1024, 768, 896]
+    """
+    odd = n_chips // (n_chips & -n_chips)
+    return odd * 2 ** max(round(math.log2(GLOBAL_BATCH / odd)), 0)
 
 
 @dataclass(frozen=True)
@@ -145,11 +162,11 @@ class Space:
 
     @cached_property
     def load(self) -> TrainingLoad:
-        """What a step takes in: the same for all, 1,024 sequences where nobody says."""
+        """What a step takes in, the same for all: see `usual_batch` where nobody says."""
         asked = self.setup.scenario.load
         return TrainingLoad(
             seq_len=asked.seq,
-            global_batch=asked.global_batch or GLOBAL_BATCH,
+            global_batch=asked.global_batch or usual_batch(self.setup.n_chips),
             document=asked.document,
         )
 
@@ -339,7 +356,7 @@ class _Usual:
 
     def micro_batch(self) -> tuple[int, ...]:
         """Sequences of a micro-batch; usually a few."""
-        batch = self.load.global_batch or GLOBAL_BATCH
+        batch = self.load.global_batch or usual_batch(self.setup.n_chips)
         most = batch if self.wide else min(batch, _MOST_SEQUENCES)
         return tuple(n for n in range(1, most + 1) if batch % n == 0)
 
