@@ -15,6 +15,7 @@ from ridgeline.errors import SpecError
 from ridgeline.grid import Spread
 from ridgeline.questions.training.legal import RULES, problems
 from ridgeline.questions.training.setup import TrainingSetup
+from ridgeline.questions.training_layouts.kept import Chunk, Kept
 from ridgeline.questions.training_layouts.search import SURE, TrainingSearch, search
 from ridgeline.questions.training_layouts.space import AXES, Space
 from ridgeline.specs.training_scenario import TrainingScenario
@@ -188,6 +189,25 @@ def test_schedules_without_a_closed_form_are_searched_exactly(stated) -> None:
     times = np.unique([t for (t, _, sure), _ in each if sure >= SURE])
     own = np.unique([float(f"{row['time_s']:.11g}") for row in found.best(20)])
     np.testing.assert_allclose(own, times[: len(own)], rtol=1e-10)
+
+
+def test_the_share_of_faster_rows_is_counted_to_a_hundredth_of_the_time() -> None:
+    times = np.random.default_rng(2).lognormal(1.0, 0.5, 5000)
+    none = np.zeros((1, 2), dtype=np.int64)
+    parts = [Kept((1,) * len(AXES), 100) for _ in range(2)]
+    for kept, own in zip(parts, np.split(np.arange(5000), 2), strict=True):
+        index = {axis: 0 * own for axis in AXES if axis not in ("overlap", "order")}
+        chunk = Chunk(index, own, none, none[0, :1], 1.0 * own)
+        kept.weighed(chunk, own >= 0)
+        kept.timed(chunk, times[own][:, None])
+    parts[0].merge(parts[1])
+    found = parts[0]
+    assert found.best.values.tolist() == np.sort(times)[:100].tolist()
+    for share in (0.003, 0.015, 0.1, 0.5, 0.9):
+        time_s = np.quantile(times, share)
+        low, high = (np.mean(times < time_s * x) for x in (0.99, 1.0))
+        assert low <= found.share_faster(time_s) <= high
+    assert found.share_faster(float(np.sort(times)[7])) == 7 / 5000
 
 
 def test_what_the_question_fixes_has_one_value() -> None:

@@ -194,6 +194,20 @@ class TrainingSearch:
             rows.append(row | own | self._money(own["time_s"]))
         return rows
 
+    def share_faster(self, time_s: float) -> float:
+        """Of all combinations that fit and were timed, the share that is faster than a step. [1]
+
+        Parameters
+        ----------
+        time_s : float   Of an optimizer step, such as one of a layout that people chose. [s]
+
+        Notes
+        -----
+        Exact among the fastest thousand; of others to a hundredth of the time. Of schedules without
+        a closed form, rows whose timeline was not run are left out.
+        """
+        return self.kept.share_faster(time_s)
+
     def sample(self, n: int, source: np.random.Generator) -> NDArray[np.int64]:
         """Ids of rows drawn from all that can be, whether they fit or not; evenly.
 
