@@ -72,4 +72,15 @@ def test_a_search_starts_the_first_that_the_tool_can_run(
     launch = json.loads(capsys.readouterr().out)["launch"]
     assert launch["notes"][0].startswith("torchtitan has no ZeRO 1")
     assert "of the ranking" in launch["notes"][0]
+    assert "times the winner's time" in launch["notes"][0]
     assert "data_parallel_shard_degree" in launch["files"]["torchtitan.toml"]
+
+
+def test_a_search_of_which_nothing_runs_says_what_to_fix(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    job = ["training", "Qwen/Qwen3-8B", "--on", "hgx-h100", "--seq", "4k", "--global-batch", "64"]
+    assert main([*job, "--tp", "2", "--search", "--flags", "deepspeed"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "None of the layouts found: DeepSpeed has no recompute layers" in said
+    assert "Search what it runs" in said

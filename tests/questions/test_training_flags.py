@@ -390,6 +390,7 @@ def test_no_row_of_the_tables_is_misspelt(tool: str) -> None:
         "model_id",
     ]
     there |= words | shape_of(one.model).quantities | dict.fromkeys(of_model, "")
+    there["document"] = 2048
     for row in flags.flags:
         assert (row.flag or row.key) in known
         assert (row.const is None) != (not row.value)
@@ -616,3 +617,10 @@ def test_an_answer_starts_as_it_was_timed() -> None:
         assert name in str(found)
         assert f"{name}: " in " ".join(found.notes)
     assert found.to_dict()["commands"][0]["argv"][0] == "torchrun"
+
+
+@pytest.mark.parametrize("tool", ["megatron-lm", "megatron-bridge", "nemo", "maxtext"])
+def test_packed_documents_are_said(tool: str) -> None:
+    more = {"zero": 3, "recompute": "full"} if tool == "maxtext" else {}
+    answer = rl.training(LLAMA, "8xhgx-h100", tp=8, document=1024, global_batch=64, **more)
+    assert "Documents of 1,024 tokens" in " ".join(answer.command(tool).notes)

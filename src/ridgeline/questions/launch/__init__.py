@@ -4,6 +4,7 @@ from ridgeline.questions.launch.commands import Command, Launch, launch
 from ridgeline.questions.launch.manifests import manifest
 from ridgeline.questions.launch.places import Place, placed, too_many_hosts
 from ridgeline.questions.launch.quantities import Priced, refuses
+from ridgeline.questions.launch.refused import NoneRunsError
 from ridgeline.questions.launch.start import (
     first_started,
     first_that_runs,
@@ -16,6 +17,7 @@ from ridgeline.questions.launch.start import (
 __all__ = [
     "Command",
     "Launch",
+    "NoneRunsError",
     "Place",
     "Priced",
     "first_started",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ridgeline.errors import InfeasibleError
 
-__all__ = ["LayoutError"]
+__all__ = ["LayoutError", "NoneRunsError"]
 
 
 class LayoutError(InfeasibleError):
@@ -18,3 +18,7 @@ class LayoutError(InfeasibleError):
     def __init__(self, why: str, helps: str = "Choose another layout, or another engine.") -> None:
         super().__init__(f"{why}. {helps}")
         self.why = why
+
+
+class NoneRunsError(InfeasibleError):
+    """None of the layouts found can be started, each for a reason of its own."""

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ridgeline import catalog
-from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch.commands import Launch, launch
 from ridgeline.questions.launch.manifests import manifest
 from ridgeline.questions.launch.quantities import Priced
-from ridgeline.questions.launch.refused import LayoutError
+from ridgeline.questions.launch.refused import LayoutError, NoneRunsError
 from ridgeline.questions.lengths import longest
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def first_started(n: int, attempt: Callable[[int], Launch], tell: Callable[[int]
 
     Raises
     ------
-    InfeasibleError   None of them can.
+    NoneRunsError   None of them can.
     """
     reasons: list[str] = []
     for i in range(n):
@@ -155,7 +154,7 @@ def first_started(n: int, attempt: Callable[[int], Launch], tell: Callable[[int]
             return found
         note = f"{reasons[0]}: number {i + 1} of the ranking, {tell(i)}."
         return replace(found, notes=(note, *found.notes))
-    raise InfeasibleError(f"None of the layouts found: {_some(reasons)}.")
+    raise NoneRunsError(f"None of the layouts found: {_some(reasons)}.")
 
 
 def _some(reasons: Sequence[str]) -> str:

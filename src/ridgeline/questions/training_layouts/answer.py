@@ -251,17 +251,31 @@ class TrainingLayouts(Answered):
         CatalogError      Nobody knows the tool.
         InfeasibleError   It can run none of the layouts, or none fits.
         """
-        from ridgeline.questions.launch import first_started  # noqa: PLC0415  (only to start)
+        from ridgeline.questions.launch import (  # noqa: PLC0415  (only to start)
+            NoneRunsError,
+            first_started,
+        )
         from ridgeline.questions.training.launch import start_training  # noqa: PLC0415
 
         key = self.best["cluster"]
         rows = [row for row in self.rows if row["cluster"] == key]
         run = self.best_training.run
-        return first_started(
-            len(rows),
-            lambda i: start_training(self.job(rows[i]), tool, run and run.n_steps),
-            lambda i: rows[i]["layout"],
-        )
+
+        def tell(i: int) -> str:
+            ratio = rows[i]["time_s"] / rows[0]["time_s"]
+            return f"{rows[i]['layout']}, {ratio:.2f} times the winner's time"
+
+        try:
+            return first_started(
+                len(rows),
+                lambda i: start_training(self.job(rows[i]), tool, run and run.n_steps),
+                tell,
+            )
+        except NoneRunsError as error:
+            raise InfeasibleError(
+                f"{error} Search what it runs: fix the options named, or its own custom "
+                "(--framework)."
+            ) from None
 
     def sentences(self) -> list[str]:
         """The answer in a few sentences."""

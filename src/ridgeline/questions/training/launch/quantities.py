@@ -193,14 +193,15 @@ def spoken(job: TrainingJob, flags: TrainingFlags, known: Mapping[str, Any]) -> 
     found: dict[str, Any] = {}
     for name, word in chosen.items():
         words = flags.words.get(name, {})
-        if word is not None and word not in words:
+        # A tool without any word for it refuses what it is of by a rule of its own.
+        if word is not None and words and word not in words:
             title, option = _SPOKEN[name]
             fixed = name in ("task", "precision", "optimizer")
             raise (InfeasibleError if fixed else LayoutError)(
                 f"{flags.name} has no {title} {word}: it has {', '.join(words)} ({option})",
                 *([] if fixed else ["Choose one of these, or another tool."]),
             )
-        found[f"{name}_word"] = None if word is None else words[word] or None
+        found[f"{name}_word"] = words.get(word or "") or None
         found |= {f"{name}_is_{w.replace('-', '_')}": w == word for w in words}
     return found | {
         "numbers_dp_last": (chosen["order"] or "").endswith("dp"),
