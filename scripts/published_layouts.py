@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,8 +15,7 @@ import ridgeline as rl
 from ridgeline.catalog import cluster, machine_named
 from ridgeline.questions.training.legal import problems
 from ridgeline.questions.training.setup import TrainingSetup
-from ridgeline.questions.training_layouts.groups import SURE, Searcher, run_group, run_timelines
-from ridgeline.questions.training_layouts.kept import Chunk, Kept
+from ridgeline.questions.training_layouts.search import SURE, search
 from ridgeline.questions.training_layouts.space import AXES, Space
 from ridgeline.specs.model import Model
 from ridgeline.specs.training_scenario import TrainingScenario
@@ -60,28 +58,6 @@ class Placed(NamedTuple):
     changes: dict[str, float]
 
 
-@dataclass
-class _Counting(Kept):
-    """Counts the rows that take less than a time, too."""
-
-    beside_s: float = np.inf
-    n_faster: int = field(default=0, init=False)
-
-    def timed(self, chunk: Chunk, time_s: Any) -> None:
-        """See `Kept`."""
-        super().timed(chunk, time_s)
-        self.n_faster += int(np.count_nonzero(time_s < self.beside_s))
-
-
-@dataclass(frozen=True)
-class _Searcher(Searcher):
-    beside_s: float = np.inf
-
-    def nothing(self) -> Kept:
-        """See `Searcher`."""
-        return _Counting(self.space.sizes, 10, self.beside_s)
-
-
 def placed(only: str = "") -> list[Placed]:
     """All layouts of the file, or those of one name."""
     data = tomllib.loads(FILE.read_text(encoding="utf-8"))
@@ -117,25 +93,14 @@ def _placed(row: dict[str, Any], shapes: dict[str, Any]) -> Placed:
     fits = float(np.ravel(job_memory(job).fits_probability)[0])
     chosen = {axis: _value(job, axis) for axis in AXES}
     space = space_of(row, shapes, job)
-    searcher = _Searcher(space, beside_s=time_s)
-    kept = searcher.nothing()
-    assert isinstance(kept, _Counting)
-    waiting, bounds = [], []
-    for group in searcher.groups:
-        found, later, least = run_group(searcher, group)
-        assert isinstance(found, _Counting)
-        kept.merge(found)
-        kept.n_faster += found.n_faster
-        waiting += later
-        bounds += least
-    run_timelines(searcher, kept, waiting, bounds)
-    # Timelines are run of rows that could be the fastest alone: others are not counted.
-    assert not waiting or kept.n_faster == 0
-    index = searcher.index_of(kept.best.ids[:1])
-    best = {axis: space.values[axis][int(index[axis][0])] for axis in AXES}
+    found = search(space.setup, space)
+    # Timelines are run of rows that could be the fastest alone: none of the others is counted.
+    n_timed = int(found.kept.times.sum())
+    first = found.best(1)[0]
+    best = {axis: first[axis] for axis in AXES}
     return Placed(
-        row["name"], row["source"], row["assumed"], chosen, best, kept.n_legal, kept.n_fit,
-        kept.n_faster, time_s, float(kept.best.values[0]), fits,
+        row["name"], row["source"], row["assumed"], chosen, best, found.n_legal, found.n_fit,
+        round(found.share_faster(time_s) * n_timed), time_s, first["time_s"], fits,
         _changes(space, chosen, best, time_s),
     )  # fmt: skip
 
