@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -62,3 +63,21 @@ def test_costs_are_of_models_of_one_loss() -> None:
 def test_published_models_are_on_the_map() -> None:
     rows = rows_of(rl.budget(**CASES["lecture"]).chart("iso-loss"), "released")
     assert {"Chinchilla", "DeepSeek-V3", "Meta-Llama-3.1-405B"} <= {r["name"] for r in rows}
+
+
+def test_the_budget_is_on_its_picture_however_far_off() -> None:
+    found = rl.budget(active="1T", tokens="1B")
+    rules = [r["tokens"] for la in layers_of(found.chart("budget").spec)
+             if la.get("mark", {}).get("type") == "rule" for r in la["data"]["values"]
+             if "tokens" in r]  # fmt: skip
+    assert any(at == pytest.approx(1e9) for at in rules)
+
+
+def test_no_line_is_a_corner_and_no_loss_is_drawn_twice() -> None:
+    from ridgeline.questions.budget.pictures import _losses, _optima  # noqa: PLC0415
+
+    found = rl.budget(active="32B", tokens="36T", inference_tokens="526T", split="without-rl")
+    limits = (3e8, 6.5e11), (1.9e11, 1.5e14)
+    assert set(_optima(found, limits)) == {"training alone", "with this demand"}
+    losses = sorted(_losses(found, limits))
+    assert all(b / a > 1.005 for a, b in pairwise(losses))

@@ -288,6 +288,132 @@ def test_wrong_questions_say_what_is_missing(
         rl.budget(**asked)
 
 
+UNUSED: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        name: ({"active": "1B", "tokens": 1, name: value}, f"{name} .* is of a machine")
+        for name, value in {
+            "price": 3, "basis": "spot", "chips": 64, "seq": 8192, "global_batch": 64,
+            "context": 100, "reading": "ideal", "train_layout": "best",
+        }.items()
+    },
+    "lengths": ({"active": "1B", "tokens": 1, "isl": 9, "osl": 8}, "osl .* is of a machine"),
+    "step beside its MFU": (
+        {"model": LLAMA, "on": "hgx-h100", "train_mfu": 0.4, "seq": 8192}, "seq .* train_mfu"
+    ),
+    "load beside its MFU": (
+        {"model": LLAMA, "on": "hgx-h100", "decode_mfu": 0.1, "context": 9}, "context .* decode_mfu"
+    ),
+    "load beside its ratio": (
+        {"model": LLAMA, "on": "hgx-h100", "mfu_ratio": 0.1, "isl": 9, "osl": 8}, "isl .* mfu_ratio"
+    ),
+    "context beside lengths": (
+        {"model": LLAMA, "on": "hgx-h100", "context": 9, "isl": 9, "osl": 8}, "without lengths"
+    ),
+    "rl of no rl": (
+        {"active": "1B", "tokens": 1, "rl_factor": 6, "split": "without-rl"}, "rl_factor .* leaves"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "said"), UNUSED.values(), ids=list(UNUSED))
+def test_what_would_change_nothing_is_refused(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        rl.budget(**asked)
+
+
+def test_compute_that_nothing_is_left_to_follow_from() -> None:
+    both = {"tokens": "1T", "inference_tokens": "1T", "compute": 1e27}
+    with pytest.raises(SpecError, match="nothing is left to follow"):
+        rl.budget(active="100B", split="without-rl", **both)
+    assert rl.budget(active="100B", **both).plan.rl_tokens > 0
+
+
+@pytest.mark.parametrize("beside", [{"inference_tokens": "200T"}, {"rl_tokens": 0}])
+def test_equal_cost_is_known_however_it_is_given(beside: dict[str, Any]) -> None:
+    found = rl.budget(active="100B", tokens="200T", split="without-rl", **beside)
+    assert found.is_equal
+    assert "it would be" not in str(found)
+    other = rl.budget(active="100B", tokens="100T", inference_tokens="200T", split="without-rl")
+    assert not other.is_equal
+    assert "it would be 200 T" in str(other)
+
+
+def test_sizes_read_as_people_write_them() -> None:
+    for n, words in {"1M": "1.00 M", "7B": "7.00 B", "2T": "2.00 T"}.items():
+        found = rl.budget(active=n, tokens="3B")
+        assert found.name == f"A model of {words} active parameters"
+        assert "3.00 B tokens of pre-training" in str(found)
+        assert found.name in found.explain()
+    counted = rl.budget(rl.Model.from_counts(37e9, 671e9), tokens="1T")
+    assert counted.name == "A model of 37.0 B active parameters"
+    assert "as many as Chinchilla's 20" in str(rl.budget(active="1B", tokens="20B"))
+
+
+def test_a_load_that_keeps_no_limit_is_not_said_to_keep_one() -> None:
+    found = rl.budget("Qwen/Qwen3-8B", "hgx-h100", context=1e7, train_mfu=0.4)
+    notes = " ".join(found.notes)
+    assert "none keeps the usual limits" in notes
+    assert "more than Qwen3-8B is made for" in notes
+    assert "at 0.00%" not in str(found)
+    usual = rl.budget("Qwen/Qwen3-8B", "hgx-h100", train_mfu=0.4)
+    assert "cheapest batch within the usual limits" in " ".join(usual.notes)
+
+
+def test_the_layout_is_the_plain_one_or_the_best(on_machine: rl.Budget) -> None:
+    options: dict[str, Any] = {"global_batch": 8, "chips": 4}
+    qwen = ("Qwen/Qwen3-8B", "hgx-h100")
+    plain, best = (
+        rl.budget(*qwen, **options, mfu_ratio=0.3, train_layout=layout)
+        for layout in ("plain", "best")
+    )
+    searched = rl.training_layouts(*qwen, **options, rank="time").best_training
+    fleet = best.efficiency.fleet
+    assert fleet is not None
+    assert fleet.training is not None
+    assert fleet.training.step_s == searched.step_s
+    n, peak = best.plan.n_params_active, rl.chip("h100-sxm").peak["bf16"]
+    assert best.efficiency.train_mfu == pytest.approx(6 * n * searched.tokens_per_s_per_chip / peak)
+    assert (best.efficiency.train_mfu or 0) >= (plain.efficiency.train_mfu or 0)
+    assert "the fastest that fits" in best.notes[0]
+    with pytest.raises(InfeasibleError, match="train_mfu"):
+        rl.budget(LLAMA, "hgx-h100", train_layout="best", mfu_ratio=0.3)
+    small = rl.budget(LLAMA, "h100-sxm", chips=1, mfu_ratio=0.3)
+    assert "a layout that does not fit" in str(small)
+    assert "does not fit" not in str(on_machine)
+
+
+def test_days_with_interruptions_are_those_of_the_run(on_machine: rl.Budget) -> None:
+    tokens = on_machine.plan.tokens
+    step = rl.training(LLAMA, "256xhgx-h100", global_batch=2048, tokens=tokens)
+    assert step.run is not None
+    assert on_machine.values["run_days"] == pytest.approx(step.run.total_s / 86_400)
+    assert on_machine.values["run_days"] > on_machine.values["training_days"]
+    assert on_machine.values["training_days"] == pytest.approx(step.run.work_s / 86_400)
+    assert "with checkpoints and interruptions" in str(on_machine)
+    given = rl.budget(LLAMA, "hgx-h100", train_mfu=0.4, mfu_ratio=0.3)
+    assert given.values["run_days"] is None
+
+
+def test_prices_of_ones_own_are_known_everywhere() -> None:
+    found = rl.budget("Qwen/Qwen3-8B", "rtx-3090", price=0.25, mfu_ratio=0.3)
+    hours = found.values["chip_hours"]
+    assert found.values["usd"] == pytest.approx(0.25 * hours)
+    assert not any("No price" in note for note in found.notes)
+    assert f"= ${0.25 * hours:,.0f}" in found.explain()
+
+
+def test_the_peak_is_named_after_its_format() -> None:
+    chip = rl.chip("h100-sxm")
+    old = chip.model_copy(update={"peak": {"fp32": 1e14}})
+    for one, dtype in ((chip, "bf16"), (old, "fp32")):
+        found = rl.budget(None, one, active="7B", tokens="1T")
+        fleet = found.efficiency.fleet
+        assert fleet is not None
+        assert fleet.peak_dtype == dtype
+        assert (dtype, fleet.peak_flops_per_s) in one.peak.items()
+        assert f"dense {dtype}" in found.explain()
+
+
 def test_a_loss_out_of_reach_of_the_text_is_said_as_none() -> None:
     found = rl.budget(active="1B", tokens="1T", unique_tokens="1B")
     assert math.isfinite(found.optimum.cheapest.tokens)  # this model reaches it, so others do

@@ -75,11 +75,11 @@ def tokens(value: float) -> str:
     Examples
     --------
     >>> tokens(8192), tokens(1_234_567), tokens(3.2e9), tokens(2.592e15)
-    ('8,192', '1.23 M', '3.20 G', '2,592 T')
+    ('8,192', '1.23 M', '3.20 B', '2,592 T')
     """
     if value >= _QUADRILLION:
         return f"{value / 1e12:,.0f} T"
-    return count(value) if value < 1e6 else format_quantity(value, "").strip()
+    return count(value) if value < 1e6 else _counted_in_billions(value)
 
 
 def sequences(n: float) -> str:
@@ -105,14 +105,16 @@ def seconds(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in percent, with one or two decimals where it is small.
+    """Write a share in percent, with one or more decimals where it is small.
 
     Examples
     --------
-    >>> percent(0.283), percent(0.00123), percent(-0.05)
-    ('28%', '0.12%', '-5.0%')
+    >>> percent(0.283), percent(0.00123), percent(-0.05), percent(0.0000123)
+    ('28%', '0.12%', '-5.0%', '0.001%')
     """
     digits = 0 if abs(share) >= 0.0995 or share == 0 else 1 if abs(share) >= 0.00995 else 2
+    while digits >= 2 and not round(share * 100, digits) and digits < _MOST_DECIMALS:
+        digits += 1
     return f"{share * 100:.{digits}f}%"
 
 
@@ -197,8 +199,8 @@ def _flops(value: float) -> str:
     return f"{value:.3g} FLOP".replace("e+", "e")
 
 
-def _params(value: float) -> str:
-    """Parameters count in billions, not in "giga"."""
+def _counted_in_billions(value: float) -> str:
+    """Parameters and tokens count in billions, not in "giga"."""
     return format_quantity(value, "").strip().replace("G", "B")
 
 
@@ -217,5 +219,5 @@ _PLAIN: dict[str, Callable[[float], str]] = {
     "x": factor,
     "USD/Mtok": usd,
     "tok/s": lambda v: f"{v:,.0f}" if v >= 10 else f"{v:.3g}",
-    "params": _params,
+    "params": _counted_in_billions,
 }

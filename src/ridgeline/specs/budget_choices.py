@@ -20,11 +20,14 @@ from ridgeline.specs.ranges import (
     RUN_TOKENS,
 )
 
-__all__ = ["EfficiencyChoice", "LossChoice", "SizeChoice", "Split", "TokensChoice"]
+__all__ = ["EfficiencyChoice", "LossChoice", "SizeChoice", "Split", "TokensChoice", "TrainLayout"]
 
 #: how cost is shared: a third each; training as much as inference, RL as much as pre-training;
 #: pre-training as much as inference, and no RL
 Split = Literal["thirds", "halves", "without-rl"]
+
+#: the layout whose MFU of training is taken: as `ridgeline.training` has it, or of its search
+TrainLayout = Literal["plain", "best"]
 
 #: the lecture's: a token of RL trained on in half of the rollouts, decoding at a third of the MFU
 #: of training
@@ -113,6 +116,11 @@ class EfficiencyChoice(OptionRecord):
         None,
         "MFU of training, 6 N D over the chip's dense bf16 peak; with a machine that of "
         "ridgeline training if not given, else 0.4.",
+    )
+    train_layout: Annotated[TrainLayout, Choice(get_args(TrainLayout))] = option(
+        "plain",
+        "Layout whose MFU of training is taken, on a machine: plain, as ridgeline training has it, "
+        "or best, the fastest that ridgeline training --search finds.",
     )
     decode_mfu: Annotated[float | None, MFU] = option(
         None,

@@ -48,6 +48,7 @@ class BudgetOptions(TypedDict, total=False):
     split: str | None
     rl_factor: float | str | None
     train_mfu: float | str | None
+    train_layout: str | None
     decode_mfu: float | str | None
     mfu_ratio: float | str | None
     seq: float | str | None

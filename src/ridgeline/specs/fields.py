@@ -142,6 +142,8 @@ class Number(Rule):
         """What the field takes."""
         if self.dimension:
             what, example = DIMENSIONS[self.dimension]
+            if not self.low <= parse_quantity(example, self.dimension) <= self.high:
+                return f"{what} {self.range}"
             return f"{what} {self.range}, such as {example},"
         return f"a {'whole ' if self.whole else ''}number {self.range}"
 

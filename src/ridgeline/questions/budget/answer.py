@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
+from ridgeline.answers.words import quantity
 from ridgeline.laws.budget import (
     CHINCHILLA_TOKENS_PER_PARAM,
     chinchilla_tokens,
@@ -23,6 +25,8 @@ from ridgeline.questions.budget.tables import tables
 from ridgeline.questions.budget.working import explain
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
+from ridgeline.questions.training.run import run_of
+from ridgeline.specs.training_choices import RunChoice
 
 if TYPE_CHECKING:
     from ridgeline.answers import Table
@@ -30,13 +34,14 @@ if TYPE_CHECKING:
     from ridgeline.questions.budget.efficiency import Efficiency
     from ridgeline.questions.budget.optimum import Optimum
     from ridgeline.questions.budget.plan import Plan
+    from ridgeline.questions.training.run import Run
     from ridgeline.specs.budget_scenario import BudgetScenario
     from ridgeline.specs.model import Model
     from ridgeline.specs.published_run import PublishedRun
 
 __all__ = ["Budget"]
 
-_HOUR_S = 3600.0
+_HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,9 +79,15 @@ class Budget(Answered):
     @property
     def name(self) -> str:
         """The model in a few words."""
-        if self.scenario.model is not None:
+        if self.model.blocks or self.model.name:
             return self.model.name or self.model.id
-        return f"A model of {self.plan.n_params_active / 1e9:,.4g} B active parameters"
+        return f"A model of {quantity(self.plan.n_params_active, 'params')} active parameters"
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all that is given and all that follows is at equal cost."""
+        own, same = self.plan.costs, self.equal.costs
+        return all(math.isclose(own[name], same[name], rel_tol=1e-9) for name in ACTIVITIES)
 
     @property
     def overtraining(self) -> float:
@@ -107,6 +118,16 @@ class Budget(Answered):
         fleet = self.efficiency.fleet
         watts = None if fleet is None else power_w(fleet.cluster)
         return None if watts is None else energy_j(watts, chip_s) / _HOUR_S
+
+    @cached_property
+    def run(self) -> Run | None:
+        """Pre-training as a run, with its interruptions; None where no step was timed."""
+        fleet = self.efficiency.fleet
+        if fleet is None or fleet.training is None:
+            return None
+        step = fleet.training
+        times = (step.step_s, None, None)
+        return run_of(step.job, self.plan.tokens, times, RunChoice(), fleet.price)
 
     @property
     def serving_chips(self) -> float | None:
@@ -177,7 +198,8 @@ class Budget(Answered):
             total = sum(self.chip_s.values())
             found |= {
                 "n_chips": fleet.n_chips,
-                "training_days": self.chip_s["pretraining"] / fleet.n_chips / (24 * _HOUR_S),
+                "training_days": self.chip_s["pretraining"] / fleet.n_chips / _DAY_S,
+                "run_days": None if self.run is None else self.run.total_s / _DAY_S,
                 "chip_hours": total / _HOUR_S,
                 "usd": self.usd(total),
                 "energy_wh": self.energy_wh(total),

@@ -5,23 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers.words import percent
+from ridgeline.answers.words import percent, quantity
 from ridgeline.catalog import MachineNamed
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.budget import FORWARD_FLOPS, TRAINING_FLOPS, token_flops
-from ridgeline.questions.prices import prices_of
+from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.serving import serving
 from ridgeline.questions.setup import machine_of
 from ridgeline.questions.training.question import train
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.questions.training.words import layout_words
+from ridgeline.questions.training_layouts import search_training
 from ridgeline.specs.training_scenario import TrainingScenario
 from ridgeline.steps.machine import compute_dtype
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving import Serving
     from ridgeline.questions.training import Training
+    from ridgeline.specs.budget_choices import TrainLayout
     from ridgeline.specs.budget_scenario import BudgetScenario
     from ridgeline.specs.cluster import Cluster
     from ridgeline.specs.model import Model
@@ -31,6 +33,8 @@ __all__ = ["Efficiency", "Fleet", "efficiency_of"]
 
 #: of training, where nothing tells it
 _TRAIN_MFU = 0.4
+#: from which probability on a layout is said to fit
+_LIKELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Fleet:
     ----------
     cluster : Cluster
     n_chips : int
-    peak_flops_per_s : float   Dense bf16, of a chip. [FLOP/s]
+    peak_flops_per_s : float   Dense, of a chip. [FLOP/s]
+    peak_dtype : str           The format of that: bf16 where the chip has it.
     price : Price or None
     training : Training or None   The step whose MFU is taken.
     serving : Serving or None     The deployment whose MFU is taken.
@@ -50,9 +55,15 @@ class Fleet:
     cluster: Cluster
     n_chips: int
     peak_flops_per_s: float
+    peak_dtype: str
     price: Price | None
     training: Training | None = None
     serving: Serving | None = None
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the step whose MFU is taken does not fit the chips' memory."""
+        return self.training is not None and _is_too_small(self.training)
 
     @property
     def name(self) -> str:
@@ -144,20 +155,23 @@ def _on_machine(
         global_batch=use.global_batch,
         chips=use.chips,
         reading=scenario.reading,
+        price=scenario.price.usd_per_chip_hour,
+        basis=scenario.price.basis,
+        prices=scenario.price.prices,
     )
     setup = TrainingSetup(asked, given_machine=named)
-    peak = chip.peak[compute_dtype(dtype_of("bf16"), chip)]
-    price = prices_of([named.cluster], scenario.price).prices[0]
+    dtype = compute_dtype(dtype_of("bf16"), chip)
+    peak = chip.peak[dtype]
     said: list[str] = []
-    train_mfu, step = _train_mfu(scenario, model, n, asked, named, peak, said)
+    train_mfu, step = _train_mfu(scenario, model, n, asked, named, (dtype, peak), said)
     decode_mfu, served = _decode_mfu(scenario, model, n, named, peak, train_mfu, said)
-    fleet = Fleet(setup.cluster, setup.n_chips, peak, price, step, served)
+    fleet = Fleet(setup.cluster, setup.n_chips, peak, dtype, setup.price, step, served)
     return Efficiency(train_mfu, decode_mfu / train_mfu, tuple(said), fleet)
 
 
 def _train_mfu(
     scenario: BudgetScenario, model: Model, n: float, asked: TrainingScenario,
-    named: MachineNamed, peak: float, said: list[str],
+    named: MachineNamed, peak: tuple[str, float], said: list[str],
 ) -> tuple[float, Training | None]:  # fmt: skip
     use = scenario.efficiency
     if use.train_mfu is not None:
@@ -168,19 +182,40 @@ def _train_mfu(
             "known by its size alone no step can be timed."
         )
         return _TRAIN_MFU, None
-    step = train(asked, named=named)
-    mfu = token_flops(TRAINING_FLOPS, n, step.tokens_per_s_per_chip) / peak
+    step = _step(asked, named, use.train_layout)
+    dtype, flops_per_s = peak
+    mfu = token_flops(TRAINING_FLOPS, n, step.tokens_per_s_per_chip) / flops_per_s
+    how = {"plain": "plain: --train-layout best searches", "best": "the fastest that fits"}
     said.append(
-        f"MFU of training {percent(mfu)}, as 6 N D over the dense bf16 peak: {step.name}, "
-        f"{layout_words(step.job.layout)}, {step.tokens_per_s_per_chip:,.0f} tok/s per chip "
+        f"MFU of training {percent(mfu)}, as 6 N D over the dense {dtype} peak: {step.name}, "
+        f"{layout_words(step.job.layout)} ({how[use.train_layout]}), "
+        f"{quantity(step.tokens_per_s_per_chip, 'tok/s')} tok/s per chip "
         f"({step.reading})."
     )
-    if step.fits_probability is not None and step.fits_probability < 0.5:
+    if _is_too_small(step):
         said.append(
             "That layout does not fit the chips' memory: ridgeline training says what would make "
             "it fit."
         )
+    said += step.notes
     return mfu, step
+
+
+def _is_too_small(step: Training) -> bool:
+    return step.fits_probability is not None and step.fits_probability < _LIKELY
+
+
+def _step(asked: TrainingScenario, named: MachineNamed, layout: TrainLayout) -> Training:
+    """The step in the plain layout, or in the fastest of all that fit."""
+    if layout == "plain":
+        return train(asked, named=named)
+    found = search_training(asked, "time", named=[named])
+    if not found.rows:
+        raise InfeasibleError(
+            f"train_layout best: {' '.join(found.sentences())} Give train_mfu (--train-mfu), or "
+            "ask for train_layout plain."
+        )
+    return found.best_training
 
 
 def _decode_mfu(
@@ -214,7 +249,7 @@ def _decode_mfu(
         return use.usual_ratio * train_mfu, None
     row = served.chosen
     rate = row["tokens_per_s_per_chip"]
-    if not rate > 0:
+    if row["infeasible"] or not rate > 0:
         said.append(
             "Serving is taken to reach a third of the MFU of training (--mfu-ratio): "
             f"{served.sentences()[0]}"
@@ -222,13 +257,19 @@ def _decode_mfu(
         return use.usual_ratio * train_mfu, None
     mfu = token_flops(FORWARD_FLOPS, n, rate) / peak
     load = (
-        f"{use.context:,.0f} tokens of context"
+        f"{use.context:,.0f} tokens of context each"
         if use.isl is None
         else f"requests of {use.isl:,.0f} + {use.osl:,.0f} tokens, prefill included"
     )
-    said.append(
-        f"MFU of serving {percent(mfu)}, as 2 N D over the same peak: {served.name} at the "
-        f"cheapest batch within the usual limits, {row['batch']:,.0f} at {load}, {rate:,.0f} "
-        f"output tok/s per chip ({served.reading})."
+    n_sequences = f"{row['batch']:,.0f} per replica, {load}"
+    batch = (
+        f"the cheapest batch within the usual limits ({n_sequences})"
+        if row["within_limits"]
+        else f"the fastest batch ({n_sequences}): none keeps the usual limits"
     )
+    said.append(
+        f"MFU of serving {percent(mfu)}, as 2 N D over the same peak: {served.name} at {batch}; "
+        f"{quantity(rate, 'tok/s')} output tok/s per chip ({served.reading})."
+    )
+    said += length_notes(model, longest(served.scenario.workload))
     return mfu, served

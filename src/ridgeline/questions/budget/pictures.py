@@ -24,6 +24,10 @@ _POINTS, _FEW = 241, 81
 _ROOM = 12.0
 #: demands whose optimum is drawn, as multiples of the question's
 _MORE = 10.0
+#: losses nearer than that by ratio to the budget's have no line of their own
+_APART = 0.01
+#: share of the picture's width of which a line is left out
+_CORNER = 0.05
 #: how far lines are drawn beyond the picture, which cuts them
 _BEYOND = 1.5
 
@@ -50,9 +54,11 @@ def _costs(answer: Budget) -> Chart:
     from ridgeline.charts.budget import budget_chart  # noqa: PLC0415  (only for pictures)
 
     best, plan = answer.optimum, answer.plan
-    equal = answer.equal.tokens if not plan.is_equal else plan.tokens
+    equal = answer.equal.tokens if not answer.is_equal else plan.tokens
     marks = [t for t in (plan.tokens, equal, best.cheapest.tokens) if np.isfinite(t)]
-    params = best.compute_optimal.n_params_active * np.geomspace(1e-5, 1e3, 80 * _POINTS)
+    most = max(1e3 * best.compute_optimal.n_params_active, 10 * plan.n_params_active)
+    least = 1e-5 * best.compute_optimal.n_params_active
+    params = np.geomspace(least, most, 80 * _POINTS)
     every = best.tokens(params, best.plan.loss)
     seen = (every >= min(marks) / _ROOM) & (every <= max(marks) * _ROOM)
     params, every = params[seen], every[seen]
@@ -71,8 +77,8 @@ def _costs(answer: Budget) -> Chart:
         if name != "RL" or plan.rl_tokens
         for d, n, c in zip(every, params, price(params, costs), strict=True)
     ]
-    rules = [(plan.tokens, "this budget" if not plan.is_equal else "equal cost")]
-    if not plan.is_equal:
+    rules = [(plan.tokens, "this budget" if not answer.is_equal else "equal cost")]
+    if not answer.is_equal:
         rules.append((equal, "equal cost"))
     rules.append((best.cheapest.tokens, "optimum"))
     said = (
@@ -165,7 +171,7 @@ def _losses(answer: Budget, limits: Any) -> list[float]:
         for s in (0.2, 0.4, 0.6, 0.8)
     ]
     own = best.plan.loss
-    return [own, *(float(x) for x in at if abs(float(x) - own) > 0.01)]
+    return [own, *(float(x) for x in at if abs(float(x) - own) > _APART * own)]
 
 
 def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
@@ -185,4 +191,11 @@ def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
     found = {}
     for name, m in demands.items():
         found[name] = _line(*best.cheapest_of(losses[::-1], m), limits)
-    return {name: rows for name, rows in found.items() if len(rows) > 1}
+    return {name: rows for name, rows in found.items() if _crosses(rows, limits)}
+
+
+def _crosses(rows: list[dict[str, float]], limits: Any) -> bool:
+    """Whether a line is seen for more than a corner of the picture."""
+    (n_low, n_high), (d_low, d_high) = limits
+    inside = [r for r in rows if n_low <= r["params"] <= n_high and d_low <= r["tokens"] <= d_high]
+    return len(inside) > _FEW * _CORNER

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ridgeline.answers.words import quantity
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.budget import (
+    FORWARD_FLOPS,
     TRAINING_FLOPS,
     cost_tokens,
     expected_tokens,
@@ -91,17 +92,12 @@ class Plan:
     @property
     def flops(self) -> dict[str, float]:
         """FLOPs of each activity, whatever their efficiency. [FLOP]"""
-        factors = (TRAINING_FLOPS, self.rl_factor, 2.0)
+        factors = (TRAINING_FLOPS, self.rl_factor, FORWARD_FLOPS)
         each = (self.tokens, self.rl_tokens, self.expected_tokens)
         return {
             name: token_flops(k, self.n_params_active, d)
             for name, k, d in zip(ACTIVITIES, factors, each, strict=True)
         }
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether one number was given, so that all else is at equal cost."""
-        return len(self.given) == 1
 
 
 def plan_of(
@@ -220,6 +216,11 @@ def _left(
             "tokens."
         )
     whole = sum(shares.values())
+    if not whole:
+        raise SpecError(
+            f"compute with tokens and inference_tokens in split {choice.split}: nothing is left "
+            "to follow from it. Leave one of the three out, or split in thirds or halves."
+        )
     return {name: tokens_at_share(left, share / whole, 1.0) for name, share in shares.items()}
 
 

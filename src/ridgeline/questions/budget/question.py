@@ -12,6 +12,7 @@ from ridgeline.questions.budget.answer import Budget
 from ridgeline.questions.budget.efficiency import efficiency_of
 from ridgeline.questions.budget.optimum import optimum_of
 from ridgeline.questions.budget.plan import equal_cost, plan_of
+from ridgeline.questions.budget.unused import refuse_unused
 from ridgeline.questions.budget.what_if import changes_of
 from ridgeline.specs.budget_scenario import BudgetScenario
 from ridgeline.specs.model import Model
@@ -86,6 +87,7 @@ def plan_budget(scenario: BudgetScenario, *, named: MachineNamed | None = None) 
     ------
     As for `budget`.
     """
+    refuse_unused(scenario, on_machine=named is not None or bool(scenario.machines))
     model = _model(scenario)
     tally = counts(model)
     active = float(tally.n_params_active)

@@ -40,7 +40,7 @@ def _tokens(answer: Budget) -> str:
     if demand.deployed < 1:
         served += f", of which {tokens(plan.expected_tokens)} are to be counted on"
     said = f"{answer.name}: {tokens(plan.tokens)} tokens of pre-training{rl} and {served}"
-    if plan.is_equal:
+    if answer.is_equal:
         return f"{said}, {_SPLITS[demand.split]}."
     equal = answer.equal
     rl = f", {tokens(equal.rl_tokens)} of RL" if equal.rl_tokens else ""
@@ -52,7 +52,7 @@ def _tokens(answer: Budget) -> str:
 
 def _weights(answer: Budget) -> str:
     plan = answer.plan
-    served = f"as much as {plan.beta:.3g}"
+    served = f"as much as {_number(plan.beta)}"
     efficiency = f"at {percent(answer.efficiency.ratio)} of the MFU of training"
     if not plan.rl_tokens:
         return (
@@ -60,8 +60,9 @@ def _weights(answer: Budget) -> str:
             f"{efficiency}."
         )
     return (
-        f"A token of RL costs as much as {plan.alpha:.3g} of pre-training ({plan.rl_factor:.3g} "
-        f"instead of 6 FLOPs per parameter), one served {served} (2 FLOPs), {efficiency}."
+        f"A token of RL costs as much as {_number(plan.alpha)} of pre-training "
+        f"({plan.rl_factor:.3g} instead of 6 FLOPs per parameter), one served {served} (2 FLOPs), "
+        f"{efficiency}."
     )
 
 
@@ -82,6 +83,8 @@ def _overtraining(answer: Budget) -> str:
 
 
 def _against(ratio: float) -> str:
+    if _number(ratio) == "1":
+        return "as many as"
     return f"{_number(ratio)} times" if ratio >= 1 else f"{ratio:.2g} of"
 
 
@@ -159,8 +162,13 @@ def _money(answer: Budget) -> str:
     days = chip_s["pretraining"] / fleet.n_chips / _DAY_S
     said = (
         f"On {fleet.name}, at {percent(use.train_mfu)} MFU, pre-training takes {_number(days)} days"
-        f"{_priced(answer, chip_s['pretraining'])}; "
+        f"{_priced(answer, chip_s['pretraining'])}"
     )
+    if answer.run is not None:
+        said += f", {_number(answer.run.total_s / _DAY_S)} with checkpoints and interruptions"
+    if fleet.training is not None and fleet.is_too_small:
+        said += ", in a layout that does not fit the memory of its chips"
+    said += "; "
     said += f"RL {_hours(answer, 'rl')}, " if chip_s["rl"] else ""
     said += f"inference {_hours(answer, 'inference')} at {percent(use.decode_mfu)} MFU"
     if answer.serving_chips is not None:
@@ -174,7 +182,7 @@ def _money(answer: Budget) -> str:
 
 def _hours(answer: Budget, name: str) -> str:
     chip_s = answer.chip_s[name]
-    return f"{chip_s / 3600:,.0f} chip-hours{_priced(answer, chip_s)}"
+    return f"{quantity(chip_s / 3600, 'tokens')} chip-hours{_priced(answer, chip_s)}"
 
 
 def _priced(answer: Budget, chip_s: float) -> str:

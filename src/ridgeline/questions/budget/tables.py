@@ -62,7 +62,7 @@ def tokens_table(answer: Budget) -> Table:
         "flops": ("FLOPs", "FLOP"),
         "share": ("of the cost", "%"),
     }
-    if plan.is_equal:
+    if answer.is_equal:
         del columns["equal_cost_tokens"]
     if fleet is not None:
         columns |= {

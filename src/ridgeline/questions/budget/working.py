@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import percent, quantity, tokens
+from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM, chinchilla_tokens
 from ridgeline.questions.budget.plan import ACTIVITIES
 from ridgeline.questions.budget.tables import ACTIVITY_WORDS
 from ridgeline.units import format_quantity
@@ -37,10 +38,11 @@ def explain(answer: Budget) -> str:
 def _model(answer: Budget) -> list[str]:
     plan = answer.plan
     return [
-        f"The model: {answer.model.id}",
+        f"The model: {answer.name}",
         f"  N    active for one token   {plan.n_params_active:,.0f}",
-        f"       Chinchilla             20 N = {tokens(20 * plan.n_params_active)}; "
-        f"D_pre over it {answer.overtraining:,.3g}",
+        f"       Chinchilla             {CHINCHILLA_TOKENS_PER_PARAM} N = "
+        f"{tokens(chinchilla_tokens(plan.n_params_active))}; D_pre over it "
+        f"{answer.overtraining:,.3g}",
     ]
 
 
@@ -49,7 +51,8 @@ def _weights(answer: Budget) -> list[str]:
     return [
         "What a token costs, in tokens of pre-training (6 FLOPs per parameter)",
         f"  e      MFU of serving over that of training   {e:.4g}",
-        f"  alpha  RL          (k / 6) / e = ({plan.rl_factor:.4g} / 6) / {e:.4g} = {plan.alpha:.4g}",
+        f"  alpha  RL          (k / 6) / e = ({plan.rl_factor:.4g} / 6) / {e:.4g} = "
+        f"{plan.alpha:.4g}",
         f"  beta   inference   (2 / 6) / e = {plan.beta:.4g}",
     ]
 
@@ -58,7 +61,7 @@ def _costs(answer: Budget) -> list[str]:
     plan = answer.plan
     amounts = (plan.tokens, plan.rl_tokens, plan.expected_tokens)
     weights = (1.0, plan.alpha, plan.beta)
-    lines = ["Costs: N cancels, so that tokens are equal where costs are"]
+    lines = ["Costs, in tokens of pre-training: N cancels"]
     for name, n, w in zip(ACTIVITIES, amounts, weights, strict=True):
         source = "given" if name in plan.given else "from equal cost"
         lines.append(
@@ -80,7 +83,7 @@ def _optimum(best: Optimum, answer: Budget) -> list[str]:
     own = best.plan
     lines = [
         f"The loss: {law.name}",
-        f"  L(N, D) = {law.e:g} + {best.a:.4g} / N^{law.alpha:g} + {law.b:g} / D^{law.beta:g} "
+        f"  L(N, D) = {law.e:g} + {best.a:.6g} / N^{law.alpha:g} + {law.b:g} / D^{law.beta:g} "
         f"= {own.loss:.4f} nats per token",
     ]
     if answer.params_ratio != 1:
@@ -117,7 +120,7 @@ def _chips(answer: Budget) -> list[str]:
     assert fleet is not None
     lines = [
         f"The chips: {fleet.name}, {format_quantity(fleet.peak_flops_per_s, 'FLOP/s')} each "
-        "(dense bf16)"
+        f"(dense {fleet.peak_dtype})"
     ]
     for name in ACTIVITIES:
         mfu = use.train_mfu if name == "pretraining" else use.decode_mfu
@@ -125,5 +128,23 @@ def _chips(answer: Budget) -> list[str]:
         lines.append(
             f"  {ACTIVITY_WORDS[name]:<13} {quantity(answer.plan.flops[name], 'FLOP')} / "
             f"(peak x {percent(mfu)}) = {answer.chip_s[name] / 3600:,.0f} chip-hours"
+        )
+    if fleet.price is not None:
+        total = sum(answer.chip_s.values())
+        lines.append(
+            f"  all           {total / 3600:,.0f} chip-hours x "
+            f"${fleet.price.usd_per_chip_hour:.4g} = ${answer.usd(total):,.0f}"
+        )
+    lifetime = answer.scenario.demand.lifetime
+    if answer.serving_chips is not None and lifetime is not None:
+        lines.append(
+            f"  serving       {tokens(answer.plan.inference_tokens)} in {lifetime / 86_400:,.4g} "
+            f"days take {answer.serving_chips:,.1f} chips"
+        )
+    if answer.run is not None:
+        run = answer.run
+        lines.append(
+            f"  the run       {run.work_s / 86_400:,.4g} days of steps, {run.interruptions:,.3g} "
+            f"interruptions: {run.total_s / 86_400:,.4g} days"
         )
     return lines
