@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -115,6 +115,7 @@ class TrainingSearch:
     rank: Rank
     kept: Kept
     searcher: Searcher
+    _known: dict[int, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def n_legal(self) -> int:
@@ -137,16 +138,18 @@ class TrainingSearch:
 
     def best_of(self, axis: str) -> dict[Any, dict[str, Any] | None]:
         """Of each value of an axis the fastest row that fits; None where none does."""
-        return self._of(axis, self.kept.fastest[axis].ids)
+        return self._of(axis, {a: of.ids for a, of in self.kept.fastest.items()})
 
     def nearest_of(self, axis: str) -> dict[Any, dict[str, Any] | None]:
         """Of each value of an axis the row that needs least memory; None where none can be."""
-        return self._of(axis, self.kept.sparest[axis].ids)
+        return self._of(axis, {a: of.ids for a, of in self.kept.sparest.items()})
 
-    def _of(self, axis: str, ids: NDArray[np.int64]) -> dict[Any, dict[str, Any] | None]:
-        rows = iter(self.rows_at(ids[ids >= 0]))
-        values = self.space.values[axis]
-        return {v: next(rows) if i >= 0 else None for v, i in zip(values, ids, strict=True)}
+    def _of(self, axis: str, ids: dict[str, NDArray[np.int64]]) -> dict[Any, dict[str, Any] | None]:
+        # Who asks about one axis asks about others, whose rows are many of the same.
+        self._look_up(np.concatenate(list(ids.values())))
+        own, values = ids[axis], self.space.values[axis]
+        rows = iter(self.rows_at(own[own >= 0]))
+        return {v: next(rows) if i >= 0 else None for v, i in zip(values, own, strict=True)}
 
     @cached_property
     def front(self) -> list[dict[str, Any]]:
@@ -179,20 +182,23 @@ class TrainingSearch:
                        price) and ``wh_per_mtok`` (None without a published power) of tokens
                        trained on.
         """
-        ids = np.asarray(ids, dtype=np.int64)
+        self._look_up(np.asarray(ids, dtype=np.int64))
+        return [dict(self._known[int(one)]) for one in ids]
+
+    def _look_up(self, ids: NDArray[np.int64]) -> None:
+        """Make rows that nobody has asked for before, together."""
+        ids = np.array(sorted({int(i) for i in ids if i >= 0} - self._known.keys()), dtype=np.int64)
         if not len(ids):
-            return []
+            return
         index = self.searcher.index_of(ids)
         found = single_rows(self.searcher, ids, _COLUMNS)
         capacity = chip_capacity_bytes(self.space.plain.cluster.chip)
-        rows = []
         for i, one in enumerate(ids):
             row: dict[str, Any] = {"id": int(one)}
             row |= {axis: self.space.values[axis][int(index[axis][i])] for axis in AXES}
             own = {name: float(values[i]) for name, values in found.items()}
             own["headroom_bytes"] = capacity - own.pop("needed_bytes")
-            rows.append(row | own | self._money(own["time_s"]))
-        return rows
+            self._known[int(one)] = row | own | self._money(own["time_s"])
 
     def share_faster(self, time_s: float) -> float:
         """Of all combinations that fit and were timed, the share that is faster than a step. [1]
