@@ -95,3 +95,4 @@ def test_flops_of_each_pass() -> None:
     assert rl_flops_per_param_and_token(0, 0) == 2
     assert rl_flops_per_param_and_token(1, 1) == 2 + 2 + 6
     assert rl_flops_per_param_and_token(3, 2) == 2 + 6 + 12
+    assert rl_flops_per_param_and_token(2, 1, 4) == 2 + 4 + 4

@@ -14,6 +14,7 @@ import ridgeline as rl
 from ridgeline import catalog
 from ridgeline.errors import RidgelineError, SpecError
 from ridgeline.questions.rl_step.algorithms import ALGORITHMS
+from ridgeline.specs.lengths import Lengths
 from ridgeline.specs.training import TrainingLayout, TrainingLoad
 from ridgeline.steps.tokens import decode
 from ridgeline.trainer.job import TrainingJob
@@ -58,7 +59,8 @@ def test_shares_are_of_all_time_and_parts_of_the_step(
 def test_turns_add_up_and_sides_wait(on_policy: rl.RLStep, one_off: rl.RLStep) -> None:
     turns = on_policy.generation_s + on_policy.training_s + on_policy.sync_s + on_policy.swap_s
     assert on_policy.step_s == pytest.approx(turns)
-    assert on_policy.shares["idle"] == pytest.approx(0, abs=1e-12)
+    assert on_policy.shares["idle"] == 0
+    assert "idle" not in [row["part"] for row in on_policy.answer.tables[0].rows]
     assert (on_policy.n_chips, on_policy.n_generating, on_policy.n_training) == (32, 32, 32)
     assert (one_off.n_chips, one_off.n_generating, one_off.n_training) == (32, 16, 16)
     slower = max(one_off.generation_s, one_off.training_s)
@@ -199,6 +201,42 @@ def test_fewer_slots_take_longer_and_never_wait_less() -> None:
     few = rl.rl_step(MOE, "4xhgx-h100", **asked, max_sequences=16)
     assert few.rollout.live == 16
     assert few.generation_s > 1.5 * all_at_once.generation_s
+    # The longest is that of all samples, also of those that did not begin last.
+    assert few.rollout.longest == all_at_once.rollout.longest
+    assert few.values["longest_tokens"] == few.rollout.longest
+
+
+def test_frozen_weights_have_no_gradients() -> None:
+    asked: Any = {"prompts": 64, "samples": 8, "osl": "256:4k@mean=2k", "tp": 2}
+    all_weights, adapters = (rl.rl_step(DENSE, "hgx-h100", **asked, task=t) for t in
+                             ("pretrain", "lora"))  # fmt: skip
+    assert all_weights.flops_per_param_and_token == 12
+    assert adapters.flops_per_param_and_token == 10
+    assert "training 4)" in adapters.sentences()[3]
+    spent = adapters.training_mfu * adapters.updates_s * 8 * 989.4e12
+    assert spent == pytest.approx(4 * adapters.n_params_active * adapters.tokens, rel=1e-3)
+
+
+def test_attention_spans_a_sample_and_its_prompt() -> None:
+    document = rl.rl_step(
+        MOE, "4xhgx-h100", **ASKED | {"isl": 3000, "osl": "200:4000@mean=1000"}
+    ).job.load.document  # fmt: skip
+    drawn = 3000 + Lengths.between(200, 4000, 1000).quantiles(10_000)
+    assert document == pytest.approx((drawn**2).sum() / drawn.sum(), rel=1e-3)
+
+
+def test_two_trained_models_go_to_the_host_in_turns() -> None:
+    one, two = (rl.rl_step(MOE, "4xhgx-h100", **ASKED, algorithm=a) for a in ("grpo", "ppo"))
+    assert two.swap_s == pytest.approx(2 * one.swap_s)
+    assert "take turns in the chips' memory" in " ".join(two.notes)
+
+
+def test_a_split_on_which_training_does_not_fit_is_not_said_to() -> None:
+    answer = rl.rl_step("openai/gpt-oss-120b", "2xhgx-h100", off_policy=1)
+    told = " ".join(answer.sentences())
+    assert not answer.fits
+    assert "training fits on none" in told
+    assert "on which training fits" not in told
 
 
 # --- what it is made of
@@ -258,6 +296,9 @@ def test_experts_are_gathered_from_all_their_ranks_at_once(on_policy: rl.RLStep)
         ({"updates": 1000}, "more than samples (512)"),
         ({"prompts": 1, "samples": 4}, "each needs one at least"),
         ({"gen_tp": 3}, "does not divide the 32"),
+        ({"gen_ep": 3}, "Change --gen-ep, --gen-attn-dp or --gen-tp"),
+        ({"osl": 1e9}, "isl and osl together are up to"),
+        ({"prompts": 10**9, "samples": 10**9}, "samples of a step are expected"),
         ({"gen_weights": "bf61"}, "bf61"),
         ({"algorithm": "grop"}, "Did you mean 'grpo'"),
         ({"chips": 64}, "name more of it, such as 8xhgx-h100"),

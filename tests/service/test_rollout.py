@@ -82,6 +82,11 @@ def test_equal_lengths_have_no_tail_and_queue_in_whole_rounds() -> None:
     assert once.prompts_s == pytest.approx(4 * 100 * PROMPT_S)
     thrice = Rollout(Linear(32), 100.0, same, 96, 96, 96.0)  # type: ignore[arg-type]
     assert thrice.time_s - thrice.prompts_s == pytest.approx(3 * 500 * step, rel=1e-3)
+    # Eight of a second round take as many steps as the 32 of the first.
+    twice = Rollout(Linear(32), 100.0, same, 40, 40, 40.0)  # type: ignore[arg-type]
+    both = sum(STEP_S + n * (PER_SEQUENCE_S + PER_TOKEN_S * (100 + 250)) for n in (32, 8))
+    assert twice.time_s - twice.prompts_s == pytest.approx(500 * both, rel=1e-3)
+    assert twice.tail_s == 0
 
 
 def test_more_replicas_wait_longer_for_the_longest() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ridgeline.laws._namespace import maximum, minimum, namespace, where
+from ridgeline.laws.budget import FORWARD_FLOPS, TRAINING_FLOPS
 
 __all__ = [
     "any_running",
@@ -136,8 +137,10 @@ def queued_steps(n: Any, slots: Any, mean_tokens: Any) -> Any:
 
     Notes
     -----
-    The last m samples are then timed as if they began together: exact in tokens, and exact in time
-    where all are equally long; else the end is a little late, since they began one after another.
+    The last m samples are then timed as if they began together: exact in tokens, and in time where
+    all are equally long and n is a multiple of m. Where lengths spread, the end is a little late,
+    since they began one after another; where they hardly do, up to one sample early, since the last
+    round takes as long as the others, however few are in it.
 
     References
     ----------
@@ -220,15 +223,19 @@ def off_policy_step_s(generation_s: Any, training_s: Any, sync_s: Any, steps_off
     return where(steps_off > 0, maximum(generation_s, training_s), apart) + sync_s
 
 
-def rl_flops_per_param_and_token(n_forward: Any, n_trained: Any) -> Any:
+def rl_flops_per_param_and_token(
+    n_forward: Any, n_trained: Any, trained_flops: Any = TRAINING_FLOPS
+) -> Any:
     r"""FLOPs of a step of reinforcement learning over parameters times tokens.
 
-    .. math:: k = 2 + 2 f + 6 b
+    .. math:: k = 2 + 2 f + c b
 
     Parameters
     ----------
-    n_forward : array   Forward passes for log-probabilities and values, f. [1]
-    n_trained : array   Models trained on the samples, b. [1]
+    n_forward : array       Forward passes for log-probabilities and values, f. [1]
+    n_trained : array       Models trained on the samples, b. [1]
+    trained_flops : array   Of a model that is trained, c: 6, or 4 where its weights are frozen and
+                            only adapters learn. [FLOP/token]
 
     Returns
     -------
@@ -249,7 +256,7 @@ def rl_flops_per_param_and_token(n_forward: Any, n_trained: Any) -> Any:
     >>> rl_flops_per_param_and_token(2, 1)  # GRPO with a reference policy
     12
     """
-    return 2 + 2 * n_forward + 6 * n_trained
+    return FORWARD_FLOPS * (1 + n_forward) + trained_flops * n_trained
 
 
 def rl_factor_at(flops_per_param_and_token: Any, mfu: Any, decode_mfu: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ridgeline.kernels.spread import log_variance
+from ridgeline.laws._namespace import ceil
 from ridgeline.laws.pools import prefill_chunks
 from ridgeline.laws.rollouts import (
     any_running,
@@ -80,13 +81,15 @@ class Rollout:
 
     @property
     def live(self) -> float:
-        """Samples of the replica that begin together. [1]"""
-        return min(self.n, max(self.slots, 1.0))
+        """Samples of the replica that begin together; equally long ones in even rounds. [1]"""
+        most = min(self.n, max(self.slots, 1.0))
+        # The last round takes as long as the others, however few would be in it.
+        return self.n / ceil(self.n / most) if self.lengths.is_fixed else most
 
     @cached_property
     def longest(self) -> float:
         """Expected length of the longest sample of all. [tokens]"""
-        return float(expected_longest_tokens(self._grid, self._last_all))
+        return float(expected_longest_tokens(self._grid, self.n_all))
 
     @property
     def _last_all(self) -> float:
@@ -184,6 +187,8 @@ class Rollout:
     @property
     def tail_s(self) -> float:
         """Of the time, what is spent because samples end one after another. [s]"""
+        if self.lengths.is_fixed:
+            return 0.0
         return max(self.time_s - self.even_s, 0.0)
 
     @cached_property
@@ -199,10 +204,10 @@ class Rollout:
     @property
     def mean_live(self) -> float:
         """Samples of the replica that decode, on the mean of the time. [1]"""
-        return self.n * self.lengths.mean / (self.n_steps)
+        return self.n * self.lengths.mean / self.n_steps
 
     @property
     def n_steps(self) -> float:
         """Decode steps of the replica until all samples end. [1]"""
         full = float(queued_steps(self.n, self.live, self.lengths.mean))
-        return full + self.longest
+        return full + float(expected_longest_tokens(self._grid, self._last_all))

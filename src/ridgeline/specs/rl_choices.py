@@ -11,11 +11,15 @@ from ridgeline.specs.ranges import CHIPS
 from ridgeline.specs.training_choices import ON_OFF
 from ridgeline.specs.workload import lengths_rule
 
-__all__ = ["Algorithm", "GenerationChoice", "RolloutChoice"]
+__all__ = [
+    "MOST_SAMPLES", "MOST_SEQUENCE_TOKENS", "Algorithm", "GenerationChoice", "RolloutChoice",
+]  # fmt: skip
 
 #: which passes a sample gets before it is trained on: see `ridgeline.questions.rl_step.algorithms`
 Algorithm = Literal["grpo", "dapo", "ppo"]
 
+#: as for a training step
+MOST_SEQUENCE_TOKENS, MOST_SAMPLES = 1e8, 1e11
 _COUNT = Number(1, 1e9, whole=True)
 _PROMPT = 512.0
 _ANSWER = Lengths.between(256, 8192, 2048)
@@ -38,7 +42,7 @@ class RolloutChoice(OptionRecord):
         "file of lengths. Its end is the limit on length.",
         "tokens",
     )
-    seq: Annotated[int | None, Number(1, 1e8, whole=True)] = option(
+    seq: Annotated[int | None, Number(1, MOST_SEQUENCE_TOKENS, whole=True)] = option(
         None,
         "Tokens of a sequence that samples are packed (or padded) to for training; the longest "
         "prompt and sample if not given.",

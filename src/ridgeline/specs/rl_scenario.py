@@ -9,7 +9,12 @@ from pydantic import model_validator
 from ridgeline.specs.choices import PriceChoice
 from ridgeline.specs.fields import option
 from ridgeline.specs.question_record import MACHINES, Machines, QuestionRecord, read_question
-from ridgeline.specs.rl_choices import GenerationChoice, RolloutChoice
+from ridgeline.specs.rl_choices import (
+    MOST_SAMPLES,
+    MOST_SEQUENCE_TOKENS,
+    GenerationChoice,
+    RolloutChoice,
+)  # fmt: skip
 from ridgeline.specs.training_choices import FrameworkChoice, RecipeChoice, TrainingLayoutChoice
 
 if TYPE_CHECKING:
@@ -148,6 +153,16 @@ class RLScenario(QuestionRecord):
     @model_validator(mode="after")
     def _check(self) -> Self:
         asked, longest = self.rollout, self.rollout.isl.mean + self.rollout.osl.high
+        if asked.isl.high + asked.osl.high > MOST_SEQUENCE_TOKENS:
+            raise ValueError(
+                f"isl and osl together are up to {asked.isl.high + asked.osl.high:,.0f} tokens: a "
+                f"sequence that is trained on has at most {MOST_SEQUENCE_TOKENS:,.0f}."
+            )
+        if asked.prompts * asked.samples > MOST_SAMPLES:
+            raise ValueError(
+                f"prompts x samples are {asked.prompts * asked.samples:,}: at most "
+                f"{MOST_SAMPLES:,.0f} samples of a step are expected."
+            )
         if asked.seq is not None and asked.seq < longest:
             raise ValueError(
                 f"seq ({asked.seq:,} tokens) is shorter than a prompt and its longest sample "

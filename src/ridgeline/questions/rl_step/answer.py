@@ -12,6 +12,7 @@ import numpy as np
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.kernels.spread import Z80
+from ridgeline.laws.budget import FORWARD_FLOPS, token_flops
 from ridgeline.laws.economics import cost_per_step_usd
 from ridgeline.laws.rollouts import (
     off_policy_step_s,
@@ -23,7 +24,7 @@ from ridgeline.questions.rl_step.tables import tables
 from ridgeline.questions.rl_step.words import sentences
 from ridgeline.questions.rl_step.working import explain
 from ridgeline.steps.counts import counts
-from ridgeline.trainer.utilization import peak_flops_per_s
+from ridgeline.trainer.utilization import passes_over_weights, peak_flops_per_s
 
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
@@ -60,7 +61,7 @@ class RLStep(Answered):
     logprobs_s : float         Forward passes of policy, reference, critic. [s]
     updates_s : float          Optimizer steps on all samples. [s]
     sync_s : float             New weights to the generating chips. [s]
-    swap_s : float             What training keeps, to the host's memory and back. [s]
+    swap_s : float             What the trained models keep, to the host's memory and back. [s]
     training_sigma : float     Standard deviation of ln(time) of an optimizer step. [1]
     scatter : float            The same that loops add of which none was fitted. [1]
     peak_flops_per_s : float   Of a chip, in the generating side's arithmetic. [FLOP/s]
@@ -158,7 +159,15 @@ class RLStep(Answered):
             "sync": self.sync_s,
             "swap": self.swap_s,
         }
-        return found | {"idle": max(self.step_s - sum(found.values()), 0.0)}
+        return found | {"idle": self._idle_s}
+
+    @property
+    def _idle_s(self) -> float:
+        """What the faster side waits, by its share of all chips; 0 on policy. [s]"""
+        if not self.steps_off:
+            return 0.0
+        waits = self.training_s - self.generation_s
+        return abs(waits) * (self.n_generating if waits > 0 else self.n_training) / self.n_chips
 
     @property
     def shares(self) -> dict[str, float]:
@@ -193,26 +202,38 @@ class RLStep(Answered):
         return float(counts(self.rollout.replica.model).n_params_active)
 
     @property
+    def trained_flops(self) -> int:
+        """FLOPs per parameter and token of a model that is trained: 6; 4 of frozen weights. [1]"""
+        return FORWARD_FLOPS * passes_over_weights(self.job)
+
+    @property
     def flops_per_param_and_token(self) -> int:
-        """FLOPs of a step over N D: generation 2, each forward pass 2, each trained model 6. [1]"""
-        return rl_flops_per_param_and_token(self.passes.forward, self.passes.trained)
+        """FLOPs of a step over N D: generation 2, each forward pass 2, each trained model 6. [1]
+
+        4 of one whose weights are frozen, so that only adapters learn.
+        """
+        passes = self.passes
+        return rl_flops_per_param_and_token(passes.forward, passes.trained, self.trained_flops)
 
     @property
     def decode_mfu(self) -> float:
         """Use of the peak by generation, its tail among it: 2 N FLOPs for a generated token. [1]"""
-        flops = 2 * self.n_params_active * self.generated_tokens
+        flops = token_flops(FORWARD_FLOPS, self.n_params_active, self.generated_tokens)
         return flops / (self.generation_s * self.n_generating * self.peak_flops_per_s)
 
     @property
     def training_mfu(self) -> float:
-        """Use of the peak by updates: 6 N FLOPs for a token, attention left out. [1]"""
-        flops = 6 * self.passes.trained * self.n_params_active * self.tokens
+        """Use of the peak by updates: `trained_flops` N for a token, attention left out. [1]"""
+        each = self.passes.trained * self.trained_flops
+        flops = token_flops(each, self.n_params_active, self.tokens)
         return flops / (self.updates_s * self.n_training * peak_flops_per_s(self.job))
 
     @property
     def mfu(self) -> float:
         """Use of the peak by the whole step: k N D over all chips' time at the peak. [1]"""
-        flops = self.flops_per_param_and_token * self.n_params_active * self.generated_tokens
+        flops = token_flops(
+            self.flops_per_param_and_token, self.n_params_active, self.generated_tokens
+        )
         return flops / (self.step_s * self.n_chips * peak_flops_per_s(self.job))
 
     def rl_factor(self, decode_mfu: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -36,6 +37,10 @@ __all__ = ["ask", "rl_step"]
 _WHY_SPLIT = (
     "How many chips generate is not given: of eighths of all, in whole domains, this is the "
     "fastest on which training fits."
+)
+_WHY_UNFIT = (
+    "How many chips generate is not given: of eighths of all, in whole domains, training fits on "
+    "none; this is the fastest."
 )
 
 
@@ -90,7 +95,8 @@ def ask(scenario: RLScenario, *, named: MachineNamed | None = None) -> RLStep:
         with suppress(InfeasibleError):
             tried.append(_answered(RLSetup(scenario, setup.named, split)))
     if tried:
-        return min(tried, key=lambda one: (not one.fits, one.step_s))
+        best = min(tried, key=lambda one: (not one.fits, one.step_s))
+        return replace(best, why_split=_WHY_SPLIT if best.fits else _WHY_UNFIT)
     return _answered(setup)
 
 
@@ -120,11 +126,10 @@ def _answered(setup: RLSetup) -> RLStep:
         logprobs_s=setup.passes.forward * passes * forward,
         updates_s=setup.passes.trained * passes * float(step.time_s[0]),
         sync_s=_sync_s(job, setup.n_generating if apart else 0),
-        swap_s=0.0 if apart else _swap_s(job),
+        swap_s=0.0 if apart else setup.passes.trained * _swap_s(job),
         training_sigma=sigma,
         scatter=scatter,
         peak_flops_per_s=setup.peak_flops_per_s,
-        why_split="" if setup.split is None else _WHY_SPLIT,
         notes=tuple(_notes(setup, job)),
     )
 
@@ -138,7 +143,7 @@ def _sync_s(job: TrainingJob, n_generating: int) -> float:
 
 
 def _swap_s(job: TrainingJob) -> float:
-    """What training keeps goes to the host and comes back, where generation needs its memory. [s]
+    """What one trained model keeps goes to the host and comes back, for generation or another. [s]
 
     0 where the link is not known, and for the blackboard.
     """
@@ -171,6 +176,12 @@ def _notes(setup: RLSetup, job: TrainingJob) -> Iterator[str]:
         "Rewards, tools and environments are taken to cost nothing: only tokens that the model "
         "itself generates are timed."
     )
+    if setup.passes.trained > 1:
+        moved = "is not counted" if asked.off_policy else "is counted"
+        yield (
+            f"The {setup.passes.trained} models that are trained take turns in the chips' memory, "
+            f"which has to hold one of them; that the others go to the host and back {moved}."
+        )
     if not asked.off_policy and not job.cluster.host_link:
         yield (
             f"{job.cluster.id} has no host_link: what training keeps is taken to leave and to come "

@@ -210,7 +210,13 @@ class RLSetup:
                 f"A generating replica of {own:,} chips does not divide the {self.n_generating:,} "
                 "that generate: change --gen-tp, --gen-pp or --gen-attn-dp."
             )
-        return Layout(**degrees, replicas=whole)
+        try:
+            return Layout(**degrees, replicas=whole)
+        except SpecError as error:
+            raise InfeasibleError(
+                f"A generating replica of {own:,} chips: {str(error).rpartition(': ')[2]} Change "
+                "--gen-ep, --gen-attn-dp or --gen-tp."
+            ) from None
 
     @property
     def _reading(self) -> str:
@@ -335,8 +341,10 @@ class RLSetup:
         n = _taken(job, math.ceil(fewest - _ROUNDING))
         tokens = each * self.mean_tokens / n
         seq = max(round(tokens / parts), 1) * parts
-        # What attends is longer than the mean: weighted by its own length.
-        own = asked.isl.mean + asked.osl.second_moment / asked.osl.mean
+        # What attends is longer than the mean: weighted by its own length, prompt and all.
+        prompt, answer = asked.isl.mean, asked.osl
+        squares = prompt**2 + 2 * prompt * answer.mean + answer.second_moment
+        own = squares / self.mean_tokens
         return TrainingLoad(
             seq_len=seq, global_batch=n * layout.dp, document=max(min(round(own), seq), 1)
         )

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from ridgeline.answers.words import count, factor, listed, percent, quantity, seconds, tokens, usd
+from ridgeline.answers.words import (
+    counted,
+    factor,
+    listed,
+    percent,
+    quantity,
+    seconds,
+    tokens,
+    usd,
+)  # fmt: skip
 from ridgeline.questions.training.words import job_words, probability_words
 from ridgeline.units import format_quantity
 
@@ -48,8 +57,9 @@ def _step(answer: RLStep) -> str:
     policy = "on policy" if not off else f"{off} step{'s' if off > 1 else ''} off policy"
     price = f", {usd(answer.usd)}" if answer.usd is not None else ""
     return (
-        f"{answer.name}, {asked.algorithm.upper()} {policy}: a step of {asked.prompts:,} prompts x "
-        f"{asked.samples:,} samples ({tokens(answer.tokens)} tokens) takes {about} "
+        f"{answer.name}, {asked.algorithm.upper()} {policy}: a step of "
+        f"{counted(asked.prompts, 'prompt')} x {counted(asked.samples, 'sample')} "
+        f"({tokens(answer.tokens)} tokens) takes {about} "
         f"{seconds(answer.step_s)}{interval}, {most}"
         f"{quantity(answer.tokens_per_s_per_chip, 'tok/s')} tok/s per chip{price}."
     )
@@ -66,20 +76,24 @@ def _longest(answer: RLStep) -> str:
     rollout, asked = answer.rollout, answer.scenario.rollout
     held = ""
     if rollout.n > rollout.live:
-        held = f", {count(rollout.live)} at a time"
+        held = f", {quantity(rollout.live, '1')} at a time"
+    longest = "" if asked.osl.is_fixed else (
+        f" The longest sample has {tokens(rollout.longest)} tokens, "
+        f"{factor(rollout.longest / asked.osl.mean)} the mean."
+    )  # fmt: skip
     return (
-        f"A generating replica has {quantity(rollout.n, '1')} samples in flight{held}; "
-        f"{quantity(rollout.mean_live, '1')} of them decode on average. The longest sample has "
-        f"{tokens(rollout.longest)} tokens, {factor(rollout.longest / asked.osl.mean)} the mean."
+        f"A replica generates {quantity(rollout.n, '1')} samples{held}; on average "
+        f"{quantity(rollout.mean_live, '1')} are being decoded.{longest}"
     )
 
 
 def _flops(answer: RLStep) -> str:
     most = "" if answer.is_calibrated else "at most "
+    trained = answer.trained_flops * answer.passes.trained
     return (
         f"It computes {answer.flops_per_param_and_token} FLOPs per active parameter and token "
-        f"(generation 2, forward passes {2 * answer.passes.forward}, training "
-        f"{6 * answer.passes.trained}); MFU is {most}{percent(answer.decode_mfu)} in generation, "
+        f"(generation 2, forward passes {2 * answer.passes.forward}, training {trained}); MFU is "
+        f"{most}{percent(answer.decode_mfu)} in generation, "
         f"{percent(answer.training_mfu)} in updates and {percent(answer.mfu)} over the whole step."
     )
 
@@ -116,10 +130,12 @@ def _sides(answer: RLStep) -> list[str]:
         return []
     slow, fast = "generation", "training"
     longer, shorter = answer.generation_s, answer.training_s
+    n_slow, n_fast = answer.n_generating, answer.n_training
     if longer < shorter:
         slow, fast, longer, shorter = fast, slow, shorter, longer
+        n_slow, n_fast = n_fast, n_slow
     said = (
-        f"{answer.n_generating:,} chips generate and {answer.n_training:,} train: {slow} takes "
-        f"{seconds(longer)} and {fast} {seconds(shorter)}, so that {fast} waits for {slow}."
+        f"{slow.capitalize()}, on {counted(n_slow, 'chip')}, takes {seconds(longer)} and {fast}, "
+        f"on {n_fast:,}, {seconds(shorter)}, so that {fast} waits for {slow}."
     )
     return [" ".join(filter(None, (said, answer.why_split)))]

@@ -131,13 +131,15 @@ def _sum(answer: RLStep) -> list[str]:
 
 def _flops(answer: RLStep) -> list[str]:
     peak = format_quantity(answer.peak_flops_per_s, "FLOP/s")
+    trained = answer.passes.trained * answer.trained_flops
     n = format_quantity(answer.n_params_active, "").strip().replace("G", "B")
     return [
         "FLOPs",
         f"  N_a active parameters {n}, D {tokens(answer.generated_tokens)} generated and "
         f"{tokens(answer.tokens)} trained on, peak {peak} per chip",
         f"  generation                  2 N_a D = {percent(answer.decode_mfu)} of the peak",
-        f"  updates                     6 N_a D = {percent(answer.training_mfu)} of the peak",
+        f"  updates                     {trained} N_a D = "
+        f"{percent(answer.training_mfu)} of the peak",
         f"  the step                    {answer.flops_per_param_and_token} N_a D = "
         f"{percent(answer.mfu)} of the peak",
     ]
