@@ -2,7 +2,7 @@
 
 They want PyTorch, and Megatron-LM a newer Python: they are in an environment of their own, whose
 interpreter RIDGELINE_TRAINING_TOOLS names (pip install torch torchtitan==0.2.2 deepspeed
-megatron-core maxtext, none of which needs a GPU for this).
+megatron-core maxtext hydra-core, none of which needs a GPU for this).
 """
 
 from __future__ import annotations
@@ -119,6 +119,21 @@ print(json.dumps({
 """
 
 
+BRIDGE = """
+import json, sys
+from hydra.core.override_parser.overrides_parser import OverridesParser
+parser = OverridesParser.create()
+for case in json.load(sys.stdin):
+    read = {one.key_or_group: one.value() for one in parser.parse_overrides(case["argv"])}
+    print(json.dumps({
+        "tp": read["model.tensor_model_parallel_size"],
+        "pp": read["model.pipeline_model_parallel_size"],
+        "cp": read["model.context_parallel_size"],
+        "global_batch": read["train.global_batch_size"],
+        "micro_batch": read["train.micro_batch_size"], "seq": read["model.seq_length"]}))
+"""
+
+
 def ours(one: TrainingJob) -> dict[str, int]:
     layout = one.layout
     return {
@@ -175,6 +190,16 @@ def test_files_are_read_back_by_the_tool(tool: str, code: str) -> None:
     assert len(read) == len(sent) >= 3
     kept = [one for one, _ in made if tool != "deepspeed" or one.layout.tp == 1]
     for one, values in zip(kept, read, strict=True):
+        assert values == {name: ours(one)[name] for name in values}
+
+
+def test_overrides_are_read_back_as_megatron_bridge_reads_them() -> None:
+    """By Hydra's parser, which takes no parentheses and has lists and nulls of its own."""
+    made = cases("megatron-bridge")
+    words = [found.commands[0].argv for _, found in made]
+    read = asked(BRIDGE, [{"argv": w[w.index("--recipe") + 2 :]} for w in words])
+    assert len(read) == len(made) >= 10
+    for (one, _), values in zip(made, read, strict=True):
         assert values == {name: ours(one)[name] for name in values}
 
 

@@ -82,6 +82,7 @@ def quantities(job: TrainingJob, n_steps: float | None = None) -> dict[str, Any]
         "vp_or_none": degrees["vp"] if degrees["vp"] > 1 else "None",
         "uneven_stages": n_layers % chunks > 0,
         "stage_layout": stage_text(n_layers, chunks),
+        "stage_layout_long": stage_text(n_layers, chunks, short=False),
         "stage_modules": stage_modules(n_layers, chunks),
         "stage_layers": of_stage,
         "chunk_layers": n_layers // chunks,

@@ -193,12 +193,14 @@ def _pattern(model: Model) -> str:
     return f"({'+'.join(f'[{kind}]*{n}' for kind, n in runs)})"
 
 
-def stage_text(n_layers: int, n_chunks: int) -> str:
+def stage_text(n_layers: int, n_chunks: int, *, short: bool = True) -> str:
     """Chunks of layers as Megatron's layouts write them, in depth order.
 
     Parameters
     ----------
     n_layers, n_chunks : int
+    short : bool   Equal chunks once, with their number; command lines of overrides take no
+                   parentheses.
 
     Examples
     --------
@@ -207,7 +209,7 @@ def stage_text(n_layers: int, n_chunks: int) -> str:
     """
     chunks = [f"{'t' * n}|" for n in chunk_layers(n_layers, n_chunks)]
     runs = "".join(
-        chunk if n == 1 else f"({chunk})*{n}"
+        chunk * n if n == 1 or not short else f"({chunk})*{n}"
         for chunk, n in ((chunk, len(list(same))) for chunk, same in groupby(chunks[1:-1]))
     )
     last = f"{runs}{chunks[-1].rstrip('|')}" if n_chunks > 1 else ""
