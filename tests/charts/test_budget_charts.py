@@ -9,6 +9,7 @@ import pytest
 from clear import assert_clear, layers_of
 
 import ridgeline as rl
+from ridgeline.charts.budget import iso_loss_chart
 
 CASES: dict[str, dict[str, Any]] = {
     "lecture": {"active": "100B", "inference_tokens": "200T"},
@@ -78,6 +79,20 @@ def test_no_line_is_a_corner_and_no_loss_is_drawn_twice() -> None:
 
     found = rl.budget(active="32B", tokens="36T", inference_tokens="526T", split="without-rl")
     limits = (3e8, 6.5e11), (1.9e11, 1.5e14)
-    assert set(_optima(found, limits)) == {"training alone", "with this demand"}
+    drawn = {name for name, line in _optima(found, limits).items() if line}
+    assert drawn == {"training alone", "with this demand"}
     losses = sorted(_losses(found, limits))
     assert all(b / a > 1.005 for a, b in pairwise(losses))
+
+
+def test_demands_keep_their_colours_whatever_is_drawn() -> None:
+    def colours(optima: dict[str, list[dict[str, float]]]) -> dict[str, str]:
+        spec = iso_loss_chart({}, optima, [], [], limits=((1, 10), (1, 10)), title="t",
+                              subtitle="s").spec  # fmt: skip
+        lines = [la for la in layers_of(spec) if la.get("mark", {}).get("strokeWidth") == 2.5]
+        return {la["data"]["values"][0]["of"]: la["mark"]["color"] for la in lines}
+
+    line = [{"params": float(n), "tokens": float(n)} for n in (2, 8)]
+    every = colours({"none": line, "this": line, "more": line})
+    assert len(set(every.values())) == 3
+    assert colours({"none": [], "this": line, "more": []}) == {"this": every["this"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -418,6 +419,47 @@ def test_a_loss_out_of_reach_of_the_text_is_said_as_none() -> None:
     found = rl.budget(active="1B", tokens="1T", unique_tokens="1B")
     assert math.isfinite(found.optimum.cheapest.tokens)  # this model reaches it, so others do
     assert found.to_json()
+
+
+def test_text_seen_too_often_is_worth_nothing_more() -> None:
+    found = rl.budget(active="7B", tokens="2T", unique_tokens="1M")
+    assert found.values["exponent"] == math.inf
+    assert "adds next to nothing" in str(found)
+    assert any("2e+06 times" in note for note in found.notes)
+    json.loads(found.to_json(), parse_constant=pytest.fail)
+    enough = rl.budget(active="7B", tokens="2T", unique_tokens="5T")
+    assert not any("worth less" in note for note in enough.notes)
+
+
+def test_the_optimal_ratio_is_that_of_the_cheapest_model() -> None:
+    """Not the exponent at the budget, which is it only at the optimum."""
+    found = rl.budget(active="100B", inference_tokens="200T")
+    best = found.optimum.cheapest
+    assert found.values["optimal_demand_over_training"] == pytest.approx(best.demand / best.tokens)
+    assert found.values["exponent"] == found.optimum.exponent
+    again = rl.budget(
+        active=best.n_params_active, tokens=best.tokens, rl_tokens=found.plan.rl_tokens,
+        inference_tokens="200T",
+    )  # fmt: skip
+    assert again.values["exponent"] == pytest.approx(best.demand / best.tokens, rel=1e-4)
+
+
+def test_laws_that_agree_are_not_called_apart() -> None:
+    assert "are wide" in str(rl.budget(active="100B", inference_tokens="200T"))
+    assert "are wide" not in str(rl.budget(active="7B", tokens="2T", unique_tokens="10B"))
+
+
+def test_a_law_of_ones_own_is_beyond_what_it_names_alone() -> None:
+    law = {"id": "x", "name": "Mine", "e": 1.7, "a": 400, "b": 400, "alpha": 0.3, "beta": 0.3}
+    notes = rl.budget(active="7B", tokens="2T", law={**law, "most_tokens": 1e12}).notes
+    assert any("fitted on up to 1.00 T tokens: what" in note for note in notes)
+    assert not any("fitted" in n for n in rl.budget(active="7B", tokens="2T", law=law).notes)
+
+
+def test_changes_that_change_nothing_are_left_out() -> None:
+    found = rl.budget(active="7B", tokens="2T", rl_tokens=0, inference_tokens="2T")
+    assert not any("RL" in what for what, _, _ in found.changes)
+    assert any("half its MFU" in what for what, _, _ in found.changes)
 
 
 def test_answers_leave_in_every_form(on_machine: rl.Budget) -> None:

@@ -118,7 +118,8 @@ def iso_loss_chart(
     Parameters
     ----------
     curves : mapping    Name of a loss to rows of ``params`` and ``tokens``.
-    optima : mapping    Name of a demand to the cheapest models of rising quality.
+    optima : mapping    Name of a demand to the cheapest models of rising quality; empty where they
+                        are not in the picture.
     models : list       Published models: ``params``, ``tokens``, ``name``, ``released``.
     marks : list        Models of the question: ``params``, ``tokens``, ``name``.
     limits : tuple      Of parameters and of tokens.
@@ -144,7 +145,9 @@ def iso_loss_chart(
     ]
     dot = {"type": "point", "filled": True, "size": 40, "opacity": 1, "color": "$ink3"}
     layers.append(data_layer(models, dot, x=x, y=y, tooltip=tip))
-    for (name, line), colour in zip(optima.items(), _DEMANDS, strict=False):
+    coloured = zip(optima.items(), _DEMANDS, strict=False)
+    drawn = [(name, line, colour) for (name, line), colour in coloured if line]
+    for name, line, colour in drawn:
         layers.append(
             data_layer([{**r, "of": name} for r in line],
                        {"type": "line", "color": colour, "strokeWidth": 2.5, "clip": True},
@@ -159,10 +162,7 @@ def iso_loss_chart(
     for mark in marks:
         plane.label(mark, mark["name"], off=12, size=13, needed=True, rings=10)
     plane.keep_off_points(models, 4)
-    ends = [
-        (line, name, f"{colour}-line")
-        for (name, line), colour in zip(optima.items(), _DEMANDS, strict=False)
-    ]
+    ends = [(line, name, f"{colour}-line") for name, line, colour in drawn]
     plane.label_ends([*ends, *((line, name, "$ink3") for name, line in curves.items())])
     n = 0
     for row in sorted(models, key=lambda r: -_alone(r, models)):

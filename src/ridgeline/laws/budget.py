@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ridgeline.laws._namespace import divide
+
 __all__ = [
     "CHINCHILLA_TOKENS_PER_PARAM",
     "FORWARD_FLOPS",
@@ -366,7 +368,7 @@ def demand_exponent(slope_ratio: Any, elasticity: Any = 1.0) -> Any:
     Returns
     -------
     array   Below 0 where training gets dearer, too: more parameters than even its compute optimum.
-            [1]
+            Infinite where more of a text seen too often is worth nothing. [1]
 
     References
     ----------
@@ -377,4 +379,4 @@ def demand_exponent(slope_ratio: Any, elasticity: Any = 1.0) -> Any:
     >>> round(demand_exponent(2.21), 2)
     1.21
     """
-    return slope_ratio / elasticity - 1
+    return divide(slope_ratio, elasticity) - 1

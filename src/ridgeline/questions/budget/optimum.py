@@ -77,8 +77,8 @@ class Optimum:
     a : float                  A, of active parameters. [nats/token]
     unique_tokens : float      Infinite for no want of text. [tokens]
     plan : Point               The budget itself.
-    exponent : float           With which training gets cheaper as parameters grow at equal loss:
-                               at the optimum all else costs so many times the training. [1]
+    exponent : float           With which training gets cheaper as parameters grow at equal loss,
+                               at the budget; at the optimum, all else over the training. [1]
     cheapest : Point           Of the same loss, all that is done with it counted.
     best : Point               For the same cost.
     compute_optimal : Point    Of the same loss, training alone counted.

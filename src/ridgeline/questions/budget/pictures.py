@@ -191,7 +191,7 @@ def _optima(answer: Budget, limits: Any) -> dict[str, list[dict[str, float]]]:
     found = {}
     for name, m in demands.items():
         found[name] = _line(*best.cheapest_of(losses[::-1], m), limits)
-    return {name: rows for name, rows in found.items() if _crosses(rows, limits)}
+    return {name: rows if _crosses(rows, limits) else [] for name, rows in found.items()}
 
 
 def _crosses(rows: list[dict[str, float]], limits: Any) -> bool:

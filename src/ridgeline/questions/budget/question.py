@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Unpack
 
 from ridgeline import catalog
+from ridgeline.answers.words import listed, quantity
 from ridgeline.laws.roofline import sparsity
 from ridgeline.laws.scaling import effective_params_routed
 from ridgeline.questions.budget.answer import Budget
@@ -156,6 +157,9 @@ def _params_ratio(
     return float(choice), ()
 
 
+#: of Muennighoff et al.'s fit
+_MOST_EPOCHS = 1500
+
 #: total over active parameters, from which on a model is no longer called dense
 _SPARSE = 1.5
 
@@ -165,10 +169,15 @@ def _notes(
 ) -> Iterator[str]:
     law = optimum.law
     if optimum.is_beyond:
-        yield (
-            f"{law.name} was fitted on up to {(law.most_params or 0) / 1e9:,.3g} B parameters and "
-            f"{(law.most_tokens or 0) / 1e12:,.3g} T tokens: what it says here is extrapolated."
-        )
+        most = [
+            f"{quantity(n, unit)} {what}"
+            for n, unit, what in (
+                (law.most_params, "params", "parameters"),
+                (law.most_tokens, "tokens", "tokens"),
+            )
+            if n is not None
+        ]
+        yield (f"{law.name} was fitted on up to {listed(most)}: what it says here is extrapolated.")
     if scenario.demand.deployed < 1:
         yield (
             f"Tokens served are derated by the chance of {scenario.demand.deployed:.0%} that the "
@@ -179,8 +188,10 @@ def _notes(
             f"Tokens of pre-training are those of {published.name} as published "
             f"({published.source})."
         )
-    if scenario.loss.unique_tokens is not None:
+    unique = scenario.loss.unique_tokens
+    if unique is not None and plan.tokens > unique:
         yield (
-            "Repeated tokens are worth less by Muennighoff et al. 2023; parameters beyond what "
-            "the unique tokens warrant are taken at full worth."
+            f"Text is seen {plan.tokens / unique:,.3g} times, and repeated tokens are worth less "
+            f"by Muennighoff et al. 2023 (fitted on up to {_MOST_EPOCHS:,} epochs); parameters "
+            "beyond what the unique tokens warrant are taken at full worth."
         )

@@ -24,6 +24,10 @@ _SPLITS = {
 }
 #: of cost, below which the equal-cost point is as good as the optimum
 _AS_GOOD = 0.01
+#: exponent beyond which tokens, not parameters, are what is wasted
+_WORTHLESS = 100.0
+#: ratio of sizes up to which loss laws agree
+_ALIKE = 1.1
 
 
 def sentences(answer: Budget) -> list[str]:
@@ -118,6 +122,11 @@ def _heuristic(answer: Budget) -> str:
             "smaller one saves on both."
         )
     cheapest = best.cheapest
+    if best.exponent > _WORTHLESS:
+        return (
+            f"Text is repeated so often that more of it adds next to nothing: here {here}, at the "
+            f"optimum {_number(cheapest.demand / cheapest.tokens)} times it."
+        )
     return (
         "Equal cost is the optimum only where both sides have one exponent. Around this point "
         f"training gets cheaper as N^-{best.exponent:.3g} at equal loss, while all else grows as "
@@ -148,9 +157,11 @@ def _laws(answer: Budget) -> str:
     if not answer.plan.demand or len(sizes) < 2:
         return ""
     low, high = (quantity(n, "params") for n in (min(sizes), max(sizes)))
+    wide = ": error bars of such answers are wide" if max(sizes) > _ALIKE * min(sizes) else ""
+    sizes_said = low if low == high else f"{low} to {high}"
     return (
-        f"By the {len(every)} loss laws the cheapest model of this budget's loss has {low} to "
-        f"{high} parameters: error bars of such answers are wide."
+        f"By the {len(every)} loss laws the cheapest model of this budget's loss has {sizes_said} "
+        f"parameters{wide}."
     )
 
 

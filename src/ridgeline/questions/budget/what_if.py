@@ -67,4 +67,11 @@ def changes_of(
                 yield changed("half the tokens served", **{name: served / 2})
                 yield changed("twice the tokens served", **{name: served * 2})
 
-    return tuple(every())
+    base, *others = every()
+    return (base, *(one for one in others if not _is_same(one.plan, base.plan)))
+
+
+def _is_same(plan: Plan, base: Plan) -> bool:
+    """Whether a change changes neither tokens nor costs."""
+    amounts = ((p.tokens, p.rl_tokens, p.inference_tokens, p.costs) for p in (plan, base))
+    return next(amounts) == next(amounts)

@@ -102,15 +102,15 @@ def _optimum(best: Optimum, answer: Budget) -> list[str]:
         f"{1 + own.demand / own.tokens:.4g}",
     ]
     each = (
-        ("cheapest of this L", best.cheapest),
-        ("best of this cost", best.best),
-        ("least training", best.compute_optimal),
+        ("cheapest of this L", best.cheapest, "6 N (D + m)"),
+        ("best of this cost", best.best, "6 N (D + m)"),
+        ("least training", best.compute_optimal, "6 N D"),
     )
-    for name, point in each:
+    for name, point, cost in each:
         lines.append(
             f"  {name:<20} N = {quantity(point.n_params_active, 'params')}, "
             f"D = {tokens(point.tokens)}, L = {point.loss:.4f}, "
-            f"6 N (D + m) = {quantity(point.total_flops, 'FLOP')}"
+            f"{cost} = {quantity(point.total_flops, 'FLOP')}"
         )
     return lines
 
