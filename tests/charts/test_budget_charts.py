@@ -96,3 +96,10 @@ def test_demands_keep_their_colours_whatever_is_drawn() -> None:
     every = colours({"none": line, "this": line, "more": line})
     assert len(set(every.values())) == 3
     assert colours({"none": [], "this": line, "more": []}) == {"this": every["this"]}
+
+
+@pytest.mark.parametrize("name", ["budget", "iso-loss"])
+def test_text_that_repeats_is_said_on_the_picture(name: str) -> None:
+    for case in ("repeated", "lecture"):
+        said = " ".join(rl.budget(**CASES[case]).chart(name).spec["title"]["subtitle"])
+        assert ("of 3.00 T different tokens" in said) == (case == "repeated")

@@ -444,6 +444,16 @@ def test_the_optimal_ratio_is_that_of_the_cheapest_model() -> None:
     assert again.values["exponent"] == pytest.approx(best.demand / best.tokens, rel=1e-4)
 
 
+def test_tokens_say_what_they_come_from() -> None:
+    both: dict[str, Any] = {"compute": 3.6e26, "inference_tokens": "400T"}
+    expected = {"pretraining": "compute", "rl": "compute", "inference": "given"}
+    found = rl.budget(active="100B", **both)
+    assert {r["activity"]: r["from"] for r in found.tables[0].rows[:3]} == expected
+    assert found.explain().count("from compute") == 2
+    alone = rl.budget(active="100B", inference_tokens="400T")
+    assert [r["from"] for r in alone.tables[0].rows[:3]] == ["equal cost", "equal cost", "given"]
+
+
 def test_laws_that_agree_are_not_called_apart() -> None:
     assert "are wide" in str(rl.budget(active="100B", inference_tokens="200T"))
     assert "are wide" not in str(rl.budget(active="7B", tokens="2T", unique_tokens="10B"))

@@ -14,6 +14,7 @@ from ridgeline.laws.budget import TRAINING_FLOPS, chip_seconds, token_flops
 if TYPE_CHECKING:
     from ridgeline.charts import Chart
     from ridgeline.questions.budget.answer import Budget
+    from ridgeline.questions.budget.optimum import Optimum
 
 __all__ = ["PICTURES", "draw"]
 
@@ -83,12 +84,19 @@ def _costs(answer: Budget) -> Chart:
     rules.append((best.cheapest.tokens, "optimum"))
     said = (
         f"models of the loss of {quantity(plan.n_params_active, 'params')} parameters on "
-        f"{tokens(plan.tokens)} tokens by {best.law.name}: more tokens, fewer parameters; "
+        f"{tokens(plan.tokens)} tokens by {_law_words(best)}: more tokens, fewer parameters; "
         f"RL and inference cost as much as {tokens(plan.demand)} tokens of pre-training"
     )
     return budget_chart(
         rows, rules, title=f"{answer.name}: what quality costs", subtitle=said, unit=unit
     )
+
+
+def _law_words(best: Optimum) -> str:
+    """The law of the loss, and how much text it has where that is limited."""
+    if not np.isfinite(best.unique_tokens):
+        return best.law.name
+    return f"{best.law.name}, of {tokens(best.unique_tokens)} different tokens"
 
 
 def _cost_unit(answer: Budget) -> tuple[str, Any]:
@@ -135,7 +143,7 @@ def _iso_loss(answer: Budget) -> Chart:
     }
     title = f"{answer.name}: models of equal loss"
     said = (
-        f"grey: equal loss by {best.law.name} (nats per token); lines: the cheapest model of each "
+        f"grey: equal loss by {_law_words(best)} (nats per token); lines: the cheapest model of each "
         "loss, by what else is done with it; points: published models"
     )
     return iso_loss_chart(

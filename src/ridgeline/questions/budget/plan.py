@@ -89,6 +89,12 @@ class Plan:
         """Cost of RL and inference, in tokens of pre-training. [tokens]"""
         return self.total - self.tokens
 
+    def source(self, name: str) -> str:
+        """What the tokens of an activity come from: given, the compute, equal cost."""
+        if name in self.given:
+            return "given"
+        return "compute" if "compute" in self.given else "equal cost"
+
     @property
     def flops(self) -> dict[str, float]:
         """FLOPs of each activity, whatever their efficiency. [FLOP]"""

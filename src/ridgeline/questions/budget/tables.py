@@ -38,7 +38,7 @@ def tokens_table(answer: Budget) -> Table:
             "of": ACTIVITY_WORDS[name],
             "tokens": n,
             "equal_cost_tokens": same,
-            "from": "given" if name in plan.given else "equal cost",
+            "from": plan.source(name),
             "flops": plan.flops[name],
             "share": plan.costs[name] / plan.total,
             **_chips(answer, answer.chip_s.get(name)),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
+_HOUR_S, _DAY_S = 3600.0, 86_400.0
+
 
 def explain(answer: Budget) -> str:
     """Write down, line by line, how the numbers come about.
@@ -63,10 +65,11 @@ def _costs(answer: Budget) -> list[str]:
     weights = (1.0, plan.alpha, plan.beta)
     lines = ["Costs, in tokens of pre-training: N cancels"]
     for name, n, w in zip(ACTIVITIES, amounts, weights, strict=True):
-        source = "given" if name in plan.given else "from equal cost"
+        source = plan.source(name)
         lines.append(
             f"  {ACTIVITY_WORDS[name]:<13} {tokens(n):>9} x {w:.4g} = {tokens(w * n):>9}   "
-            f"{percent(w * n / plan.total):>4}   {source}"
+            f"{percent(w * n / plan.total):>4}   "
+            f"{source if source == 'given' else f'from {source}'}"
         )
     if plan.deployed < 1:
         lines.append(
@@ -127,24 +130,25 @@ def _chips(answer: Budget) -> list[str]:
         assert mfu is not None
         lines.append(
             f"  {ACTIVITY_WORDS[name]:<13} {quantity(answer.plan.flops[name], 'FLOP')} / "
-            f"(peak x {percent(mfu)}) = {answer.chip_s[name] / 3600:,.0f} chip-hours"
+            f"(peak x {percent(mfu)}) = {answer.chip_s[name] / _HOUR_S:,.0f} chip-hours"
         )
     if fleet.price is not None:
         total = sum(answer.chip_s.values())
         lines.append(
-            f"  all           {total / 3600:,.0f} chip-hours x "
+            f"  all           {total / _HOUR_S:,.0f} chip-hours x "
             f"${fleet.price.usd_per_chip_hour:.4g} = ${answer.usd(total):,.0f}"
         )
     lifetime = answer.scenario.demand.lifetime
     if answer.serving_chips is not None and lifetime is not None:
         lines.append(
-            f"  serving       {tokens(answer.plan.inference_tokens)} in {lifetime / 86_400:,.4g} "
-            f"days take {answer.serving_chips:,.1f} chips"
+            f"  serving       {tokens(answer.plan.inference_tokens)} in "
+            f"{quantity(lifetime / _DAY_S, '1')} days take {answer.serving_chips:,.1f} chips"
         )
     if answer.run is not None:
         run = answer.run
         lines.append(
-            f"  the run       {run.work_s / 86_400:,.4g} days of steps, {run.interruptions:,.3g} "
-            f"interruptions: {run.total_s / 86_400:,.4g} days"
+            f"  the run       {quantity(run.work_s / _DAY_S, '1')} days of steps, with "
+            f"{quantity(run.interruptions, '1')} interruptions and checkpoints "
+            f"{quantity(run.total_s / _DAY_S, '1')} days"
         )
     return lines
