@@ -143,8 +143,8 @@ def _iso_loss(answer: Budget) -> Chart:
     }
     title = f"{answer.name}: models of equal loss"
     said = (
-        f"grey: equal loss by {_law_words(best)} (nats per token); lines: the cheapest model of each "
-        "loss, by what else is done with it; points: published models"
+        f"grey: equal loss by {_law_words(best)} (nats per token); lines: the cheapest model of "
+        "each loss, by what else is done with it; points: published models"
     )
     return iso_loss_chart(
         {n: c for n, c in curves.items() if len(c) > 1}, _optima(answer, limits), models, marks,
