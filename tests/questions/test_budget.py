@@ -289,6 +289,13 @@ def test_wrong_questions_say_what_is_missing(
         rl.budget(**asked)
 
 
+def test_examples_in_messages_are_in_range() -> None:
+    with pytest.raises(SpecError) as found:
+        rl.budget(active="1B", traffic=5, lifetime="1 s")
+    assert "from 60 min" in str(found.value)
+    assert "20 ms" not in str(found.value)
+
+
 UNUSED: dict[str, tuple[dict[str, Any], str]] = {
     **{
         name: ({"active": "1B", "tokens": 1, name: value}, f"{name} .* is of a machine")

@@ -42,7 +42,7 @@ def _tokens(answer: Budget) -> str:
     rl = f", {tokens(plan.rl_tokens)} of RL" if plan.rl_tokens else ""
     served = f"{tokens(plan.inference_tokens)} served"
     if demand.deployed < 1:
-        served += f", of which {tokens(plan.expected_tokens)} are to be counted on"
+        served += f", of which {tokens(plan.expected_tokens)} are expected"
     said = f"{answer.name}: {tokens(plan.tokens)} tokens of pre-training{rl} and {served}"
     if answer.is_equal:
         return f"{said}, {_SPLITS[demand.split]}."
@@ -81,8 +81,8 @@ def _overtraining(answer: Budget) -> str:
     if not math.isfinite(own.n_params_active):
         return said
     return (
-        f"{said} By {best.law.name} its loss takes the least training with {_size(own)}: this one "
-        f"takes {_times(best.overtraining_cost)} the FLOPs."
+        f"{said} By {best.law.name} the same loss takes the fewest training FLOPs with "
+        f"{_size(own)}: this model takes {_times(best.overtraining_cost)} as many."
     )
 
 
@@ -128,9 +128,9 @@ def _heuristic(answer: Budget) -> str:
             f"optimum {_number(cheapest.demand / cheapest.tokens)} times it."
         )
     return (
-        "Equal cost is the optimum only where both sides have one exponent. Around this point "
-        f"training gets cheaper as N^-{best.exponent:.3g} at equal loss, while all else grows as "
-        f"N: here {here}, at the optimum {_number(cheapest.demand / cheapest.tokens)} times it."
+        "Equal cost is optimal only where both costs scale with the same exponent. At equal loss "
+        f"training falls as N^-{best.exponent:.3g} around this point, and all else grows as N: "
+        f"here {here}, at the optimum {_number(cheapest.demand / cheapest.tokens)} times it."
     )
 
 
@@ -175,8 +175,9 @@ def _money(answer: Budget) -> str:
         f"On {fleet.name}, at {percent(use.train_mfu)} MFU, pre-training takes {_number(days)} days"
         f"{_priced(answer, chip_s['pretraining'])}"
     )
-    if answer.run is not None:
-        said += f", {_number(answer.run.total_s / _DAY_S)} with checkpoints and interruptions"
+    with_stops = None if answer.run is None else _number(answer.run.total_s / _DAY_S)
+    if with_stops not in (None, _number(days)):
+        said += f", {with_stops} with checkpoints and interruptions"
     if fleet.training is not None and fleet.is_too_small:
         said += ", in a layout that does not fit the memory of its chips"
     said += "; "
