@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ridgeline.laws._namespace import exp, where
+from ridgeline.laws.budget import TRAINING_FLOPS
 from ridgeline.laws.repetition import R_STAR, repeated_elasticity, repeated_worth_tokens
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ __all__ = [
     "tokens_at_loss",
 ]
 
-#: FLOPs of a parameter and token: two forward, four backward
-_PASSES = 6
 #: halvings of an interval: to the last bit
 _HALVINGS = 80
 #: more tokens than any question has: e^70 is 2.5e30
@@ -141,7 +140,7 @@ def optimal_params(flops: Any, a: Any, b: Any, alpha: Any, beta: Any) -> Any:
     32
     """
     g = (alpha * a / (beta * b)) ** (1 / (alpha + beta))
-    return g * (flops / _PASSES) ** (beta / (alpha + beta))
+    return g * (flops / TRAINING_FLOPS) ** (beta / (alpha + beta))
 
 
 def optimal_tokens(flops: Any, a: Any, b: Any, alpha: Any, beta: Any) -> Any:
@@ -172,7 +171,7 @@ def optimal_tokens(flops: Any, a: Any, b: Any, alpha: Any, beta: Any) -> Any:
     >>> round(optimal_tokens(*printed) / optimal_params(*printed))
     93
     """
-    return flops / _PASSES / optimal_params(flops, a, b, alpha, beta)
+    return flops / TRAINING_FLOPS / optimal_params(flops, a, b, alpha, beta)
 
 
 def tokens_at_loss(n_params: Any, loss: Any, e: Any, a: Any, b: Any, alpha: Any, beta: Any) -> Any:
@@ -344,7 +343,7 @@ def best_at_cost(
     """
 
     def params(D: Any) -> Any:
-        return flops / _PASSES / (D + demand_tokens)
+        return flops / TRAINING_FLOPS / (D + demand_tokens)
 
     def beyond(D: Any) -> Any:
         worth = repeated_worth_tokens(D, unique_tokens, r_star)

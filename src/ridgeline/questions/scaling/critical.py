@@ -10,6 +10,7 @@ import numpy as np
 from ridgeline import catalog
 from ridgeline.answers.words import quantity, tokens
 from ridgeline.laws.batch_size import critical_batch_of_loss_tokens, tokens_over_least
+from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM, chinchilla_tokens
 from ridgeline.laws.economics import cost_per_step_usd
 from ridgeline.laws.loss import loss_nats
 from ridgeline.questions.scaling.rows import FITS, timed
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Critical", "batch_rows", "best_rows", "critical_batch", "run_tokens_of"]
 
-#: tokens per parameter of a run where nobody says: what Hoffmann et al. 2022 (arXiv:2203.15556,
-#: table 3) find best for the compute of training
-_TOKENS_PER_PARAM = 20.0
 #: batches beside the one asked for: halved and doubled so many times
 _OCTAVES = 5
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
@@ -62,8 +60,9 @@ def run_tokens_of(model: Model, given: float | None) -> tuple[float, str]:
     """
     if given is not None:
         return given, ""
-    found = _TOKENS_PER_PARAM * float(counts(model).n_params_active)
-    return found, f"a run of {tokens(found)} tokens, 20 for each active parameter,"
+    found = float(chinchilla_tokens(counts(model).n_params_active))
+    each = CHINCHILLA_TOKENS_PER_PARAM
+    return found, f"a run of {tokens(found)} tokens, {each} for each active parameter,"
 
 
 def critical_batch(
