@@ -589,6 +589,10 @@ WRONG: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda _: rl.racks("Qwen/Qwen3-8B"),  # pyright: ignore[reportArgumentType]
         r"answer: an answer of rl\.serving\(model, machine\) is expected, not 'Qwen/Qwen3-8B'",
     ),
+    "an answer of another question": (
+        lambda _: rl.sensitivity("Qwen/Qwen3-8B"),  # pyright: ignore[reportCallIssue,reportArgumentType]
+        "an answer of rl.serving or rl.training is expected",
+    ),
     "nothing where an answer is expected": (
         lambda _: rl.wall(None),  # pyright: ignore[reportArgumentType]
         "an answer of rl.serving",

@@ -153,6 +153,8 @@ def test_the_budget_costs_what_the_step_does(on_policy: rl.RLStep) -> None:
     per_token = on_policy.step_s * 32 / on_policy.generated_tokens
     pretrained = 6 * on_policy.n_params_active / (0.4 * peak)
     assert found.values["alpha"] == pytest.approx(per_token / pretrained, rel=1e-3)
+    with pytest.raises(SpecError, match="decode_mfu"):
+        on_policy.rl_factor(-1)
 
 
 def test_training_waits_as_long_as_was_printed() -> None:
@@ -273,6 +275,9 @@ def test_weights_travel_once_to_every_chip() -> None:
     within = float(np.ravel(weight_sync_s(_job(tp=8)))[0])
     size = 16.4e9
     assert size * 7 / 8 / 450e9 < within < 10 * size / 450e9
+    # Of ZeRO 3 every rank has an eighth, as of tensor parallelism.
+    assert float(np.ravel(weight_sync_s(_job(dp=8, zero=3)))[0]) == pytest.approx(within)
+    assert weight_sync_s(_job(dp=8, zero=2)) == 0
     across = float(np.ravel(weight_sync_s(_job(tp=8), 8))[0])
     assert across - within > size / 450e9
     assert weight_sync_s(replace(_job(tp=8), reading="blackboard")) == 0

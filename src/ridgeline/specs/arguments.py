@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "ANSWER", "LAYOUT", "MODEL", "NAMES", "TRAINING_LAYOUT", "Amount", "Made", "Names", "reads",
+    "ANSWER", "ANSWER_OF_EITHER", "LAYOUT", "MODEL", "NAMES", "TRAINING_LAYOUT", "Amount", "Made", "Names", "reads",
 ]  # fmt: skip
 
 #: a number in the unit of the argument's name, or text with a unit: ``0.02``, ``"20 ms"``, ``"8k"``
@@ -78,6 +78,8 @@ class Names(Rule):
 
 #: what a question about a deployment starts from
 ANSWER = Made("questions.serving:Serving", "an answer of rl.serving(model, machine)")
+#: the same where one about training serves as well, which is looked for before
+ANSWER_OF_EITHER = Made("questions.serving:Serving", "an answer of rl.serving or rl.training")
 LAYOUT = Made("specs.layout:Layout", "a layout, such as rl.Layout(tp=8),")
 TRAINING_LAYOUT = Made(
     "specs.training:TrainingLayout", "a layout, such as rl.TrainingLayout(tp=8, pp=4),"

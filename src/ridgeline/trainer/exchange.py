@@ -13,7 +13,13 @@ from ridgeline.specs.cluster import Cluster
 from ridgeline.steps.ideal import ideal_time_s, resources
 from ridgeline.steps.op import Collective, Op
 from ridgeline.steps.training_count import column
-from ridgeline.trainer.state import groups_of, layers_held, sum_on_stages
+from ridgeline.trainer.state import (
+    SHARDS_GRADIENTS,
+    SHARDS_PARAMETERS,
+    groups_of,
+    layers_held,
+    sum_on_stages,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Exchanges", "exchanges"]
-
-_SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 2, 3
 
 
 class Exchanges(NamedTuple):
@@ -91,7 +95,7 @@ def _of_group(
     size, inside, shard, shard_inside = groups_of(count, experts)
     narrow, weight = count.framework.reduce_bytes, count.weight_bytes
     zero = column(count.layout.zero)
-    none, all_of_it = zero == 0, zero == _SHARDS_PARAMETERS
+    none, all_of_it = zero == 0, zero == SHARDS_PARAMETERS
     size, inside, shard, shard_inside = map(column, (size, inside, shard, shard_inside))
     sharded = (shard, shard_inside)
     # Shards that are copied on other ranks are added up once more between them.
@@ -110,7 +114,7 @@ def _of_group(
     summed = seconds("all_reduce", added, (ranks, ranks_inside), True)
     # Where shards of gradients add up from micro-batch to micro-batch, each reduces its own.
     adds_shards = count.framework.accumulates == "sharded"
-    each = all_of_it | ((zero == _SHARDS_GRADIENTS) & adds_shards)
+    each = all_of_it | ((zero == SHARDS_GRADIENTS) & adds_shards)
     # Pipelines may gather once a step, and keep what they gathered.
     kept = each & count.framework.pipelines_keep_gathered & (column(count.layout.pp) > 1)
     each, every = each & ~kept, all_of_it & ~kept

@@ -13,7 +13,15 @@ from ridgeline.laws.optimizer import OPTIMIZERS
 from ridgeline.laws.schedules import SCHEDULES, in_flight_chunks
 from ridgeline.steps.kept import parts_on_stages, staying_share, stream_bytes
 from ridgeline.steps.training_count import column
-from ridgeline.trainer.state import groups_of, layers_held, parameters_of, sum_on_stages
+from ridgeline.trainer.state import (
+    SHARDS_GRADIENTS,
+    SHARDS_PARAMETERS,
+    SHARDS_STATE,
+    groups_of,
+    layers_held,
+    parameters_of,
+    sum_on_stages,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +53,6 @@ _UNITS = 2
 _GATHERED_TOKENS = 2
 #: micro-batches in flight of which the host waits: the one that is run, the one that is sent on
 _NOT_AHEAD = 2
-_SHARDS_STATE, _SHARDS_GRADIENTS, _SHARDS_PARAMETERS = 1, 2, 3
 
 
 class Held:
@@ -118,10 +125,10 @@ class Held:
             ways = self._ways(experts)
             own = {
                 "parameters": np.where(all_of > trained, trained * wide + frozen, all_of * wide)
-                / ways(_SHARDS_PARAMETERS),
-                "master": trained * master / ways(_SHARDS_STATE),
-                "gradients": trained * (gradient / ways(_SHARDS_GRADIENTS) + beside),
-                "optimizer": trained * state / ways(_SHARDS_STATE),
+                / ways(SHARDS_PARAMETERS),
+                "master": trained * master / ways(SHARDS_STATE),
+                "gradients": trained * (gradient / ways(SHARDS_GRADIENTS) + beside),
+                "optimizer": trained * state / ways(SHARDS_STATE),
             }
             found.update({part: found[part] + value for part, value in own.items()})
 
@@ -213,13 +220,13 @@ class Held:
         """Of FSDP: whole units of parameters, and a unit's gradients on their way."""
         layout, framework = self.job.layout, self.count.framework
         found = self.nothing
-        if not np.any(layout.zero >= _SHARDS_PARAMETERS):
+        if not np.any(layout.zero >= SHARDS_PARAMETERS):
             return found
         for experts in self.kinds:
             each = [p.experts if experts else p.dense for p in self.parameters]
             grads = [p.trained_experts if experts else p.trained for p in self.parameters]
             shard = groups_of(self.count, experts)[2]
-            shared = (layout.zero >= _SHARDS_PARAMETERS) & (shard > 1)
+            shared = (layout.zero >= SHARDS_PARAMETERS) & (shard > 1)
             stays = (layout.pp > 1) & framework.pipelines_keep_gathered
             weight = self.count.weight_bytes
             units = self._largest(each) * _UNITS * weight

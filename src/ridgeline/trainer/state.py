@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
+    "SHARDS_GRADIENTS",
+    "SHARDS_PARAMETERS",
+    "SHARDS_STATE",
     "Parameters",
     "groups_of",
     "layers_held",
@@ -31,6 +34,9 @@ __all__ = [
     "parameters_of",
     "sum_on_stages",
 ]
+
+#: stages of ZeRO from which data-parallel ranks share out each
+SHARDS_STATE, SHARDS_GRADIENTS, SHARDS_PARAMETERS = 1, 2, 3
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from ridgeline.laws.parallel import share_across
 from ridgeline.layers import weights_of
 from ridgeline.steps.counts import counts
 from ridgeline.steps.op import Collective, Op
+from ridgeline.trainer.state import SHARDS_PARAMETERS, groups_of
 from ridgeline.trainer.step import seconds_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def weight_sync_s(job: TrainingJob, n_generating: int = 0) -> Any:
         return 0.0
     layout, on = job.layout, job.calibration if job.reading == "calibrated" else job.cluster
     spread = layout.ep * (layout.expert_tp or layout.tp)
-    copy = layout.pp * maximum(layout.tp, spread)
+    # Parameters that data-parallel ranks share out, too, come from all of them.
+    shards = groups_of(job.count, experts=False)[2] if layout.zero == SHARDS_PARAMETERS else 1
+    copy = layout.pp * maximum(layout.tp * shards, spread)
     whole = counts(job.count.model).n_params * job.count.weight_bytes
 
     def seconds(group: Any, n: int) -> Any:

@@ -23,6 +23,8 @@ from ridgeline.questions.rl_step.pictures import PICTURES, draw
 from ridgeline.questions.rl_step.tables import tables
 from ridgeline.questions.rl_step.words import sentences
 from ridgeline.questions.rl_step.working import explain
+from ridgeline.specs.arguments import Amount, reads
+from ridgeline.specs.ranges import MFU
 from ridgeline.steps.counts import counts
 from ridgeline.trainer.utilization import passes_over_weights, peak_flops_per_s
 
@@ -236,12 +238,17 @@ class RLStep(Answered):
         )
         return flops / (self.step_s * self.n_chips * peak_flops_per_s(self.job))
 
-    def rl_factor(self, decode_mfu: float) -> float:
+    @reads(decode_mfu=MFU)
+    def rl_factor(self, decode_mfu: Amount) -> float:
         """The RL factor of `rl.budget` that stands for this step beside an MFU of serving. [1]
 
         Parameters
         ----------
         decode_mfu : float   As the budget has it. [1]
+
+        Raises
+        ------
+        SpecError   No MFU.
         """
         return float(rl_factor_at(self.flops_per_param_and_token, self.mfu, decode_mfu))
 

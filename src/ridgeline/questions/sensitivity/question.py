@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from ridgeline.errors import SpecError
 from ridgeline.questions.sensitivity.served import served_sensitivity
-from ridgeline.specs.arguments import ANSWER, Amount, reads
+from ridgeline.specs.arguments import ANSWER_OF_EITHER, Amount, reads
 from ridgeline.specs.ranges import SEQUENCES
 
 if TYPE_CHECKING:
@@ -70,4 +70,4 @@ def sensitivity(answer: Any, *, batch: Amount | None = None) -> Answer:
         if batch is not None:
             raise SpecError("batch: an answer about training has its own; ask rl.training again.")
         return trained_sensitivity(answer)
-    return served_sensitivity(ANSWER.read(answer), batch)
+    return served_sensitivity(ANSWER_OF_EITHER.read(answer), batch)

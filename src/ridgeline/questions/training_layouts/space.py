@@ -23,6 +23,7 @@ from ridgeline.specs.training import (
     TrainingLayout,
     TrainingLoad,
 )
+from ridgeline.trainer.state import SHARDS_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +56,6 @@ _LAYERS = "layers"
 # What people choose, where nobody says. Of chunks and micro-batches more than these are rare; of a
 # sequence ranks have some thousands of tokens each, or its exchange outlasts attention.
 _MOST_CHUNKS, _MOST_SEQUENCES, _LEAST_TOKENS = 12, 8, 4096
-_SHARDS_PARAMETERS, _SHARDS_STATE = 3, 1
 #: without a fused core its scores are what recompute saves first
 _AGAIN = {True: "products", False: "selective"}
 
@@ -249,9 +249,9 @@ def _check(axis: str, value: Any) -> None:
 
 def _check_count(axis: str, value: Any) -> None:
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    least, most = (0, _SHARDS_PARAMETERS) if axis == "zero" else (1, np.inf)
+    least, most = (0, SHARDS_PARAMETERS) if axis == "zero" else (1, np.inf)
     if not whole or value < least or value > most:
-        upto = f" to {_SHARDS_PARAMETERS}" if axis == "zero" else ""
+        upto = f" to {SHARDS_PARAMETERS}" if axis == "zero" else ""
         raise SpecError(f"{axis}: whole numbers from {least}{upto} are expected, not {value!r}.")
 
 
