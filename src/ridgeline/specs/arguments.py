@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "ANSWER", "ANSWER_OF_EITHER", "LAYOUT", "MODEL", "NAMES", "TRAINING_LAYOUT", "Amount", "Made", "Names", "reads",
+    "ANSWER", "ANSWER_OF_EITHER", "LAYOUT", "MODEL", "NAMES", "TRAINING_LAYOUT", "Amount", "Made",
+    "Names", "reads",
 ]  # fmt: skip
 
 #: a number in the unit of the argument's name, or text with a unit: ``0.02``, ``"20 ms"``, ``"8k"``
