@@ -80,6 +80,11 @@ def test_the_part_that_grew_most_is_the_cause() -> None:
     assert cause({"gemm": 6.0, "net": 1.0, "bubble": 1.0}, winner, "x", words).endswith(
         "0.12, new per token"
     )
+    # What rounding leaves of a part is none of it.
+    rounded = winner | {"bubble": 1e-15}
+    assert cause({"gemm": 6.0, "net": 1.0, "bubble": 1.0}, rounded, "x", words).endswith(
+        "0.12, new per token"
+    )
     assert cause(winner, winner, "TP8", words) == "no part of it takes much more (TP8)"
 
 

@@ -225,3 +225,35 @@ def test_a_chip_alone_scales_as_far_as_sizes_say() -> None:
     assert [row["n_chips"] for row in found.rows] == [8, 16, 64]
     one = rl.training(QWEN, "h100-sxm", chips=64, global_batch=128, tp=2)
     assert found.rows[-1]["time_s"] == pytest.approx(one.step_s, rel=1e-12)
+
+
+def test_what_ends_on_some_sizes_alone_is_not_said_of_all_larger_ones() -> None:
+    """100 chips waste most of a batch of 512 that 512 chips divide."""
+    found = rl.scaling(QWEN, "64xhgx-h100", seq=4096, global_batch=512, sizes=[8, 100, 512],
+                       search=True)  # fmt: skip
+    mfu = [row["mfu"] for row in found.rows]
+    assert mfu[1] < mfu[0] / 2 < mfu[2]
+    half = next(m for m in found.landmarks if m.name == "half_mfu")
+    assert (half.n_chips, half.alone) == (None, (100,))
+    said = str(found)
+    assert "n 100 chips MFU is below half its best" in said
+    assert "stays above half" not in said
+    assert found.rows[0]["bubble_share"] == 0.0
+
+
+def test_more_chips_than_there_are_is_what_is_refused() -> None:
+    with pytest.raises(rl.RidgelineError, match=r"^There are 512 chips"):
+        rl.scaling(QWEN, "64xhgx-h100", global_batch=512, sizes=[8, 1024])
+
+
+def test_nothing_is_said_to_fit_hide_or_end_that_is_not_known_to() -> None:
+    none = rl.scaling("meta-llama/Meta-Llama-3.1-405B", "hgx-h100", seq=8192)
+    assert "if memory sufficed" in str(none)
+    assert "first plain one that fits" not in str(none)
+    model = rl.Model.from_counts(n_params_active=37e9, n_params=671e9, kv_bytes_per_token=70272)
+    counted = rl.scaling(model, "8xhgx-h100")
+    assert "stays hidden" not in str(counted)
+    assert "memory is not known" in str(counted)
+    tuned = rl.scaling(QWEN, "pc-rtx-4090", task="qlora", global_batch=16)
+    assert "Up to 1 chip" not in str(tuned)
+    assert any("of pre-training" in note for note in tuned.notes)

@@ -16,6 +16,7 @@ from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.families import TOO_CLOSE, tied
 from ridgeline.questions.training.plain import chosen_job
 from ridgeline.questions.training.setup import TrainingSetup
+from ridgeline.questions.training.words import job_words
 from ridgeline.questions.training_layouts.answer import EQUAL
 from ridgeline.questions.training_layouts.reasons import costs, parts_s
 from ridgeline.questions.training_layouts.sentences import axes_told, families_told
@@ -425,3 +426,65 @@ def test_spaces_are_told_as_they_were_searched() -> None:
     (one,) = answer.searches
     assert isinstance(one.space, Space)
     assert answer.answer.provenance["axes"][one.key].keys() == answer.axes.keys()
+
+
+def test_chunks_are_refused_for_what_stands_against_them() -> None:
+    """Not because they were asked without the schedule that has them, or without stages."""
+    # Of six chips 3 or 6 stages go with a batch of 8, whose micro-batches neither divides.
+    found = rl.training_layouts(
+        "openai-community/gpt2", NODES, chips=6, tp=1, cp=1, seq=1024, global_batch=8
+    )
+    reasons = {(f.degree, f.value): f.reason for f in found.families() if f.best is None}
+    assert "in groups of as many as stages" in reasons["schedule", "interleaved"]
+    assert "in groups of as many as stages" in reasons["vp", 2]
+
+
+def test_what_can_change_nothing_is_no_family() -> None:
+    one = rl.training_layouts("openai-community/gpt2", NODES, chips=1, seq=1024, global_batch=8)
+    assert {f.degree for f in one.families()} == {"micro_batch", "recompute"}
+    assert not any("goes with it" in said for said in families_told(one, every=True))
+
+
+def test_a_value_that_cannot_be_is_told_once() -> None:
+    found = rl.training_layouts(QWEN, NODES, axes={"tp": [3]}, **LOAD)
+    assert found.missing()[1:] == [
+        "TP 3: tp = 3 does not divide the 32 attention heads of Qwen/Qwen3-8B: use 2 or 4 (--tp)."
+    ]
+
+
+def test_some_layers_of_a_short_stage_are_tried_and_all_of_them_once() -> None:
+    """Of a stage's four layers three may be what memory asks for; four of four are all."""
+    found = answer_of(LLAMA, "4xhgx-h100", pp=16, tp=2, dp=1)  # stages of five layers
+    legal = {value: n for value, (n, _) in found.searches[0].search.counts("recompute").items()}
+    assert all(legal[f"layers {n}"] > 0 for n in (1, 2, 3, 4))
+    assert not any(legal[f"layers {n}"] for n in (6, 8, 12, 64))
+    whole = answer_of("openai-community/gpt2", chips=4, pp=4, tp=1)  # of three
+    legal = {value: n for value, (n, _) in whole.searches[0].search.counts("recompute").items()}
+    assert legal["layers 2"] == legal["full"] > 0 == legal["layers 3"]
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    job = answer_of(tp=4, recompute="layers", recompute_layers=1).best_job
+    assert "recompute of 1 layer," in f"{job_words(job)},"
+    few = rl.training(QWEN, NODES, pp=4, tp=1, global_batch=2, framework="current").job
+    assert "with 1 micro-batch takes" in costs(few, few, dict.fromkeys(parts_s(few), 0.0))
+    two = rl.training(QWEN, NODES, pp=4, tp=2, dp=1, schedule="dualpipe", zero=3,
+                      global_batch=8).job  # fmt: skip
+    only_dp = {k: 0.0 if k == "dp" else v for k, v in parts_s(two).items()}
+    # Both copies of the model exchange gradients.
+    assert "of 2 data-parallel ranks" in costs(two, two, only_dp)
+
+
+def test_state_space_layers_have_scans_and_no_attention() -> None:
+    found = rl.training("tiiuae/falcon-mamba-7b", NODES, global_batch=64)
+    assert found.part_words("attention") == "state scans"
+    assert "attention" not in found.sentences()[2]
+    hybrid = rl.training("ai21labs/AI21-Jamba-1.5-Mini", "4xhgx-h100", global_batch=64)
+    assert hybrid.part_words("attention") == "attention and state scans"
+
+
+def test_a_machine_without_a_price_is_named_where_dollars_rank() -> None:
+    with pytest.raises(SpecError, match="rtx-3070"):
+        rl.training_layouts(
+            "openai-community/gpt2", [NODES, "pc-rtx-3070"], rank="usd", seq=1024, global_batch=8
+        )

@@ -145,13 +145,15 @@ def test_answers_of_two_kinds_are_not_compared() -> None:
 
 def test_facts_of_a_framework_hold_for_its_release_too() -> None:
     from ridgeline.questions.training import train  # noqa: PLC0415
-    from ridgeline.questions.training.setup import framework_with  # noqa: PLC0415
+    from ridgeline.questions.training.setup import TrainingSetup, framework_with  # noqa: PLC0415
 
     scenario = TrainingScenario.of(QWEN, "4xhgx-h100", tp=1, framework="megatron-lm",
                                    reading="ideal")  # fmt: skip
     usual = train(scenario)
     narrow = framework_with(scenario.framework, {"gradient_bytes": 2.0, "hides": "dp, tp"})
     assert narrow.on().hides == ("dp", "tp")
+    said = TrainingSetup(scenario, given_framework=narrow).set_words
+    assert "hides dp, tp (not dp, tp_backward, tp, cp, pp)" in said[0]
     assert narrow.on().gradient_bytes == 2.0
     changed = train(scenario, framework=narrow)
     assert any("gradient_bytes 2.0" in note for note in changed.notes)

@@ -112,8 +112,9 @@ def _of_group(
     scattered = seconds("reduce_scatter", sent, sharded, ~none)
     added = np.where(none, sent, sent / shard)
     summed = seconds("all_reduce", added, (ranks, ranks_inside), True)
-    # Where shards of gradients add up from micro-batch to micro-batch, each reduces its own.
-    adds_shards = count.framework.accumulates == "sharded"
+    # Shards of gradients add up from micro-batch to micro-batch only if each reduces its own.
+    # Of stages that is what the framework says: some hold a step's gradients whole.
+    adds_shards = (count.framework.accumulates == "sharded") | (column(count.layout.pp) == 1)
     each = all_of_it | ((zero == SHARDS_GRADIENTS) & adds_shards)
     # Pipelines may gather once a step, and keep what they gathered.
     kept = each & count.framework.pipelines_keep_gathered & (column(count.layout.pp) > 1)

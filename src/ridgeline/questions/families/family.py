@@ -23,6 +23,8 @@ Row = dict[str, Any]
 
 #: a part that has grown by less than this share of the whole explains nothing
 _AS_GOOD = 0.005
+#: of a part that takes less than this share of the winner no multiple is told
+_NOTHING = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def cause(
         return f"no part of it takes much more ({layout})"
     said = words(worst, spent[worst] / sum(spent.values()))
     grown = "new"
-    if winner[worst] > 0:
+    if winner[worst] > _NOTHING * sum(winner.values()):
         grown = f"{times(spent[worst] / winner[worst])} the winner's"
     return f"{said}, {grown} per token"
 

@@ -190,7 +190,7 @@ class Scaling(Answered):
             columns = {k: v for k, v in _BOUNDS.items() if not (self.is_weak and k == "n_chips")}
             found.append(Table("bounds", title, columns, shown))
         if rows := self._best[0]:
-            title = f"Batches that reach the loss of {self.run_words}"
+            title = f"Batches that reach the loss of {self.run_words} (steps alone)"
             found.append(Table("batches", title, _BATCHES, rows))
         if self.refused:
             found.append(Table("refused", "Sizes that cannot be", _REFUSED, self.refused))

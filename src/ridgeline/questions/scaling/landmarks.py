@@ -30,6 +30,7 @@ class Landmark:
     words : str             What happens there.
     short : str             The same in a picture.
     preposition : str       Whether it is so there (``from``), or only after (``beyond``).
+    alone : tuple of int    Sizes where it is so although it is not on the largest. [chips]
     """
 
     name: str
@@ -37,6 +38,7 @@ class Landmark:
     words: str
     short: str
     preposition: str = "from"
+    alone: tuple[int, ...] = ()
 
 
 def landmarks_of(
@@ -54,18 +56,22 @@ def landmarks_of(
     best = max(row["mfu"] for row in rows)
     peak = next(i for i, row in enumerate(rows) if row["mfu"] == best)
     last = jobs[-1]
+    exposed, exposed_alone = _first(rows, [row["dp_share"] > EXPOSED for row in rows])
+    half, half_alone = _first(rows[peak:], [row["mfu"] < _HALF * best for row in rows[peak:]])
     found = [
         Landmark(
             "dp_exposed",
-            _first(rows, [row["dp_share"] > EXPOSED for row in rows]),
+            exposed,
             f"data parallelism is exposed: its exchanges take more than {EXPOSED:.0%} of a step",
             f"DP exposed > {EXPOSED:.0%}",
+            alone=exposed_alone,
         ),
         Landmark(
             "half_mfu",
-            _first(rows[peak:], [row["mfu"] < _HALF * best for row in rows[peak:]]),
+            half,
             "MFU is below half its best",
             "MFU below half its best",
+            alone=half_alone,
         ),
     ]
     if weak:
@@ -99,8 +105,15 @@ def landmarks_of(
     )
 
 
-def _first(rows: Sequence[Row], hits: Sequence[bool]) -> float | None:
-    return next((float(r["n_chips"]) for r, hit in zip(rows, hits, strict=True) if hit), None)
+def _first(rows: Sequence[Row], hits: Sequence[bool]) -> tuple[float | None, tuple[int, ...]]:
+    """From which size on all hit; and the sizes below it that do alone, where layouts differ."""
+    start = len(hits)
+    while start and hits[start - 1]:
+        start -= 1
+    alone = tuple(
+        int(r["n_chips"]) for r, hit in zip(rows[:start], hits[:start], strict=True) if hit
+    )
+    return (float(rows[start]["n_chips"]) if start < len(rows) else None), alone
 
 
 def _most_chips(job: TrainingJob, sequences: float) -> float:

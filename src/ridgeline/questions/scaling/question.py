@@ -12,7 +12,7 @@ from ridgeline.questions.scaling.answer import Scaling
 from ridgeline.questions.scaling.bounds import bounds_of
 from ridgeline.questions.scaling.critical import batch_rows, critical_batch, run_tokens_of
 from ridgeline.questions.scaling.landmarks import landmarks_of
-from ridgeline.questions.scaling.rows import from_smallest_that_fits, rows_of
+from ridgeline.questions.scaling.rows import FITS, from_smallest_that_fits, rows_of
 from ridgeline.questions.scaling.sizes import jobs_of_sizes, searched_job
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.specs.arguments import Amount, reads
@@ -148,7 +148,7 @@ def scale(
             *_notes(whole, limit),
             *input_caveats(whole.model, whole.cluster, price),
         ),
-        why_layout=_why(scenario, search),
+        why_layout=_why(scenario, search, rows),
     )
 
 
@@ -156,9 +156,14 @@ def _several(sizes: Any) -> bool:
     return isinstance(sizes, list | tuple)
 
 
-def _why(scenario: TrainingScenario, search: bool) -> str:
+def _why(scenario: TrainingScenario, search: bool, rows: list[Any]) -> str:
     if search:
         return "Each size has the fastest layout that a search finds for it."
+    chances = [row["fits_probability"] for row in rows]
+    if not scenario.layout.degrees and None in chances:
+        return "No layout is given: each size is data parallel, and memory is not known."
+    if not scenario.layout.degrees and max(chances) < FITS:
+        return "No layout is given: each size has the plain one that comes closest to fitting."
     if scenario.layout.degrees:
         return "All sizes have the degrees given; data parallelism is over what they leave."
     return "No layout is given: each size has the first plain one that fits memory."
@@ -167,6 +172,11 @@ def _why(scenario: TrainingScenario, search: bool) -> str:
 def _notes(job: TrainingJob, critical: Critical) -> Iterator[str]:
     if job.reading == "calibrated" and (said := beyond_words(job.cluster.chip)):
         yield f"{said}. Times are extrapolated, and their intervals wider for it."
+    if not job.recipe.trains_all or job.recipe.task != "pretrain":
+        yield (
+            "The laws behind the critical batch and the batches of a run are of pre-training: what "
+            f"{job.recipe.task} needs is not known from them."
+        )
     if critical.is_law:
         yield (
             "The critical batch is by a law that was fitted to models of 3 M and 85 M parameters; "

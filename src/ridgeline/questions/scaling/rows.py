@@ -33,6 +33,7 @@ Row = dict[str, Any]
 #: a size counts as one that fits from this probability on
 FITS = 0.5
 _PER_MILLION, _DAY_S = 1e6, 86_400.0
+_ROUNDING = 1e-9
 
 
 def timed(jobs: Sequence[TrainingJob], *, interval: bool = False) -> list[Row]:
@@ -54,7 +55,7 @@ def timed(jobs: Sequence[TrainingJob], *, interval: bool = False) -> list[Row]:
             "time_s": step.time_s,
             "time_low_s": step.low_s,
             "time_high_s": step.high_s,
-            "bubble_share": step.bubble_share,
+            "bubble_share": np.where(step.bubble_share > _ROUNDING, step.bubble_share, 0.0),
             "dp_share": step.parts_s["dp"] / step.time_s,
             "mfu": flops / (step.time_s * job.n_chips * peak_flops_per_s(job)),
             "fits_probability": None if memory is None else memory.fits_probability,

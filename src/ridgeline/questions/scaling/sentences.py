@@ -99,10 +99,14 @@ def _ends(answer: Scaling) -> str:
     for mark in answer.landmarks:
         if mark.name == "critical_batch":
             continue
-        if mark.n_chips is None:
+        if mark.alone:
+            each = listed([count(n) for n in mark.alone])
+            reached.append(f"on {each} chip{'s' * (mark.alone != (1,))} {mark.words}")
+        if mark.n_chips is not None:
+            chips = f"{count(mark.n_chips)} chip{'s' * (mark.n_chips > 1)}"
+            reached.append(f"{mark.preposition} {chips} {mark.words}")
+        elif not mark.alone and len(answer.rows) > 1 and answer.reading != "blackboard":
             beyond.append(mark)
-        else:
-            reached.append(f"{mark.preposition} {count(mark.n_chips)} chips {mark.words}")
     said = []
     if reached:
         said.append(f"{reached[0][0].upper()}{reached[0][1:]}")
@@ -166,8 +170,10 @@ def _runs(answer: Scaling) -> str:
     fastest, cheapest = answer.fastest, answer.cheapest
     if fastest is None or cheapest is None:
         return ""
+    # Of runs steps alone are compared: interruptions are those of rows with --tokens.
     start = f"To the loss of {answer.run_words}"
-    said = f"{start} the run ends soonest with {_run(fastest)}"
+    unfit = "" if fastest["fits"] else ", if memory sufficed,"
+    said = f"{start} the run{unfit} ends soonest, by its steps alone, with {_run(fastest)}"
     if fastest is cheapest:
         return f"{said}, which is the cheapest as well."
     return f"{said}; it is cheapest with {_run(cheapest)}."

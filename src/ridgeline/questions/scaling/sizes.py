@@ -71,6 +71,7 @@ def jobs_of_sizes(
     wanted = sorted({*sizes}) if sizes else _sizes(setup, whole)
     whole = max(whole, *wanted) if sizes else whole
     setup = _at(setup, whole, scenario.load.global_batch)
+    assert setup.n_chips == whole  # refuses more chips than there are
     batch = scenario.load.global_batch or _usual_batch(setup, choose)
     found: list[TrainingJob] = []
     refused: list[dict[str, object]] = []

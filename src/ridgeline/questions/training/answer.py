@@ -15,7 +15,7 @@ from ridgeline.questions.training.groups import ops_of_stage
 from ridgeline.questions.training.pictures import PICTURES, draw
 from ridgeline.questions.training.sentences import sentences
 from ridgeline.questions.training.tables import tables
-from ridgeline.questions.training.words import PART_WORDS
+from ridgeline.questions.training.words import part_words
 from ridgeline.questions.training.working import explain
 from ridgeline.steps.ideal import resources
 from ridgeline.trainer.utilization import flops_by_convention, peak_flops_per_s
@@ -149,7 +149,7 @@ class Training(Answered):
             return "6 N D at peak"
         if part == "products" and self.reading == "ideal":
             return f"{self._busiest}, the busiest"
-        return PART_WORDS[part]
+        return part_words(self.job.model, part)
 
     @cached_property
     def _busiest(self) -> str:

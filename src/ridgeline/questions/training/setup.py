@@ -161,7 +161,7 @@ class TrainingSetup:
         chosen = self.scenario.framework
         usual, own = _framework(chosen).on(chosen.version), self.default
         changed = [
-            f"{name} {getattr(own, name)!r} (not {getattr(usual, name)!r})"
+            f"{name} {_fact(getattr(own, name))} (not {_fact(getattr(usual, name))})"
             for name in type(own).model_fields
             if name not in ("eras", "sources") and getattr(own, name) != getattr(usual, name)
         ]
@@ -304,3 +304,10 @@ def framework_with(chosen: FrameworkChoice, facts: Mapping[str, Any]) -> Framewo
     open_again = {name: None for name in facts if name in FrameworkEra.model_fields}
     eras = tuple(era.model_copy(update=open_again) for era in changed.eras)
     return changed.model_copy(update={"eras": eras})
+
+
+def _fact(value: Any) -> str:
+    """A fact of a framework in a word: ``none``, ``dp, tp``, ``on``."""
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "none"
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ridgeline.answers.words import percent
+from ridgeline.answers.words import counted, percent
+from ridgeline.specs.blocks import DeltaRule, LightningAttention, Mamba1, Mamba2, ShortConv
 
 if TYPE_CHECKING:
+    from ridgeline.specs.model import Model
     from ridgeline.specs.training import TrainingLayout, TrainingRecipe
     from ridgeline.trainer.job import TrainingJob
 
@@ -16,9 +18,12 @@ __all__ = [
     "PART_WORDS",
     "job_words",
     "layout_words",
+    "part_words",
     "probability_words",
 ]
 
+#: mixers that keep a state instead of attending to all tokens before
+_SCANS: Final = (DeltaRule, LightningAttention, Mamba1, Mamba2, ShortConv)
 #: parts of a step's time, as tables and pictures call them
 PART_WORDS: Final = {
     "products": "GEMMs",
@@ -65,6 +70,23 @@ MEMORY_WORDS: Final = {
 }
 
 
+def part_words(model: Model, part: str) -> str:
+    """What a part of the step's time is called: of state space layers attention is a scan.
+
+    Examples
+    --------
+    >>> from ridgeline import catalog
+    >>> part_words(catalog.model("tiiuae/falcon-mamba-7b"), "attention")
+    'state scans'
+    """
+    if part != "attention":
+        return PART_WORDS[part]
+    scans = {isinstance(block.mixer, _SCANS) for block in model.blocks}
+    return {(True,): "state scans", (False, True): "attention and state scans"}.get(
+        tuple(sorted(scans)), PART_WORDS[part]
+    )
+
+
 def layout_words(layout: TrainingLayout) -> str:
     """The degrees that are not one, and what is shared out.
 
@@ -100,7 +122,7 @@ def _recipe_words(job: TrainingJob) -> list[str]:
     if job.layout.pp > 1 and job.schedule != "1f1b":
         found.append(job.schedule)
     if recipe.recompute == "layers":
-        found.append(f"recompute of {recipe.recompute_layers} layers")
+        found.append(f"recompute of {counted(recipe.recompute_layers, 'layer')}")
     elif recipe.recompute != "none":
         found.append(f"{recipe.recompute} recompute")
     found += [f"{what} offloaded" for what in recipe.offload]

@@ -205,9 +205,8 @@ class TrainingLayouts(Answered):
         winner, one = self.best, self._told_of
         best_job = one.job(winner)
         spent = parts_s(best_job)
-        # No schedule is one stage, which the family of pp tells.
         several = {
-            axis: [v for v in values if v is not None or axis != "schedule"]
+            axis: [v for v in values if v == winner[axis] or one.tells(axis, v)]
             for axis, values in self.axes.items()
             if len(values) > 1
         }

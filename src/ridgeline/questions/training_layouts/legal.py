@@ -177,7 +177,12 @@ class Legal:
     # --- recompute, offload, overlap, order
 
     def recompute_takes(self, recompute: int, pp: int) -> bool:
-        """Whether stages of so many can compute so much again: by indices."""
+        """Whether stages of so many can compute so much again, and it is not all: by indices."""
+        kind, layers = recompute_of(self.space.values["recompute"][recompute])
+        if kind == "layers" and "full" in self.space.values["recompute"]:
+            n_layers = sum(int(block.repeat) for block in self.space.setup.model.blocks)
+            if layers >= -(-n_layers // int(self.space.values["pp"][pp])):
+                return False
         (rule,) = (r for r in RULES if "recompute" in r.fields)
         at = {"recompute": recompute, "pp": pp}
         sizes = [len(self.space.values[f]) for f in rule.fields]

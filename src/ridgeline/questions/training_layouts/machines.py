@@ -85,6 +85,16 @@ class MachineSearch:
             for found in [self.search.best_of(axis)]
         }
 
+    def tells(self, axis: str, value: Any) -> bool:
+        """Whether a value is a family by itself: that others would not tell, and that can matter.
+
+        No schedule is one stage, which the family of PP tells. What is legal but changes nothing
+        beside all that was tried (chunks of one stage) is no family.
+        """
+        if axis == "schedule" and (value is None or self.space.values["pp"] == (1,)):
+            return False
+        return self.search.refused.get((axis, value)) != ""
+
     def described(self, rows: Iterable[Row]) -> list[Row]:
         """Rows with machine, layout in words, dollars and energy of a million tokens."""
         return [self._described(row) for row in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,7 +62,15 @@ def _against(one: MachineSearch) -> list[str]:
         found = list(problems(chosen_job(one.setup).job, n_chips))
     except InfeasibleError as error:
         found = str(error).split("\n")
-    return found or refused_words(one.search.refused, axis_words)[:_REASONS]
+    return found or refused_words(_each_reason_once(one.search.refused), axis_words)[:_REASONS]
+
+
+def _each_reason_once(refused: dict[tuple[str, Any], str]) -> dict[tuple[str, Any], str]:
+    """Values and why not, without those of later axes that are refused for the same reason."""
+    first: dict[str, str] = {}
+    for (axis, _), reason in refused.items():
+        first.setdefault(reason, axis)
+    return {key: reason for key, reason in refused.items() if first[reason] == key[0] and reason}
 
 
 def _stop(said: str) -> str:

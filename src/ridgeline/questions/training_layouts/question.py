@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from ridgeline.answers.words import listed
 from ridgeline.errors import InfeasibleError, SpecError, there_is_no
 from ridgeline.grid import Spread
 from ridgeline.questions.prices import on_one_basis, prices_of
@@ -175,9 +176,10 @@ def _rank(rank: str | None, searches: Sequence[MachineSearch], notes: Sequence[s
     if rank is None:
         return "usd" if len(searches) > 1 and comparable else "time"
     if rank == "usd" and None in prices:
+        without = listed([s.key for s in searches if s.price is None])
         raise SpecError(
-            "Ranking by dollars needs a price: give one in USD per chip-hour (--price), or rank by "
-            "time or energy."
+            f"Ranking by dollars needs a price, and {without} has none: give one in USD per "
+            "chip-hour (--price), or rank by time or energy."
         )
     if rank == "usd" and not comparable:
         raise SpecError(f"{' '.join(notes)} Rank by time or energy.")

@@ -10,10 +10,11 @@ import numpy as np
 from ridgeline.answers.words import counted, listed, percent
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.families import cause
-from ridgeline.questions.training.words import PART_WORDS
+from ridgeline.questions.training.words import PART_WORDS, part_words
 from ridgeline.questions.training_layouts.search import SURE
 from ridgeline.questions.training_layouts.words import job_name, memory_words
 from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.state import n_copies
 from ridgeline.trainer.step import job_step
 from ridgeline.units import format_quantity
 
@@ -67,13 +68,15 @@ def _said(job: TrainingJob, part: str) -> str:
         return _CAUSES[part](job)
     # Stages are not alike: all wait for the one with most layers, or with the head.
     where = f" on the slowest of {job.layout.pp} stages" if job.layout.pp > 1 else ""
-    return f"{PART_WORDS[part]}{where} {'take' if part in _PLURAL else 'takes'}"
+    words = part_words(job.model, part)
+    many = part in _PLURAL or words != PART_WORDS[part]
+    return f"{words}{where} {'take' if many else 'takes'}"
 
 
 def _bubble(job: TrainingJob) -> str:
     m, pp = float(np.ravel(job.micro_batches)[0]), job.layout.pp
     chunks = f" of {job.layout.vp} chunks" if SCHEDULES[job.schedule].n_chunks_is_free else ""
-    return f"the bubble of {pp} stages{chunks} with {m:,.0f} micro-batches takes"
+    return f"the bubble of {pp} stages{chunks} with {m:,.0f} micro-batch{'es' * (m != 1)} takes"
 
 
 def _group(job: TrainingJob, degree: str) -> str:
@@ -87,7 +90,7 @@ def _exchanges(degree: str, what: str) -> Callable[[TrainingJob], str]:
 
 
 def _data(job: TrainingJob) -> str:
-    ranks = job.layout.dp * job.layout.cp
+    ranks = job.layout.dp * job.layout.cp * n_copies(job.count)
     return f"collectives of {ranks:,} data-parallel ranks that nothing hides take"
 
 
@@ -113,7 +116,7 @@ def _again(job: TrainingJob, winner: TrainingJob) -> str:
 
 def _launch(job: TrainingJob) -> str:
     m = float(np.ravel(job.micro_batches)[0])
-    return f"launches of {m:,.0f} micro-batches' kernels take"
+    return f"launches of the kernels of {m:,.0f} micro-batch{'es' * (m != 1)} take"
 
 
 def _hops(job: TrainingJob) -> str:

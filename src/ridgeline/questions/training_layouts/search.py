@@ -12,6 +12,7 @@ import numpy as np
 
 from ridgeline.laws.economics import cost_per_step_usd
 from ridgeline.laws.energy import energy_j
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.legal import check_precision
 from ridgeline.questions.training_layouts.groups import (
@@ -274,15 +275,36 @@ class TrainingSearch:
         return found
 
     def _why(self, axis: str, value: Any, at: dict[str, Any]) -> str:
-        row = at | {axis: value}
+        row = at | {axis: value} | self._of_stages(axis, value, at)
         if axis == "dp":
             row |= self._beside(value)
-        elif axis in ("tp", "pp", "cp"):
+        elif axis in ("tp", "pp", "cp") or row.get("pp") != at.get("pp"):
             others = prod(row.get(d, 1) for d in ("tp", "pp", "cp"))
             row["dp"] = max(self.setup.n_chips // others, 1)
-        if axis != "schedule" and row.get("pp") == 1:
+        if row.get("pp") == 1:
             row |= {"schedule": None, "vp": 1}
         return self.searcher.legal.why_not(row)
+
+    def _of_stages(self, axis: str, value: Any, at: dict[str, Any]) -> dict[str, Any]:
+        """What chunks or a schedule are tried with: stages, chunks beside a schedule that has them.
+
+        Without them it would be refused for what it was not asked with.
+        """
+        values = self.space.values
+        folded = [s for s in values["schedule"] if s and SCHEDULES[s].n_chunks_is_free]
+        of_chunks = axis == "vp" and value > 1
+        if not of_chunks and (axis != "schedule" or value is None):
+            return {}
+        several = [n for n in values["pp"] if n > 1]
+        found = {"pp": several[0]} if several and at.get("pp", 1) == 1 else {}
+        if of_chunks and folded and at.get("schedule") not in folded:
+            found["schedule"] = folded[0]
+        chunks = [n for n in values["vp"] if n > 1]
+        if axis == "schedule":
+            found["vp"] = 1
+            if value in folded and chunks:
+                found["vp"] = at["vp"] if at.get("vp") in chunks else chunks[0]
+        return found
 
     def _beside(self, dp: int) -> dict[str, int]:
         """Degrees that leave so many data-parallel ranks of the chips; none where none do."""

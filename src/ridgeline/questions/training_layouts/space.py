@@ -378,7 +378,9 @@ class _Usual:
         """Nothing, some layers of a stage, what saves most at least cost, all."""
         era = self.setup.framework.era(self.setup.scenario.framework.version)
         most = self.n_layers
-        layers = range(1, most) if self.wide else [2**i for i in range(20) if 2**i < most]
+        # Doubled, and halfway between: a stage of four layers may do with three.
+        doubled = sorted({n << i for n in (1, 3) for i in range(20)})
+        layers = range(1, most) if self.wide else [n for n in doubled if n < most]
         part = _AGAIN[era.fused_attention]
         own = self.setup.default.recompute
         kinds = dict.fromkeys(
