@@ -172,8 +172,8 @@ class LossChoice(OptionRecord):
     )
     unique_tokens: Annotated[float | None, RUN_TOKENS] = option(
         None,
-        "Tokens of different text that there are; beyond them text repeats, and is worth less and "
-        "less. No want of text if not given.",
+        "Tokens of distinct text available; beyond them text repeats, and is worth less and less. "
+        "Unlimited if not given.",
         "tokens",
     )
     experts: Annotated[
