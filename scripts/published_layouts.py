@@ -15,11 +15,11 @@ import ridgeline as rl
 from ridgeline.catalog import cluster, machine_named
 from ridgeline.questions.training.legal import problems
 from ridgeline.questions.training.setup import TrainingSetup
-from ridgeline.questions.training_layouts.search import SURE, search
+from ridgeline.questions.training_layouts.search import search
 from ridgeline.questions.training_layouts.space import AXES, Space
 from ridgeline.specs.model import Model
 from ridgeline.specs.training_scenario import TrainingScenario
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from ridgeline.grid import Spread
 from ridgeline.questions.training.legal import RULES, problems
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.questions.training_layouts.kept import Chunk, Kept
-from ridgeline.questions.training_layouts.search import SURE, TrainingSearch, search
+from ridgeline.questions.training_layouts.search import TrainingSearch, search
 from ridgeline.questions.training_layouts.space import AXES, Space
 from ridgeline.specs.training_scenario import TrainingScenario
 from ridgeline.trainer.job import TrainingJob
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 from ridgeline.trainer.step import job_step
 
 DENSE, EXPERTS = "openai-community/gpt2", "openai/gpt-oss-20b"

@@ -36,7 +36,7 @@ def cost_per_step_usd(time_s: Any, usd_per_chip_hour: Any, n_chips: Any) -> Any:
 
 
 def cost_usd_per_mtok(time_s: Any, batch: Any, usd_per_chip_hour: Any, n_chips: Any) -> Any:
-    r"""Cost of a million output tokens, one token a sequence and pass.
+    r"""Cost of a million tokens: of output, one per sequence and pass, or those of a training step.
 
     .. math:: \frac{t}{B}\; n\; \frac{\$/h}{3600}\; 10^6
 
@@ -46,9 +46,9 @@ def cost_usd_per_mtok(time_s: Any, batch: Any, usd_per_chip_hour: Any, n_chips: 
     Parameters
     ----------
     time_s : array              Time of the pass, or of one part of it. [s]
-    batch : array               Sequences in the pass. [1]
+    batch : array               Sequences in the pass, or tokens that a step trains on. [1]
     usd_per_chip_hour : array   [USD/h]
-    n_chips : array             Chips of the replica. [1]
+    n_chips : array             Chips of the replica, or of the job. [1]
 
     Returns
     -------
@@ -56,7 +56,8 @@ def cost_usd_per_mtok(time_s: Any, batch: Any, usd_per_chip_hour: Any, n_chips: 
 
     Notes
     -----
-    Only the chips that decode, always busy: prefill, idle time and speculation are not in it.
+    Of output only the chips that decode, always busy: prefill, idle time and speculation are not in
+    it.
 
     References
     ----------

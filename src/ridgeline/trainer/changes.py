@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.errors import RidgelineError
 from ridgeline.laws.schedules import schedule_problem
 from ridgeline.specs.training import TrainingLayout
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Change", "cheapest_changes"]
 
-#: how sure a change has to make it
-_SURE = 0.9
 _MOST_ZERO = 3
 
 
@@ -46,7 +44,7 @@ class Change:
 def cheapest_changes(
     job: TrainingJob,
     most: int = 3,
-    sure: float = _SURE,
+    sure: float = SURE,
     is_legal: Callable[[TrainingJob], bool] = lambda _: True,
 ) -> tuple[Change, ...]:
     """The changes that make a job fit at the least time of a step; none where it fits as it is.

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
     from ridgeline.specs.training_memory import MemoryConstants
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["MEMORY_PARTS", "MeasuredAs", "TrainingMemory", "job_memory", "memory_over_time"]
+__all__ = [
+    "LIKELY",
+    "MEMORY_PARTS",
+    "SURE",
+    "MeasuredAs",
+    "TrainingMemory",
+    "job_memory",
+    "memory_over_time",
+]
 
 #: what a reading counts: tensors, what the allocator holds, what the device shows
 MeasuredAs = Literal["allocated", "reserved", "device"]
+
+#: probabilities that memory suffices: from which on a job is expected to run, and from which on
+#: one is chosen or proposed
+LIKELY, SURE = 0.5, 0.9
 
 _LEFT_OUT: dict[MeasuredAs, tuple[str, ...]] = {
     "allocated": ("fragmentation", "context"),

@@ -19,6 +19,7 @@ from ridgeline.questions.training.words import layout_words
 from ridgeline.questions.training_layouts import search_training
 from ridgeline.specs.training_scenario import TrainingScenario
 from ridgeline.steps.machine import compute_dtype
+from ridgeline.trainer.memory import LIKELY
 
 if TYPE_CHECKING:
     from ridgeline.questions.serving import Serving
@@ -33,8 +34,6 @@ __all__ = ["Efficiency", "Fleet", "efficiency_of"]
 
 #: of training, where nothing tells it
 _TRAIN_MFU = 0.4
-#: from which probability on a layout is said to fit
-_LIKELY = 0.5
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def _train_mfu(
 
 
 def _is_too_small(step: Training) -> bool:
-    return step.fits_probability is not None and step.fits_probability < _LIKELY
+    return step.fits_probability is not None and step.fits_probability < LIKELY
 
 
 def _step(asked: TrainingScenario, named: MachineNamed, layout: TrainLayout) -> Training:

@@ -13,7 +13,7 @@ from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.kernels.spread import Z80
 from ridgeline.laws.budget import FORWARD_FLOPS, token_flops
-from ridgeline.laws.economics import cost_per_step_usd
+from ridgeline.laws.economics import cost_per_step_usd, cost_usd_per_mtok
 from ridgeline.laws.rollouts import (
     off_policy_step_s,
     rl_factor_at,
@@ -26,6 +26,7 @@ from ridgeline.questions.rl_step.working import explain
 from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.ranges import MFU
 from ridgeline.steps.counts import counts
+from ridgeline.trainer.memory import LIKELY
 from ridgeline.trainer.utilization import passes_over_weights, peak_flops_per_s
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from ridgeline.trainer.memory import TrainingMemory
 
 __all__ = ["PARTS", "RLStep"]
-
-#: probability from which on something is expected
-_LIKELY = 0.5
 
 #: of all chips' time, in the order of the step
 PARTS = ("prompts", "decode", "tail", "logprobs", "updates", "sync", "swap", "idle")
@@ -262,7 +260,7 @@ class RLStep(Answered):
     @property
     def fits(self) -> bool:
         """Whether training is expected to run, as far as its memory is known."""
-        return self.fits_probability is None or self.fits_probability >= _LIKELY
+        return self.fits_probability is None or self.fits_probability >= LIKELY
 
     @property
     def usd(self) -> float | None:
@@ -270,6 +268,14 @@ class RLStep(Answered):
         if self.price is None:
             return None
         return cost_per_step_usd(self.step_s, self.price.usd_per_chip_hour, self.n_chips)
+
+    @property
+    def usd_per_mtok(self) -> float | None:
+        """Of `tokens`; None without a price. [USD/Mtok]"""
+        if self.price is None:
+            return None
+        rent = self.price.usd_per_chip_hour
+        return float(cost_usd_per_mtok(self.step_s, self.tokens, rent, self.n_chips))
 
     # --- as an answer
 
@@ -330,7 +336,7 @@ class RLStep(Answered):
             "mfu": self.mfu,
             "fits_probability": self.fits_probability,
             "usd": self.usd,
-            "usd_per_mtok": None if self.usd is None else self.usd / self.tokens * 1e6,
+            "usd_per_mtok": self.usd_per_mtok,
         }
 
     @property

@@ -17,6 +17,7 @@ from ridgeline.answers.words import (
     usd,
 )  # fmt: skip
 from ridgeline.questions.training.words import job_words, probability_words
+from ridgeline.trainer.memory import SURE
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PART_WORDS", "sentences"]
 
-#: a probability of fitting from which on nothing is said
-_SURE = 0.9
 #: parts of all chips' time, as tables and pictures call them
 PART_WORDS: Final = {
     "prompts": "prompts",
@@ -114,7 +113,7 @@ def _layout(answer: RLStep) -> str:
 
 def _memory(answer: RLStep) -> list[str]:
     sure, memory = answer.fits_probability, answer.memory
-    if memory is None or sure is None or sure >= _SURE:
+    if memory is None or sure is None or sure >= SURE:
         return []
     total = float(np.ravel(memory.needed_bytes)[0])
     return [

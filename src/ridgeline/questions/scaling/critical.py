@@ -13,9 +13,10 @@ from ridgeline.laws.batch_size import critical_batch_of_loss_tokens, tokens_over
 from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM, chinchilla_tokens
 from ridgeline.laws.economics import cost_per_step_usd
 from ridgeline.laws.loss import loss_nats
-from ridgeline.questions.scaling.rows import FITS, timed
+from ridgeline.questions.scaling.rows import timed
 from ridgeline.questions.training.legal import problems
 from ridgeline.steps.counts import counts
+from ridgeline.trainer.memory import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +144,7 @@ def batch_rows(
                 "usd": None
                 if price is None
                 else cost_per_step_usd(run_s, price.usd_per_chip_hour, n),
-                "fits": fits is None or fits >= FITS,
+                "fits": fits is None or fits >= LIKELY,
             }
         )
     return rows

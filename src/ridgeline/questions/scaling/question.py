@@ -12,13 +12,14 @@ from ridgeline.questions.scaling.answer import Scaling
 from ridgeline.questions.scaling.bounds import bounds_of
 from ridgeline.questions.scaling.critical import batch_rows, critical_batch, run_tokens_of
 from ridgeline.questions.scaling.landmarks import landmarks_of
-from ridgeline.questions.scaling.rows import FITS, from_smallest_that_fits, rows_of
+from ridgeline.questions.scaling.rows import from_smallest_that_fits, rows_of
 from ridgeline.questions.scaling.sizes import jobs_of_sizes, searched_job
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.specs.arguments import Amount, reads
 from ridgeline.specs.fields import Choice, Number, Numbers
 from ridgeline.specs.ranges import CHIPS
 from ridgeline.specs.training_scenario import TrainingScenario
+from ridgeline.trainer.memory import LIKELY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +163,7 @@ def _why(scenario: TrainingScenario, search: bool, rows: list[Any]) -> str:
     chances = [row["fits_probability"] for row in rows]
     if not scenario.layout.degrees and None in chances:
         return "No layout is given: each size is data parallel, and memory is not known."
-    if not scenario.layout.degrees and max(chances) < FITS:
+    if not scenario.layout.degrees and max(chances) < LIKELY:
         return "No layout is given: each size has the plain one that comes closest to fitting."
     if scenario.layout.degrees:
         return "All sizes have the degrees given; data parallelism is over what they leave."

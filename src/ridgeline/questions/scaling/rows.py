@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.laws.economics import cost_per_step_usd
-from ridgeline.laws.energy import energy_j
-from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.run import run_of
+from ridgeline.questions.training.token_costs import token_costs
 from ridgeline.questions.training.words import KINDS_OF_TIME, layout_words
 from ridgeline.trainer.groups import grouped
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import LIKELY, job_memory
 from ridgeline.trainer.step import job_step
 from ridgeline.trainer.utilization import (
     flops_by_convention,
@@ -27,12 +25,10 @@ if TYPE_CHECKING:
     from ridgeline.specs.training_scenario import TrainingScenario
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["FITS", "Row", "from_smallest_that_fits", "rows_of", "timed"]
+__all__ = ["Row", "from_smallest_that_fits", "rows_of", "timed"]
 
 Row = dict[str, Any]
-#: a size counts as one that fits from this probability on
-FITS = 0.5
-_PER_MILLION, _DAY_S = 1e6, 86_400.0
+_DAY_S = 86_400.0
 _ROUNDING = 1e-9
 
 
@@ -85,8 +81,6 @@ def rows_of(
     rows = []
     for job, measured in zip(jobs, timed(jobs, interval=True), strict=True):
         load, n, time_s = job.load, int(job.n_chips), measured["time_s"]
-        rent = None if price is None else price.usd_per_chip_hour
-        watts = power_w(job.cluster)
         row: Row = {
             "n_chips": n,
             "layout": layout_words(job.layout),
@@ -97,10 +91,7 @@ def rows_of(
             **measured,
             "tokens_per_s": load.tokens / time_s,
             "tokens_per_s_per_chip": load.tokens / time_s / n,
-            "usd_per_mtok": None
-            if rent is None
-            else cost_per_step_usd(time_s, rent, n) / load.tokens * _PER_MILLION,
-            "joule_per_token": None if watts is None else energy_j(watts * n, time_s) / load.tokens,
+            **token_costs(job.cluster, price, time_s, load.tokens, n)._asdict(),
         }
         if scenario.load.tokens is not None:
             run = run_of(job, scenario.load.tokens, (time_s, None, None), scenario.run, price)
@@ -131,5 +122,5 @@ def from_smallest_that_fits(jobs: Sequence[TrainingJob]) -> list[TrainingJob]:
         found = np.broadcast_to(job_memory(group.job).fits_probability, (len(members),))
         for i, chance in zip(members, found, strict=True):
             chances[i] = float(chance)
-    first = next((i for i, p in enumerate(chances) if p >= FITS), 0)
+    first = next((i for i, p in enumerate(chances) if p >= LIKELY), 0)
     return list(jobs[first:])

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ridgeline.answers.words import count, factor, listed, percent, seconds, tokens
-from ridgeline.questions.scaling.rows import FITS
 from ridgeline.questions.training.words import probability_words
+from ridgeline.trainer.memory import LIKELY
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _fits(answer: Scaling) -> str:
     short = [
         row
         for row in answer.rows
-        if row["fits_probability"] is not None and row["fits_probability"] < FITS
+        if row["fits_probability"] is not None and row["fits_probability"] < LIKELY
     ]
     if None in chances or not short:
         return ""

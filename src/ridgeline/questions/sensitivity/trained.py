@@ -13,7 +13,7 @@ from ridgeline.answers import Answer, Table
 from ridgeline.catalog import dtype as dtype_of
 from ridgeline.catalog import training_effect_kinds
 from ridgeline.errors import InfeasibleError
-from ridgeline.laws.economics import cost_per_step_usd
+from ridgeline.laws.economics import cost_usd_per_mtok
 from ridgeline.questions.prices import price_notes
 from ridgeline.questions.sensitivity.knobs import (
     Knob,
@@ -207,7 +207,7 @@ class _Asked:
         held = job_memory(job).needed_bytes if job.model.blocks else math.nan
         return {
             "time": time_s,
-            "cost": cost_per_step_usd(time_s, rent, float(job.n_chips)) / tokens * 1e6,
+            "cost": cost_usd_per_mtok(time_s, tokens, rent, float(job.n_chips)),
             "memory": float(np.ravel(held)[0]),
         }
 

@@ -18,6 +18,7 @@ from ridgeline.questions.training.tables import tables
 from ridgeline.questions.training.words import part_words
 from ridgeline.questions.training.working import explain
 from ridgeline.steps.ideal import resources
+from ridgeline.trainer.memory import LIKELY
 from ridgeline.trainer.utilization import flops_by_convention, peak_flops_per_s
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Training"]
 
 _ROUNDING = 1e-9
-#: a job is started without a word about memory where that suffices with this probability
-_LIKELY = 0.5
 
 
 @dataclass(frozen=True, repr=False)
@@ -183,7 +182,7 @@ class Training(Answered):
         from ridgeline.questions.training.launch import start_training  # noqa: PLC0415
 
         found = start_training(self.job, tool, self.run and self.run.n_steps)
-        if self.fits_probability is None or self.fits_probability >= _LIKELY:
+        if self.fits_probability is None or self.fits_probability >= LIKELY:
             return found
         note = (
             f"By this estimate memory suffices with a probability of {self.fits_probability:.0%}."

@@ -10,13 +10,12 @@ from ridgeline.answers import Answer, Table
 from ridgeline.answers.answered import Answered
 from ridgeline.answers.words import count, quantity, usd
 from ridgeline.errors import SpecError
-from ridgeline.laws.economics import cost_per_step_usd
-from ridgeline.laws.energy import energy_j
 from ridgeline.questions.headings import headings
 from ridgeline.questions.prices import basis_words, on_one_basis, price_notes, recalled_clause
-from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.answer import Training
+from ridgeline.questions.training.token_costs import token_costs
 from ridgeline.questions.training.words import job_words
+from ridgeline.trainer.memory import LIKELY
 from ridgeline.trainer.utilization import telling_convention
 
 if TYPE_CHECKING:
@@ -32,9 +31,7 @@ _COLUMNS = (
 _FIRST = ("n_chips", "time_s", "tokens_per_s_per_chip", "mfu", "usd_per_mtok", "days", "usd",
           "remark", "joule_per_token", "layout", "fits_probability")  # fmt: skip
 _REFUSED = {"cluster": ("machine", ""), "reason": ("why", "")}
-_PER_MILLION, _DAY_S = 1e6, 86_400.0
-#: a machine counts as one that holds the job from this probability on
-_FITS = 0.5
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -148,12 +145,9 @@ def compare_trained(
 
 def _row(answer: Training) -> dict[str, Any]:
     job, price, tokens = answer.job, answer.price, answer.job.load.tokens
-    n, watts = int(job.n_chips), power_w(job.cluster)
+    n = int(job.n_chips)
     run, fits = answer.run, answer.fits_probability
-    energy = None if watts is None else energy_j(watts * n, answer.step_s) / tokens
-    cost = None
-    if price is not None:
-        cost = cost_per_step_usd(answer.step_s, price.usd_per_chip_hour, n) / tokens * _PER_MILLION
+    cost = token_costs(job.cluster, price, answer.step_s, tokens, n)
     return {
         "cluster": job.cluster.id,
         "machine": answer.name.partition(" on ")[2] or job.cluster.name,
@@ -165,13 +159,13 @@ def _row(answer: Training) -> dict[str, Any]:
         "mfu": answer.utilization[telling_convention(job)],
         "global_batch": job.load.global_batch,
         "fits_probability": fits,
-        "usd_per_mtok": cost,
-        "joule_per_token": energy,
+        "usd_per_mtok": cost.usd_per_mtok,
+        "joule_per_token": cost.joule_per_token,
         "days": None if run is None else run.total_s / _DAY_S,
         "usd": None if run is None else run.usd(run.total_s),
         "usd_per_chip_hour": None if price is None else price.usd_per_chip_hour,
         "price_basis": None if price is None else price.basis,
-        "remark": "" if fits is None or fits >= _FITS else "does not fit",
+        "remark": "" if fits is None or fits >= LIKELY else "does not fit",
     }
 
 

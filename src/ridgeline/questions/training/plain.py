@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.training.legal import problems, tp_takes
 from ridgeline.specs.blocks import MixtureOfExperts
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Chosen", "chosen_job"]
 
-#: a plain default is to fit as surely as this
-_SURE = 0.9
 _MOST_STAGES = 64
 _FULLY_SHARDED = 3
 
@@ -86,7 +84,7 @@ def _plain(setup: TrainingSetup) -> Chosen:
             wrong = wrong or found
             continue
         last = job
-        if float(job_memory(job).fits_probability[0]) >= _SURE:
+        if float(job_memory(job).fits_probability[0]) >= SURE:
             return Chosen(job, _FITS.format(order=_order(setup)))
     if last is None:
         raise InfeasibleError("\n".join(wrong))

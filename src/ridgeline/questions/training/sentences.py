@@ -15,6 +15,7 @@ from ridgeline.questions.training.words import (
     job_words,
     probability_words,
 )
+from ridgeline.trainer.memory import LIKELY
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_sentences", "sentences"]
 
-#: a probability of fitting below which more than the likely is said
-_LIKELY = 0.5
 _DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 
@@ -122,7 +121,7 @@ def _memory(answer: Training) -> list[str]:
     if answer.changes:
         each = "; ".join(_change(c) for c in answer.changes)
         said.append(f"What would make it fit, fastest first: {each}.")
-    elif (answer.fits_probability or 0.0) < _LIKELY:
+    elif (answer.fits_probability or 0.0) < LIKELY:
         said.append(
             "No single change or pair of changes on these chips makes it fit: use more chips, or "
             "a smaller model or batch."

@@ -17,6 +17,7 @@ from ridgeline.questions.training_layouts.space import AXES, Space, recompute_of
 from ridgeline.steps.kept import ALL_LAYERS
 from ridgeline.steps.machine import chip_capacity_bytes
 from ridgeline.steps.training_count import order_code, overlap_code
+from ridgeline.trainer.memory import SURE
 from ridgeline.trainer.pipeline import has_closed_form
 from ridgeline.trainer.rows import BLOCK_ROWS, TrainingRows
 
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
     Indices = dict[str, Ints]
     Floats = NDArray[np.float64]
 
-__all__ = ["SURE", "Group", "Searcher", "run_group", "run_timelines", "single_rows"]
+__all__ = ["Group", "Searcher", "run_group", "run_timelines", "single_rows"]
 
-#: a row fits if it does so with this probability, as a plain default does
-SURE = 0.9
 #: rows weighed or timed at a time
 _CHUNK_ROWS = 100_000
 #: fastest rows that are kept, and those of them that no timeline is left out of

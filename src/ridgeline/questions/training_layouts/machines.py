@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ridgeline.laws.economics import cost_per_step_usd
-from ridgeline.laws.energy import energy_j
-from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.question import train
+from ridgeline.questions.training.token_costs import token_costs
 from ridgeline.questions.training_layouts.simplicity import simplicity
 from ridgeline.questions.training_layouts.words import job_name
 from ridgeline.specs.training import TrainingLayout
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["MachineSearch"]
 
 Row = dict[str, Any]
-_MTOK, _J_PER_WH = 1e6, 3600.0
 _ROUNDING = 1e-9
 _ORDER = TrainingLayout.model_fields["order"].default
 
@@ -103,13 +100,8 @@ class MachineSearch:
         n_chips = self.setup.n_chips
         about: Row = {"cluster": self.key, "n_chips": n_chips, "layout": job_name(self.job(row))}
         tokens = row["tokens_per_s_per_chip"] * n_chips * row["time_s"]
-        usd, wh = None, None
-        if self.price is not None:
-            of_step = cost_per_step_usd(row["time_s"], self.price.usd_per_chip_hour, n_chips)
-            usd = of_step / tokens * _MTOK
-        if (watts := power_w(self.setup.cluster)) is not None:
-            wh = energy_j(watts * n_chips, row["time_s"]) / _J_PER_WH / tokens * _MTOK
-        return about | row | {"usd_per_mtok": usd, "wh_per_mtok": wh}
+        cost = token_costs(self.setup.cluster, self.price, row["time_s"], tokens, n_chips)
+        return about | row | {"usd_per_mtok": cost.usd_per_mtok, "wh_per_mtok": cost.wh_per_mtok}
 
     def simplicity(self, row: Row) -> tuple[int, ...]:
         """How simple a row's layout is."""

@@ -14,7 +14,7 @@ from ridgeline.questions.training.plain import chosen_job
 from ridgeline.questions.training.words import job_words
 from ridgeline.questions.training_layouts.words import axis_words, memory_words
 from ridgeline.trainer.changes import cheapest_changes
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 from ridgeline.units import format_quantity
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def missing(one: MachineSearch) -> list[str]:
     lacks = f"{format_quantity(-margin, 'B')} more than it has"
     if margin >= 0:
         sure = percent(float(memory.fits_probability[0]))
-        lacks = f"which fits with a probability of {sure} only, where 90% are asked for"
+        lacks = f"which fits with a probability of {sure} only, where {percent(SURE)} are asked for"
     return [
         f"{name} on {one.words}: none of {counted(search.n_legal, 'legal layout')} fits.",
         f"Closest comes {job_words(job)}, micro-batches of {job.recipe.micro_batch}: it "

@@ -11,9 +11,8 @@ from ridgeline.answers.words import counted, listed, percent
 from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.families import cause
 from ridgeline.questions.training.words import PART_WORDS, part_words
-from ridgeline.questions.training_layouts.search import SURE
 from ridgeline.questions.training_layouts.words import job_name, memory_words
-from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.memory import SURE, job_memory
 from ridgeline.trainer.state import n_copies
 from ridgeline.trainer.step import job_step
 from ridgeline.units import format_quantity

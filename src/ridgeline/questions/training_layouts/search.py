@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ridgeline.laws.economics import cost_per_step_usd
-from ridgeline.laws.energy import energy_j
 from ridgeline.laws.schedules import SCHEDULES
-from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.legal import check_precision
+from ridgeline.questions.training.token_costs import token_costs
 from ridgeline.questions.training_layouts.groups import (
-    SURE,
     Searcher,
     run_group,
     run_timelines,
@@ -36,11 +33,10 @@ if TYPE_CHECKING:
     from ridgeline.questions.training_layouts.kept import Chunk, Kept
     from ridgeline.trainer.job import TrainingJob
 
-__all__ = ["SURE", "Rank", "TrainingSearch", "search"]
+__all__ = ["Rank", "TrainingSearch", "search"]
 
 #: rows are ranked by it; with chips and machine the same for all, dollars and energy follow time
 Rank = Literal["time", "usd", "energy"]
-_HOUR_S, _MTOK = 3600.0, 1e6
 _COLUMNS = (
     "time_s", "tokens_per_s_per_chip", "mfu", "peak_bytes", "needed_bytes", "fits_probability",
 )  # fmt: skip
@@ -239,13 +235,9 @@ class TrainingSearch:
 
     def _money(self, time_s: float) -> dict[str, float | None]:
         """Dollars and energy of a million tokens."""
-        n, mtok = self.setup.n_chips, self.space.load.tokens / _MTOK
-        price, watts = self.setup.price, power_w(self.setup.cluster)
-        usd = None
-        if price is not None:
-            usd = float(cost_per_step_usd(time_s, price.usd_per_chip_hour, n)) / mtok
-        wh = None if watts is None else float(energy_j(watts * n, time_s)) / _HOUR_S / mtok
-        return {"usd_per_mtok": usd, "wh_per_mtok": wh}
+        n, n_tokens = self.setup.n_chips, self.space.load.tokens
+        cost = token_costs(self.setup.cluster, self.setup.price, time_s, n_tokens, n)
+        return {"usd_per_mtok": cost.usd_per_mtok, "wh_per_mtok": cost.wh_per_mtok}
 
     def job(self, row: dict[str, Any] | int) -> TrainingJob:
         """The job of a row, as `rl.training` times it.
