@@ -11,6 +11,7 @@ from ridgeline.catalog import dtype as dtype_of
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.laws.budget import FORWARD_FLOPS, TRAINING_FLOPS, token_flops
 from ridgeline.questions.lengths import length_notes, longest
+from ridgeline.questions.machine_words import machine_words
 from ridgeline.questions.serving import serving
 from ridgeline.questions.setup import machine_of
 from ridgeline.questions.training.question import train
@@ -67,11 +68,7 @@ class Fleet:
     @property
     def name(self) -> str:
         """Number and kind of chips."""
-        whole, rest = divmod(self.n_chips, self.cluster.domain_size)
-        if self.cluster.domain_size > 1 and not rest:
-            return self.cluster.name if whole == 1 else f"{whole:,} x {self.cluster.name}"
-        chip = self.cluster.chip.name
-        return f"{self.n_chips:,} x {chip}" if self.n_chips > 1 else chip
+        return machine_words(self.cluster, self.n_chips)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from ridgeline import catalog
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
 from ridgeline.errors import SpecError
+from ridgeline.questions.machine_words import machine_words
 from ridgeline.questions.serving.headline import sentences
 from ridgeline.questions.serving.landmarks import most_sequences
 from ridgeline.questions.serving.points import points_table
@@ -104,11 +105,7 @@ class Serving(Answered):
     @property
     def machine_name(self) -> str:
         """The cluster where it is used whole, else number and kind of chips."""
-        cluster, n = self.machine.cluster, self.machine.n_chips
-        whole, rest = divmod(n, cluster.domain_size)
-        if cluster.domain_size > 1 and rest == 0:
-            return cluster.name if whole == 1 else f"{whole} x {cluster.name}"
-        return f"{n} x {cluster.chip.name}" if n > 1 else cluster.chip.name
+        return machine_words(self.machine.cluster, self.machine.n_chips)
 
     @property
     def limits(self) -> Limits:

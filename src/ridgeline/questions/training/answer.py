@@ -10,6 +10,7 @@ import numpy as np
 
 from ridgeline.answers import Answer
 from ridgeline.answers.answered import Answered
+from ridgeline.questions.machine_words import machine_words
 from ridgeline.questions.prices import price_words
 from ridgeline.questions.training.groups import ops_of_stage
 from ridgeline.questions.training.pictures import PICTURES, draw
@@ -135,11 +136,7 @@ class Training(Answered):
     @property
     def name(self) -> str:
         """Model and machine in a few words."""
-        cluster, n = self.job.cluster, self.job.n_chips
-        whole, rest = divmod(n, cluster.domain_size)
-        machine = f"{n:,} x {cluster.chip.name}" if n > 1 else cluster.chip.name
-        if cluster.domain_size > 1 and not rest:
-            machine = cluster.name if whole == 1 else f"{whole:,} x {cluster.name}"
+        machine = machine_words(self.job.cluster, self.job.n_chips)
         return f"{self.model.name or self.model.id} on {machine}"
 
     def part_words(self, part: str) -> str:
