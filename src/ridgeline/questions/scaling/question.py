@@ -87,7 +87,7 @@ def scaling(
     >>> found = rl.scaling("meta-llama/Meta-Llama-3.1-405B", "2048xhgx-h100", seq=8192,
     ...                    global_batch=2048, tp=8, pp=16, reading="blackboard")
     >>> [round(row["time_s"], 1) for row in found.rows[-2:]]  # a bubble of 15 / 32, then 15 / 16
-    [12.4, 7.4]
+    [7.4, 4.9]
     >>> found.values["batch_runs_out_n_chips"]
     16384.0
     """
