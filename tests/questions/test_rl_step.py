@@ -17,8 +17,9 @@ from ridgeline.questions.rl_step.algorithms import ALGORITHMS
 from ridgeline.specs.lengths import Lengths
 from ridgeline.specs.training import TrainingLayout, TrainingLoad
 from ridgeline.steps.tokens import decode
+from ridgeline.trainer.forward import job_forward_seconds
 from ridgeline.trainer.job import TrainingJob
-from ridgeline.trainer.step import job_forward_seconds, job_step
+from ridgeline.trainer.step import job_step
 from ridgeline.trainer.weight_sync import n_gathers, n_matrices, weight_sync_s
 
 MOE, DENSE = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-8B"
@@ -264,6 +265,18 @@ def test_forward_passes_are_a_part_of_the_step() -> None:
         plain = (each.sum() + (m - 1) * each.max()) * straggling
         assert plain <= forward <= 1.1 * plain
         assert 0.25 < forward / float(step.time_s[0]) < 0.45
+    # Parameters that ranks share out are gathered for them, too, and those of ZeRO 1 are not.
+    slow = catalog.machine_named("4xhgx-h100").cluster.model_copy(update={"scale_out": 1e9})
+    whole, spread = (replace(_job(dp=32, zero=zero), cluster=slow) for zero in (1, 3))
+    for reading in ("calibrated", "ideal"):
+        held, gathered = (
+            float(np.ravel(job_forward_seconds(replace(job, reading=reading)))[0])
+            for job in (whole, spread)
+        )
+        # Four micro-batches gather 16.4 GB each; every domain takes three quarters from outside.
+        least = 4 * 16.4e9 * 3 / 4 / (8 * 1e9)
+        assert 0.9 * least < gathered < 2 * least
+        assert held < least / 10
     blackboard = replace(_job(dp=8), reading="blackboard")
     forward = float(np.ravel(job_forward_seconds(blackboard))[0])
     assert forward == pytest.approx(float(job_step(blackboard).time_s[0]) / 3)

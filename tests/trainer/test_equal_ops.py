@@ -14,7 +14,7 @@ from ridgeline.steps.bind import bound
 from ridgeline.steps.training_ops import channel_of
 from ridgeline.trainer.job import TrainingJob
 from ridgeline.trainer.passes import on_stages
-from ridgeline.trainer.step import _Timed, job_seconds
+from ridgeline.trainer.step import TimedJob, job_seconds
 
 NAS, V3 = "nvidia/Llama-3_3-Nemotron-Super-49B-v1", "deepseek-ai/DeepSeek-V3"
 
@@ -30,7 +30,7 @@ def job_of(model: str, micro_batch: object = 1) -> TrainingJob:
 @pytest.mark.parametrize("micro_batch", [1, np.asarray([1.0, 2.0, 4.0])])
 def test_equal_ops_are_timed_once(model: str, micro_batch: object) -> None:
     """Channels that nothing hides, of each kind of layer, are sums of ops timed one by one."""
-    timed = _Timed(job_of(model, micro_batch))
+    timed = TimedJob(job_of(model, micro_batch))
     cal = timed.job.calibration
     found = on_stages(timed.count, timed.pieces, timed.layers, cal).timed
     for piece, passes in zip(timed.pieces, found, strict=True):
@@ -43,11 +43,11 @@ def test_equal_ops_are_timed_once(model: str, micro_batch: object) -> None:
 @pytest.mark.parametrize("model", [NAS, V3])
 def test_under_other_constants_nothing_is_counted_again(model: str) -> None:
     job = job_of(model)
-    timed = _Timed(job)
+    timed = TimedJob(job)
     faster = bound({"c": job.cluster}, {"c.chip.memory.bandwidth": 9e12, "c.link": 9e11})["c"]
     for cal in (job.calibration.with_effect("memory", 0.7), job.calibration.on(faster)):
         anew = replace(job, fitted=cal, cluster=cal.cluster)
-        other = _Timed(job.under(cal), timed)
+        other = TimedJob(job.under(cal), timed)
         assert other.pieces is timed.pieces
         np.testing.assert_array_equal(other.time_s, job_seconds(anew))
         assert np.all(other.time_s != timed.time_s)

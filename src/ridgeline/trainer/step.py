@@ -27,7 +27,7 @@ from ridgeline.steps.machine import compute_dtype
 from ridgeline.steps.op import Op
 from ridgeline.steps.training_count import column
 from ridgeline.steps.training_ops import stage_hop
-from ridgeline.trainer.exchange import exchanges
+from ridgeline.trainer.exchange import Exchanges, exchanges
 from ridgeline.trainer.passes import (
     StagePasses,
     exposed_s,
@@ -55,7 +55,7 @@ _NO_EFFECTS = {"micro_batch_s": 0.0, "straggler": 0.0, "host_s": 0.0, "pp_expose
 _HOST_MEMORY = 1.4
 
 __all__ = [
-    "PARTS", "TrainingStep", "job_bound_s", "job_forward_seconds", "job_seconds", "job_step",
+    "PARTS", "TimedJob", "TrainingStep", "job_bound_s", "job_seconds", "job_step",
 ]  # fmt: skip
 
 #: what the time of a step is told apart by, in the order of a waterfall
@@ -105,13 +105,13 @@ def job_step(job: TrainingJob, interval: bool = False) -> TrainingStep:
     """
     if job.reading == "blackboard":
         return _on_the_blackboard(job)
-    timed = _Timed(job)
+    timed = TimedJob(job)
     found = timed.step()
     if not interval or job.reading != "calibrated":
         return found
 
     def time_of(cal: Calibration) -> Any:
-        return _Timed(job.under(cal), timed).time_s
+        return TimedJob(job.under(cal), timed).time_s
 
     sigma = log_variance(job.calibration, time_of, found.time_s) ** 0.5
     reach = np.exp(Z80 * np.hypot(sigma, job.scatter("step_time_s")))
@@ -122,7 +122,7 @@ def job_seconds(job: TrainingJob) -> Any:
     """Time of one optimizer step alone, which effects may give leading axes to. [s]"""
     if job.reading == "blackboard":
         return _on_the_blackboard(job).time_s
-    return _Timed(job).time_s
+    return TimedJob(job).time_s
 
 
 def job_bound_s(job: TrainingJob) -> Any:
@@ -141,27 +141,10 @@ def job_bound_s(job: TrainingJob) -> Any:
     return _NeverWaits(job).time_s
 
 
-def job_forward_seconds(job: TrainingJob) -> Any:
-    """Time of a step's forward passes alone, as log-probabilities need them. [s]
-
-    Parameters
-    ----------
-    job : TrainingJob   Its numbers may be 1-D arrays, a row each.
-
-    Returns
-    -------
-    array   All micro-batches through all stages, once; neither gradients nor an optimizer follow.
-            Chunks of a stage pass as one.
-    """
-    if job.reading == "blackboard":
-        return _on_the_blackboard(job).time_s / passes_over_weights(job)
-    return _Timed(job).forward_only_s
-
-
-class _Timed:
+class TimedJob:
     """A job being timed; what several parts ask for is kept, and what is counted of a like one."""
 
-    def __init__(self, job: TrainingJob, like: _Timed | None = None) -> None:
+    def __init__(self, job: TrainingJob, like: TimedJob | None = None) -> None:
         self.job = job
         self.count = job.count
         self.pieces: list[Pieces] = like.pieces if like else pieces_of(self.count)
@@ -171,14 +154,17 @@ class _Timed:
 
     @cached_property
     def passes(self) -> StagePasses:
+        """Of a micro-batch on each stage."""
         return on_stages(self.count, self.pieces, self.layers, self.on)
 
     @cached_property
     def parameters(self) -> list[Any]:
+        """Of each kind of layer, before they are sharded."""
         return parameters_of(self.count)
 
     @cached_property
     def micro_batches(self) -> Any:
+        """Of a rank in a step. [1]"""
         return floats(self.job.micro_batches)
 
     @cached_property
@@ -209,17 +195,6 @@ class _Timed:
         )
 
     @cached_property
-    def forward_only_s(self) -> Any:
-        """All micro-batches through all stages one way, with the stragglers' share. [s]"""
-        forward = self.passes.forward_s + column(self.effects["micro_batch_s"])
-        none = 0.0 * forward
-        # A flow shop of two ways, the second of which takes no time: half of the hops are too many.
-        hop = self.hop_s / 2
-        pp, m = self.job.layout.pp, self.micro_batches
-        one_way = schedule_s("gpipe", pp, m, 1, forward, none, none, hop)
-        return one_way * (1 + self.straggler_share)
-
-    @cached_property
     def busy_s(self) -> Any:
         """Of each stage, for all micro-batches. Shape (..., rows, stages). [s]"""
         p, each = self.passes, self.effects["micro_batch_s"]
@@ -248,22 +223,29 @@ class _Timed:
         return np.argmax(self.busy_s, axis=-1)
 
     @cached_property
+    def sent(self) -> Exchanges:
+        """Exchanges between data-parallel ranks."""
+        return exchanges(self.count, self.parameters, self.layers, self.on)
+
+    def exposed(self, exchange_s: Any, window_s: Any) -> Any:
+        """Of exchanges between data-parallel ranks, what the passes beside them do not hide. [s]"""
+        hides = self.count.hides("dp")
+        hides = column(hides) > 0 if np.ndim(hides) else hides
+        return exposed_s(exchange_s, window_s, column(self.effects["dp_exposed"]), hides)
+
+    @cached_property
     def data_s(self) -> Any:
         """What exchanges between data-parallel ranks add, on the stage where it is most. [s]"""
-        sent = exchanges(self.count, self.parameters, self.layers, self.on)
+        sent = self.sent
         if self.job.reading != "calibrated":
             every = column(self.micro_batches) * (sent.each_forward_s + sent.each_backward_s)
             whole = np.max(sent.gather_s + sent.reduce_s + every, axis=-1)
             return np.maximum(whole - self.pipeline_s, 0.0)
-        hides = self.count.hides("dp")
-        hides = column(hides) > 0 if np.ndim(hides) else hides
-        share = column(self.effects["dp_exposed"])
         p = self.passes
         forward, backward = p.forward_s, p.input_gradient_s + p.weight_gradient_s
-        once = exposed_s(sent.gather_s, forward, share, hides)
-        once = once + exposed_s(sent.reduce_s, backward, share, hides)
-        every = exposed_s(sent.each_forward_s, forward, share, hides)
-        every = every + exposed_s(sent.each_backward_s, backward, share, hides)
+        once = self.exposed(sent.gather_s, forward) + self.exposed(sent.reduce_s, backward)
+        every = self.exposed(sent.each_forward_s, forward)
+        every = every + self.exposed(sent.each_backward_s, backward)
         return np.max(once + column(self.micro_batches) * every, axis=-1)
 
     @cached_property
@@ -369,7 +351,7 @@ class _Timed:
         return TrainingStep(self.time_s, whole, p, stage)
 
 
-class _NeverWaits(_Timed):
+class _NeverWaits(TimedJob):
     """A job whose slowest stage is busy all the time."""
 
     @cached_property

@@ -18,8 +18,9 @@ from ridgeline.questions.rl_step.answer import RLStep
 from ridgeline.questions.rl_step.setup import RLSetup
 from ridgeline.questions.serving.words import extrapolation_words, link_words
 from ridgeline.specs.rl_scenario import RLScenario
+from ridgeline.trainer.forward import job_forward_seconds
 from ridgeline.trainer.memory import job_memory
-from ridgeline.trainer.step import job_forward_seconds, job_step
+from ridgeline.trainer.step import job_step
 from ridgeline.trainer.weight_sync import n_matrices, weight_sync_s
 
 if TYPE_CHECKING:
