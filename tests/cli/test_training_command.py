@@ -206,6 +206,10 @@ def test_a_search_has_two_faces_and_one_answer(run) -> None:
         assert printed[part] == found[part], part
     rows = list(csv.DictReader(io.StringIO(run(*QWEN, "hgx-h100", *SEARCH, "--search", "--csv"))))
     assert [r["layout"] for r in rows] == [r["layout"] for r in answer.rows]
+    some = run(*QWEN, "hgx-h100", *SEARCH, "--search", "--csv", "--top", "3")
+    assert len(some.strip().splitlines()) == 1 + 3
+    most = json.loads(run(*QWEN, "hgx-h100", *SEARCH, "--search", "--json", "--top", "30"))
+    assert [r["layout"] for r in most["rows"]] == [r["layout"] for r in answer.rows[:30]]
     shown = run(*QWEN, "hgx-h100", *SEARCH, "--search", "--explain")
     assert "Tried on hgx-h100" in shown
     assert "The winner alone: --tp 2" in shown

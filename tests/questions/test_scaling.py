@@ -246,6 +246,12 @@ def test_more_chips_than_there_are_is_what_is_refused() -> None:
         rl.scaling(QWEN, "64xhgx-h100", global_batch=512, sizes=[8, 1024])
 
 
+def test_a_size_that_no_layout_takes_says_what_stands_against_it() -> None:
+    found = rl.scaling(QWEN, "2xhgx-h100", global_batch=64, tp=4, sizes=[8, 10], search=True)
+    assert [r["n_chips"] for r in found.refused] == [10]
+    assert "does not divide 10 chips" in str(found.refused[0]["reason"])
+
+
 def test_nothing_is_said_to_fit_hide_or_end_that_is_not_known_to() -> None:
     none = rl.scaling("meta-llama/Meta-Llama-3.1-405B", "hgx-h100", seq=8192)
     assert "if memory sufficed" in str(none)

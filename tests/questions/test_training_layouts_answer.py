@@ -439,6 +439,14 @@ def test_chunks_are_refused_for_what_stands_against_them() -> None:
     assert "in groups of as many as stages" in reasons["vp", 2]
 
 
+def test_the_usual_order_stands_for_those_that_change_nothing() -> None:
+    axes = axes_of(["order=tp+pp+cp+dp,tp+cp+dp+pp", "pp=1,2"])
+    found = rl.training_layouts("openai-community/gpt2", NODES, axes=axes, seq=1024,
+                                global_batch=64)  # fmt: skip
+    assert found.best["pp"] == 1
+    assert found.best["order"] == ("tp", "cp", "dp", "pp")
+
+
 def test_what_can_change_nothing_is_no_family() -> None:
     one = rl.training_layouts("openai-community/gpt2", NODES, chips=1, seq=1024, global_batch=8)
     assert {f.degree for f in one.families()} == {"micro_batch", "recompute"}

@@ -115,10 +115,13 @@ def show_search(
     wide: bool,
 ) -> None:
     """Print an answer: sentences, ranking, why not, what starts the winner; or as JSON or CSV."""
+    # Files have more rows than a screen, unless some are asked for.
+    some = None if top == _TOP else top
     if json:
-        print_json(answer.to_dict() | ({} if started is None else launch_dict(started)))
+        rows = answer.to_dict() if some is None else answer.to_dict(some)
+        print_json(rows | ({} if started is None else launch_dict(started)))
     elif csv:
-        print_csv(answer.rows or answer.closest(top))
+        print_csv(answer.rows[:some] or answer.closest(top))
     else:
         _show(answer, top, explain, wide)
         if started is not None:

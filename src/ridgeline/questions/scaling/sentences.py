@@ -184,7 +184,7 @@ def _run(row: Row) -> str:
     if row["usd"] is not None:
         cost += f", {format_quantity(row['usd'], 'USD')}"
     days = row["run_s"] / _DAY_S
-    time = f"{count(days)} days" if days >= 10 else f"{days:.2g} days"
+    time = f"{count(days)} days" if days >= 10 else f"{days:.1f} days"
     time = time if days >= 1 else seconds(row["run_s"])
     return (
         f"batches of {count(row['global_batch'])} sequences ({tokens(row['batch_tokens'])} tokens) "

@@ -120,8 +120,9 @@ def searched_job(setup: TrainingSetup) -> TrainingJob:
     found = search(setup)
     row = next(iter(found.best(1) or found.nearest), None)
     if row is None:
+        reason = next(filter(None, found.refused.values()), "")
         raise InfeasibleError(
-            f"No layout of {setup.n_chips:,} chips can train {setup.model.id} with this batch."
+            reason or f"No layout of {setup.n_chips:,} chips can train {setup.model.id}."
         )
     return found.job(row)
 

@@ -52,6 +52,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
 #: ranks share, the framework's own overlap, no stages to schedule
 _OPEN = {"expert_tp", "shard", "overlap", "schedule"}
 _LAYERS = "layers"
+_ORDER = TrainingLayout.model_fields["order"].default
 
 # What people choose, where nobody says. Of chunks and micro-batches more than these are rare; of a
 # sequence ranks have some thousands of tokens each, or its exchange outlasts attention.
@@ -225,7 +226,8 @@ def _checked(axis: str, values: Iterable[Any]) -> tuple[Any, ...]:
         raise SpecError(f"{axis}: values to try are expected, not nothing.")
     for value in found:
         _check(axis, value)
-    return found
+    # Of values alike for a layout the first is listed: the usual order, where it is among them.
+    return tuple(sorted(found, key=lambda v: v != _ORDER)) if axis == "order" else found
 
 
 def _check(axis: str, value: Any) -> None:
