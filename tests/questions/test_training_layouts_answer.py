@@ -439,6 +439,16 @@ def test_chunks_are_refused_for_what_stands_against_them() -> None:
     assert "in groups of as many as stages" in reasons["vp", 2]
 
 
+def test_short_sequences_are_taken_many_at_a_time() -> None:
+    small: dict[str, Any] = {"seq": 1024, "global_batch": 512, "tp": 1, "cp": 1, "pp": 1}
+    found = rl.training_layouts("openai-community/gpt2", NODES, **small)
+    assert found.axes["micro_batch"] == (1, 2, 4, 8, 16, 32)
+    few = rl.training_layouts("openai-community/gpt2", NODES, axes={"micro_batch": [8]}, **small)
+    assert found.best["micro_batch"] == 32
+    assert found.best["time_s"] < 0.85 * few.best["time_s"]
+    assert answer_of().axes["micro_batch"] == (1, 2, 4, 8)
+
+
 def test_the_usual_order_stands_for_those_that_change_nothing() -> None:
     axes = axes_of(["order=tp+pp+cp+dp,tp+cp+dp+pp", "pp=1,2"])
     found = rl.training_layouts("openai-community/gpt2", NODES, axes=axes, seq=1024,
@@ -496,3 +506,11 @@ def test_a_machine_without_a_price_is_named_where_dollars_rank() -> None:
         rl.training_layouts(
             "openai-community/gpt2", [NODES, "pc-rtx-3070"], rank="usd", seq=1024, global_batch=8
         )
+
+
+def test_where_not_even_sharding_helps_adapters_are_named() -> None:
+    nothing = rl.training_layouts(QWEN, "pc-rtx-4090", seq=4096, global_batch=16)
+    assert "adapters alone (--task lora, qlora)" in str(nothing)
+    tuned = rl.training_layouts(LLAMA, "pc-rtx-4090", seq=4096, global_batch=16, task="qlora")
+    assert not tuned.rows
+    assert "adapters alone" not in str(tuned)

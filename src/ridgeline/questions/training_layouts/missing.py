@@ -81,7 +81,10 @@ def _more(job: TrainingJob, n_chips: int) -> str:
     """What would make the closest fit."""
     changes = cheapest_changes(job, is_legal=lambda one: next(problems(one, n_chips), None) is None)
     if not changes:
-        return "Use more chips, chips with more memory, or a smaller batch, sequence or model."
+        tuned = ", or train adapters alone (--task lora, qlora)" * job.recipe.trains_all
+        return (
+            f"Use more chips, chips with more memory, or a smaller batch, sequence or model{tuned}."
+        )
     each = "; ".join(
         f"{' and '.join(c.what)} ({seconds(c.time_s)} a step, "
         f"{format_quantity(float(np.ravel(c.memory.needed_bytes)[0]), 'B')})"

@@ -56,7 +56,7 @@ _ORDER = TrainingLayout.model_fields["order"].default
 
 # What people choose, where nobody says. Of chunks and micro-batches more than these are rare; of a
 # sequence ranks have some thousands of tokens each, or its exchange outlasts attention.
-_MOST_CHUNKS, _MOST_SEQUENCES, _LEAST_TOKENS = 12, 8, 4096
+_MOST_CHUNKS, _MOST_SEQUENCES, _MOST_TOKENS, _LEAST_TOKENS = 12, 8, 32_768, 4096
 #: without a fused core its scores are what recompute saves first
 _AGAIN = {True: "products", False: "selective"}
 
@@ -357,10 +357,11 @@ class _Usual:
         return tuple(v for v in every if not self.n_layers % v or v & (v - 1) == 0)
 
     def micro_batch(self) -> tuple[int, ...]:
-        """Sequences of a micro-batch; usually a few."""
+        """Sequences of a micro-batch; usually a few, doubled while they are short."""
         batch = self.load.global_batch or usual_batch(self.setup.n_chips)
-        most = batch if self.wide else min(batch, _MOST_SEQUENCES)
-        return tuple(n for n in range(1, most + 1) if batch % n == 0)
+        most = batch if self.wide else _MOST_SEQUENCES
+        more = [2**i for i in range(20) if most < 2**i <= _MOST_TOKENS // self.load.seq]
+        return tuple(n for n in (*range(1, most + 1), *more) if batch % n == 0)
 
     def zero(self) -> tuple[int, ...]:
         """The framework's own, and both that are usual: the optimizer's state, and all."""
