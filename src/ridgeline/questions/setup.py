@@ -21,6 +21,8 @@ from ridgeline.specs.cluster import Cluster
 from ridgeline.specs.constants import EngineConstants
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ridgeline.catalog import MachineNamed
     from ridgeline.service.requests import Requests
     from ridgeline.specs.engine import Engine
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from ridgeline.specs.scenario import Scenario
     from ridgeline.specs.workload import Workload
 
-__all__ = ["Setup", "chosen_constants", "machine_of", "reading_of"]
+__all__ = ["Setup", "chosen_constants", "machine_of", "one_machine", "reading_of"]
 
 
 def machine_of(on: Cluster | Chip | str) -> MachineNamed:
@@ -44,6 +46,20 @@ def machine_of(on: Cluster | Chip | str) -> MachineNamed:
     if isinstance(on, Chip):
         return catalog.MachineNamed(catalog.node_of(on), is_chip=True)
     return catalog.machine_named(on)
+
+
+def one_machine(
+    machines: Sequence[Cluster | Chip | str], found: MachineNamed | None = None
+) -> MachineNamed:
+    """The machine of a question about one: as found already, else by its name.
+
+    Raises
+    ------
+    CatalogError, SpecError   Several machines, or a name that means none.
+    """
+    if len(machines) > 1:
+        raise SpecError("One machine at a time: ask about each of them by itself.")
+    return found or machine_of(machines[0])
 
 
 def chosen_constants(chosen: str | Path | EngineConstants | None) -> EngineConstants | None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from ridgeline.answers.words import percent, quantity
 from ridgeline.catalog import MachineNamed
 from ridgeline.catalog import dtype as dtype_of
-from ridgeline.errors import InfeasibleError, SpecError
+from ridgeline.errors import InfeasibleError
 from ridgeline.laws.budget import FORWARD_FLOPS, TRAINING_FLOPS, token_flops
 from ridgeline.questions.lengths import length_notes, longest
 from ridgeline.questions.machine_words import machine_words
 from ridgeline.questions.serving import serving
-from ridgeline.questions.setup import machine_of
+from ridgeline.questions.setup import one_machine
 from ridgeline.questions.training.question import train
 from ridgeline.questions.training.setup import TrainingSetup
 from ridgeline.questions.training.words import layout_words
@@ -112,9 +112,7 @@ def efficiency_of(
     InfeasibleError   Nothing joins so many chips.
     """
     if named is None and scenario.machines:
-        if len(scenario.machines) > 1:
-            raise SpecError("One machine at a time: ask about each of them by itself.")
-        named = machine_of(next(iter(scenario.machines)))
+        named = one_machine(scenario.machines)
     if named is None:
         return _without_machine(scenario)
     return _on_machine(scenario, model, n_params_active, named)

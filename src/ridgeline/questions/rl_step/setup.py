@@ -14,7 +14,7 @@ from ridgeline.laws.rollouts import packed_sequences
 from ridgeline.laws.schedules import schedule_problem
 from ridgeline.questions.prices import prices_of
 from ridgeline.questions.rl_step.algorithms import ALGORITHMS
-from ridgeline.questions.setup import Setup, machine_of
+from ridgeline.questions.setup import Setup, one_machine
 from ridgeline.questions.training.legal import check_job, check_precision
 from ridgeline.questions.training.plain import chosen_job
 from ridgeline.questions.training.setup import TrainingSetup
@@ -73,9 +73,7 @@ class RLSetup:
         ------
         SpecError   Several machines.
         """
-        if len(self.scenario.machines) > 1:
-            raise SpecError("One machine at a time: ask about each of them by itself.")
-        return self.given_machine or machine_of(next(iter(self.scenario.machines)))
+        return one_machine(self.scenario.machines, self.given_machine)
 
     @property
     def cluster(self) -> Cluster:

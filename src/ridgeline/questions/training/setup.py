@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ridgeline import catalog
 from ridgeline.errors import InfeasibleError, SpecError
 from ridgeline.questions.prices import prices_of
-from ridgeline.questions.setup import chosen_constants, machine_of, reading_of
+from ridgeline.questions.setup import chosen_constants, one_machine, reading_of
 from ridgeline.questions.training.unused import refuse_unused
 from ridgeline.specs.cluster import MOST_CARDS
 from ridgeline.specs.framework import FrameworkEra
@@ -83,9 +83,7 @@ class TrainingSetup:
         ------
         SpecError   Several machines.
         """
-        if len(self.scenario.machines) > 1:
-            raise SpecError("One machine at a time: ask about each of them by itself.")
-        return self.given_machine or machine_of(next(iter(self.scenario.machines)))
+        return one_machine(self.scenario.machines, self.given_machine)
 
     @cached_property
     def n_chips(self) -> int:
