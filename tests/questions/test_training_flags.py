@@ -624,3 +624,15 @@ def test_packed_documents_are_said(tool: str) -> None:
     more = {"zero": 3, "recompute": "full"} if tool == "maxtext" else {}
     answer = rl.training(LLAMA, "8xhgx-h100", tp=8, document=1024, global_batch=64, **more)
     assert "Documents of 1,024 tokens" in " ".join(answer.command(tool).notes)
+
+
+@pytest.mark.parametrize(
+    ("tool", "zero"),
+    [("megatron-lm", 1), ("megatron-bridge", 1), ("nemo", 1), ("torchtitan", 3), ("maxtext", 3)],
+)
+def test_prediction_layers_that_were_not_timed_are_named(tool: str, zero: int) -> None:
+    one = job(
+        "deepseek-ai/DeepSeek-V3", dp=64, ep=64, expert_tp=1, zero=zero,
+        recipe={"recompute": "full"}, tool=tool,
+    )  # fmt: skip
+    assert "rediction layers" in " ".join(start_training(one, tool).notes)

@@ -63,6 +63,7 @@ def _one(lengths: Any, slots: int) -> float:
 
 @pytest.mark.parametrize(("n", "replicas", "slots", "close"), [
     (64, 1, 64, 0.02), (16, 8, 16, 0.03), (4, 32, 4, 0.04), (128, 2, 32, 0.05),
+    (48, 1, 32, 0.12),
 ])  # fmt: skip
 def test_as_if_drawn_and_decoded(n: int, replicas: int, slots: int, close: float) -> None:
     found = Rollout(Linear(slots), 100.0, LENGTHS, n, n * replicas, 1.0)  # type: ignore[arg-type]
