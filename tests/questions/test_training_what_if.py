@@ -143,6 +143,15 @@ def test_answers_of_two_kinds_are_not_compared() -> None:
         rl.compare([rl.training(QWEN, "hgx-h100"), rl.serving(QWEN, "hgx-h100")])  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
+def test_zero_2_beside_stages_is_said_to_be_the_best_case() -> None:
+    def notes(**options: Any) -> str:
+        load = {"global_batch": 64, "tp": 1, "zero": 2}
+        return " ".join(rl.training(QWEN, "hgx-h100", **{**load, **options}).notes)
+
+    assert "ZeRO 2 beside pipeline stages" in notes(pp=2)
+    assert "ZeRO 2" not in notes(pp=2, zero=1) + notes(pp=1) + notes(pp=2, tp=4)
+
+
 def test_facts_of_a_framework_hold_for_its_release_too() -> None:
     from ridgeline.questions.training import train  # noqa: PLC0415
     from ridgeline.questions.training.setup import TrainingSetup, framework_with  # noqa: PLC0415

@@ -16,6 +16,7 @@ from ridgeline.specs.arguments import TRAINING_LAYOUT, reads
 from ridgeline.specs.training_scenario import TrainingScenario
 from ridgeline.trainer.changes import cheapest_changes
 from ridgeline.trainer.memory import job_memory
+from ridgeline.trainer.state import SHARDS_GRADIENTS
 from ridgeline.trainer.step import job_step
 
 if TYPE_CHECKING:
@@ -165,6 +166,17 @@ def _notes(job: TrainingJob) -> Iterator[str]:
         yield (
             f"The vocabulary of {model.vocab_size:,} does not divide by TP {job.layout.tp}: it is "
             "taken as cut evenly, where frameworks pad it."
+        )
+    own = job.own_framework
+    reduces_once = own.accumulates != "sharded" or own.pipelines_keep_gathered
+    if (
+        job.reading != "blackboard" and job.layout.zero == SHARDS_GRADIENTS and reduces_once
+        and job.layout.pp > 1 and job.layout.dp * job.layout.cp > 1 and job.micro_batches > 1
+    ):  # fmt: skip
+        yield (
+            "ZeRO 2 beside pipeline stages: gradients are taken as held in shards and reduced once "
+            "a step. A framework that holds them so reduces them after each micro-batch, which "
+            "takes longer; one that reduces once holds them whole, which takes more memory."
         )
     if "optimizer" in job.recipe.offload or "activations" in job.recipe.offload:
         yield (
