@@ -165,12 +165,24 @@ def iso_loss_chart(
     ends = [(line, name, f"{colour}-line") for name, line, colour in drawn]
     plane.label_ends([*ends, *((line, name, "$ink3") for name, line in curves.items())])
     n = 0
-    for row in sorted(models, key=lambda r: -_alone(r, models)):
-        if n < _NAMED and plane.label(row, row["name"], size=11, rings=3, color="$ink2"):
+    for row in _telling(models):
+        # The largest run is what most will look for.
+        first = n == 0
+        if n < _NAMED and plane.label(
+            row, row["name"], size=11, rings=5, color="$ink2", needed=first
+        ):
             n += 1
     size = {"width": _WIDTH, "height": _TALL}
     head = heading(title, subtitle, _WIDTH)
     return Chart({"title": head, **size, "layer": [*layers, *plane.layers()]})
+
+
+def _telling(models: list[Row]) -> list[Row]:
+    """Models in the order in which they are named: by turns the largest run and the loneliest."""
+    largest = sorted(models, key=lambda r: -r["params"] * r["tokens"])
+    loneliest = sorted(models, key=lambda r: -_alone(r, models))
+    by_turns = [row for pair in zip(largest, loneliest, strict=True) for row in pair]
+    return list({row["name"]: row for row in by_turns}.values())
 
 
 def _alone(row: Row, models: list[Row]) -> float:
