@@ -72,7 +72,7 @@ def test_a_picture_is_written(run, tmp_path) -> None:
 
 def test_options_are_those_of_the_record() -> None:
     fields = fields_by_option(RLScenario)
-    assert list(RLOptions.__annotations__) == list(fields)
+    assert sorted(RLOptions.__annotations__) == sorted(fields)
     for _, declared in fields.values():
         assert (declared.description or "").endswith(".")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Self, Unpack
 
 from pydantic import model_validator
 
@@ -14,28 +14,25 @@ from ridgeline.specs.rl_choices import (
     MOST_SEQUENCE_TOKENS,
     GenerationChoice,
     RolloutChoice,
-)  # fmt: skip
+)
 from ridgeline.specs.training_choices import FrameworkChoice, RecipeChoice, TrainingLayoutChoice
+from ridgeline.specs.training_scenario import JobOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.lengths import Lengths
-    from ridgeline.specs.price_list import PriceList
 
 __all__ = ["RLOptions", "RLScenario"]
 
 
-class RLOptions(TypedDict, total=False):
+class RLOptions(JobOptions, total=False):
     """Flat names of all options of an `RLScenario`, as library functions take them.
 
     None is as if an option were not given. Units, ranges and meanings are those of the records'
     fields.
     """
 
-    reading: str | None
     prompts: int | str | None
     samples: int | str | None
     isl: float | str | Sequence[float] | Lengths | None
@@ -55,35 +52,6 @@ class RLOptions(TypedDict, total=False):
     engine_version: str | None
     memory_utilization: float | str | None
     max_sequences: int | str | None
-    tp: int | str | None
-    pp: int | str | None
-    vp: int | str | None
-    cp: int | str | None
-    dp: int | str | None
-    ep: int | str | None
-    expert_tp: int | str | None
-    zero: int | str | None
-    shard: int | str | None
-    order: str | Sequence[str] | None
-    sequence_parallel: bool | str | None
-    cp_kind: str | None
-    chips: int | str | None
-    micro_batch: float | str | None
-    schedule: str | None
-    recompute: str | None
-    recompute_layers: int | str | None
-    offload: str | Sequence[str] | None
-    overlap: str | Sequence[str] | None
-    precision: str | None
-    optimizer: str | None
-    task: str | None
-    lora_rank: int | str | None
-    framework: str | None
-    framework_version: str | None
-    constants: str | Path | EngineConstants | None
-    price: float | str | None
-    basis: str | None
-    prices: str | Path | Sequence[Mapping[str, Any]] | PriceList | None
 
 
 class RLScenario(QuestionRecord):

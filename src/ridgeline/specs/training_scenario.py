@@ -24,22 +24,13 @@ if TYPE_CHECKING:
     from ridgeline.specs.constants import EngineConstants
     from ridgeline.specs.price_list import PriceList
 
-__all__ = ["TrainingOptions", "TrainingScenario"]
+__all__ = ["JobOptions", "TrainingOptions", "TrainingScenario"]
 
 
-class TrainingOptions(TypedDict, total=False):
-    """Flat names of all options of a `TrainingScenario`, as library functions take them.
-
-    None is as if an option were not given. Text is read as on the command line, but times need
-    their unit. Units, ranges and meanings are those of the records' fields.
-    """
+class JobOptions(TypedDict, total=False):
+    """Flat names of options of every question about a training job: how it is laid out and run."""
 
     reading: str | None
-    seq: float | str | None
-    global_batch: float | str | None
-    tokens: float | str | None
-    document: float | str | None
-    expert_load_cv: float | str | None
     tp: int | str | None
     pp: int | str | None
     vp: int | str | None
@@ -69,6 +60,20 @@ class TrainingOptions(TypedDict, total=False):
     price: float | str | None
     basis: str | None
     prices: str | Path | Sequence[Mapping[str, Any]] | PriceList | None
+
+
+class TrainingOptions(JobOptions, total=False):
+    """Flat names of all options of a `TrainingScenario`, as library functions take them.
+
+    None is as if an option were not given. Text is read as on the command line, but times need
+    their unit. Units, ranges and meanings are those of the records' fields.
+    """
+
+    seq: float | str | None
+    global_batch: float | str | None
+    tokens: float | str | None
+    document: float | str | None
+    expert_load_cv: float | str | None
     interruptions: float | str | None
     checkpoint_rate: float | str | None
     restart: float | str | None
