@@ -40,7 +40,7 @@ def draw(answer: RLStep, name: str) -> Chart:
     return rl_step_chart(
         _bars(answer),
         answer.step_s,
-        title=f"{answer.name}: {least}{seconds(answer.step_s)} a step of {asked.algorithm.upper()}",
+        title=f"{answer.name}: {least}{seconds(answer.step_s)} per {asked.algorithm.upper()} step",
         subtitle=(
             f"{asked.prompts:,} prompts x {asked.samples:,} samples; generation {percent(made)}, "
             f"training {percent(trained)} of all chips' time; {answer.reading}"
