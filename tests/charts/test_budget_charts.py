@@ -98,6 +98,7 @@ def test_demands_keep_their_colours_whatever_is_drawn() -> None:
     assert colours({"none": [], "this": line, "more": []}) == {"this": every["this"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["budget", "iso-loss"])
 def test_text_that_repeats_is_said_on_the_picture(name: str) -> None:
     for case in ("repeated", "lecture"):

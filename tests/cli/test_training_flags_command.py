@@ -76,6 +76,7 @@ def test_a_search_starts_the_first_that_the_tool_can_run(
     assert "data_parallel_shard_degree" in launch["files"]["torchtitan.toml"]
 
 
+@pytest.mark.slow
 def test_a_search_of_which_nothing_runs_says_what_to_fix(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
