@@ -439,6 +439,15 @@ def test_chunks_are_refused_for_what_stands_against_them() -> None:
     assert "in groups of as many as stages" in reasons["vp", 2]
 
 
+def test_what_people_may_choose_and_was_not_tried_is_said() -> None:
+    said = "Not tried unless stated (--try): other schedules of stages, ZeRO 2 and offload."
+    assert said in answer_of().notes()
+    fixed = answer_of(schedule="1f1b", pp=2, tp=2, zero=1, offload="optimizer")
+    assert not any("Not tried" in note for note in fixed.notes())
+    one = rl.training_layouts("openai-community/gpt2", NODES, chips=1, seq=1024, global_batch=8)
+    assert "Not tried unless stated (--try): offload." in one.notes()
+
+
 def test_short_sequences_are_taken_many_at_a_time() -> None:
     small: dict[str, Any] = {"seq": 1024, "global_batch": 512, "tp": 1, "cp": 1, "pp": 1}
     found = rl.training_layouts("openai-community/gpt2", NODES, **small)

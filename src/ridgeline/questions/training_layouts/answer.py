@@ -21,7 +21,7 @@ from ridgeline.questions.families import (
 )
 from ridgeline.questions.training_layouts.missing import missing
 from ridgeline.questions.training_layouts.reasons import costs, parts_s, why_unfit
-from ridgeline.questions.training_layouts.sentences import sentences
+from ridgeline.questions.training_layouts.sentences import sentences, untried
 from ridgeline.questions.training_layouts.table import layouts_table
 from ridgeline.questions.training_layouts.words import axis_words, family_name
 
@@ -284,7 +284,7 @@ class TrainingLayouts(Answered):
         """What a careful reader should know about the inputs."""
         short = [s for s in self.searches if self.rows and not s.search.n_fit]
         found = [*self.unfit, *self.price_notes, *(" ".join(missing(s)) for s in short)]
-        return [*found, *self.best_training.notes] if self.rows else found
+        return [*found, *self.best_training.notes, *untried(self)] if self.rows else found
 
     def chart(self, name: str = "front") -> Chart:
         """A picture of the answer.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers.words import counted, percent, quantity, seconds
+from ridgeline.answers.words import counted, listed, percent, quantity, seconds
+from ridgeline.laws.schedules import SCHEDULES
 from ridgeline.questions.families import by_machine_words, close_words, nearest, told
 from ridgeline.questions.prices import on_one_basis, price_words
 from ridgeline.questions.serving.words import usd
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ridgeline.questions.training_layouts.answer import TrainingLayouts
 
-__all__ = ["axes_told", "families_told", "sentences"]
+__all__ = ["axes_told", "families_told", "sentences", "untried"]
 
 Row = dict[str, Any]
 #: how what is ranked is told
@@ -123,6 +124,21 @@ def families_told(answer: TrainingLayouts, *, every: bool = False) -> list[str]:
     if not every:
         found = nearest(found, answer.best, answer.axes)
     return told(found, answer.rank.noun)
+
+
+def untried(answer: TrainingLayouts) -> list[str]:
+    """What people choose now and then, and the search of the winner's machine did not try."""
+    one = answer.search_of(answer.best)
+    values, layout, recipe = one.space.values, answer.scenario.layout, answer.scenario.recipe
+    open_ = {
+        "other schedules of stages": recipe.schedule is None
+        and len(values["pp"]) > 1
+        and not {*SCHEDULES} <= {*values["schedule"]},
+        "ZeRO 2": layout.zero is None and one.setup.n_chips > 1 and 2 not in values["zero"],
+        "offload": "offload" not in recipe.model_fields_set and values["offload"] == ((),),
+    }
+    found = [what for what, is_open in open_.items() if is_open]
+    return [f"Not tried unless stated (--try): {listed(found)}."] if found else []
 
 
 def axes_told(answer: TrainingLayouts) -> list[str]:
