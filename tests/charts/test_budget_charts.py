@@ -63,7 +63,7 @@ def test_costs_are_of_models_of_one_loss() -> None:
 
 def test_published_models_are_on_the_map() -> None:
     rows = rows_of(rl.budget(**CASES["lecture"]).chart("iso-loss"), "released")
-    assert {"Chinchilla", "DeepSeek-V3", "Meta-Llama-3.1-405B"} <= {r["name"] for r in rows}
+    assert {"Chinchilla", "DeepSeek-V3", "Llama-3.1-405B"} <= {r["name"] for r in rows}
 
 
 def test_the_budget_is_on_its_picture_however_far_off() -> None:

@@ -166,11 +166,7 @@ def iso_loss_chart(
     plane.label_ends([*ends, *((line, name, "$ink3") for name, line in curves.items())])
     n = 0
     for row in _telling(models):
-        # The largest run is what most will look for.
-        first = n == 0
-        if n < _NAMED and plane.label(
-            row, row["name"], size=11, rings=5, color="$ink2", needed=first
-        ):
+        if n < _NAMED and plane.label(row, row["name"], size=11, rings=5, color="$ink2"):
             n += 1
     size = {"width": _WIDTH, "height": _TALL}
     head = heading(title, subtitle, _WIDTH)

@@ -130,7 +130,7 @@ def _iso_loss(answer: Budget) -> Chart:
             "name": "cheapest",
         })  # fmt: skip
     models = [
-        {"params": run.n_params_active, "tokens": run.n_tokens, "name": run.name,
+        {"params": run.n_params_active, "tokens": run.n_tokens, "name": _short(run.name),
          "released": run.released}
         for run in catalog.published_runs()
     ]  # fmt: skip
@@ -150,6 +150,11 @@ def _iso_loss(answer: Budget) -> Chart:
         {n: c for n, c in curves.items() if len(c) > 1}, _optima(answer, limits), models, marks,
         limits=limits, title=title, subtitle=said,
     )  # fmt: skip
+
+
+def _short(name: str) -> str:
+    """A model's name as it fits on a map: no owner before it, no format behind it."""
+    return name.removeprefix("Meta-").removesuffix("-hf").removesuffix("-BF16")
 
 
 def _line(params: Any, every: Any, limits: Any) -> list[dict[str, float]]:
