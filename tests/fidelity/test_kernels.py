@@ -87,6 +87,8 @@ def outcome() -> Outcome:
     return fidelity.calibrate(fidelity.read_kernels(KERNELS))
 
 
+#: systems that a fit does without where only the command is tried
+_LEFT_OUT = ("a100", "b200", "b300", "b60", "gb300", "h200", "l40s", "rtx_pro")
 #: targets missed on one chip, with the reason in docs/fidelity.md
 MISSED = {
     ("product", "fp8-block", "l40s"),
@@ -270,11 +272,25 @@ def test_a_report_replaces_its_own_section_only(outcome: Outcome, tmp_path: Path
     assert "| product | bf16 | h100-sxm |" in once
 
 
+def _of_few_systems(folder: Path) -> Path:
+    """The tables with the rows of two systems alone, which take a tenth of the time to fit."""
+    folder.mkdir()
+    for table in KERNELS.glob("*.csv*"):
+        opened = gzip.open if table.suffix == ".gz" else open
+        with opened(table, "rt") as rows, opened(folder / table.name, "wt") as few:
+            few.writelines(r for i, r in enumerate(rows) if i == 0 or _is_of_few(r))
+    return folder
+
+
+def _is_of_few(row: str) -> bool:
+    return not row.startswith(_LEFT_OUT)
+
+
 @needs_tables
 def test_the_command_answers(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     pytest.importorskip("scipy", reason="fits need the extra [calibrate]")
     arguments = [
-        str(KERNELS),
+        str(_of_few_systems(tmp_path / "tables")),
         "--fit",
         "--out",
         str(tmp_path / "c"),
