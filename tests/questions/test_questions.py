@@ -85,6 +85,17 @@ def test_a_tier_is_as_fast_and_as_dear_as_its_batch(board: Any) -> None:
     assert prices == sorted(prices)
 
 
+def test_what_bounds_the_fastest_tier_is_said_in_any_reading() -> None:
+    said = [
+        rl.tiers(
+            rl.serving("Qwen/Qwen3-8B", "h100-sxm", chips=1, context=131_072, reading=r)
+        ).sentences[1]
+        for r in ("calibrated", "ideal", "blackboard")
+    ]
+    assert "attention over its cache is the limit" in said[0]
+    assert all("reading its cache is the limit" in one for one in said[1:])
+
+
 def test_compute_bound_machines_have_no_slow_tier(short: Any) -> None:
     found = rl.tiers(short)
     assert found.values["cheaper_share"] < 0.01

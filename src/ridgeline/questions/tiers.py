@@ -201,6 +201,7 @@ def _fast_words(row: dict[str, Any]) -> str:
 _LIMIT = {
     "weights": "reading the weights is",
     "KV": "reading its cache is",
+    "attention": "attention over its cache is",
     "compute": "multiplying is",
     "network": "the exchange between chips is",
     "overhead": "launches and the host are",
