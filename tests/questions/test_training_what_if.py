@@ -145,8 +145,8 @@ def test_answers_of_two_kinds_are_not_compared() -> None:
 
 def test_zero_2_beside_stages_is_said_to_be_the_best_case() -> None:
     def notes(**options: Any) -> str:
-        load = {"global_batch": 64, "tp": 1, "zero": 2}
-        return " ".join(rl.training(QWEN, "hgx-h100", **{**load, **options}).notes)
+        asked: dict[str, Any] = {"global_batch": 64, "tp": 1, "zero": 2, **options}
+        return " ".join(rl.training(QWEN, "hgx-h100", **asked).notes)
 
     assert "ZeRO 2 beside pipeline stages" in notes(pp=2)
     assert "ZeRO 2" not in notes(pp=2, zero=1) + notes(pp=1) + notes(pp=2, tp=4)
