@@ -13,14 +13,17 @@ from typing import Final
 from ridgeline.errors import UnitError
 
 __all__ = [
-    "BOUNDS", "DIMENSIONS", "format_quantity", "parse_count", "parse_quantity", "short_quantity",
-    "split_values", "unit_of", "with_bare_unit",
+    "BOUNDS", "DAY_S", "DIMENSIONS", "HOUR_S", "format_quantity", "parse_count", "parse_quantity",
+    "short_quantity", "split_values", "unit_of", "with_bare_unit",
 ]  # fmt: skip
+
+HOUR_S: Final = 3600.0
+DAY_S: Final = 24 * HOUR_S
 
 _SI: Final = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BINARY: Final = {f"{p}i": 2.0 ** (10 * i) for i, p in enumerate("KMGTPE", start=1)}
 _TIME: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0}
-_LONG_TIME: Final = {"min": 60.0, "h": 3600.0, "hr": 3600.0, "hour": 3600.0, "d": 86400.0}
+_LONG_TIME: Final = {"min": 60.0, "h": HOUR_S, "hr": HOUR_S, "hour": HOUR_S, "d": DAY_S}
 _MONEY: Final = {"$": 1.0, "USD": 1.0, "usd": 1.0, "US$": 1.0}
 
 

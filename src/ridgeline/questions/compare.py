@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from ridgeline.errors import SpecError
 from ridgeline.questions.layouts.fleet import Fleet
 from ridgeline.questions.layouts.fleet_compare import compare_fleets
+from ridgeline.questions.serving import Serving
 from ridgeline.questions.serving.compare import compare_served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ridgeline.questions.layouts.fleet_compare import ComparedFleets
-    from ridgeline.questions.serving import Comparison, Serving
+    from ridgeline.questions.serving import Comparison
     from ridgeline.questions.training import Training
     from ridgeline.questions.training.compare import ComparedTraining
 
@@ -67,8 +68,10 @@ def compare(*answers: Any) -> Comparison | ComparedFleets | ComparedTraining:
         )
     if all(isinstance(one, Fleet) for one in many):
         return compare_fleets(cast("list[Fleet]", many))
-    if any(type(one).__name__ == "Training" for one in many):
+    if not all(isinstance(one, Serving) for one in many):
+        from ridgeline.questions.training import Training  # noqa: PLC0415  (only where it is asked)
         from ridgeline.questions.training.compare import compare_trained  # noqa: PLC0415
 
-        return compare_trained(many)
+        if any(isinstance(one, Training) for one in many):
+            return compare_trained(many)
     return compare_served(many)

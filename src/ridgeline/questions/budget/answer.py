@@ -27,6 +27,7 @@ from ridgeline.questions.prices import price_words
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.training.run import run_of
 from ridgeline.specs.training_choices import RunChoice
+from ridgeline.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from ridgeline.answers import Table
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from ridgeline.specs.published_run import PublishedRun
 
 __all__ = ["Budget"]
-
-_HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +116,7 @@ class Budget(Answered):
         """Of so much time at thermal design power; None where it is not published. [Wh]"""
         fleet = self.efficiency.fleet
         watts = None if fleet is None else power_w(fleet.cluster)
-        return None if watts is None else energy_j(watts, chip_s) / _HOUR_S
+        return None if watts is None else energy_j(watts, chip_s) / HOUR_S
 
     @cached_property
     def run(self) -> Run | None:
@@ -199,9 +198,9 @@ class Budget(Answered):
             total = sum(self.chip_s.values())
             found |= {
                 "n_chips": fleet.n_chips,
-                "training_days": self.chip_s["pretraining"] / fleet.n_chips / _DAY_S,
-                "run_days": None if self.run is None else self.run.total_s / _DAY_S,
-                "chip_hours": total / _HOUR_S,
+                "training_days": self.chip_s["pretraining"] / fleet.n_chips / DAY_S,
+                "run_days": None if self.run is None else self.run.total_s / DAY_S,
+                "chip_hours": total / HOUR_S,
                 "usd": self.usd(total),
                 "energy_wh": self.energy_wh(total),
                 "serving_chips": self.serving_chips,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import percent, quantity, times, tokens
 from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM
 from ridgeline.questions.prices import price_words
-from ridgeline.units import format_quantity
+from ridgeline.units import DAY_S, HOUR_S, format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.budget.answer import Budget
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["sentences"]
 
-_DAY_S = 86_400.0
 _SPLITS = {
     "thirds": "a third of the cost each",
     "halves": "training at the cost of inference",
@@ -170,12 +169,12 @@ def _money(answer: Budget) -> str:
     if fleet is None or use.train_mfu is None or use.decode_mfu is None:
         return ""
     chip_s = answer.chip_s
-    days = chip_s["pretraining"] / fleet.n_chips / _DAY_S
+    days = chip_s["pretraining"] / fleet.n_chips / DAY_S
     said = (
         f"On {fleet.name}, at {percent(use.train_mfu)} MFU, pre-training takes {_number(days)} days"
         f"{_priced(answer, chip_s['pretraining'])}"
     )
-    with_stops = None if answer.run is None else _number(answer.run.total_s / _DAY_S)
+    with_stops = None if answer.run is None else _number(answer.run.total_s / DAY_S)
     if with_stops not in (None, _number(days)):
         said += f", {with_stops} with checkpoints and interruptions"
     if fleet.training is not None and fleet.is_too_small:
@@ -194,7 +193,7 @@ def _money(answer: Budget) -> str:
 
 def _hours(answer: Budget, name: str) -> str:
     chip_s = answer.chip_s[name]
-    return f"{quantity(chip_s / 3600, 'tokens')} chip-hours{_priced(answer, chip_s)}"
+    return f"{quantity(chip_s / HOUR_S, 'tokens')} chip-hours{_priced(answer, chip_s)}"
 
 
 def _priced(answer: Budget, chip_s: float) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ridgeline.answers import Table
 from ridgeline.laws.budget import overtraining_factor
 from ridgeline.questions.budget.plan import ACTIVITIES
+from ridgeline.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from ridgeline.questions.budget.answer import Budget
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["changes_table", "laws_table", "optimum_table", "tables", "tokens_table"]
 
-_HOUR_S, _DAY_S = 3600.0, 86_400.0
 ACTIVITY_WORDS: Final = {"pretraining": "pre-training", "rl": "RL", "inference": "inference"}
 
 
@@ -84,8 +84,8 @@ def _chips(answer: Budget, chip_s: float | None) -> dict[str, Any]:
     if chip_s is None or fleet is None:
         return {"chip_hours": None, "days": None, "usd": None, "energy_wh": None}
     return {
-        "chip_hours": chip_s / _HOUR_S,
-        "days": chip_s / fleet.n_chips / _DAY_S,
+        "chip_hours": chip_s / HOUR_S,
+        "days": chip_s / fleet.n_chips / DAY_S,
         "usd": answer.usd(chip_s),
         "energy_wh": answer.energy_wh(chip_s),
     }

@@ -9,15 +9,13 @@ from ridgeline.answers.words import percent, quantity, tokens
 from ridgeline.laws.budget import CHINCHILLA_TOKENS_PER_PARAM, chinchilla_tokens
 from ridgeline.questions.budget.plan import ACTIVITIES
 from ridgeline.questions.budget.tables import ACTIVITY_WORDS
-from ridgeline.units import format_quantity
+from ridgeline.units import DAY_S, HOUR_S, format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.budget.answer import Budget
     from ridgeline.questions.budget.optimum import Optimum
 
 __all__ = ["explain"]
-
-_HOUR_S, _DAY_S = 3600.0, 86_400.0
 
 
 def explain(answer: Budget) -> str:
@@ -130,25 +128,25 @@ def _chips(answer: Budget) -> list[str]:
         assert mfu is not None
         lines.append(
             f"  {ACTIVITY_WORDS[name]:<13} {quantity(answer.plan.flops[name], 'FLOP')} / "
-            f"(peak x {percent(mfu)}) = {answer.chip_s[name] / _HOUR_S:,.0f} chip-hours"
+            f"(peak x {percent(mfu)}) = {answer.chip_s[name] / HOUR_S:,.0f} chip-hours"
         )
     if fleet.price is not None:
         total = sum(answer.chip_s.values())
         lines.append(
-            f"  all           {total / _HOUR_S:,.0f} chip-hours x "
+            f"  all           {total / HOUR_S:,.0f} chip-hours x "
             f"${fleet.price.usd_per_chip_hour:.4g} = ${answer.usd(total):,.0f}"
         )
     lifetime = answer.scenario.demand.lifetime
     if answer.serving_chips is not None and lifetime is not None:
         lines.append(
             f"  serving       {tokens(answer.plan.inference_tokens)} in "
-            f"{quantity(lifetime / _DAY_S, '1')} days take {answer.serving_chips:,.1f} chips"
+            f"{quantity(lifetime / DAY_S, '1')} days take {answer.serving_chips:,.1f} chips"
         )
     if answer.run is not None:
         run = answer.run
         lines.append(
-            f"  the run       {quantity(run.work_s / _DAY_S, '1')} days of steps, with "
+            f"  the run       {quantity(run.work_s / DAY_S, '1')} days of steps, with "
             f"{quantity(run.interruptions, '1')} interruptions and checkpoints "
-            f"{quantity(run.total_s / _DAY_S, '1')} days"
+            f"{quantity(run.total_s / DAY_S, '1')} days"
         )
     return lines

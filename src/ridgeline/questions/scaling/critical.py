@@ -17,6 +17,7 @@ from ridgeline.questions.scaling.rows import timed
 from ridgeline.questions.training.legal import problems
 from ridgeline.steps.counts import counts
 from ridgeline.trainer.memory import LIKELY
+from ridgeline.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ __all__ = ["Critical", "batch_rows", "best_rows", "critical_batch", "run_tokens_
 
 #: batches beside the one asked for: halved and doubled so many times
 _OCTAVES = 5
-_DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ def batch_rows(
                 "time_s": measured["time_s"],
                 "mfu": measured["mfu"],
                 "run_s": run_s,
-                "days": run_s / _DAY_S,
-                "chip_hours": run_s * n / _HOUR_S,
+                "days": run_s / DAY_S,
+                "chip_hours": run_s * n / HOUR_S,
                 "usd": None
                 if price is None
                 else cost_per_step_usd(run_s, price.usd_per_chip_hour, n),

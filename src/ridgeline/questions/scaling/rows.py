@@ -17,6 +17,7 @@ from ridgeline.trainer.utilization import (
     peak_flops_per_s,
     telling_convention,
 )
+from ridgeline.units import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Row", "from_smallest_that_fits", "rows_of", "timed"]
 
 Row = dict[str, Any]
-_DAY_S = 86_400.0
 _ROUNDING = 1e-9
 
 
@@ -96,7 +96,7 @@ def rows_of(
         if scenario.load.tokens is not None:
             run = run_of(job, scenario.load.tokens, (time_s, None, None), scenario.run, price)
             row |= {
-                "days": run.total_s / _DAY_S,
+                "days": run.total_s / DAY_S,
                 "chip_hours": run.chip_hours(run.total_s),
                 "usd": run.usd(run.total_s),
             }

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 from ridgeline.answers.words import count, factor, listed, percent, seconds, tokens
 from ridgeline.questions.training.words import probability_words
 from ridgeline.trainer.memory import LIKELY
-from ridgeline.units import format_quantity
+from ridgeline.units import DAY_S, format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.scaling.answer import Scaling
     from ridgeline.questions.scaling.rows import Row
 
 __all__ = ["sentences"]
-
-_DAY_S = 86_400.0
 
 
 def sentences(answer: Scaling) -> list[str]:
@@ -183,7 +181,7 @@ def _run(row: Row) -> str:
     cost = f"{count(row['chip_hours'])} chip-hours"
     if row["usd"] is not None:
         cost += f", {format_quantity(row['usd'], 'USD')}"
-    days = row["run_s"] / _DAY_S
+    days = row["run_s"] / DAY_S
     time = f"{count(days)} days" if days >= 10 else f"{days:.1f} days"
     time = time if days >= 1 else seconds(row["run_s"])
     return (

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers import Answer, Table
-from ridgeline.answers.answered import Answered
+from ridgeline.answers import Table
 from ridgeline.answers.words import count, usd
 from ridgeline.questions.headings import headings
-from ridgeline.questions.prices import basis_words, on_one_basis, price_notes, recalled_clause
+from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
 from ridgeline.questions.serving.power import power_w
 from ridgeline.questions.serving.words import limits_words
+from ridgeline.questions.side_by_side import SideBySide
 from ridgeline.specs.arguments import ANSWER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ridgeline.questions.serving.answer import Serving
+    from ridgeline.specs.price import Price
 
 __all__ = ["Comparison", "compare_served"]
 
@@ -31,11 +31,10 @@ _COLUMNS = (
 _FIRST = ("batch", "ttft_s", "tpot_s", "usd_per_mtok_output", "remark", "bound",
           "tokens_per_s_per_chip", "tokens_per_s_per_user", "largest_batch", "usd_per_chip_hour",
           "power_w_per_chip")  # fmt: skip
-_REFUSED = {"cluster": ("machine", ""), "reason": ("why", "")}
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(Answered, Sequence[dict[str, Any]]):
+class Comparison(SideBySide):
     """One question on several machines; a sequence of rows, best first.
 
     Attributes
@@ -43,28 +42,11 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
     answers : tuple of Serving   In the order in which they were given.
     rows : tuple of dict         Of each machine its size, floor, balance batch, power, price, and
                                  its cheapest point within the limits (else its fastest).
-    by_cost : bool               Whether cost ranks; else throughput per chip does.
-    refused : tuple of mapping   Machines that cannot serve it: ``cluster`` and ``reason``.
-    price_notes : tuple of str   How prices were chosen for all machines together.
+    by_cost, refused, price_notes   See `SideBySide`.
     """
 
+    does = "serve it"
     answers: tuple[Serving, ...]
-    rows: tuple[dict[str, Any], ...]
-    by_cost: bool
-    refused: tuple[Mapping[str, str], ...] = ()
-    price_notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """Number of machines."""
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[dict[str, Any], ...]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """The row of a machine."""
-        return self.rows[index]
 
     def sentence(self) -> str:
         """What ranks the machines, and which comes first."""
@@ -80,26 +62,11 @@ class Comparison(Answered, Sequence[dict[str, Any]]):
         prices = ("usd_per_chip_hour", "price_basis") if several else ()
         return Table("machines", "", columns, self.rows, first=(*prices, *_FIRST))
 
-    def notes(self) -> tuple[str, ...]:
-        """How prices were chosen, which they are, and what speaks against the inputs."""
-        priced = (n for a in self.answers for n in price_notes(a.machine_name, a.price))
-        own = (note for answer in self.answers for note in answer.notes)
-        return tuple(dict.fromkeys([*self.price_notes, *priced, *own]))
+    def _priced(self, answer: Serving) -> tuple[str, Price | None]:
+        return answer.machine_name, answer.price
 
-    @property
-    def answer(self) -> Answer:
-        """The same as one `Answer`; machines that cannot serve it in a table ``refused``."""
-        models = {a.model.name or a.model.id: None for a in self.answers}
-        refused = Table("refused", "Machines that cannot serve it", _REFUSED, self.refused)
-        return Answer(
-            question="compare",
-            title=f"{' and '.join(models) or 'A model'} on {len(self)} machines",
-            sentences=(self.sentence(),),
-            tables=(self.table(), refused) if self.refused else (self.table(),),
-            values={"by_cost": self.by_cost},
-            notes=self.notes(),
-            provenance={"machines": [a.result.about for a in self.answers]},
-        )
+    def _about(self, answer: Serving) -> Mapping[str, Any]:
+        return answer.result.about
 
 
 def compare_served(
@@ -135,7 +102,7 @@ def compare_served(
 def _words(found: Comparison) -> str:
     """What ranks the machines, and which comes first; a sentence."""
     if not found.rows:
-        return f"None of {count(len(found.refused))} machines can serve it."
+        return f"None of {count(len(found.refused))} machines can {found.does}."
     answers, first = found.answers, found[0]
     if not found.by_cost:
         return (

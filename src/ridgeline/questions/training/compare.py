@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-from ridgeline.answers import Answer, Table
-from ridgeline.answers.answered import Answered
+from ridgeline.answers import Table
 from ridgeline.answers.words import count, quantity, usd
 from ridgeline.errors import SpecError
 from ridgeline.questions.headings import headings
-from ridgeline.questions.prices import basis_words, on_one_basis, price_notes, recalled_clause
+from ridgeline.questions.prices import basis_words, on_one_basis, recalled_clause
+from ridgeline.questions.side_by_side import SideBySide
 from ridgeline.questions.training.answer import Training
 from ridgeline.questions.training.token_costs import token_costs
 from ridgeline.questions.training.words import job_words
 from ridgeline.trainer.memory import LIKELY
 from ridgeline.trainer.utilization import telling_convention
+from ridgeline.units import DAY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from ridgeline.specs.price import Price
 
 __all__ = ["ComparedTraining", "compare_trained"]
 
@@ -30,40 +32,22 @@ _COLUMNS = (
 )  # fmt: skip
 _FIRST = ("n_chips", "time_s", "tokens_per_s_per_chip", "mfu", "usd_per_mtok", "days", "usd",
           "remark", "joule_per_token", "layout", "fits_probability")  # fmt: skip
-_REFUSED = {"cluster": ("machine", ""), "reason": ("why", "")}
-_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, repr=False)
-class ComparedTraining(Answered, Sequence[dict[str, Any]]):
+class ComparedTraining(SideBySide):
     """One question about training on several machines; a sequence of rows, best first.
 
     Attributes
     ----------
     answers : tuple of Training   In the order in which they were given.
     rows : tuple of dict          Of each machine its chips, layout, step, rates, memory, cost.
-    by_cost : bool                Whether dollars rank; else tokens per second and chip do.
-    refused : tuple of mapping    Machines that cannot train it: ``cluster`` and ``reason``.
-    price_notes : tuple of str    How prices were chosen for all machines together.
+    by_cost, refused, price_notes   See `SideBySide`.
     """
 
+    does = "train it"
+    begins, nameless = "Training ", "a model"
     answers: tuple[Training, ...]
-    rows: tuple[dict[str, Any], ...]
-    by_cost: bool
-    refused: tuple[Mapping[str, str], ...] = ()
-    price_notes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        """Number of machines."""
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[dict[str, Any], ...]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        """The row of a machine."""
-        return self.rows[index]
 
     def sentence(self) -> str:
         """What ranks the machines, and which comes first."""
@@ -83,26 +67,11 @@ class ComparedTraining(Answered, Sequence[dict[str, Any]]):
         columns["usd_per_mtok"] = (f"$/Mtok{' ≥' * bounds}", "USD/Mtok")
         return Table("machines", "", columns, self.rows, first=_FIRST)
 
-    def notes(self) -> tuple[str, ...]:
-        """How prices were chosen, which they are, and what speaks against the inputs."""
-        priced = (n for a in self.answers for n in price_notes(a.job.cluster.name, a.price))
-        own = (note for answer in self.answers for note in answer.notes)
-        return tuple(dict.fromkeys([*self.price_notes, *priced, *own]))
+    def _priced(self, answer: Training) -> tuple[str, Price | None]:
+        return answer.job.cluster.name, answer.price
 
-    @property
-    def answer(self) -> Answer:
-        """The same as one `Answer`; machines that cannot train it in a table ``refused``."""
-        models = {a.model.name or a.model.id: None for a in self.answers}
-        refused = Table("refused", "Machines that cannot train it", _REFUSED, self.refused)
-        return Answer(
-            question="compare",
-            title=f"Training {' and '.join(models) or 'a model'} on {len(self)} machines",
-            sentences=(self.sentence(),),
-            tables=(self.table(), refused) if self.refused else (self.table(),),
-            values={"by_cost": self.by_cost},
-            notes=self.notes(),
-            provenance={"machines": [a.answer.provenance for a in self.answers]},
-        )
+    def _about(self, answer: Training) -> Mapping[str, Any]:
+        return answer.answer.provenance
 
 
 def compare_trained(
@@ -161,7 +130,7 @@ def _row(answer: Training) -> dict[str, Any]:
         "fits_probability": fits,
         "usd_per_mtok": cost.usd_per_mtok,
         "joule_per_token": cost.joule_per_token,
-        "days": None if run is None else run.total_s / _DAY_S,
+        "days": None if run is None else run.total_s / DAY_S,
         "usd": None if run is None else run.usd(run.total_s),
         "usd_per_chip_hour": None if price is None else price.usd_per_chip_hour,
         "price_basis": None if price is None else price.basis,
@@ -171,7 +140,7 @@ def _row(answer: Training) -> dict[str, Any]:
 
 def _words(found: ComparedTraining) -> str:
     if not found.rows:
-        return f"None of {count(len(found.refused))} machines can train it."
+        return f"None of {count(len(found.refused))} machines can {found.does}."
     first = found[0]
     if first["remark"]:
         return f"No machine holds it. Nearest: {first['machine']}, {first['layout']}."

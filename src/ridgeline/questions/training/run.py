@@ -14,6 +14,7 @@ from ridgeline.questions.serving.power import power_w
 from ridgeline.steps.counts import counts
 from ridgeline.trainer.passes import layers_on_stages
 from ridgeline.trainer.state import parameters_of, sum_on_stages
+from ridgeline.units import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
     from ridgeline.specs.price import Price
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "run_of"]
 
-_HOUR_S, _DAY_S = 3600.0, 86_400.0
 _MASTER_BYTES = 4.0
 
 
@@ -72,7 +72,7 @@ class Run:
 
     def chip_hours(self, seconds: float) -> float:
         """Of all chips. [h]"""
-        return seconds * self.n_chips / _HOUR_S
+        return seconds * self.n_chips / HOUR_S
 
     def usd(self, seconds: float) -> float | None:
         """Rent of all chips; None without a price. [USD]"""
@@ -84,7 +84,7 @@ class Run:
         """Of all chips at their thermal design power; None where it is not published. [Wh]"""
         if self.power_w is None:
             return None
-        return energy_j(self.power_w * self.n_chips, seconds) / _HOUR_S
+        return energy_j(self.power_w * self.n_chips, seconds) / HOUR_S
 
     def row(self, name: str, seconds: float) -> dict[str, Any]:
         """A line of the run's table.
@@ -97,7 +97,7 @@ class Run:
         return {
             "of": name,
             "time_s": seconds,
-            "days": seconds / _DAY_S,
+            "days": seconds / DAY_S,
             "chip_hours": self.chip_hours(seconds),
             "usd": self.usd(seconds),
             "energy_wh": self.energy_wh(seconds),

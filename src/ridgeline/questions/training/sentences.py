@@ -16,15 +16,13 @@ from ridgeline.questions.training.words import (
     probability_words,
 )
 from ridgeline.trainer.memory import LIKELY
-from ridgeline.units import format_quantity
+from ridgeline.units import DAY_S, HOUR_S, format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training
     from ridgeline.trainer.changes import Change
 
 __all__ = ["run_sentences", "sentences"]
-
-_DAY_S, _HOUR_S = 86_400.0, 3600.0
 
 
 def sentences(answer: Training) -> list[str]:
@@ -172,13 +170,13 @@ def run_sentences(answer: Training) -> list[str]:
 
 
 def _days(value: float) -> str:
-    days = value / _DAY_S
+    days = value / DAY_S
     return f"{days:,.0f} days" if days >= 10 else f"{days:.2g} days" if days >= 1 else _long(value)
 
 
 def _long(value: float) -> str:
-    if value >= 2 * _DAY_S:
-        return f"{value / _DAY_S:,.0f} days"
-    if value >= 2 * _HOUR_S:
-        return f"{value / _HOUR_S:.3g} h"
+    if value >= 2 * DAY_S:
+        return f"{value / DAY_S:,.0f} days"
+    if value >= 2 * HOUR_S:
+        return f"{value / HOUR_S:.3g} h"
     return f"{value / 60:.0f} min" if value >= 120 else seconds(value)

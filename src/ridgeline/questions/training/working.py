@@ -14,7 +14,7 @@ from ridgeline.questions.training.groups import Timed, ops_of_stage
 from ridgeline.steps.counts import counts
 from ridgeline.trainer.passes import PASSES
 from ridgeline.trainer.utilization import passes_over_weights, peak_flops_per_s
-from ridgeline.units import format_quantity
+from ridgeline.units import DAY_S, HOUR_S, format_quantity
 
 if TYPE_CHECKING:
     from ridgeline.questions.training.answer import Training
@@ -199,21 +199,20 @@ def _use(answer: Training) -> list[str]:
 def _run(answer: Training) -> list[str]:
     run = answer.run
     assert run is not None
-    day = 86_400
     lines = [
         "The run",
         f"  steps: tokens / T x step         {run.tokens:.4g} / {answer.job.load.tokens:,} x "
-        f"{_s(answer.step_s)} = {run.work_s / day:.4g} days",
+        f"{_s(answer.step_s)} = {run.work_s / DAY_S:.4g} days",
     ]
     if np.isfinite(run.between_s):
         lines += [
-            f"  M    between interruptions       {run.between_s / 3600:.3g} h",
+            f"  M    between interruptions       {run.between_s / HOUR_S:.3g} h",
             f"  d    to write a checkpoint       {format_quantity(run.checkpoint_bytes, 'B')} / "
             f"({run.n_chips:,} x "
             f"{format_quantity(answer.scenario.run.checkpoint_rate, 'B/s')}) = {_s(run.write_s)}",
             f"  t    between checkpoints, Daly   about sqrt(2 d M) = {run.interval_s / 60:.3g} min",
             "  T = M e^(R / M) (e^((t + d) / M) - 1) work / t, restart R "
-            f"{_s(answer.scenario.run.restart)}, = {run.total_s / day:.4g} days",
+            f"{_s(answer.scenario.run.restart)}, = {run.total_s / DAY_S:.4g} days",
         ]
     return lines
 
