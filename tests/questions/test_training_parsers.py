@@ -14,7 +14,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from test_training_flags import CASES, job
+from training_launched import CASES, job
 
 from ridgeline.errors import InfeasibleError
 from ridgeline.questions.launch import Launch
